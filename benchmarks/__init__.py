@@ -1,0 +1,1 @@
+"""Measuring exported models. The harness arrives with the benchmark command."""

@@ -1,0 +1,1 @@
+"""From a generator to a deploy graph, and from the deploy graph to each format."""

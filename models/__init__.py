@@ -1,0 +1,1 @@
+"""Generators, their configurations, checkpoints, and the embedded model."""

@@ -1,0 +1,1 @@
+"""Training of small generators: masks, procedural scenes and the training loop."""

@@ -1,0 +1,1 @@
+"""Runners that execute exported models, and the inpainter that applications use."""

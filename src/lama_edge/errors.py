@@ -1,0 +1,65 @@
+"""The one family of errors that users see, and the exit code that each becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+
+class LamaEdgeError(Exception):
+    """Something the user can act on: what was wrong, the value seen, and what to do about it.
+
+    The command line prints the message on one line and exits with `exit_code`.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+
+class UsageError(LamaEdgeError):
+    """An option or argument that cannot be used, or not together with another."""
+
+
+class CheckpointError(LamaEdgeError):
+    """A checkpoint that cannot be read, is refused, or does not fit its architecture."""
+
+
+class ModelError(LamaEdgeError):
+    """An exported model that cannot be opened, or arrays that do not fit it."""
+
+
+class PictureError(LamaEdgeError):
+    """A picture or mask that cannot be read, used or written."""
+
+
+class ParityError(LamaEdgeError):
+    """An exported model whose results differ from the reference by more than its tolerance."""
+
+    exit_code = 1
+
+
+class MissingBackendError(LamaEdgeError):
+    """A package, runtime or provider that is not installed here."""
+
+    exit_code = 3
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Turn a failed import inside the block into the `pip install` line that mends it.
+
+    Args:
+        extra: name of the optional dependency group, for example ``"onnx"``.
+
+    Raises:
+        MissingBackendError: when a module from outside lama-edge is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("lama_edge"):
+            raise
+        raise MissingBackendError(
+            f"the package {error.name!r} is not installed; "
+            f'install it with: pip install "lama-edge[{extra}]"'
+        ) from error
