@@ -68,14 +68,19 @@ class FfcResnetConfig:
         return total - n_global, n_global
 
     @property
+    def reduction(self) -> int:
+        """How many times smaller the bottleneck's sides are than the picture's."""
+        return 1 << self.n_downsampling
+
+    @property
     def size_multiple(self) -> int:
         """Height and width must be multiples of this (8 for every published checkpoint)."""
-        return max(8, 2**self.n_downsampling)
+        return max(8, self.reduction)
 
     @property
     def min_size(self) -> int:
         """Smallest height and width: reflect padding by 1 needs a bottleneck of at least 2."""
-        return max(2 * 2**self.n_downsampling, self.size_multiple)
+        return max(2 * self.reduction, self.size_multiple)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as plain data, `kind` included; `from_dict` reads it."""

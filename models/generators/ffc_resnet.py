@@ -36,9 +36,10 @@ class FourierUnit(nn.Module):
         interleaved = spectrum.permute(0, 1, 4, 2, 3).reshape(n, 2 * c, h, w // 2 + 1)
         filtered = torch.relu(self.bn(self.conv_layer(interleaved)))
         pairs = filtered.float().reshape(n, c, 2, h, w // 2 + 1).permute(0, 1, 3, 4, 2)
-        return torch.fft.irfft2(
+        out: Tensor = torch.fft.irfft2(
             torch.view_as_complex(pairs.contiguous()), s=(h, w), norm="ortho"
-        ).to(x.dtype)
+        )
+        return out.to(x.dtype)
 
 
 class SpectralTransform(nn.Module):

@@ -1,0 +1,168 @@
+"""The deploy graph: a generator between the inputs and outputs that applications see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, get_args
+
+import numpy as np
+
+from lama_edge.errors import UsageError, needs_extra
+from lama_edge.export.dft import DftForm, OperatorDft, constant_matmul_dft, dynamic_matmul_dft
+from lama_edge.export.ffc_resnet import ffc_resnet
+from lama_edge.export.graph_builder import GraphBuilder
+from lama_edge.export.layers import Array, Weights
+from lama_edge.models.config import GeneratorConfig
+from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
+
+with needs_extra("export"):
+    import onnx_ir as ir
+    from onnx import OperatorSetIdProto, helper
+
+Dft = Literal["matmul", "op"]
+DFT_FORMS: tuple[Dft, ...] = get_args(Dft)
+
+DEFAULT_OPSET = 17
+MAX_OPSET = 23
+
+_DTYPES = {"float32": ir.DataType.FLOAT, "uint8": ir.DataType.UINT8}
+
+
+@dataclass(frozen=True)
+class GraphOptions:
+    """What is chosen at export.
+
+    Attributes:
+        io: form of the inputs and the output.
+        size: one fixed size, or any.
+        dft: ``matmul`` (matrix products, runs everywhere) or ``op`` (ONNX's DFT operator).
+        opset: version of ONNX's default operator set.
+    """
+
+    io: IoSpec
+    size: SizePolicy
+    dft: Dft = "matmul"
+    opset: int = DEFAULT_OPSET
+
+    def __post_init__(self) -> None:
+        """Refuse sizes and opsets that cannot be written.
+
+        Raises:
+            UsageError: naming the value and what is possible.
+        """
+        if not DEFAULT_OPSET <= self.opset <= MAX_OPSET:
+            raise UsageError(
+                f"--opset {self.opset} is not supported: give {DEFAULT_OPSET} to {MAX_OPSET}"
+            )
+        fixed = self.size.fixed
+        if fixed is not None:
+            any_size = SizePolicy(None, self.size.multiple, self.size.min_size)
+            problem = any_size.problem_with(fixed.height, fixed.width)
+            if problem is not None:
+                raise UsageError(f"--size {fixed} cannot be exported: {problem}")
+
+
+def build_deploy_graph(
+    config: GeneratorConfig,
+    tensors: Mapping[str, Array],
+    options: GraphOptions,
+) -> ir.Model:
+    """Build the graph that every export format starts from.
+
+    Args:
+        config: the generator's architecture.
+        tensors: its tensors under their official names (``model.1.ffc.convl2l.weight``, …).
+        options: form, size, DFT and opset.
+
+    Returns:
+        A model with the inputs ``image`` and ``mask`` and one output, as `options.io` says.
+    """
+    b = GraphBuilder(options.opset)
+    image, mask = _graph_input(options, options.io.image), _graph_input(options, options.io.mask)
+    with b.scope("input"):
+        planar, hole = _read_inputs(b, image, mask, options.io)
+        zero = b.shared("float_0", np.array(0, dtype=np.float32))
+        known = b.op("Where", "known", hole, zero, _to_unit_range(b, planar, options.io))
+        hole_float = b.op("Cast", "hole_float", hole, to=int(ir.DataType.FLOAT))
+        masked = b.op("Concat", "masked", known, hole_float, axis=1)
+    predicted = ffc_resnet(
+        b, masked, config, Weights(tensors), partial(_dft, b, options, config.reduction)
+    )
+    with b.scope("output"):
+        output = _write_output(b, predicted, planar, hole, options.io)
+    _declare(output, options, options.io.output)
+    opset = OperatorSetIdProto(domain="", version=options.opset)
+    return b.build(
+        [image, mask],
+        output,
+        name=config.kind,
+        ir_version=helper.find_min_ir_version_for([opset]),
+    )
+
+
+def _dft(b: GraphBuilder, options: GraphOptions, reduction: int, feature_map: ir.Value) -> DftForm:
+    if options.dft == "op":
+        return OperatorDft(b, feature_map)
+    fixed = options.size.fixed
+    if fixed is None:
+        return dynamic_matmul_dft(b, feature_map)
+    return constant_matmul_dft(b, fixed.height // reduction, fixed.width // reduction)
+
+
+def _graph_input(options: GraphOptions, spec: TensorSpec) -> ir.Value:
+    value = ir.val(spec.name)
+    _declare(value, options, spec)
+    return value
+
+
+def _declare(value: ir.Value, options: GraphOptions, spec: TensorSpec) -> None:
+    """Name, type and shape a graph input or output."""
+    fixed = options.size.fixed
+    extents: dict[str, int | str] = {
+        "N": "batch",
+        "C": spec.channels,
+        "H": "height" if fixed is None else fixed.height,
+        "W": "width" if fixed is None else fixed.width,
+    }
+    value.name = spec.name
+    value.shape = ir.Shape([extents[axis] for axis in spec.layout])
+    value.type = ir.TensorType(_DTYPES[spec.dtype])
+
+
+def _read_inputs(
+    b: GraphBuilder, image: ir.Value, mask: ir.Value, io: IoSpec
+) -> tuple[ir.Value, ir.Value]:
+    """Return the image as float32 [N,3,H,W] in its own range, and the hole as bool [N,1,H,W]."""
+    if io.form == "uint8":
+        image, mask = _planar_float(b, "image", image), _planar_float(b, "mask", mask)
+    return image, b.op("Greater", "hole", mask, b.shared("float_0", np.array(0, dtype=np.float32)))
+
+
+def _planar_float(b: GraphBuilder, role: str, x: ir.Value) -> ir.Value:
+    """Turn uint8 [N,H,W,C] into float32 [N,C,H,W]; casting first keeps uint8 off intermediates."""
+    cast = b.op("Cast", f"{role}_float", x, to=int(ir.DataType.FLOAT))
+    return b.op("Transpose", f"{role}_planar", cast, perm=[0, 3, 1, 2])
+
+
+def _to_unit_range(b: GraphBuilder, planar: ir.Value, io: IoSpec) -> ir.Value:
+    if io.form == "float":
+        return planar
+    return b.op("Div", "image_unit", planar, b.shared("float_255", np.array(255, np.float32)))
+
+
+def _write_output(
+    b: GraphBuilder, predicted: ir.Value, planar: ir.Value, hole: ir.Value, io: IoSpec
+) -> ir.Value:
+    """Composite and convert; in the uint8 form on the 0-to-255 scale, exact even in fp16."""
+    fill = predicted
+    if io.form == "uint8":
+        levels = b.op("Mul", "levels", predicted, b.shared("float_255", np.array(255, np.float32)))
+        fill = b.op("Round", "rounded", levels)
+    if io.composite:
+        fill = b.op("Where", "composite", hole, fill, planar)
+    if io.form == "uint8":
+        interleaved = b.op("Transpose", "interleaved", fill, perm=[0, 2, 3, 1])
+        fill = b.op("Cast", "uint8", interleaved, to=int(ir.DataType.UINT8))
+    return fill

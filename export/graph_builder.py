@@ -1,0 +1,112 @@
+"""A thin layer over onnx-ir: named scopes, shared constants, one call per operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lama_edge.errors import needs_extra
+
+with needs_extra("export"):
+    import onnx_ir as ir
+
+Attribute = int | float | str | Sequence[int] | Sequence[float]
+
+
+class GraphBuilder:
+    """Collects nodes and constants in order; every value gets a stable, readable name.
+
+    Names are the scope's path and the operator's role, such as ``block03.conv1.local.conv``, so
+    that the same architecture always gives the same names.
+    """
+
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+        self._nodes: list[ir.Node] = []
+        self._constants: dict[str, ir.Value] = {}
+        self._names: set[str] = set()
+        self._scope: list[str] = []
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Prefix the names made inside the block."""
+        self._scope.append(name)
+        try:
+            yield
+        finally:
+            self._scope.pop()
+
+    def constant(self, role: str, array: NDArray[Any]) -> ir.Value:
+        """Add an initializer under the current scope."""
+        return self._add_constant(self._path(role), array)
+
+    def shared(self, name: str, array: NDArray[Any]) -> ir.Value:
+        """Add an initializer that the whole graph shares, or return it when it exists."""
+        return self._constants.get(name) or self._add_constant(name, array)
+
+    def integers(self, *values: int) -> ir.Value:
+        """Return a shared one-dimensional int64 constant."""
+        name = "int64_" + "_".join(str(value).replace("-", "m") for value in values)
+        return self.shared(name, np.asarray(values, dtype=np.int64))
+
+    def op(
+        self, op_type: str, role: str, *inputs: ir.Value | None, **attributes: Attribute
+    ) -> ir.Value:
+        """Append a node with one output and return it.
+
+        Args:
+            op_type: ONNX operator of the default domain.
+            role: last part of the node's and the output's name.
+            *inputs: the operator's inputs; None leaves an optional one out.
+            **attributes: the operator's attributes.
+        """
+        name = self._claim(self._path(role))
+        node = ir.node(op_type, list(inputs), attributes, name=name)
+        node.outputs[0].name = name
+        self._nodes.append(node)
+        return node.outputs[0]
+
+    def build(
+        self,
+        inputs: Sequence[ir.Value],
+        output: ir.Value,
+        *,
+        name: str,
+        ir_version: int,
+    ) -> ir.Model:
+        """Return the finished model.
+
+        Args:
+            inputs: graph inputs, typed and shaped.
+            output: the graph's one output, typed and shaped.
+            name: the graph's name.
+            ir_version: version of the file format, see `onnx.helper.find_min_ir_version_for`.
+        """
+        graph = ir.Graph(
+            list(inputs),
+            [output],
+            nodes=self._nodes,
+            initializers=[value for value in self._constants.values() if value.uses()],
+            opset_imports={"": self.opset},
+            name=name,
+        )
+        return ir.Model(graph, ir_version=ir_version, producer_name="lama-edge")
+
+    def _path(self, role: str) -> str:
+        return ".".join([*self._scope, role])
+
+    def _claim(self, name: str) -> str:
+        if name in self._names:
+            raise ValueError(f"two values of the graph are named {name!r}")
+        self._names.add(name)
+        return name
+
+    def _add_constant(self, name: str, array: NDArray[Any]) -> ir.Value:
+        self._claim(name)
+        value = ir.val(name, const_value=ir.tensor(np.asarray(array, order="C"), name=name))
+        self._constants[name] = value
+        return value

@@ -1,0 +1,34 @@
+"""Between pictures (uint8, height x width x channels) and the arrays of a model's own form."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lama_edge.runtimes.base import Array
+from lama_edge.spec import IoSpec
+
+
+def to_model(io: IoSpec, image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Return one picture and its hole as the model's inputs, batch size 1.
+
+    Args:
+        io: the model's contract.
+        image: uint8 [H,W,3], RGB.
+        hole: bool [H,W], True inside the hole.
+    """
+    if io.form == "uint8":
+        return image[np.newaxis], hole.astype(np.uint8)[np.newaxis, :, :, np.newaxis] * np.uint8(
+            255
+        )
+    planar = image.transpose(2, 0, 1)[np.newaxis].astype(np.float32) / np.float32(255)
+    return planar, hole.astype(np.float32)[np.newaxis, np.newaxis]
+
+
+def from_model(io: IoSpec, output: Array) -> NDArray[np.float32]:
+    """Return the first picture of a model's output as float32 [H,W,3] on the 0-to-255 scale."""
+    if io.form == "uint8":
+        levels = output[0]
+    else:
+        levels = output[0].transpose(1, 2, 0) * np.float32(255)
+    return np.asarray(levels, dtype=np.float32)

@@ -1,0 +1,84 @@
+"""Inpainting picture files: read, inpaint, write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lama_edge.files import atomic_output, check_output
+from lama_edge.imaging import (
+    check_saveable,
+    hole_of,
+    load_mask,
+    load_picture,
+    save_picture,
+)
+from lama_edge.runtimes.inpainter import Inpainter, Strategy
+
+
+@dataclass(frozen=True)
+class InpaintFile:
+    """What `inpaint_file` shall do.
+
+    Attributes:
+        model: an exported model, or a checkpoint's path or name.
+        image: the picture.
+        mask: a picture of the same size; any value above 0 is hole.
+        output: the picture to write, in the format of its suffix; replaced when it exists.
+        strategy: see `Inpainter`.
+        provider: see `open_runner`.
+    """
+
+    model: str | Path
+    image: Path
+    mask: Path
+    output: Path
+    strategy: Strategy = "auto"
+    provider: str = "auto"
+
+
+@dataclass(frozen=True)
+class InpaintedFile:
+    """A picture that was written.
+
+    Attributes:
+        path: where it is.
+        width: in pixels.
+        height: in pixels.
+        hole_share: share of the picture's pixels that were hole, 0 to 1.
+    """
+
+    path: Path
+    width: int
+    height: int
+    hole_share: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            "path": str(self.path),
+            "width": self.width,
+            "height": self.height,
+            "hole_share": self.hole_share,
+        }
+
+
+def inpaint_file(job: InpaintFile) -> InpaintedFile:
+    """Inpaint one picture file.
+
+    Raises:
+        UsageError: when the output cannot be written.
+        PictureError: when picture or mask cannot be used, or the output's format cannot hold
+            the picture.
+        ModelError: when the model cannot be opened or fails.
+        MissingBackendError: when its runtime or provider is not installed here.
+    """
+    check_output(job.output)
+    image, mask = load_picture(job.image), load_mask(job.mask)
+    check_saveable(image, job.output)
+    with Inpainter.open(job.model, provider=job.provider, strategy=job.strategy) as inpainter:
+        result = inpainter(image, mask)
+    with atomic_output(job.output) as temporary:
+        save_picture(result, temporary)
+    return InpaintedFile(job.output, result.width, result.height, float(hole_of(mask).mean()))

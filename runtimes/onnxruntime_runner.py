@@ -1,0 +1,120 @@
+"""Runs exported ONNX models with ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lama_edge.errors import MissingBackendError, ModelError, needs_extra
+from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.runtimes.base import Array, Runner, check_inputs
+
+with needs_extra("onnx"):
+    import onnxruntime as ort
+
+# Short name -> ONNX Runtime's name, in the order in which `auto` prefers them. `auto` takes only
+# those that run any graph without set-up of their own.
+_PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "xnnpack": "XnnpackExecutionProvider",
+    "qnn": "QNNExecutionProvider",
+    "dml": "DmlExecutionProvider",
+}
+_AUTO = ("cuda", "cpu")
+_ONLY_ERRORS = 3
+
+
+class OnnxRuntimeRunner(Runner):
+    """An ONNX model open in ONNX Runtime; see `Runner`."""
+
+    def __init__(self, path: Path, *, provider: str = "auto") -> None:
+        """Open a model that lama-edge exported.
+
+        Args:
+            path: the ``.onnx`` file.
+            provider: ``auto``, ``cpu``, ``cuda``, ``tensorrt``, ``coreml``, ``openvino``,
+                ``xnnpack``, ``qnn`` or ``dml``. What a provider does not take runs on the CPU.
+
+        Raises:
+            MissingBackendError: when the provider is not part of this ONNX Runtime, or did not
+                start; the message names those that are there.
+            ModelError: when the file cannot be opened or carries no manifest.
+        """
+        provider = _choose_provider(provider)
+        options = ort.SessionOptions()
+        options.log_severity_level = _ONLY_ERRORS
+        names = [_PROVIDERS[provider]]
+        if provider != "cpu":
+            names.append(_PROVIDERS["cpu"])
+        try:
+            session = ort.InferenceSession(str(path), options, providers=names)
+        except Exception as error:
+            # ONNX Runtime's exceptions share no base class of their own.
+            raise ModelError(
+                f"ONNX Runtime cannot open {str(path)!r}: {_one_line(error)}"
+            ) from error
+        if _PROVIDERS[provider] not in session.get_providers():
+            raise MissingBackendError(
+                f"the provider {provider!r} did not start here (no such device, or its libraries "
+                f"are missing); use one of: {', '.join(available_providers())}"
+            )
+        self._session: Any = session
+        self.provider = provider
+        self.version = f"onnxruntime {ort.__version__} {provider}"
+        self.manifest = _read_manifest(session, path)
+
+    def run(self, image: Array, mask: Array) -> Array:
+        """See `Runner.run`."""
+        if self._session is None:
+            raise ModelError("the model is closed")
+        io = self.manifest.io
+        check_inputs(io, self.manifest.size, image, mask)
+        feeds = {io.image.name: image, io.mask.name: mask}
+        try:
+            output: Array = self._session.run([io.output.name], feeds)[0]
+        except Exception as error:
+            raise ModelError(f"ONNX Runtime failed: {_one_line(error)}") from error
+        return output
+
+    def close(self) -> None:
+        """See `Runner.close`."""
+        self._session = None
+
+
+def available_providers() -> list[str]:
+    """Return the short names of the providers in this build of ONNX Runtime."""
+    there = set(ort.get_available_providers())
+    return [short for short, name in _PROVIDERS.items() if name in there]
+
+
+def _choose_provider(provider: str) -> str:
+    available = available_providers()
+    if provider == "auto":
+        return next(short for short in _AUTO if short in available)
+    if provider not in available:
+        raise MissingBackendError(
+            f"the provider {provider!r} is not available in this ONNX Runtime; "
+            f"available: {', '.join(available)}"
+        )
+    return provider
+
+
+def _read_manifest(session: Any, path: Path) -> Manifest:
+    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    if text is None:
+        raise ModelError(
+            f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export onnx"
+        )
+    manifest = Manifest.from_json(text)
+    expected = {manifest.io.image.name, manifest.io.mask.name}
+    if {value.name for value in session.get_inputs()} != expected:
+        raise ModelError(f"{str(path)!r} has other inputs than its manifest says; export it again")
+    return manifest
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

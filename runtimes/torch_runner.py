@@ -1,0 +1,83 @@
+"""Runs a checkpoint's generator in torch: the reference that exports are judged against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lama_edge.errors import MissingBackendError, ModelError, needs_extra
+from lama_edge.manifest import Manifest, Source
+from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
+from lama_edge.runtimes.base import Array, Runner, check_inputs
+from lama_edge.spec import SizePolicy, io_spec
+
+with needs_extra("export"):
+    import torch
+
+    from lama_edge.models.generators import build_generator
+
+
+class TorchRunner(Runner):
+    """A generator in torch, in the float form, with torch's own FFT; see `Runner`."""
+
+    def __init__(
+        self, source: Path | Checkpoint, *, provider: str = "auto", composite: bool = True
+    ) -> None:
+        """Load a checkpoint.
+
+        Args:
+            source: a checkpoint's path, or a checkpoint already loaded.
+            provider: ``cpu`` or ``cuda``; ``auto`` is cpu, the reference.
+            composite: whether known pixels come back unchanged; otherwise the raw fill.
+
+        Raises:
+            CheckpointError: when the checkpoint cannot be used.
+            MissingBackendError: when the provider is not available.
+        """
+        self.provider = _choose_device(provider)
+        checkpoint = source if isinstance(source, Checkpoint) else load_checkpoint(source)
+        generator = build_generator(checkpoint)
+        config = checkpoint.config
+        self.version = f"torch {torch.__version__} {self.provider}"
+        self.manifest = Manifest(
+            format={"name": "checkpoint"},
+            io=io_spec("float", composite=composite),
+            size=SizePolicy(None, config.size_multiple, config.min_size),
+            precision="fp32",
+            dft=None,
+            source=Source(
+                checkpoint.sha256, config.to_dict(), sum(p.numel() for p in generator.parameters())
+            ),
+            tools={"torch": torch.__version__},
+        )
+        self._generator: torch.nn.Module | None = generator.to(self.provider)
+
+    @torch.inference_mode()
+    def run(self, image: Array, mask: Array) -> Array:
+        """See `Runner.run`."""
+        if self._generator is None:
+            raise ModelError("the model is closed")
+        check_inputs(self.manifest.io, self.manifest.size, image, mask)
+        pixels = torch.from_numpy(image).to(self.provider)
+        hole = torch.from_numpy(mask).to(self.provider) > 0
+        known = pixels.masked_fill(hole, 0)
+        predicted = self._generator(torch.cat([known, hole.float()], dim=1))
+        if self.manifest.io.composite:
+            predicted = torch.where(hole, predicted, pixels)
+        output: Array = predicted.cpu().numpy()
+        return output
+
+    def close(self) -> None:
+        """See `Runner.close`."""
+        self._generator = None
+
+
+def _choose_device(provider: str) -> str:
+    available = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    if provider == "auto":
+        return "cpu"
+    if provider not in available:
+        raise MissingBackendError(
+            f"the provider {provider!r} is not available in this torch; "
+            f"available: {', '.join(available)}"
+        )
+    return provider

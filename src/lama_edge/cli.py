@@ -1,0 +1,288 @@
+"""The command line: flags become one frozen dataclass, one call does the work, this renders it.
+
+Results go to stdout, progress and logs to stderr. Nothing heavy is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lama_edge
+from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.spec import IO_FORMS, Size, parse_size
+
+Command = Callable[[argparse.Namespace], None]
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the words after ``lama-edge``; None takes them from the process.
+
+    Returns:
+        0 done, 1 parity failed, 2 wrong usage or input, 3 missing backend, 130 interrupted.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.WARNING,
+        format="lama-edge: %(message)s",
+        stream=sys.stderr,
+    )
+    command: Command = options.command
+    try:
+        command(options)
+        sys.stdout.flush()
+    except LamaEdgeError as error:
+        if options.debug:
+            raise
+        print(f"lama-edge: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("lama-edge: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does; keep Python from complaining later.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print the result as JSON")
+    common.add_argument("--verbose", action="store_true", help="log what is decided and why")
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser = argparse.ArgumentParser(
+        prog="lama-edge",
+        description="LaMa image inpainting on edge devices: export, check, run.",
+    )
+    parser.add_argument("--version", action="version", version=lama_edge.__version__)
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_export(commands, common)
+    _add_inpaint(commands, common)
+    _add_inspect(commands, common)
+    return parser
+
+
+def _add_export(commands: Any, common: argparse.ArgumentParser) -> None:
+    export = commands.add_parser("export", help="export a checkpoint for a runtime")
+    formats = export.add_subparsers(title="formats", metavar="FORMAT", required=True)
+    onnx = formats.add_parser(
+        "onnx",
+        parents=[common],
+        help="an ONNX file for ONNX Runtime and everything that reads ONNX",
+        description="Export a checkpoint to ONNX, check it against torch, and write it with its "
+        "manifest and parity figures.",
+    )
+    onnx.add_argument(
+        "checkpoint",
+        nargs="?",
+        metavar="CHECKPOINT",
+        help="folder with config.yaml, .ckpt or .safetensors file; default: the embedded lama-tiny",
+    )
+    onnx.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.onnx")
+    onnx.add_argument(
+        "--size",
+        action="append",
+        metavar="SIZE",
+        help="512, 512x768 (height x width) or dynamic (the default)",
+    )
+    onnx.add_argument(
+        "--io", choices=IO_FORMS, default="float", help="form of the inputs and the output"
+    )
+    onnx.add_argument(
+        "--dft",
+        choices=("auto", "matmul", "op"),
+        default="auto",
+        help="Fourier transform as matrix products (auto) or as ONNX's DFT operator",
+    )
+    onnx.add_argument("--precision", choices=("fp32",), default="fp32", help="precision of the file")
+    onnx.add_argument("--opset", type=int, default=17, metavar="N", help="ONNX opset (default 17)")
+    onnx.add_argument(
+        "--no-composite", action="store_true", help="return the raw fill, named `predicted`"
+    )
+    onnx.add_argument(
+        "--no-parity", action="store_true", help="skip the check against torch; the manifest says so"
+    )
+    onnx.add_argument("--force", action="store_true", help="replace OUT.onnx when it exists")
+    onnx.set_defaults(command=_export_onnx)
+
+
+def _add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
+    inpaint = commands.add_parser(
+        "inpaint",
+        parents=[common],
+        help="erase what a mask covers from a picture",
+        description="Fill the hole of a picture; every known pixel stays as it is.",
+    )
+    inpaint.add_argument("model", metavar="MODEL", help="exported model or checkpoint")
+    inpaint.add_argument("image", type=Path, metavar="IMAGE", help="the picture")
+    inpaint.add_argument(
+        "mask", type=Path, metavar="MASK", help="a picture of the same size; above 0 is hole"
+    )
+    inpaint.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.png")
+    inpaint.add_argument(
+        "--strategy",
+        choices=("auto", "full", "crop"),
+        default="auto",
+        help="run the full picture, or crops around the holes (default: auto)",
+    )
+    inpaint.add_argument("--provider", default="auto", help="cpu, cuda, … (default: auto)")
+    inpaint.set_defaults(command=_inpaint)
+
+
+def _add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
+    inspect = commands.add_parser(
+        "inspect",
+        parents=[common],
+        help="print what a model or checkpoint is",
+        description="Print the manifest of an exported model, or what a checkpoint holds.",
+    )
+    inspect.add_argument("model", metavar="MODEL | CHECKPOINT")
+    inspect.set_defaults(command=_inspect)
+
+
+def _export_onnx(options: argparse.Namespace) -> None:
+    size = _one_size(options.size)
+    with _stages() as (progress, expect):
+        from lama_edge.pipeline import EXPORT_STAGES, OnnxExport, export_onnx
+
+        expect(len(EXPORT_STAGES))
+        job = OnnxExport(
+            checkpoint=options.checkpoint,
+            output=options.output,
+            size=size,
+            io=options.io,
+            composite=not options.no_composite,
+            dft="op" if options.dft == "op" else "matmul",
+            opset=options.opset,
+            overwrite=options.force,
+            check_parity=not options.no_parity,
+        )
+        result = export_onnx(job, progress)
+    if options.json:
+        manifest = result.manifest.to_dict()
+        _print_json(
+            {"path": str(result.path), "size_bytes": result.size_bytes, "manifest": manifest}
+        )
+        return
+    print(f"wrote {result.path} ({result.size_bytes / 1e6:.1f} MB)")
+    print(_parity_line(result.manifest.to_dict()["parity"]))
+
+
+def _one_size(tokens: list[str] | None) -> Size | None:
+    tokens = tokens or ["dynamic"]
+    sizes = [parse_size(token) for token in tokens]
+    if len(sizes) > 1:
+        raise UsageError(
+            f"an ONNX file holds one size and {len(sizes)} were given: use --size dynamic, or "
+            "export one file a size"
+        )
+    return sizes[0]
+
+
+def _inpaint(options: argparse.Namespace) -> None:
+    from lama_edge.runtimes.inpaint_file import InpaintFile, inpaint_file
+
+    job = InpaintFile(
+        model=options.model,
+        image=options.image,
+        mask=options.mask,
+        output=options.output,
+        strategy=options.strategy,
+        provider=options.provider,
+    )
+    result = inpaint_file(job)
+    if options.json:
+        _print_json(result.to_dict())
+        return
+    print(
+        f"wrote {result.path} ({result.width} x {result.height} pixels, "
+        f"{result.hole_share:.1%} inpainted)"
+    )
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    from lama_edge.runtimes.base import open_runner
+
+    with open_runner(options.model) as runner:
+        description = runner.manifest.to_dict()
+    if options.json:
+        _print_json(description)
+        return
+    for line in _indented(description):
+        print(line)
+
+
+def _indented(value: dict[str, Any], depth: int = 0) -> Iterator[str]:
+    """Render nested data as indented lines, plain values of one level in one column."""
+    width = max((len(key) for key in value), default=0)
+    for key, item in value.items():
+        if isinstance(item, dict) and item:
+            yield f"{'  ' * depth}{key}:"
+            yield from _indented(item, depth + 1)
+        elif isinstance(item, list) and item and isinstance(item[0], dict):
+            for entry in item:
+                facts = ", ".join(f"{name} {_plain(fact)}" for name, fact in entry.items())
+                yield f"{'  ' * depth}{key:<{width}}  {facts}"
+        else:
+            yield f"{'  ' * depth}{key:<{width}}  {_plain(item)}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_plain(item) for item in value)
+    return "-" if value is None else str(value)
+
+
+def _parity_line(parity: dict[str, Any] | None) -> str:
+    if parity is None:
+        return "parity: not checked"
+    psnr = "equal" if parity["psnr_db"] is None else f"PSNR {parity['psnr_db']} dB"
+    return (
+        f"parity: max difference {parity['max_abs_diff']:.1e} inside the hole "
+        f"(tolerance {parity['tolerance']:.0e}), {psnr}, against {parity['reference']} "
+        f"at {len(parity['sizes'])} size{'s' if len(parity['sizes']) > 1 else ''}"
+    )
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, sort_keys=True))
+
+
+@contextmanager
+def _stages() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
+    """Show a bar of named stages on a terminal; elsewhere stay silent."""
+    from tqdm import tqdm
+
+    layout = "{desc:<12} {bar:24} {n_fmt}/{total_fmt} {elapsed}"
+    disable = not sys.stderr.isatty()
+    with tqdm(bar_format=layout, disable=disable, leave=False, file=sys.stderr) as bar:
+        begun = 0
+
+        def expect(total: int) -> None:
+            bar.total = total
+
+        def progress(stage: str) -> None:
+            nonlocal begun
+            bar.set_description_str(stage, refresh=False)
+            bar.n = begun
+            bar.refresh()
+            begun += 1
+
+        yield progress, expect

@@ -1,0 +1,110 @@
+"""Writing outputs so that nobody ever sees half a file, and hashing inputs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lama_edge.errors import UsageError
+
+_CHUNK_BYTES = 1 << 20
+
+
+@contextmanager
+def atomic_output(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Give a temporary path beside `target`, and rename it to `target` when the block succeeds.
+
+    An interrupted or failed run leaves at `target` what was there before. Temporary files that
+    a killed run left behind are removed by the next run for the same target.
+
+    Args:
+        target: where the finished file (or folder) shall stand.
+        overwrite: whether an existing target may be replaced.
+
+    Yields:
+        A path that does not exist yet, with the target's suffix.
+
+    Raises:
+        UsageError: when the folder is missing, or the target exists and must not be replaced.
+    """
+    check_output(target, overwrite=overwrite)
+    _remove_stale(target)
+    name = f".{target.stem}.tmp-{os.getpid()}-{secrets.token_hex(4)}{target.suffix}"
+    temporary = target.with_name(name)
+    try:
+        yield temporary
+        if temporary.is_file():
+            _flush_to_disk(temporary)
+        temporary.replace(target)
+    finally:
+        _remove(temporary)
+
+
+def check_output(target: Path, *, overwrite: bool = True) -> None:
+    """Refuse a target that cannot be written, before any long work is done.
+
+    Raises:
+        UsageError: when the folder is missing or not writable, the target is a folder, or it
+            exists and must not be replaced.
+    """
+    parent = target.parent
+    if not parent.is_dir():
+        raise UsageError(f"the folder {str(parent)!r} does not exist: create it first")
+    if not os.access(parent, os.W_OK):
+        raise UsageError(f"the folder {str(parent)!r} is not writable")
+    if target.is_dir():
+        raise UsageError(f"the output {str(target)!r} is a folder: name a file in it")
+    if target.exists() and not overwrite:
+        raise UsageError(f"the output {str(target)!r} exists: add --force to replace it")
+
+
+def sha256_of(path: Path) -> str:
+    """Return the file's SHA-256 as lower-case hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _remove_stale(target: Path) -> None:
+    pattern = re.compile(
+        rf"\.{re.escape(target.stem)}\.tmp-(\d+)-[0-9a-f]{{8}}{re.escape(target.suffix)}"
+    )
+    for path in target.parent.iterdir():
+        match = pattern.fullmatch(path.name)
+        if match and not _is_running(int(match.group(1))):
+            _remove(path)
+
+
+def _is_running(pid: int) -> bool:
+    if os.name != "posix":
+        # Windows refuses to delete a file that is open, so a live run keeps its file there.
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,451 @@
+"""Pictures and masks as arrays: load, save, convert, pad, shrink, find holes, composite."""
+
+from __future__ import annotations
+
+import logging
+import math
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lama_edge.errors import PictureError
+
+Pixels = NDArray[np.uint8]
+Hole = NDArray[np.bool_]
+
+NATIVE_MODES = ("L", "RGB", "RGBA")
+MIN_CONTEXT = 128
+
+_log = logging.getLogger(__name__)
+
+_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+# Pillow would take a TIFF's compression from the picture it was loaded from, JPEG included.
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True, "exact": True},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+}
+# Pillow refuses to convert these, or relabels Lab values as RGB.
+_FOREIGN_MODES = ("LAB", "La")
+_ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+_CELL = 32
+# Pillow's fixed-point Rec. 601 luma weights (its Convert.c): 0.299, 0.587, 0.114 in 1/65536.
+_LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
+
+
+def load_picture(path: str | Path) -> Image.Image:
+    """Read a picture, upright and fully decoded, with its ICC profile in ``.info``.
+
+    Raises:
+        PictureError: when the file is missing, no picture, damaged, or a decompression bomb.
+    """
+    return _load(path, "picture")
+
+
+def load_mask(path: str | Path) -> Image.Image:
+    """Read a mask like a picture: `hole_of` turns it into an array.
+
+    Raises:
+        PictureError: as `load_picture`.
+    """
+    return _load(path, "mask")
+
+
+def save_picture(image: Image.Image, path: str | Path) -> None:
+    """Write a picture in the format of the path's suffix, with its ICC profile.
+
+    PNG, TIFF, BMP and WebP are written without loss, JPEG at quality 95 without chroma
+    subsampling.
+
+    Raises:
+        PictureError: as `check_saveable`, or when writing fails.
+    """
+    file_format = check_saveable(image, path)
+    options = dict(_SAVE_OPTIONS.get(file_format, {}))
+    profile = image.info.get("icc_profile")
+    if profile and file_format == "BMP":
+        _log.warning("BMP holds no ICC profile: %s is written without it", path)
+    elif profile:
+        options["icc_profile"] = profile
+    try:
+        image.save(path, format=file_format, **options)
+    except (OSError, ValueError, KeyError) as error:
+        raise PictureError(
+            f"the picture {str(path)!r} ({image.mode}) cannot be written: {_one_line(error)}"
+        ) from error
+
+
+def check_saveable(image: Image.Image, path: str | Path) -> str:
+    """Return the name of the format `save_picture` would write.
+
+    Raises:
+        PictureError: when the suffix is unknown or the format cannot hold the picture's alpha.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        known = " ".join(_FORMATS)
+        raise PictureError(f"no picture format for {str(path)!r}: end the name in one of {known}")
+    file_format = _FORMATS[suffix]
+    has_alpha = image.mode in _ALPHA_MODES or "transparency" in image.info
+    if has_alpha and file_format in ("JPEG", "BMP"):
+        raise PictureError(
+            f"{file_format} cannot hold the transparency of {str(path)!r}: name a .png instead"
+        )
+    return file_format
+
+
+def native_picture(image: Image.Image) -> Image.Image:
+    """Return an upright copy in mode L, RGB or RGBA; other modes become RGB and the log says so.
+
+    16-bit grey is scaled to 8 bits. An ICC profile that does not describe RGB is dropped when
+    the mode changes.
+
+    Raises:
+        PictureError: when the picture is empty, cannot be decoded, or is CIELAB.
+    """
+    picture = _upright(image, "the picture")
+    if 0 in picture.size:
+        raise PictureError(f"the picture is empty: {_spell(*picture.size)}")
+    if picture.mode in NATIVE_MODES:
+        return picture
+    info = {key: value for key, value in picture.info.items() if key != "transparency"}
+    _log.warning("the picture's mode %s is converted to RGB", picture.mode)
+    profile = info.get("icc_profile")
+    if profile and profile[16:20] != b"RGB ":  # the colour space field of an ICC header
+        del info["icc_profile"]
+        _log.warning("its ICC profile is dropped: it does not describe RGB")
+    picture.info = {}
+    if picture.mode.startswith("I"):
+        levels = np.rint(np.asarray(picture).astype(np.float64) / 257).clip(0, 255)
+        picture = Image.fromarray(levels.astype(np.uint8))
+    converted = picture.convert("RGB")
+    converted.info = info
+    return converted
+
+
+def check_pixels(pixels: object) -> None:
+    """Refuse anything but a non-empty uint8 array [H,W], [H,W,3] or [H,W,4].
+
+    Raises:
+        PictureError: naming what was seen.
+    """
+    if not isinstance(pixels, np.ndarray):
+        raise PictureError(
+            f"the picture is a {type(pixels).__name__}: give a PIL image or a uint8 array"
+        )
+    if pixels.dtype != np.uint8:
+        raise PictureError(f"the picture has dtype {pixels.dtype}: give uint8, 0 to 255")
+    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if not fits or 0 in pixels.shape:
+        raise PictureError(f"the picture has shape {pixels.shape}: give [H,W], [H,W,3] or [H,W,4]")
+
+
+def hole_of(mask: Image.Image | NDArray[Any]) -> Hole:
+    """Turn a mask into its hole: bool [H,W], True where the mask's grey value is above 0.
+
+    Args:
+        mask: a PIL image of any mode (orientation is applied, alpha ignored), or a uint8 or
+            bool array [H,W] or [H,W,1].
+
+    Raises:
+        PictureError: when it is neither, cannot be decoded, or is CIELAB.
+    """
+    if isinstance(mask, Image.Image):
+        upright = _upright(mask, "the mask")
+        # The clipping in Pillow's own conversion differs between releases for these modes.
+        if upright.mode[0] in "IF":
+            return np.asarray(np.asarray(upright) > 0)
+        upright.info.pop("transparency", None)
+        return np.asarray(np.asarray(upright.convert("L")) > 0)
+    if not isinstance(mask, np.ndarray):
+        raise PictureError(f"the mask is a {type(mask).__name__}: give a PIL image or an array")
+    if mask.dtype not in (np.uint8, np.bool_):
+        raise PictureError(f"the mask has dtype {mask.dtype}: give uint8 or bool, above 0 is hole")
+    if mask.ndim == 3 and mask.shape[2] == 1:
+        mask = mask[:, :, 0]
+    if mask.ndim != 2:
+        raise PictureError(f"the mask has shape {mask.shape}: give [H,W] or [H,W,1]")
+    return np.asarray(mask > 0)
+
+
+def check_same_size(pixels: Pixels, hole: Hole) -> None:
+    """Refuse a mask of another size than the picture.
+
+    Raises:
+        PictureError: naming both sizes as width x height.
+    """
+    if pixels.shape[:2] != hole.shape:
+        picture, mask = (_spell(*shape[1::-1]) for shape in (pixels.shape, hole.shape))
+        raise PictureError(
+            f"the mask is {mask} and the picture {picture}: give a mask of the picture's size"
+        )
+
+
+def to_rgb(pixels: Pixels) -> Pixels:
+    """Return uint8 [H,W,3] of a picture [H,W], [H,W,3] or [H,W,4]; alpha is left out."""
+    if pixels.ndim == 2:
+        return np.stack([pixels] * 3, axis=2)
+    rgb: Pixels = pixels[:, :, :3]
+    return rgb
+
+
+def composite(pixels: Pixels, fill: Pixels, hole: Hole) -> Pixels:
+    """Return a copy of a picture with its hole filled and every other value bit-identical.
+
+    Args:
+        pixels: uint8 [H,W], [H,W,3] or [H,W,4]; alpha stays as it is, in the hole too.
+        fill: uint8 RGB [H,W,3]; for a grey picture its Rec. 601 luma, rounded as Pillow does.
+        hole: bool [H,W].
+    """
+    result: Pixels = pixels.copy()
+    if pixels.ndim == 2:
+        result[hole] = (fill[hole] @ _LUMA + 0x8000) >> 16
+    else:
+        result[:, :, :3][hole] = fill[hole]
+    return result
+
+
+def padded_size(height: int, width: int, multiple: int, min_size: int) -> tuple[int, int]:
+    """Return the smallest (height, width) that are multiples and at least `min_size`."""
+
+    def padded(side: int) -> int:
+        return math.ceil(max(side, min_size) / multiple) * multiple
+
+    return padded(height), padded(width)
+
+
+def pad(array: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Pad [H,W] or [H,W,C] at the bottom and right, mirrored with the border pixel repeated.
+
+    This is the padding of the official LaMa pipeline, for image and mask alike.
+    """
+    growth = [(0, height - array.shape[0]), (0, width - array.shape[1])]
+    return np.pad(array, growth + [(0, 0)] * (array.ndim - 2), mode="symmetric")
+
+
+def fitted_size(height: int, width: int, max_height: int, max_width: int) -> tuple[int, int]:
+    """Return the largest (height, width) of the same aspect ratio that fits; it never grows."""
+    scale = min(1.0, max_height / height, max_width / width)
+    return (
+        max(1, min(max_height, round(height * scale))),
+        max(1, min(max_width, round(width * scale))),
+    )
+
+
+def shrink(rgb: Pixels, height: int, width: int) -> Pixels:
+    """Average uint8 [H,W,3] down to `height` x `width`.
+
+    The box filter is the one whose support stays inside a target pixel: a wider one would
+    bleed the hole's old content into pixels that `shrink_hole` leaves known.
+    """
+    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BOX))
+
+
+def shrink_hole(hole: Hole, height: int, width: int) -> Hole:
+    """Shrink bool [H,W] so that every pixel touched by a hole pixel is hole."""
+    for axis, size in enumerate((height, width)):
+        sums = np.cumsum(hole, axis=axis, dtype=np.int32)
+        sums = np.insert(sums, 0, 0, axis=axis)
+        edges = np.arange(size + 1, dtype=np.int64) * hole.shape[axis]
+        first, stop = edges[:-1] // size, -(-edges[1:] // size)
+        hole = np.asarray(sums.take(stop, axis=axis) > sums.take(first, axis=axis))
+    return hole
+
+
+def enlarge(rgb: Pixels, height: int, width: int) -> Pixels:
+    """Interpolate uint8 [H,W,3] up to `height` x `width`, bicubic."""
+    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
+
+
+@dataclass(frozen=True, order=True)
+class Box:
+    """A rectangle of pixels; `bottom` and `right` are the first row and column outside."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        """Number of rows."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return self.right - self.left
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of the box in an array [H,W,…]."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def within(self, outer: Box) -> tuple[slice, slice]:
+        """Index of the box in an array that holds only `outer`."""
+        return (
+            slice(self.top - outer.top, self.bottom - outer.top),
+            slice(self.left - outer.left, self.right - outer.left),
+        )
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether the two share a pixel."""
+        return (
+            self.top < other.bottom
+            and other.top < self.bottom
+            and self.left < other.right
+            and other.left < self.right
+        )
+
+    def grown_to(self, height: int, width: int, picture: Box) -> Box:
+        """Return a box round this one of at least that size, as far as `picture` allows."""
+        top, bottom = _grown(self.top, self.bottom, height, picture.bottom)
+        left, right = _grown(self.left, self.right, width, picture.right)
+        return Box(top, left, bottom, right)
+
+
+def hole_windows(hole: Hole, *, min_context: int = MIN_CONTEXT) -> tuple[Box, ...]:
+    """Return windows that hold every hole pixel with context round it, no two overlapping.
+
+    A window is a hole's box and, on each side where the picture has it, a margin of the box's
+    larger side, at least `min_context`. Windows that overlap are replaced by the box round
+    both until none do. Pieces of a hole in the same or in neighbouring cells of a 32-pixel
+    grid count as one.
+
+    Args:
+        hole: bool [H,W].
+        min_context: smallest margin in pixels.
+
+    Returns:
+        From top to bottom; none when there is no hole.
+    """
+    windows: list[Box] = []
+    for box in _separate_holes(_cell_boxes(hole)):
+        margin = max(min_context, box.height, box.width)
+        window = Box(
+            max(0, box.top - margin),
+            max(0, box.left - margin),
+            min(hole.shape[0], box.bottom + margin),
+            min(hole.shape[1], box.right + margin),
+        )
+        while hits := [other for other in windows if other.overlaps(window)]:
+            windows = [other for other in windows if other not in hits]
+            window = _box_round([window, *hits])
+        windows.append(window)
+    return tuple(sorted(windows))
+
+
+def _cell_boxes(hole: Hole) -> dict[tuple[int, int], Box]:
+    height, width = hole.shape
+    rows, columns = math.ceil(height / _CELL), math.ceil(width / _CELL)
+    padded = np.pad(hole, ((0, rows * _CELL - height), (0, columns * _CELL - width)))
+    cells = padded.reshape(rows, _CELL, columns, _CELL)
+    down = np.asarray(np.any(cells, axis=3)).swapaxes(1, 2)
+    across = np.asarray(np.any(cells, axis=1))
+    first_down, first_across = down.argmax(axis=2), across.argmax(axis=2)
+    last_down, last_across = (flags[:, :, ::-1].argmax(axis=2) for flags in (down, across))
+    boxes = {}
+    for row, column in np.argwhere(down.any(axis=2)).tolist():
+        y, x, at = row * _CELL, column * _CELL, (row, column)
+        boxes[at] = Box(
+            y + int(first_down[at]),
+            x + int(first_across[at]),
+            y + _CELL - int(last_down[at]),
+            x + _CELL - int(last_across[at]),
+        )
+    return boxes
+
+
+def _separate_holes(cells: dict[tuple[int, int], Box]) -> Iterator[Box]:
+    cells = dict(cells)
+    while cells:
+        start, box = cells.popitem()
+        found, frontier = [box], [start]
+        while frontier:
+            row, column = frontier.pop()
+            for near in ((row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)):
+                if near in cells:
+                    found.append(cells.pop(near))
+                    frontier.append(near)
+        yield _box_round(found)
+
+
+def _box_round(boxes: Iterable[Box]) -> Box:
+    boxes = list(boxes)
+    return Box(
+        min(box.top for box in boxes),
+        min(box.left for box in boxes),
+        max(box.bottom for box in boxes),
+        max(box.right for box in boxes),
+    )
+
+
+def _grown(start: int, stop: int, wanted: int, limit: int) -> tuple[int, int]:
+    extent = min(limit, max(wanted, stop - start))
+    start = min(max(0, start - (extent - (stop - start)) // 2), limit - extent)
+    return start, start + extent
+
+
+def _load(path: str | Path, what: str) -> Image.Image:
+    name = f"the {what} {str(path)!r}"
+    with _decoding(name):
+        image = Image.open(path)
+    with image:
+        return _upright(image, name)
+
+
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    with _decoding(name):
+        image.load()
+    if image.mode in _FOREIGN_MODES:
+        raise PictureError(f"{name} has the colour mode {image.mode}: save it as RGB first")
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # damaged EXIF data raises whatever its parser meets
+        _log.warning("%s: orientation unknown, EXIF data unreadable (%s)", name, _one_line(error))
+        return image.copy()
+
+
+@contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    try:
+        with warnings.catch_warnings():
+            # Of a large photograph, at half the size that it refuses, and of the damage that
+            # the error below tells of.
+            warnings.simplefilter("ignore")
+            yield
+    except FileNotFoundError as error:
+        raise PictureError(f"{name} does not exist: check the path") from error
+    except Image.DecompressionBombError as error:
+        raise PictureError(f"{name} is refused: {_one_line(error)} Scale it down first") from error
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"{name} is not a picture that can be read: give PNG, JPEG, WebP, TIFF or BMP"
+        ) from error
+    except Exception as error:  # decoders raise whatever a damaged file makes them meet
+        raise PictureError(
+            f"{name} cannot be read ({_one_line(error)}): it may be damaged, get it again"
+        ) from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _spell(width: int, height: int) -> str:
+    return f"{width}x{height} (width x height)"

@@ -1,0 +1,197 @@
+"""The manifest that every exported model carries: what it is, takes, gives and was measured at.
+
+One JSON object with sorted keys and without times, names of people or machines, or paths, so
+that the same input and tool versions give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lama_edge.errors import LamaEdgeError, ModelError
+from lama_edge.spec import IO_FORMS, IoSpec, Size, SizePolicy, io_spec, tensor_spec_to_dict
+
+SCHEMA_VERSION = 1
+METADATA_KEY = "lama_edge"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model's weights come from.
+
+    Attributes:
+        sha256: hash of the checkpoint file.
+        architecture: the generator's configuration as plain data, `kind` included.
+        parameters: number of trained parameters.
+    """
+
+    sha256: str
+    architecture: Mapping[str, Any]
+    parameters: int
+
+
+@dataclass(frozen=True)
+class ParityFigures:
+    """How far a model's results are from the reference, inside the hole.
+
+    Attributes:
+        reference: what it was compared with, for example ``torch-fp32``.
+        runtime: what ran the model, with its version.
+        sizes: the sizes judged, as ``HEIGHTxWIDTH``.
+        max_abs_diff: largest absolute difference, on the 0-to-1 scale.
+        tolerance: the largest difference allowed.
+        psnr_db: peak signal-to-noise ratio with peak 1; None when the results are equal.
+        snr_db: signal-to-noise ratio against the reference's variance; None when equal.
+    """
+
+    reference: str
+    runtime: str
+    sizes: tuple[str, ...]
+    max_abs_diff: float
+    tolerance: float
+    psnr_db: float | None
+    snr_db: float | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the largest difference is within the tolerance (NaN is not)."""
+        return self.max_abs_diff <= self.tolerance
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A model's self-description.
+
+    Attributes:
+        format: the file format and its version, such as ``{"name": "onnx", "opset": 17}``.
+        io: inputs and outputs.
+        size: accepted sizes.
+        precision: ``fp32`` and so on.
+        dft: form of the Fourier transform in the graph, ``matmul`` or ``op``; None where the
+            runtime has its own FFT.
+        source: the checkpoint.
+        tools: versions of the packages that made the file.
+        parity: figures measured at export; None when that was skipped.
+    """
+
+    format: Mapping[str, str | int]
+    io: IoSpec
+    size: SizePolicy
+    precision: str
+    dft: str | None
+    source: Source
+    tools: Mapping[str, str]
+    parity: ParityFigures | None = None
+
+    def with_parity(self, parity: ParityFigures) -> Manifest:
+        """Return a copy that carries the figures."""
+        return replace(self, parity=parity)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the manifest as plain data, ready for JSON."""
+        fixed = self.size.fixed
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "format": dict(self.format),
+            "io": {
+                "form": self.io.form,
+                "composite": self.io.composite,
+                "inputs": [tensor_spec_to_dict(t) for t in (self.io.image, self.io.mask)],
+                "outputs": [tensor_spec_to_dict(self.io.output)],
+                "hole": "mask > 0",
+            },
+            "size": {
+                "fixed": None if fixed is None else [fixed.height, fixed.width],
+                "multiple": self.size.multiple,
+                "min_size": self.size.min_size,
+            },
+            "precision": self.precision,
+            "dft": self.dft,
+            "source": {
+                "sha256": self.source.sha256,
+                "architecture": dict(self.source.architecture),
+                "parameters": self.source.parameters,
+            },
+            "tools": dict(self.tools),
+            "parity": None if self.parity is None else _parity_to_dict(self.parity),
+        }
+
+    def to_json(self) -> str:
+        """Return the canonical JSON text."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ModelError: when the text is no manifest, or of a version unknown to this release.
+        """
+        try:
+            data = json.loads(text)
+            version = data["schema_version"]
+            if version != SCHEMA_VERSION:
+                raise ModelError(
+                    f"the model's manifest has schema_version {version!r}; this release reads "
+                    f"{SCHEMA_VERSION}: export the model again or update lama-edge"
+                )
+            return _from_dict(data)
+        except LamaEdgeError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ModelError(
+                f"the model's manifest cannot be read ({type(error).__name__}: {error}); "
+                "export the model again"
+            ) from error
+
+
+def _parity_to_dict(parity: ParityFigures) -> dict[str, Any]:
+    return {
+        "reference": parity.reference,
+        "runtime": parity.runtime,
+        "sizes": list(parity.sizes),
+        "max_abs_diff": parity.max_abs_diff,
+        "tolerance": parity.tolerance,
+        "psnr_db": parity.psnr_db,
+        "snr_db": parity.snr_db,
+    }
+
+
+def _from_dict(data: Mapping[str, Any]) -> Manifest:
+    io, size, source = data["io"], data["size"], data["source"]
+    if io["form"] not in IO_FORMS:
+        raise ModelError(f"the model's manifest names an unknown io form {io['form']!r}")
+    fixed = None if size["fixed"] is None else Size(*(int(side) for side in size["fixed"]))
+    policy = SizePolicy(fixed, int(size["multiple"]), int(size["min_size"]))
+    if policy.multiple < 1 or policy.min_size < 1:
+        raise ValueError("sizes must be positive")
+    return Manifest(
+        format=dict(data["format"]),
+        io=io_spec(io["form"], composite=bool(io["composite"])),
+        size=policy,
+        precision=str(data["precision"]),
+        dft=None if data["dft"] is None else str(data["dft"]),
+        source=Source(
+            str(source["sha256"]), dict(source["architecture"]), int(source["parameters"])
+        ),
+        tools={str(name): str(version) for name, version in data["tools"].items()},
+        parity=None if data["parity"] is None else _parity_from_dict(data["parity"]),
+    )
+
+
+def _parity_from_dict(data: Mapping[str, Any]) -> ParityFigures:
+    def decibels(value: Any) -> float | None:
+        return None if value is None else float(value)
+
+    return ParityFigures(
+        reference=str(data["reference"]),
+        runtime=str(data["runtime"]),
+        sizes=tuple(str(size) for size in data["sizes"]),
+        max_abs_diff=float(data["max_abs_diff"]),
+        tolerance=float(data["tolerance"]),
+        psnr_db=decibels(data["psnr_db"]),
+        snr_db=decibels(data["snr_db"]),
+    )

@@ -1,0 +1,83 @@
+"""Weights files: compact, self-describing, and the same network when loaded back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from lama_edge.errors import CheckpointError
+from lama_edge.models.config import FfcResnetConfig, config_from_dict
+from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+from lama_edge.models.training.train import main
+from lama_edge.models.training.weights import load_weights, save_weights
+
+TINY = FfcResnetConfig(ngf=4, n_blocks=1)
+# Rounding the convolutions of five random networks to float16 moved the output by 8e-6 at most.
+MAX_FLOAT16_DIFFERENCE = 1e-4
+
+
+@pytest.fixture
+def generator():
+    torch.manual_seed(0)
+    return FfcResnetGenerator(TINY).eval()
+
+
+def test_saved_weights_load_back_into_the_same_network(tmp_path, generator):
+    path = tmp_path / "weights.safetensors"
+    save_weights(path, generator)
+    loaded = load_weights(path)
+    x = torch.rand(1, 4, 32, 40)
+    with torch.inference_mode():
+        difference = (loaded(x) - generator(x)).abs().max()
+    assert loaded.config == TINY
+    assert not loaded.training
+    assert float(difference) < MAX_FLOAT16_DIFFERENCE
+
+
+def test_convolutions_are_half_precision_and_statistics_are_not(tmp_path, generator):
+    path = tmp_path / "weights.safetensors"
+    # Variances beyond either end of float16's range must survive.
+    generator.model[1].bn_l.running_var[:2] = torch.tensor([1e-9, 1e6])
+    save_weights(path, generator)
+    with safe_open(str(path), framework="pt") as file:
+        metadata = file.metadata()
+        assert set(file.keys()) == set(generator.state_dict())
+        assert file.get_tensor("model.1.ffc.convl2l.weight").dtype == torch.float16
+        assert file.get_tensor("model.1.bn_l.num_batches_tracked").dtype == torch.int64
+        variance = file.get_tensor("model.1.bn_l.running_var")
+    assert torch.equal(variance, generator.model[1].bn_l.running_var)
+    assert metadata["format"] == "lama-edge"
+    assert config_from_dict(json.loads(metadata["config"])) == TINY
+
+
+def test_weights_that_float16_cannot_hold_are_refused(tmp_path, generator):
+    with torch.no_grad():
+        generator.model[1].ffc.convl2l.weight[0, 0, 0, 0] = 1e6
+    with pytest.raises(CheckpointError, match="convl2l"):
+        save_weights(tmp_path / "weights.safetensors", generator)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_other_origin_are_refused(tmp_path, generator):
+    path = tmp_path / "other.safetensors"
+    with pytest.raises(CheckpointError, match="cannot read"):
+        load_weights(path)
+    save_file({"a": torch.zeros(1)}, str(path))
+    with pytest.raises(CheckpointError, match="not lama-edge"):
+        load_weights(path)
+    metadata = {"config": json.dumps(TINY.to_dict()), "format": "lama-edge"}
+    save_file({"a": torch.zeros(1)}, str(path), metadata=metadata)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        load_weights(path)
+
+
+def test_the_command_refuses_a_folder_with_a_run_and_a_resume_without_one(tmp_path, capsys):
+    assert main(["--out", str(tmp_path), "--resume"]) == 2
+    assert "no checkpoint" in capsys.readouterr().err
+    (tmp_path / "checkpoint.pt").touch()
+    assert main(["--out", str(tmp_path)]) == 2
+    assert "--resume" in capsys.readouterr().err

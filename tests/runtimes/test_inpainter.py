@@ -1,0 +1,399 @@
+"""The inpainter's promises, held with runners that record what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lama_edge.errors import LamaEdgeError, ModelError, PictureError, UsageError
+from lama_edge.imaging import hole_windows, shrink, shrink_hole
+from lama_edge.manifest import Manifest, Source
+from lama_edge.runtimes import inpainter as module
+from lama_edge.runtimes.base import Array, Runner, check_inputs
+from lama_edge.runtimes.inpainter import Inpainter
+from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
+
+DYNAMIC = SizePolicy(None, 8, 16)
+FIXED = SizePolicy(Size(48, 64), 8, 16)
+POLICIES = {"dynamic": DYNAMIC, "fixed": FIXED}
+ORIENTATION = 0x0112
+SHAPES = ["L", "RGB", "RGBA"]
+
+
+def gradient(height: int, width: int) -> Array:
+    y, x = np.mgrid[:height, :width]
+    return np.stack([y % 256, x % 256, (x + y) % 256], axis=2).astype(np.uint8)
+
+
+class FakeRunner(Runner):
+    """Checks what it is given, keeps it as (rgb, hole) pairs, and fills with a known picture."""
+
+    provider = "fake"
+
+    def __init__(
+        self,
+        policy: SizePolicy = DYNAMIC,
+        form: IoForm = "float",
+        *,
+        composite: bool = True,
+        fill: Callable[[int, int], Array] = gradient,
+    ) -> None:
+        io = io_spec(form, composite=composite)
+        self.manifest = Manifest(io, policy, "fp32", "matmul", Source("0" * 64, {}, 1), {})
+        self.fill = fill
+        self.seen: list[tuple[Array, Array]] = []
+        self.closed = 0
+
+    def run(self, image: Array, mask: Array) -> Array:
+        io = self.manifest.io
+        check_inputs(io, self.manifest.size, image, mask)
+        assert image.max() <= io.image.value_range[1]
+        assert image.shape[0] == 1
+        if io.form == "float":
+            image, mask = image.transpose(0, 2, 3, 1) * 255, mask.transpose(0, 2, 3, 1)
+            assert set(np.unique(mask)) <= {0.0, 1.0}
+        hole = mask[0, :, :, 0] > 0
+        self.seen.append((np.rint(image[0]).astype(np.uint8), hole))
+        filled = self.fill(*hole.shape)
+        if io.composite:
+            filled = np.where(hole[:, :, np.newaxis], filled, image[0])
+        if io.form == "uint8":
+            return filled[np.newaxis].astype(np.uint8)
+        return (filled.transpose(2, 0, 1)[np.newaxis] / 255).astype(np.float32)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def flat(value: int) -> Callable[[int, int], Array]:
+    return lambda height, width: np.full((height, width, 3), value, np.uint8)
+
+
+def picture(mode: str, height: int, width: int) -> Array:
+    shape = {"L": (), "RGB": (3,), "RGBA": (4,)}[mode]
+    return np.random.default_rng(7).integers(0, 256, (height, width, *shape), dtype=np.uint8)
+
+
+def spots(height: int, width: int, seed: int = 1) -> Array:
+    rng = np.random.default_rng(seed)
+    hole = np.zeros((height, width), np.uint8)
+    for _ in range(3):
+        y, x = rng.integers(height), rng.integers(width)
+        hole[y : y + 1 + height // 9, x : x + 1 + width // 9] = 255
+    return hole
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.sampled_from(SHAPES),
+    st.sampled_from(["auto", "full", "crop"]),
+    st.sampled_from(sorted(POLICIES)),
+    st.sampled_from(["float", "uint8"]),
+    st.booleans(),
+    st.integers(1, 150),
+    st.integers(1, 150),
+    st.integers(0, 99),
+)
+def test_known_pixels_are_bit_identical_and_every_hole_pixel_is_filled(
+    mode: str,
+    strategy: module.Strategy,
+    policy: str,
+    form: IoForm,
+    composite: bool,
+    height: int,
+    width: int,
+    seed: int,
+) -> None:
+    pixels, mask = picture(mode, height, width) // 2, spots(height, width, seed)
+    before = pixels.copy()
+    runner = FakeRunner(POLICIES[policy], form, composite=composite, fill=flat(200))
+    result = Inpainter(runner, strategy=strategy)(pixels, mask)
+    hole = mask > 0
+    np.testing.assert_array_equal(pixels, before)
+    assert (result.shape, result.dtype) == (pixels.shape, np.uint8)
+    np.testing.assert_array_equal(result[~hole], pixels[~hole])
+    if mode == "RGBA":
+        np.testing.assert_array_equal(result[:, :, 3], pixels[:, :, 3])
+    colour = result[hole] if mode == "L" else result[hole][:, :3]
+    if policy == "dynamic" or (height <= 48 and width <= 64):
+        assert (colour == 200).all()
+    else:
+        assert (colour >= 128).all()  # interpolation mixes in known pixels (below 128) at most
+    assert runner.seen
+
+
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("strategy", ["auto", "full", "crop"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (150, 201)])
+def test_both_forms_composited_or_not_give_the_same_picture(
+    policy: str, strategy: module.Strategy, size: tuple[int, int]
+) -> None:
+    pixels, mask = picture("RGB", *size), spots(*size)
+    results = [
+        Inpainter(FakeRunner(POLICIES[policy], form, composite=composite), strategy=strategy)(
+            pixels, mask
+        )
+        for form in ("float", "uint8")
+        for composite in (True, False)
+    ]
+    for other in results[1:]:
+        np.testing.assert_array_equal(results[0], other)
+
+
+def test_a_dynamic_model_sees_the_officially_padded_picture() -> None:
+    pixels, mask = picture("RGB", 21, 35), spots(21, 35)
+    runner = FakeRunner()
+    result = Inpainter(runner, strategy="full")(pixels, mask)
+    ((seen, hole),) = runner.seen
+    np.testing.assert_array_equal(seen, np.pad(pixels, ((0, 3), (0, 5), (0, 0)), mode="symmetric"))
+    np.testing.assert_array_equal(hole, np.pad(mask > 0, ((0, 3), (0, 5)), mode="symmetric"))
+    np.testing.assert_array_equal(result[mask > 0], gradient(21, 35)[mask > 0])
+
+
+def test_crop_runs_one_window_for_each_separate_hole() -> None:
+    pixels, mask = picture("RGB", 700, 900), np.zeros((700, 900), np.uint8)
+    mask[100:120, 100:130] = 1
+    mask[600:610, 800:820] = 255
+    runner = FakeRunner(fill=flat(9))
+    result = Inpainter(runner, strategy="crop")(pixels, mask)
+    windows = hole_windows(mask > 0)
+    assert len(windows) == len(runner.seen) == 2
+    for window, (seen, hole) in zip(windows, runner.seen, strict=True):
+        h, w = window.height, window.width
+        np.testing.assert_array_equal(seen[:h, :w], pixels[window.slices])
+        np.testing.assert_array_equal(hole[:h, :w], mask[window.slices] > 0)
+    assert (result[mask > 0] == 9).all()
+
+
+def test_auto_takes_small_pictures_whole_and_crops_large_ones(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "AUTO_FULL_PIXELS", 400 * 500)
+    caplog.set_level("INFO")
+    for width, shape in ((500, (400, 504)), (501, (136, 136))):
+        mask = np.zeros((400, width), np.uint8)
+        mask[2, 3] = 1
+        runner = FakeRunner()
+        Inpainter(runner)(picture("RGB", 400, width), mask)
+        assert runner.seen[0][1].shape == shape
+    assert "full, 1 window(s): the picture of 500x400 (width x height) is within" in caplog.text
+    assert "crop, 1 window(s): the picture of 501x400 (width x height) is beyond" in caplog.text
+
+
+def test_auto_takes_whole_what_a_fixed_size_model_holds(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for height, width in ((48, 64), (49, 64), (48, 65)):
+        Inpainter(FakeRunner(FIXED))(picture("RGB", height, width), spots(height, width))
+    chosen = [record.getMessage().split(",")[0] for record in caplog.records]
+    assert chosen == ["strategy full", "strategy crop", "strategy crop"]
+
+
+def test_a_small_window_grows_into_the_picture_for_a_fixed_size_model() -> None:
+    policy = SizePolicy(Size(400, 480), 8, 16)
+    pixels, mask = picture("RGB", 600, 700), np.zeros((600, 700), np.uint8)
+    mask[0:4, 690:700] = 255
+    mask[390:395, 300:303] = 255
+    runner = FakeRunner(policy)
+    result = Inpainter(runner, strategy="crop")(pixels, mask)
+    assert len(runner.seen) == 2
+    np.testing.assert_array_equal(runner.seen[0][0], pixels[:400, 220:])
+    np.testing.assert_array_equal(result[0:4, 690:700], gradient(400, 480)[0:4, 470:480])
+    np.testing.assert_array_equal(result[mask == 0], pixels[mask == 0])
+
+
+def test_a_fixed_size_model_pads_what_the_picture_cannot_give() -> None:
+    pixels, mask = picture("RGB", 30, 20), spots(30, 20)
+    runner = FakeRunner(FIXED)
+    Inpainter(runner)(pixels, mask)
+    ((seen, hole),) = runner.seen
+    growth = ((0, 18), (0, 44))
+    np.testing.assert_array_equal(seen, np.pad(pixels, (*growth, (0, 0)), mode="symmetric"))
+    np.testing.assert_array_equal(hole, np.pad(mask > 0, growth, mode="symmetric"))
+
+
+def test_a_fixed_size_model_gets_a_larger_window_shrunk_with_the_whole_hole() -> None:
+    pixels, mask = picture("RGB", 150, 120), np.zeros((150, 120), np.uint8)
+    mask[77, 51] = 1
+    runner = FakeRunner(FIXED, fill=flat(33))
+    result = Inpainter(runner, strategy="full")(pixels, mask)
+    ((seen, hole),) = runner.seen
+    np.testing.assert_array_equal(seen[:, :38], shrink(pixels, 48, 38))
+    np.testing.assert_array_equal(hole[:, :38], shrink_hole(mask > 0, 48, 38))
+    np.testing.assert_array_equal(result[mask == 0], pixels[mask == 0])
+    assert not (result[77, 51] == pixels[77, 51]).all()
+
+
+def test_a_smooth_fill_survives_the_resize() -> None:
+    runner = FakeRunner(FIXED, fill=lambda h, w: gradient(h, w) * np.uint8(2))
+    mask = np.full((96, 128), 255, np.uint8)
+    result = Inpainter(runner, strategy="full")(picture("RGB", 96, 128), mask).astype(int)
+    y, x = np.mgrid[:96, :128]
+    np.testing.assert_allclose(result[4:-4, 4:-4, 0], y[4:-4, 4:-4], atol=1.5)
+    np.testing.assert_allclose(result[4:-4, 4:-4, 1], x[4:-4, 4:-4], atol=1.5)
+
+
+def test_a_shrunk_window_is_widened_to_the_models_shape() -> None:
+    pixels, mask = picture("RGB", 200, 900), np.zeros((200, 900), np.uint8)
+    mask[100:102, 400:402] = 255
+    policy = SizePolicy(Size(100, 300), 8, 16)
+    runner = FakeRunner(policy)
+    Inpainter(runner, strategy="crop")(pixels, mask)
+    ((seen, _),) = runner.seen  # 200 rows at half the size: 600 columns fit, not just 258
+    np.testing.assert_array_equal(seen, shrink(pixels[:, 101:701], 100, 300))
+
+
+@pytest.mark.parametrize("strategy", ["auto", "full", "crop"])
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (60, 40)])
+def test_a_full_mask_is_filled_everywhere(
+    strategy: module.Strategy, policy: str, size: tuple[int, int]
+) -> None:
+    runner = FakeRunner(POLICIES[policy], fill=flat(77))
+    result = Inpainter(runner, strategy=strategy)(picture("RGBA", *size), np.ones(size, np.bool_))
+    assert (result[:, :, :3] == 77).all()
+
+
+def test_an_empty_mask_returns_the_picture_and_runs_nothing() -> None:
+    runner = FakeRunner()
+    pixels = picture("RGB", 30, 20)
+    result = Inpainter(runner)(pixels, np.zeros((30, 20), np.uint8))
+    assert not runner.seen
+    assert result is not pixels
+    assert not np.shares_memory(result, pixels)
+    np.testing.assert_array_equal(result, pixels)
+    image = Image.fromarray(pixels)
+    assert Inpainter(runner)(image, Image.new("1", (20, 30))) == image
+    assert not runner.seen
+
+
+def test_the_values_1_and_255_are_both_hole() -> None:
+    pixels, mask = picture("RGB", 30, 20), spots(30, 20)
+    results = [
+        Inpainter(FakeRunner())(pixels, (mask > 0).astype(np.uint8) * value) for value in (1, 255)
+    ]
+    np.testing.assert_array_equal(*results)
+    assert (results[0] != pixels).any()
+
+
+@pytest.mark.parametrize("mode", SHAPES)
+def test_a_pil_picture_comes_back_in_its_mode_and_with_its_info(mode: str) -> None:
+    image = Image.fromarray(picture(mode, 30, 20))
+    image.info = {"icc_profile": b"a profile", "dpi": (72, 72)}
+    mask = spots(30, 20)
+    result = Inpainter(FakeRunner())(image, Image.fromarray(mask))
+    assert isinstance(result, Image.Image)
+    assert (result.mode, result.size, result.info) == (mode, image.size, image.info)
+    np.testing.assert_array_equal(
+        np.asarray(result), Inpainter(FakeRunner())(np.asarray(image), mask)
+    )
+
+
+def test_grey_pictures_get_the_luma_of_the_fill() -> None:
+    runner = FakeRunner()
+    result = Inpainter(runner)(picture("L", 16, 24), np.ones((16, 24), np.bool_))
+    luma = Image.fromarray(gradient(16, 24)).convert("L")
+    np.testing.assert_array_equal(result, np.asarray(luma))
+    assert (np.ptp(runner.seen[0][0], axis=2) == 0).all()
+
+
+def test_other_modes_come_back_as_rgb() -> None:
+    result = Inpainter(FakeRunner())(Image.new("CMYK", (20, 30)), spots(30, 20))
+    assert (result.mode, result.size) == ("RGB", (20, 30))
+
+
+def test_orientation_is_applied_to_picture_and_mask() -> None:
+    upright, mask = picture("RGB", 30, 20), spots(30, 20)
+    expected = Inpainter(FakeRunner())(upright, mask)
+    turned = []
+    for pixels in (upright, mask):
+        image = Image.fromarray(np.ascontiguousarray(np.rot90(pixels)))
+        image.getexif()[ORIENTATION] = 6
+        turned.append(image)
+    for chosen in (turned[1], Image.fromarray(mask)):
+        result = Inpainter(FakeRunner())(turned[0], chosen)
+        assert result.getexif().get(ORIENTATION, 1) == 1
+        np.testing.assert_array_equal(np.asarray(result), expected)
+
+
+def test_unusable_input_is_refused_before_the_model_runs() -> None:
+    runner = FakeRunner()
+    inpainter = Inpainter(runner)
+    good, mask = picture("RGB", 30, 40), spots(30, 40)
+    with pytest.raises(
+        PictureError, match=r"mask is 30x40 \(width x height\) and the picture 40x30"
+    ):
+        inpainter(good, mask.T)
+    with pytest.raises(PictureError, match="dtype float64"):
+        inpainter(good / 255, mask)
+    with pytest.raises(PictureError, match="mask has dtype float32"):
+        inpainter(good, mask.astype(np.float32))
+    with pytest.raises(PictureError, match="picture is a list"):
+        inpainter([[0]], mask)  # type: ignore[call-overload]
+    assert not runner.seen
+
+
+@pytest.mark.parametrize(
+    ("value", "name"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")]
+)
+def test_a_fill_that_is_not_finite_is_refused_by_name(value: float, name: str) -> None:
+    def fill(height: int, width: int) -> Array:
+        array = np.full((height, width, 3), 8.0)
+        array[0, 0, 0] = value
+        return array
+
+    runner = FakeRunner(composite=False, fill=fill)
+    with pytest.raises(ModelError, match=f"the model returned {name} at 1 of 2304 values"):
+        Inpainter(runner)(picture("RGB", 30, 20), spots(30, 20))
+
+
+def test_float_fills_are_rounded_to_nearest_and_clipped() -> None:
+    levels = np.array([-40.0, 0.4, 0.6, 99.4, 99.6, 254.6, 400.0])
+    runner = FakeRunner(
+        SizePolicy(None, 1, 1), fill=lambda h, w: np.broadcast_to(levels[:w, None], (h, w, 3))
+    )
+    result = Inpainter(runner)(picture("RGB", 1, 7), np.ones((1, 7), np.bool_))
+    assert result[0, :, 0].tolist() == [0, 0, 1, 99, 100, 255, 255]
+
+
+def test_an_output_that_breaks_the_contract_is_refused() -> None:
+    class Wrong(FakeRunner):
+        def run(self, image: Array, mask: Array) -> Array:
+            return super().run(image, mask)[:, :, 1:]
+
+    with pytest.raises(ModelError, match=r"returned float32 \(1, 3, 31, 24\) instead of float32"):
+        Inpainter(Wrong())(picture("RGB", 30, 20), spots(30, 20))
+
+
+def test_an_unknown_strategy_is_refused_before_the_model_is_opened(tmp_path: Path) -> None:
+    for make in (
+        lambda: Inpainter(FakeRunner(), strategy="tile"),  # type: ignore[arg-type]
+        lambda: Inpainter.open(tmp_path / "none.onnx", strategy="tile"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(UsageError, match="unknown strategy 'tile'; choose one of: auto, full"):
+            make()
+
+
+def test_open_hands_path_and_provider_to_the_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner, asked = FakeRunner(), []
+
+    def open_runner(path: str, *, provider: str) -> Runner:
+        asked.append((path, provider))
+        return runner
+
+    monkeypatch.setattr(module, "open_runner", open_runner)
+    with Inpainter.open("m.onnx", provider="cpu", strategy="crop") as inpainter:
+        assert (inpainter.runner, inpainter.strategy) == (runner, "crop")
+        assert not runner.closed
+    assert asked == [("m.onnx", "cpu")]
+    assert runner.closed == 1
+
+
+def test_open_names_a_missing_model(tmp_path: Path) -> None:
+    with pytest.raises(LamaEdgeError, match="does not exist"):
+        Inpainter.open(tmp_path / "none.onnx")

@@ -1,0 +1,450 @@
+"""Pictures in and out, and the geometry of padding, shrinking, windows and compositing."""
+
+from __future__ import annotations
+
+import functools
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image, ImageCms
+
+from lama_edge import imaging
+from lama_edge.errors import PictureError
+from lama_edge.imaging import Box
+
+ORIENTATION = 0x0112
+PHOTO_PIXELS = (3000, 4000)
+sides = st.integers(1, 70)
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@functools.cache  # the profile carries the time of its making
+def srgb_profile() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".tiff", ".webp", ".jpg", ".jpeg", ".PNG"])
+def test_an_icc_profile_survives_load_and_save(tmp_path: Path, suffix: str) -> None:
+    image = Image.fromarray(noise(9, 7, 3))
+    image.info["icc_profile"] = srgb_profile()
+    for step in range(2):
+        path = tmp_path / f"{step}{suffix}"
+        imaging.save_picture(image, path)
+        image = imaging.load_picture(path)
+        assert image.info["icc_profile"] == srgb_profile()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "shape"),
+    [
+        *((suffix, shape) for suffix in (".png", ".tif") for shape in ((9, 7), (9, 7, 4))),
+        (".webp", (9, 7, 3)),
+        (".webp", (9, 7, 4)),
+        (".bmp", (9, 7)),
+        (".bmp", (9, 7, 3)),
+    ],
+)
+def test_lossless_formats_keep_every_value(
+    tmp_path: Path, suffix: str, shape: tuple[int, ...]
+) -> None:
+    pixels = noise(*shape)
+    imaging.save_picture(Image.fromarray(pixels), tmp_path / f"x{suffix}")
+    loaded = imaging.load_picture(tmp_path / f"x{suffix}")
+    np.testing.assert_array_equal(np.asarray(loaded), pixels)
+
+
+def test_a_tiff_that_came_as_jpeg_is_saved_without_loss(tmp_path: Path) -> None:
+    Image.fromarray(noise(32, 32, 3)).save(tmp_path / "in.tif", compression="jpeg")
+    loaded = imaging.load_picture(tmp_path / "in.tif")
+    imaging.save_picture(loaded, tmp_path / "out.tif")
+    again = imaging.load_picture(tmp_path / "out.tif")
+    np.testing.assert_array_equal(np.asarray(again), np.asarray(loaded))
+
+
+def test_jpeg_is_saved_without_chroma_subsampling(tmp_path: Path) -> None:
+    pixels = np.zeros((16, 16, 3), np.uint8)
+    pixels[:, ::2] = (255, 0, 0)
+    pixels[:, 1::2] = (0, 0, 255)
+    imaging.save_picture(Image.fromarray(pixels), tmp_path / "x.jpg")
+    loaded = np.asarray(imaging.load_picture(tmp_path / "x.jpg")).astype(int)
+    assert np.abs(loaded - pixels).max() <= 16  # 4:2:0 averages the colours: 100 and more
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_is_refused_where_the_format_has_none(tmp_path: Path, mode: str, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    with pytest.raises(PictureError, match=r"transparency .* name a \.png") as caught:
+        imaging.save_picture(Image.new(mode, (3, 3)), path)
+    assert "\n" not in str(caught.value)
+    assert not path.exists()
+
+
+def test_a_profile_that_bmp_drops_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    image = Image.new("RGB", (3, 3))
+    image.info["icc_profile"] = srgb_profile()
+    imaging.save_picture(image, tmp_path / "x.bmp")
+    assert "BMP holds no ICC profile" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["x", "x.svg", "x.png.bak"])
+def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(PictureError, match=r"end the name in one of \.png"):
+        imaging.save_picture(Image.new("L", (3, 3)), tmp_path / name)
+
+
+def test_a_failed_write_is_a_picture_error(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="cannot be written"):
+        imaging.save_picture(Image.new("L", (3, 3)), tmp_path / "missing" / "x.png")
+    with pytest.raises(PictureError, match=r"\(F\) cannot be written"):
+        imaging.save_picture(Image.new("F", (3, 3)), tmp_path / "x.png")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_on_load(tmp_path: Path, orientation: int) -> None:
+    image = Image.fromarray(noise(5, 8, 3))
+    exif = image.getexif()
+    exif[ORIENTATION] = orientation
+    image.save(tmp_path / "x.png", exif=exif)
+    for load in (imaging.load_picture, imaging.load_mask):
+        loaded = load(tmp_path / "x.png")
+        assert loaded.size == ((8, 5) if orientation < 5 else (5, 8))
+        assert loaded.getexif().get(ORIENTATION, 1) == 1
+    # 6: the camera was turned, so that the picture's first row is its right-hand column.
+    if orientation == 6:
+        np.testing.assert_array_equal(np.asarray(loaded), np.rot90(np.asarray(image), -1))
+
+
+def test_damaged_exif_data_leaves_the_picture_usable(caplog: pytest.LogCaptureFixture) -> None:
+    image = Image.fromarray(noise(5, 8, 3))
+    image.info["exif"] = b"Exif\x00\x00no tiff header"
+    assert imaging.native_picture(image).size == (8, 5)
+    assert "EXIF data unreadable" in caplog.text
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match=r"the picture '.*nothing\.png' does not exist"):
+        imaging.load_picture(tmp_path / "nothing.png")
+    with pytest.raises(PictureError, match=r"the mask '.*nothing\.png' does not exist"):
+        imaging.load_mask(tmp_path / "nothing.png")
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="cannot be read"):
+        imaging.load_picture(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
+def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.png").write_bytes(content)
+    with pytest.raises(PictureError, match=r"x\.png' (is not a picture|cannot be read)") as caught:
+        imaging.load_picture(tmp_path / "x.png")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_truncated_files_are_refused(tmp_path: Path, suffix: str, kept: float) -> None:
+    path = tmp_path / f"x{suffix}"
+    imaging.save_picture(Image.fromarray(noise(64, 64, 3)), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(kept * len(whole))])
+    with pytest.raises(PictureError, match=rf"x\{suffix}'"):
+        imaging.load_picture(path)
+
+
+def test_bombs_are_refused_and_large_photographs_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    Image.new("L", (40, 40)).save(tmp_path / "x.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 799)
+    with pytest.raises(PictureError, match=r"x\.png' is refused: .*bomb.* Scale it down"):
+        imaging.load_picture(tmp_path / "x.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 800)
+    assert imaging.load_picture(tmp_path / "x.png").size == (40, 40)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_native_modes_stay_as_they_are(mode: str, caplog: pytest.LogCaptureFixture) -> None:
+    image = Image.fromarray(noise(4, 5, 4)).convert(mode)
+    native = imaging.native_picture(image)
+    assert native.mode == mode
+    assert native is not image
+    np.testing.assert_array_equal(np.asarray(native), np.asarray(image))
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "CMYK", "YCbCr", "HSV", "F", "I;16"])
+def test_other_modes_become_rgb_and_the_log_says_so(
+    mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    native = imaging.native_picture(Image.new(mode, (5, 4)))
+    assert (native.mode, native.size) == ("RGB", (5, 4))
+    assert f"mode {mode} is converted to RGB" in caplog.text
+
+
+@pytest.mark.parametrize("mode", ["LAB", "La"])
+def test_a_mode_that_pillow_would_misread_is_refused(mode: str) -> None:
+    for use, name in ((imaging.native_picture, "picture"), (imaging.hole_of, "mask")):
+        with pytest.raises(PictureError, match=f"the {name} has the colour mode {mode}: save it"):
+            use(Image.new(mode, (5, 4)))
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
+    levels = np.array([[0, 257, 128 * 257, 65535]], dtype=np.uint16)
+    native = imaging.native_picture(Image.fromarray(levels))
+    np.testing.assert_array_equal(np.asarray(native)[0, :, 0], [0, 1, 128, 255])
+
+
+def test_a_palette_with_transparency_converts_without_a_warning(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    image = Image.fromarray(noise(4, 5)).convert("P")
+    image.info["transparency"] = bytes(range(256))
+    native = imaging.native_picture(image)
+    assert "transparency" not in native.info
+    assert imaging.hole_of(image).shape == (4, 5)
+    assert not recwarn.list
+
+
+def test_only_a_profile_that_describes_rgb_survives_a_change_of_mode(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    image = Image.new("CMYK", (3, 3))
+    image.info.update(icc_profile=b"\0" * 16 + b"CMYK" + b"\0" * 108, dpi=(72, 72))
+    assert imaging.native_picture(image).info == {"dpi": (72, 72)}
+    assert "ICC profile is dropped" in caplog.text
+    image = Image.new("P", (3, 3))
+    image.info["icc_profile"] = srgb_profile()
+    assert imaging.native_picture(image).info["icc_profile"] == srgb_profile()
+
+
+def test_empty_and_undecodable_pictures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match=r"empty: 0x5 \(width x height\)"):
+        imaging.native_picture(Image.new("RGB", (0, 5)))
+    whole = io.BytesIO()
+    Image.fromarray(noise(64, 64, 3)).save(whole, format="PNG")
+    lazy = Image.open(io.BytesIO(whole.getvalue()[:5000]))
+    with pytest.raises(PictureError, match="the picture cannot be read"):
+        imaging.native_picture(lazy)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("x.png", "is a str: give a PIL image or a uint8 array"),
+        (None, "is a NoneType"),
+        (np.zeros((4, 4, 3), np.float32), "dtype float32: give uint8"),
+        (np.zeros((4, 4, 2), np.uint8), r"shape \(4, 4, 2\): give \[H,W\]"),
+        (np.zeros((1, 4, 4, 3), np.uint8), r"shape \(1, 4, 4, 3\)"),
+        (np.zeros(4, np.uint8), r"shape \(4,\)"),
+        (np.zeros((0, 4, 3), np.uint8), r"shape \(0, 4, 3\)"),
+    ],
+)
+def test_arrays_that_are_no_picture_are_refused(value: object, message: str) -> None:
+    with pytest.raises(PictureError, match=message):
+        imaging.check_pixels(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("x.png", "mask is a str"),
+        (np.zeros((4, 4), np.float32), "dtype float32: give uint8 or bool"),
+        (np.zeros((4, 4), np.int64), "dtype int64"),
+        (np.zeros((4, 4, 3), np.uint8), r"shape \(4, 4, 3\): give \[H,W\] or \[H,W,1\]"),
+    ],
+)
+def test_arrays_that_are_no_mask_are_refused(value: object, message: str) -> None:
+    with pytest.raises(PictureError, match=message):
+        imaging.hole_of(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [1, 2, 127, 255])
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I", "I;16", "F", "array", "HW1"])
+def test_any_value_above_0_is_hole(value: int, mode: str) -> None:
+    levels = np.zeros((4, 6), np.uint8)
+    levels[1, 2:5] = value
+    mask: Image.Image | np.ndarray
+    if mode == "array":
+        mask = levels
+    elif mode == "HW1":
+        mask = levels[:, :, np.newaxis]
+    elif mode == "1":
+        mask = Image.fromarray(levels > 0)
+    elif mode == "P":
+        mask = Image.fromarray(levels)
+        mask.putpalette([level for level in range(256) for _ in range(3)])
+    elif mode == "I;16":
+        mask = Image.fromarray(levels.astype(np.uint16))
+    else:
+        mask = Image.fromarray(levels).convert(mode)
+    np.testing.assert_array_equal(imaging.hole_of(mask), levels > 0)
+
+
+def test_a_bool_mask_is_the_hole_itself() -> None:
+    hole = noise(4, 6) > 100
+    np.testing.assert_array_equal(imaging.hole_of(hole), hole)
+
+
+def test_sizes_that_differ_are_both_named_in_one_order() -> None:
+    with pytest.raises(
+        PictureError,
+        match=r"mask is 40x30 \(width x height\) and the picture 30x40 \(width x height\)",
+    ):
+        imaging.check_same_size(np.zeros((40, 30, 3), np.uint8), np.zeros((30, 40), np.bool_))
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (5, 7, 4)])
+def test_compositing_changes_the_hole_only(shape: tuple[int, ...]) -> None:
+    pixels, fill, hole = noise(*shape), noise(5, 7, 3, seed=1), noise(5, 7, seed=2) > 128
+    before = pixels.copy()
+    result = imaging.composite(pixels, fill, hole)
+    np.testing.assert_array_equal(pixels, before)
+    np.testing.assert_array_equal(result[~hole], pixels[~hole])
+    if len(shape) == 2:
+        np.testing.assert_array_equal(
+            result[hole], np.asarray(Image.fromarray(fill).convert("L"))[hole]
+        )
+    else:
+        np.testing.assert_array_equal(result[hole][:, :3], fill[hole])
+        np.testing.assert_array_equal(result[:, :, 3:], pixels[:, :, 3:])
+
+
+@given(sides, sides, st.integers(1, 16), st.integers(1, 80))
+def test_padding_is_the_official_one(height: int, width: int, multiple: int, least: int) -> None:
+    tall, wide = imaging.padded_size(height, width, multiple, least)
+    assert tall % multiple == wide % multiple == 0
+    assert max(height, least) <= tall < max(height, least) + multiple
+    assert max(width, least) <= wide < max(width, least) + multiple
+    pixels = noise(height, width, 3)
+    padded = imaging.pad(pixels, tall, wide)
+    rows, columns = (np.arange(side) % (2 * n) for side, n in ((tall, height), (wide, width)))
+    rows = np.minimum(rows, 2 * height - 1 - rows)
+    columns = np.minimum(columns, 2 * width - 1 - columns)
+    np.testing.assert_array_equal(padded, pixels[rows][:, columns])
+    mask = pixels[:, :, 0] > 99
+    np.testing.assert_array_equal(imaging.pad(mask, tall, wide), mask[rows][:, columns])
+
+
+@given(sides, sides, sides, sides)
+def test_fitting_keeps_the_shape_and_never_grows(h: int, w: int, most_h: int, most_w: int) -> None:
+    height, width = imaging.fitted_size(h, w, most_h, most_w)
+    assert 1 <= height <= min(h, most_h)
+    assert 1 <= width <= min(w, most_w)
+    if h <= most_h and w <= most_w:
+        assert (height, width) == (h, w)
+    else:
+        scale = min(most_h / h, most_w / w)
+        assert abs(height - h * scale) <= max(0.5, 1 - h * scale) + 1e-9
+        assert abs(width - w * scale) <= max(0.5, 1 - w * scale) + 1e-9
+
+
+@given(st.data(), sides, sides)
+def test_shrinking_loses_no_hole_and_bleeds_none_of_it(
+    data: st.DataObject, height: int, width: int
+) -> None:
+    hole = data.draw(hnp.arrays(np.bool_, (height, width)))
+    to = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
+    small = imaging.shrink_hole(hole, *to)
+    assert small.shape == to
+    for y, x in np.argwhere(hole):
+        assert small[y * to[0] // height, x * to[1] // width]
+    old_content = np.repeat(hole[:, :, np.newaxis], 3, axis=2).astype(np.uint8) * np.uint8(255)
+    assert not imaging.shrink(old_content, *to)[~small].any()
+
+
+def holes_of(boxes: list[Box], shape: tuple[int, int]) -> np.ndarray:
+    hole = np.zeros(shape, np.bool_)
+    for box in boxes:
+        hole[box.slices] = True
+    return hole
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(1, 500), st.integers(1, 500), st.integers(0, 60))
+def test_windows_cover_every_hole_with_context_and_do_not_overlap(
+    data: st.DataObject, height: int, width: int, context: int
+) -> None:
+    boxes = []
+    for _ in range(data.draw(st.integers(0, 6))):
+        top, left = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+        tall, wide = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40))
+        boxes.append(Box(top, left, min(height, top + tall), min(width, left + wide)))
+    windows = imaging.hole_windows(holes_of(boxes, (height, width)), min_context=context)
+    assert bool(windows) == bool(boxes)
+    for i, window in enumerate(windows):
+        assert 0 <= window.top < window.bottom <= height
+        assert 0 <= window.left < window.right <= width
+        assert not any(window.overlaps(other) for other in windows[:i])
+    for box in boxes:
+        margin = max(context, box.height, box.width)
+        wanted = Box(
+            max(0, box.top - margin),
+            max(0, box.left - margin),
+            min(height, box.bottom + margin),
+            min(width, box.right + margin),
+        )
+        (holder,) = [window for window in windows if window.overlaps(box)]
+        assert holder.top <= wanted.top
+        assert holder.left <= wanted.left
+        assert holder.bottom >= wanted.bottom
+        assert holder.right >= wanted.right
+
+
+def test_a_window_is_the_hole_with_its_larger_side_round_it() -> None:
+    hole = holes_of([Box(401, 1003, 411, 1213)], (1000, 2000))
+    assert imaging.hole_windows(hole) == (Box(401 - 210, 1003 - 210, 411 + 210, 1213 + 210),)
+    hole = holes_of([Box(700, 40, 710, 70)], (1000, 2000))
+    assert imaging.hole_windows(hole) == (Box(700 - 128, 0, 710 + 128, 70 + 128),)
+
+
+def test_holes_far_apart_stay_apart_and_near_ones_merge() -> None:
+    far = holes_of([Box(200, 200, 210, 210), Box(200, 500, 210, 510)], (800, 800))
+    assert len(imaging.hole_windows(far)) == 2
+    near = holes_of([Box(200, 200, 210, 210), Box(200, 450, 210, 460)], (800, 800))
+    assert imaging.hole_windows(near) == (Box(72, 72, 338, 588),)
+
+
+def test_the_pieces_of_one_hole_count_together() -> None:
+    dashes = [Box(600, x, 604, x + 8) for x in range(300, 700, 40)]
+    (window,) = imaging.hole_windows(holes_of(dashes, (1400, 1400)))
+    assert window.height == 4 + 2 * 368  # the row of dashes is 368 wide
+
+
+def test_a_full_mask_is_one_window() -> None:
+    assert imaging.hole_windows(np.ones((70, 33), np.bool_)) == (Box(0, 0, 70, 33),)
+
+
+def test_hundreds_of_specks_on_a_12_megapixel_photograph() -> None:
+    rng = np.random.default_rng(3)
+    hole = np.zeros(PHOTO_PIXELS, np.bool_)
+    hole[rng.integers(0, 3000, 400), rng.integers(0, 4000, 400)] = True
+    windows = imaging.hole_windows(hole)
+    assert sum(int(hole[w.slices].sum()) for w in windows) == int(hole.sum())
+
+
+@given(sides, sides, sides, sides, st.integers(0, 90), st.integers(0, 90))
+def test_growing_stays_in_the_picture_and_round_the_box(
+    height: int, width: int, top: int, left: int, tall: int, wide: int
+) -> None:
+    picture = Box(0, 0, height, width)
+    box = Box(min(top, height) - 1, min(left, width) - 1, min(top, height), min(left, width))
+    grown = box.grown_to(tall, wide, picture)
+    assert grown.top <= box.top < box.bottom <= grown.bottom
+    assert grown.left <= box.left < box.right <= grown.right
+    assert grown.top >= 0
+    assert grown.left >= 0
+    assert grown.height == min(height, max(1, tall))
+    assert grown.width == min(width, max(1, wide))
