@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, get_args, overload
+from typing import Literal, get_args, overload
 
 import numpy as np
 from PIL import Image
@@ -35,7 +35,8 @@ from lama_edge.imaging import (
     to_rgb,
 )
 from lama_edge.runtimes.base import Array, Runner, open_runner
-from lama_edge.spec import SizePolicy, TensorSpec
+from lama_edge.runtimes.forms import from_model, to_model
+from lama_edge.spec import SizePolicy
 
 Strategy = Literal["auto", "full", "crop"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
@@ -78,7 +79,7 @@ class Inpainter:
         """Open a model.
 
         Args:
-            path: an exported model or a checkpoint.
+            path: as in `open_runner`.
             provider: as in `open_runner`.
             strategy: see the class.
 
@@ -193,39 +194,22 @@ def _fill_padded(runner: Runner, rgb: Pixels, hole: Hole, size: tuple[int, int])
 
 def _run_model(runner: Runner, rgb: Pixels, hole: Hole) -> Pixels:
     io = runner.manifest.io
-    mask = hole[:, :, np.newaxis].astype(np.uint8) * np.uint8(255)
-    image = _to_tensor(io.image, rgb)
-    output = runner.run(image, _to_tensor(io.mask, mask))
+    image, mask = (np.ascontiguousarray(array) for array in to_model(io, rgb, hole))
+    output = runner.run(image, mask)
     expected = io.output.shape(*hole.shape)
     if output.shape != expected or output.dtype != np.dtype(io.output.dtype):
         raise ModelError(
             f"the model returned {output.dtype} {output.shape} instead of {io.output.dtype} "
             f"{expected}: export it again"
         )
-    return _from_tensor(io.output, output)
-
-
-def _to_tensor(spec: TensorSpec, pixels: Pixels) -> Array:
-    array: Array = pixels[np.newaxis]
-    if spec.layout == "NCHW":
-        array = array.transpose(0, 3, 1, 2)
-    if spec.dtype == "float32":
-        array = array.astype(np.float32) / np.float32(255)
-    return np.ascontiguousarray(array)
-
-
-def _from_tensor(spec: TensorSpec, output: Array) -> Pixels:
-    pixels: Array = output[0].transpose(1, 2, 0) if spec.layout == "NCHW" else output[0]
-    if spec.dtype == "uint8":
-        return pixels
-    if not np.isfinite(pixels).all():
-        what = "NaN" if np.isnan(pixels).any() else "infinity"
+    levels = from_model(io, output)
+    if not np.isfinite(levels).all():
+        what = "NaN" if np.isnan(levels).any() else "infinity"
         raise ModelError(
-            f"the model returned {what} at {int((~np.isfinite(pixels)).sum())} of {pixels.size} "
+            f"the model returned {what} at {int((~np.isfinite(levels)).sum())} of {levels.size} "
             "values: its precision overflows here, use an fp32 export"
         )
-    levels: Any = np.rint(pixels * np.float32(255)).clip(0, 255)
-    return np.asarray(levels, dtype=np.uint8)
+    return np.asarray(np.rint(levels).clip(0, 255), dtype=np.uint8)
 
 
 def _whole_picture(hole: Hole) -> tuple[Box, ...]:

@@ -202,9 +202,9 @@ def test_a_mode_that_pillow_would_misread_is_refused(mode: str) -> None:
 
 
 def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
-    levels = np.array([[0, 257, 128 * 257, 65535]], dtype=np.uint16)
+    levels = np.array([[0, 257, 200 * 257, 65535]], dtype=np.uint16)
     native = imaging.native_picture(Image.fromarray(levels))
-    np.testing.assert_array_equal(np.asarray(native)[0, :, 0], [0, 1, 128, 255])
+    np.testing.assert_array_equal(np.asarray(native)[0, :, 0], [0, 1, 200, 255])
 
 
 def test_a_palette_with_transparency_converts_without_a_warning(

@@ -40,7 +40,6 @@ from lama_edge.models.training.weights import save_weights
 with needs_extra("export"):
     import torch
 
-_THREADS = 2
 _REPORT_EVERY_STEPS = 500
 _HOLDOUT_PIXELS = 128
 _HOLDOUT_COUNT = 24
@@ -111,7 +110,6 @@ def run(out: Path, settings: TrainSettings, data: DataSettings, *, resume: bool)
     checkpoint = out / "checkpoint.pt"
     if checkpoint.exists() and not resume:
         raise UsageError(f"{str(out)!r} holds a run already: add --resume or name another folder")
-    torch.set_num_threads(_THREADS)
     state = load_checkpoint(checkpoint, settings) if resume else new_state(settings, data.seed)
     with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}{postfix}") as bar:
 
@@ -134,8 +132,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-steps", type=float, default=math.inf, metavar="N")
     parser.add_argument("--seed", type=int, default=1, help="of the weights and of the data")
     parser.add_argument("--resume", action="store_true", help="go on from DIR's checkpoint")
+    parser.add_argument("--threads", type=int, default=2, help="of torch")
+    parser.add_argument("--bfloat16", action="store_true", help="faster on CPUs with AMX")
     args = parser.parse_args(argv)
-    settings = TrainSettings(minutes=args.minutes, max_steps=args.max_steps)
+    torch.set_num_threads(args.threads)
+    settings = TrainSettings(minutes=args.minutes, max_steps=args.max_steps, bfloat16=args.bfloat16)
     try:
         run(args.out, settings, DataSettings(seed=args.seed), resume=args.resume)
     except LamaEdgeError as error:

@@ -35,6 +35,7 @@ class FakeRunner(Runner):
     """Checks what it is given, keeps it as (rgb, hole) pairs, and fills with a known picture."""
 
     provider = "fake"
+    version = "fake 1 cpu"
 
     def __init__(
         self,
@@ -45,7 +46,15 @@ class FakeRunner(Runner):
         fill: Callable[[int, int], Array] = gradient,
     ) -> None:
         io = io_spec(form, composite=composite)
-        self.manifest = Manifest(io, policy, "fp32", "matmul", Source("0" * 64, {}, 1), {})
+        self.manifest = Manifest(
+            format={"name": "fake"},
+            io=io,
+            size=policy,
+            precision="fp32",
+            dft="matmul",
+            source=Source("0" * 64, {}, 1),
+            tools={},
+        )
         self.fill = fill
         self.seen: list[tuple[Array, Array]] = []
         self.closed = 0

@@ -1,0 +1,97 @@
+"""Shared fixtures: the golden checkpoint, generators with seeded weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
+from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+
+DATA = Path(__file__).parent / "data"
+GOLDEN_CASES = 3
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """A picture with the official implementation's results on it.
+
+    Attributes:
+        image: uint8 [H,W,3].
+        hole: bool [H,W].
+        predicted: float32 [H,W,3], raw generator output, 0 to 1.
+        inpainted: float32 [H,W,3], composited, 0 to 1.
+    """
+
+    image: NDArray[np.uint8]
+    hole: NDArray[np.bool_]
+    predicted: NDArray[np.float32]
+    inpainted: NDArray[np.float32]
+
+
+@pytest.fixture(scope="session")
+def golden_folder() -> Path:
+    """The official checkpoint folder that the golden results belong to."""
+    return DATA / "fourier"
+
+
+@pytest.fixture(scope="session")
+def golden_checkpoint(golden_folder: Path) -> Checkpoint:
+    return load_checkpoint(golden_folder)
+
+
+@pytest.fixture(params=range(GOLDEN_CASES))
+def golden_case(request: pytest.FixtureRequest, golden_folder: Path) -> GoldenCase:
+    with np.load(golden_folder / "cases.npz") as cases:
+        index = request.param
+        return GoldenCase(
+            cases[f"image_{index}"],
+            cases[f"mask_{index}"] > 0,
+            cases[f"predicted_{index}"].transpose(1, 2, 0),
+            cases[f"inpainted_{index}"].transpose(1, 2, 0),
+        )
+
+
+@pytest.fixture(scope="session")
+def make_checkpoint() -> Callable[..., Checkpoint]:
+    """Draws a checkpoint of any architecture, with natural activations; see the function."""
+    return _calibrated_checkpoint
+
+
+def _calibrated_checkpoint(config: FfcResnetConfig, *, seed: int = 0) -> Checkpoint:
+    """Draw weights, and take each batch norm's statistics from a seeded picture's activations.
+
+    Without that the activations of many residual blocks explode or vanish, and parity figures
+    on them would mean nothing.
+    """
+    side = 64
+    torch.manual_seed(seed)
+    generator = FfcResnetGenerator(config).train()
+    for module in generator.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, std=0.2)
+    with torch.no_grad():
+        image = torch.rand(2, 3, side, side)
+        mask = (torch.rand(2, 1, side, side) < 0.3).float()
+        generator(torch.cat([image * (1 - mask), mask], dim=1))
+    tensors = {
+        name: np.asarray(tensor.detach().numpy()) for name, tensor in generator.state_dict().items()
+    }
+    return Checkpoint(config, tensors, "0" * 64, Path("seeded"))
+
+
+@pytest.fixture
+def unchanged_folder(tmp_path: Path) -> Iterator[Path]:
+    """An empty folder that the test must leave empty."""
+    yield tmp_path
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,73 @@
+"""Outputs appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lama_edge.errors import UsageError
+from lama_edge.files import atomic_output, sha256_of
+
+NO_SUCH_PID = 2**22 + 1  # above the largest pid that Linux gives
+
+
+def test_the_finished_file_takes_the_targets_place(tmp_path: Path) -> None:
+    target = tmp_path / "out.onnx"
+    target.write_text("old")
+    with atomic_output(target) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".onnx"
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_failed_run_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "out.onnx"
+    target.write_text("old")
+
+    def fail() -> None:
+        with atomic_output(target) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    stale = tmp_path / f".out.tmp-{NO_SUCH_PID}-0123abcd.onnx"
+    alive = tmp_path / f".out.tmp-{os.getppid()}-0123abcd.onnx"
+    others = tmp_path / f".other.tmp-{NO_SUCH_PID}-0123abcd.onnx"
+    for path in (stale, alive, others):
+        path.write_text("half")
+    with atomic_output(tmp_path / "out.onnx") as temporary:
+        temporary.write_text("new")
+    assert not stale.exists()
+    assert alive.exists()
+    assert others.exists()
+
+
+def test_an_existing_target_needs_permission(tmp_path: Path) -> None:
+    target = tmp_path / "out.onnx"
+    target.write_text("old")
+    with pytest.raises(UsageError, match="--force"), atomic_output(target, overwrite=False):
+        pass
+    assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize("name", ["missing/out.onnx", "."])
+def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError), atomic_output(tmp_path / name):
+        pass
+
+
+def test_sha256_is_of_the_content(tmp_path: Path) -> None:
+    path = tmp_path / "abc"
+    path.write_bytes(b"abc")
+    assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

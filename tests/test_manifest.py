@@ -1,0 +1,56 @@
+"""The manifest that models carry."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lama_edge.errors import ModelError
+from lama_edge.manifest import Manifest, ParityFigures, Source
+from lama_edge.spec import Size, SizePolicy, io_spec
+
+MANIFEST = Manifest(
+    format={"name": "onnx", "opset": 17},
+    io=io_spec("uint8", composite=False),
+    size=SizePolicy(Size(64, 96), 8, 16),
+    precision="fp32",
+    dft="matmul",
+    source=Source("ab" * 32, {"kind": "ffc_resnet", "ngf": 8}, 1234),
+    tools={"onnx": "1.0"},
+    parity=ParityFigures("torch-fp32", "onnxruntime 1.0 cpu", ("64x96",), 1e-6, 1e-4, None, 90.5),
+)
+
+
+def test_a_manifest_survives_its_own_json() -> None:
+    assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
+
+
+def test_the_json_is_canonical() -> None:
+    text = MANIFEST.to_json()
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+
+
+def test_another_schema_version_is_refused_with_advice() -> None:
+    data = {**MANIFEST.to_dict(), "schema_version": 99}
+    with pytest.raises(ModelError, match=r"99.*export the model again"):
+        Manifest.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{}", "null", '{"schema_version": 1}', "{"])
+def test_a_damaged_manifest_is_refused(damage: str) -> None:
+    with pytest.raises(ModelError, match="manifest"):
+        Manifest.from_json(damage)
+
+
+@pytest.mark.parametrize("key", ["io", "size", "source", "tools", "precision", "format", "parity"])
+def test_a_manifest_without_one_of_its_parts_is_refused(key: str) -> None:
+    data = MANIFEST.to_dict()
+    del data[key]
+    with pytest.raises(ModelError, match=key):
+        Manifest.from_json(json.dumps(data))
+
+
+def test_nan_is_out_of_tolerance() -> None:
+    figures = ParityFigures("torch-fp32", "x", ("8x8",), float("nan"), 1e-4, None, None)
+    assert not figures.passed
