@@ -17,7 +17,6 @@ from PIL import Image
 
 from lama_edge.errors import ModelError, UsageError
 from lama_edge.imaging import (
-    Box,
     Hole,
     Pixels,
     check_pixels,
@@ -26,7 +25,6 @@ from lama_edge.imaging import (
     enlarge,
     fitted_size,
     hole_of,
-    hole_windows,
     native_picture,
     pad,
     padded_size,
@@ -37,6 +35,7 @@ from lama_edge.imaging import (
 from lama_edge.runtimes.base import Array, Runner, open_runner
 from lama_edge.runtimes.forms import from_model, to_model
 from lama_edge.spec import SizePolicy
+from lama_edge.windows import Box, hole_windows
 
 Strategy = Literal["auto", "full", "crop"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)

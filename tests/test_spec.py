@@ -10,7 +10,12 @@ from lama_edge.spec import Size, SizePolicy, io_spec, parse_size
 
 @pytest.mark.parametrize(
     ("token", "size"),
-    [("512", Size(512, 512)), ("512x768", Size(512, 768)), ("8X16", Size(8, 16)), ("dynamic", None)],
+    [
+        ("512", Size(512, 512)),
+        ("512x768", Size(512, 768)),
+        ("8X16", Size(8, 16)),
+        ("dynamic", None),
+    ],
 )
 def test_size_tokens_are_height_by_width(token: str, size: Size | None) -> None:
     assert parse_size(token) == size

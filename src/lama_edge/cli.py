@@ -111,13 +111,15 @@ def _add_export(commands: Any, common: argparse.ArgumentParser) -> None:
         default="auto",
         help="Fourier transform as matrix products (auto) or as ONNX's DFT operator",
     )
-    onnx.add_argument("--precision", choices=("fp32",), default="fp32", help="precision of the file")
+    onnx.add_argument("--precision", choices=("fp32",), default="fp32", help="number format")
     onnx.add_argument("--opset", type=int, default=17, metavar="N", help="ONNX opset (default 17)")
     onnx.add_argument(
         "--no-composite", action="store_true", help="return the raw fill, named `predicted`"
     )
     onnx.add_argument(
-        "--no-parity", action="store_true", help="skip the check against torch; the manifest says so"
+        "--no-parity",
+        action="store_true",
+        help="skip the check against torch; the manifest says it",
     )
     onnx.add_argument("--force", action="store_true", help="replace OUT.onnx when it exists")
     onnx.set_defaults(command=_export_onnx)

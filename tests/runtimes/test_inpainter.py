@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lama_edge.errors import LamaEdgeError, ModelError, PictureError, UsageError
-from lama_edge.imaging import hole_windows, shrink, shrink_hole
+from lama_edge.imaging import shrink, shrink_hole
 from lama_edge.manifest import Manifest, Source
 from lama_edge.runtimes import inpainter as module
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.inpainter import Inpainter
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
+from lama_edge.windows import hole_windows
 
 DYNAMIC = SizePolicy(None, 8, 16)
 FIXED = SizePolicy(Size(48, 64), 8, 16)
