@@ -37,19 +37,18 @@ class OnnxRuntimeRunner(Runner):
         Args:
             path: the ``.onnx`` file.
             provider: ``auto``, ``cpu``, ``cuda``, ``tensorrt``, ``coreml``, ``openvino``,
-                ``xnnpack``, ``qnn`` or ``dml``. What a provider does not take runs on the CPU.
+                ``xnnpack``, ``qnn`` or ``dml``. What a provider does not take runs on the CPU,
+                and `auto` falls back to it.
 
         Raises:
             MissingBackendError: when the provider is not part of this ONNX Runtime, or did not
                 start; the message names those that are there.
             ModelError: when the file cannot be opened or carries no manifest.
         """
-        provider = _choose_provider(provider)
+        wanted = _choose_provider(provider)
         options = ort.SessionOptions()
         options.log_severity_level = _ONLY_ERRORS
-        names = [_PROVIDERS[provider]]
-        if provider != "cpu":
-            names.append(_PROVIDERS["cpu"])
+        names = list(dict.fromkeys([_PROVIDERS[wanted], _PROVIDERS["cpu"]]))
         try:
             session = ort.InferenceSession(str(path), options, providers=names)
         except Exception as error:
@@ -57,14 +56,16 @@ class OnnxRuntimeRunner(Runner):
             raise ModelError(
                 f"ONNX Runtime cannot open {str(path)!r}: {_one_line(error)}"
             ) from error
-        if _PROVIDERS[provider] not in session.get_providers():
-            raise MissingBackendError(
-                f"the provider {provider!r} did not start here (no such device, or its libraries "
-                f"are missing); use one of: {', '.join(available_providers())}"
-            )
+        if _PROVIDERS[wanted] not in session.get_providers():
+            if provider != "auto":
+                raise MissingBackendError(
+                    f"the provider {provider!r} did not start here: there is no such device, or "
+                    "its libraries are missing; use --provider cpu"
+                )
+            wanted = "cpu"
         self._session: Any = session
-        self.provider = provider
-        self.version = f"onnxruntime {ort.__version__} {provider}"
+        self.provider = wanted
+        self.version = f"onnxruntime {ort.__version__} {wanted}"
         self.manifest = _read_manifest(session, path)
 
     def run(self, image: Array, mask: Array) -> Array:

@@ -23,6 +23,8 @@ with needs_extra("export"):
 
 _SCENE_STREAM = 1
 _BATCH_STREAM = 2
+_SATURATE_SHARE = 0.6
+_SATURATION = (1.0, 4.0)
 _LARGE_EVERY_STEPS = 4
 _LARGE_FACTOR = 2
 
@@ -110,4 +112,13 @@ def _crop(
     window = np.rot90(window, int(rng.integers(4)))
     if rng.random() < 0.5:
         window = window[:, ::-1]
+    if rng.random() < _SATURATE_SHARE:
+        window = _saturate(window, rng.uniform(*_SATURATION))
     return np.ascontiguousarray(255 - window if rng.random() < 0.2 else window)
+
+
+def _saturate(window: npt.NDArray[np.uint8], factor: float) -> npt.NDArray[np.uint8]:
+    """Move colours away from grey: muted scenes alone teach hardly any colour."""
+    grey = window.mean(axis=2, keepdims=True, dtype=np.float32)
+    vivid = grey + np.float32(factor) * (window - grey)
+    return np.asarray(np.clip(np.rint(vivid), 0, 255), dtype=np.uint8)

@@ -21,7 +21,10 @@ from lama_edge.models.training.data import BatchStream, DataSettings
 with needs_extra("export"):
     import torch
     from torch import Tensor
+    from torch.nn.functional import avg_pool2d
     from torch.utils.data import DataLoader
+
+_COARSE_PIXELS = 8
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class TrainSettings:
         weight_decay: of AdamW.
         hole_weight: of the L1 on the hole.
         known_weight: of the L1 on the rest.
+        coarse_weight: of the L1 on the composite's means over blocks of 8 by 8 pixels, without
+            which the fills stayed grey for the first 2500 steps.
         gradient_weight: of the L1 on the composite's differences between neighbours, which
             blurs edges and seams less than L1 on colours alone.
         ema_decay: of the averaged weights that are saved.
@@ -52,6 +57,7 @@ class TrainSettings:
     weight_decay: float = 1e-2
     hole_weight: float = 1.0
     known_weight: float = 0.2
+    coarse_weight: float = 2.0
     gradient_weight: float = 0.5
     ema_decay: float = 0.999
     warmup_steps: int = 200
@@ -110,9 +116,12 @@ def losses(predicted: Tensor, image: Tensor, mask: Tensor, settings: TrainSettin
     gradient_l1 = (
         residual.diff(dim=2).abs().mean(dim=1).sum() + residual.diff(dim=3).abs().mean(dim=1).sum()
     ) / hole_pixels
+    blocks = avg_pool2d(residual, _COARSE_PIXELS).abs().mean(dim=1).sum()
+    coarse_l1 = blocks * _COARSE_PIXELS**2 / hole_pixels
     total = (
         settings.hole_weight * hole_l1
         + settings.known_weight * known_l1
+        + settings.coarse_weight * coarse_l1
         + settings.gradient_weight * gradient_l1
     )
     return Losses(total, hole_l1.detach())

@@ -288,3 +288,7 @@ def _stages() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
             begun += 1
 
         yield progress, expect
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Export, judge, keep: what stands at the output path, and when."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from lama_edge import pipeline
+from lama_edge.errors import MissingBackendError, ParityError, UsageError
+from lama_edge.pipeline import EXPORT_STAGES, OnnxExport, export_onnx
+from lama_edge.runtimes.base import open_runner
+from lama_edge.spec import Size
+
+KILLS = 10
+
+
+def test_the_file_carries_its_manifest_and_the_figures_measured_on_it(
+    golden_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "golden.onnx"
+    result = export_onnx(OnnxExport(golden_folder, path))
+    with open_runner(path) as runner:
+        assert runner.manifest == result.manifest
+    parity = result.manifest.parity
+    assert parity is not None
+    assert parity.passed
+    assert 0 < parity.max_abs_diff < 1e-5
+    assert len(parity.sizes) > 3
+    assert result.manifest.source.architecture["kind"] == "ffc_resnet"
+    assert result.manifest.source.parameters == 135_571
+    assert result.size_bytes == path.stat().st_size
+
+
+@pytest.mark.parametrize("form", ["float", "uint8"])
+def test_two_exports_are_the_same_bytes(golden_folder: Path, tmp_path: Path, form) -> None:
+    paths = [tmp_path / "one.onnx", tmp_path / "two.onnx"]
+    for path in paths:
+        export_onnx(OnnxExport(golden_folder, path, size=Size(64, 72), io=form))
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_the_manifest_names_no_machine_person_path_or_time(
+    golden_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "golden.onnx"
+    export_onnx(OnnxExport(golden_folder, path, size=Size(64, 72)))
+    text = onnx.load(path).metadata_props[0].value
+    for secret in (str(tmp_path), str(golden_folder), os.uname().nodename, str(Path.home())):
+        assert secret not in text
+    assert str(time.gmtime().tm_year) not in json.dumps(json.loads(text)["source"])
+
+
+def test_every_stage_is_announced_in_order(golden_folder: Path, tmp_path: Path) -> None:
+    seen: list[str] = []
+    export_onnx(OnnxExport(golden_folder, tmp_path / "a.onnx", size=Size(16, 16)), seen.append)
+    assert tuple(seen) == EXPORT_STAGES
+
+
+def test_without_the_check_the_manifest_says_so(golden_folder: Path, tmp_path: Path) -> None:
+    job = OnnxExport(golden_folder, tmp_path / "a.onnx", size=Size(16, 16), check_parity=False)
+    assert export_onnx(job).manifest.parity is None
+
+
+def test_a_model_out_of_tolerance_is_not_kept(
+    golden_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "golden.onnx"
+    path.write_text("what was there before")
+    build = pipeline.build_onnx
+
+    def broken(*arguments):
+        model = build(*arguments)
+        (bias,) = [t for t in model.graph.initializer if t.name == "head.conv.bias"]
+        bias.raw_data = (np.frombuffer(bias.raw_data, np.float32) + np.float32(0.01)).tobytes()
+        return model
+
+    monkeypatch.setattr(pipeline, "build_onnx", broken)
+    with pytest.raises(ParityError, match="differs from torch-fp32"):
+        export_onnx(OnnxExport(golden_folder, path, overwrite=True))
+    assert path.read_text() == "what was there before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:
+    path = tmp_path / "golden.onnx"
+    path.write_text("old")
+    with pytest.raises(UsageError, match="--force"):
+        export_onnx(OnnxExport("no such checkpoint", path))
+    assert path.read_text() == "old"
+
+
+def test_a_missing_runtime_is_named_with_what_to_install(
+    golden_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "lama_edge.runtimes.onnxruntime_runner", raising=False)
+    with pytest.raises(MissingBackendError, match=r'pip install "lama-edge\[onnx\]"'):
+        export_onnx(OnnxExport(golden_folder, tmp_path / "a.onnx", size=Size(16, 16)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_export_never_leaves_a_partial_file(golden_folder: Path, tmp_path: Path) -> None:
+    """SIGKILL at ten moments spread over the run, drawn from a fixed seed."""
+    path = tmp_path / "golden.onnx"
+    command = [
+        sys.executable, "-m", "lama_edge.cli", "export", "onnx", str(golden_folder),
+        "-o", str(path), "--size", "256", "--force",
+    ]  # fmt: skip
+    began = time.monotonic()
+    subprocess.run(command, check=True, capture_output=True)
+    whole_run = time.monotonic() - began
+    finished = path.read_bytes()
+    rng = random.Random(7)
+    killed = 0
+    for attempt in range(KILLS):
+        before = path.exists()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.3, 1.0) * whole_run)
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        if path.exists():
+            assert path.read_bytes() == finished
+        else:
+            assert not before
+        if attempt % 2:
+            path.unlink(missing_ok=True)
+    assert killed >= KILLS // 2, "the kills came too late to mean anything"
+    subprocess.run(command, check=True, capture_output=True)
+    assert path.read_bytes() == finished
+    assert list(tmp_path.iterdir()) == [path], "stale temporary files are left"
