@@ -114,7 +114,8 @@ class SizePolicy:
                 return None
             return f"the model takes {self.fixed} (height x width) only"
         if height % self.multiple or width % self.multiple:
-            return f"height and width must be multiples of {self.multiple}"
+            nearest = Size(*(-(-side // self.multiple) * self.multiple for side in (height, width)))
+            return f"height and width must be multiples of {self.multiple}; next is {nearest}"
         if min(height, width) < self.min_size:
             return f"height and width must be at least {self.min_size}"
         return None

@@ -1,0 +1,164 @@
+"""The wheel: what is in it, and that it works where nothing else is installed."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the tests themselves run on 3.11; the wheel's runtime side on 3.10 too
+    tomllib = None
+
+from lama_edge.pipeline import OnnxExport, export_onnx
+
+ROOT = Path(__file__).parent.parent
+# JetPack 6 has Python 3.10 and a numpy of the 1.x line.
+JETPACK_PYTHON, JETPACK_PINS = (
+    "python3.10",
+    ("numpy==1.26.4", "pillow==10.4.0", "onnxruntime==1.18.1"),
+)
+
+# Runs in the bare environment: imports every module of the wheel, then opens a model and inpaints.
+PROBE = """
+import importlib, importlib.util, json, pkgutil, sys
+assert importlib.util.find_spec("torch") is None
+import numpy as np
+import lama_edge
+from lama_edge.errors import MissingBackendError
+modules = {}
+for info in pkgutil.walk_packages(lama_edge.__path__, "lama_edge.", onerror=lambda name: None):
+    try:
+        importlib.import_module(info.name)
+        modules[info.name] = None
+    except MissingBackendError as error:
+        modules[info.name] = str(error)
+from lama_edge.runtimes.inpainter import Inpainter
+image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+mask = np.zeros((50, 70), np.uint8)
+mask[10:30, 20:40] = 255
+with Inpainter.open(sys.argv[1]) as inpainter:
+    result = inpainter(image, mask)
+assert np.array_equal(result[mask == 0], image[mask == 0])
+assert not np.array_equal(result, image)
+print(json.dumps({"modules": modules, "file": lama_edge.__file__, "numpy": np.__version__}))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        _skip_without_registry(result.stdout + result.stderr)
+    assert result.returncode == 0, result.stdout + result.stderr
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "golden.onnx"
+    export_onnx(OnnxExport(golden_folder, path, check_parity=False))
+    return path
+
+
+def _skip_without_registry(output: str) -> None:
+    unreachable = ("NewConnectionError", "Temporary failure in name resolution", "ConnectTimeout")
+    if any(sign in output for sign in unreachable):
+        pytest.skip("no package registry is within reach")
+
+
+def _packages() -> dict[str, Path]:
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    folders = document["tool"]["setuptools"]["package-dir"]
+    return {name: ROOT / folders[name] for name in document["tool"]["setuptools"]["packages"]}
+
+
+def test_every_folder_with_code_is_listed_as_a_package() -> None:
+    found = {
+        init.parent
+        for top in ("src", "models", "export", "runtimes", "benchmarks")
+        for init in (ROOT / top).rglob("__init__.py")
+        if not any(parent.is_symlink() for parent in init.parents)
+    }
+    assert set(_packages().values()) == found
+
+
+def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    modules = {
+        f"{package.replace('.', '/')}/{path.name}"
+        for package, folder in _packages().items()
+        for path in folder.glob("*.py")
+    }
+    data = {f"lama_edge/models/embedded/{p.name}" for p in (ROOT / "models/embedded").iterdir()}
+    assert names == modules | data | {"lama_edge/py.typed"}
+
+
+def _install(wheel: Path, python: str, folder: Path, pins: tuple[str, ...]) -> Path:
+    """Make an environment with the wheel and its `onnx` extra alone; return its interpreter."""
+    if python == sys.executable:
+        venv.create(folder, with_pip=True)
+    else:
+        subprocess.run([python, "-m", "venv", str(folder)], check=True, capture_output=True)
+    interpreter = folder / "bin" / "python"
+    command = [interpreter, "-m", "pip", "install", "--quiet", f"{wheel}[onnx]", *pins]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        _skip_without_registry(result.stderr)
+    assert result.returncode == 0, result.stderr
+    return interpreter
+
+
+@pytest.mark.parametrize(
+    ("python", "pins"), [(sys.executable, ()), (JETPACK_PYTHON, JETPACK_PINS)], ids=["own", "3.10"]
+)
+def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
+    wheel: Path, model: Path, tmp_path: Path, python: str, pins: tuple[str, ...]
+) -> None:
+    if python != sys.executable:
+        found = shutil.which(python)
+        if not found or subprocess.run([found, "--version"], capture_output=True).returncode:
+            pytest.skip(f"there is no {python} here")
+        python = found
+    interpreter = _install(wheel, python, tmp_path / "environment", pins)
+    result = subprocess.run(
+        [interpreter, "-c", PROBE, str(model)], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert str(tmp_path) in report["file"], "the probe imported another lama-edge"
+    without_extra = {name for name, error in report["modules"].items() if error is None}
+    expected = {"lama_edge.cli", "lama_edge.runtimes.inpainter", "lama_edge.models.checkpoint"}
+    assert expected <= without_extra
+    for name, error in report["modules"].items():
+        if error is not None:
+            assert re.search(r'pip install "lama-edge\[(export|dev)\]"', error), name
+    _check_command_line(interpreter, model, tmp_path)
+
+
+def _check_command_line(interpreter: Path, model: Path, folder: Path) -> None:
+    tool = interpreter.with_name("lama-edge")
+    Image.new("RGB", (40, 30), "red").save(folder / "in.png")
+    Image.new("L", (40, 30), 255).save(folder / "mask.png")
+    words = [tool, "inpaint", model, "in.png", "mask.png", "-o", "out.png"]
+    subprocess.run(words, check=True, capture_output=True, cwd=folder)
+    assert Image.open(folder / "out.png").size == (40, 30)
+    result = subprocess.run(
+        [tool, "export", "onnx", "-o", "m.onnx"], capture_output=True, text=True, cwd=folder
+    )
+    assert result.returncode == 3
+    assert result.stderr.count("\n") == 1
+    assert 'pip install "lama-edge[export]"' in result.stderr
