@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from PIL import Image
 
 from lama_edge import cli
 from lama_edge.models.checkpoint import EMBEDDED_NAME
+from lama_edge.pipeline import EXPORT_STAGES
 
 HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "PIL", "safetensors", "yaml")
 
@@ -118,6 +120,7 @@ def test_export_takes_every_form(golden_folder: Path, tmp_path: Path, capsys) ->
         ),
         (["export", "onnx", "-o", "{tmp}/m.onnx", "--size", "100"], "100x100 cannot be exported"),
         (["export", "onnx", "-o", "{tmp}/m.onnx", "--opset", "3"], "--opset 3 is not supported"),
+        (["export", "onnx", "-o", "{tmp}/model"], "must end in .onnx"),
         (["inspect", "{tmp}/missing.onnx"], "missing.onnx' does not exist"),
         (["inpaint", EMBEDDED_NAME, "a.png", "b.png", "-o", "{tmp}/c.png"], "'a.png' does not"),
     ],
@@ -182,6 +185,25 @@ def test_an_interrupt_is_exit_code_130(
     assert _run("export", "onnx", "-o", tmp_path / "m.onnx", "--size", "32") == 130
     assert _error(capsys) == "lama-edge: interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminal_sees_the_stages_and_a_pipe_does_not(
+    golden_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    seen = {}
+    for stream in (Terminal(), io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", stream)
+        words = ("export", "onnx", golden_folder, "-o", tmp_path / "m.onnx", "--size", "16")
+        assert _run(*words, "--force") == 0
+        seen[type(stream)] = stream.getvalue()
+    positions = [seen[Terminal].find(stage) for stage in EXPORT_STAGES]
+    assert -1 not in positions
+    assert positions == sorted(positions)
+    assert seen[io.StringIO] == ""
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

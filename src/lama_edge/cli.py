@@ -275,7 +275,9 @@ def _stages() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
 
     layout = "{desc:<12} {bar:24} {n_fmt}/{total_fmt} {elapsed}"
     disable = not sys.stderr.isatty()
-    with tqdm(bar_format=layout, disable=disable, leave=False, file=sys.stderr) as bar:
+    with tqdm(
+        desc="starting", bar_format=layout, disable=disable, leave=False, file=sys.stderr
+    ) as bar:
         begun = 0
 
         def expect(total: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lama_edge.errors import UsageError
 from lama_edge.export.deploy_graph import Dft, GraphOptions
 from lama_edge.export.onnx_format import build_onnx, tool_versions, write_onnx
 from lama_edge.files import atomic_output, check_output
@@ -78,6 +79,8 @@ def export_onnx(job: OnnxExport, progress: Progress = lambda stage: None) -> Exp
         ParityError: when the result is out of tolerance; nothing is written then.
         MissingBackendError: when ONNX Runtime is not installed.
     """
+    if job.output.suffix.lower() != ".onnx":
+        raise UsageError(f"the output {str(job.output)!r} must end in .onnx: runtimes go by that")
     check_output(job.output, overwrite=job.overwrite)
     progress("checkpoint")
     checkpoint = load_checkpoint(job.checkpoint)
