@@ -9,8 +9,9 @@ from typing import Any
 
 from lama_edge.errors import CheckpointError
 
-_INTERPOLATION = re.compile(r"^\$\{([A-Za-z0-9_.]+)\}$")
-_MAX_INTERPOLATION_DEPTH = 16
+_INTERPOLATION = re.compile(r"\$\{([A-Za-z0-9_.]+)\}")
+_MAX_DEPTH = 16
+_MAX_SHOWN_CHARACTERS = 100
 MAX_BLOCKS = 64
 MAX_CHANNELS = 4096
 
@@ -46,11 +47,18 @@ class FfcResnetConfig:
         _require_int("ngf", self.ngf, 4, MAX_CHANNELS)
         _require_int("n_downsampling", self.n_downsampling, 1, 5)
         _require_int("n_blocks", self.n_blocks, 1, MAX_BLOCKS)
-        _require_int("max_features", self.max_features, 4, MAX_CHANNELS)
-        if not 0 < self.ratio_global < 1:
+        _require_int("max_features", self.max_features, self.ngf, MAX_CHANNELS)
+        ratio: object = self.ratio_global
+        if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio < 1:
             raise CheckpointError(
-                f"resnet_conv_kwargs.ratio_gin is {self.ratio_global}: "
-                "an ffc_resnet needs a value between 0 and 1"
+                f"resnet_conv_kwargs.ratio_gin is {shown(ratio)}: "
+                "an ffc_resnet needs a number between 0 and 1"
+            )
+        n_local, n_global = self.bottleneck_channels
+        if n_local < 1 or n_global < 2:
+            raise CheckpointError(
+                f"resnet_conv_kwargs.ratio_gin is {ratio}: of {n_local + n_global} channels it "
+                f"leaves {n_local} local and {n_global} global ones; at least 1 and 2 are needed"
             )
 
     @property
@@ -97,11 +105,13 @@ def config_from_dict(data: Mapping[str, Any]) -> GeneratorConfig:
         CheckpointError: when the kind or a field is unknown, or a value is out of range.
     """
     fields = dict(data)
-    kind = fields.pop("kind", None)
-    _require_kind(kind)
+    _require_kind(fields.pop("kind", None))
     unknown = sorted(set(fields) - set(FfcResnetConfig.__dataclass_fields__))
     if unknown:
-        raise CheckpointError(f"unknown field {unknown[0]!r} in the generator's configuration")
+        raise CheckpointError(
+            f"unknown field {shown(unknown[0])} in the generator's configuration; known: "
+            + ", ".join(FfcResnetConfig.__dataclass_fields__)
+        )
     return FfcResnetConfig(**fields)
 
 
@@ -109,7 +119,7 @@ def config_from_official(document: Mapping[str, Any]) -> GeneratorConfig:
     """Read the `generator` section of an official LaMa `config.yaml`.
 
     Interpolations such as ``${generator.init_conv_kwargs.ratio_gout}`` are resolved inside the
-    section; the rest of the document is left alone.
+    section, to single values; the rest of the document is left alone.
 
     Args:
         document: the parsed YAML document.
@@ -148,10 +158,13 @@ _MUST_BE_PRESENT = {"add_out_act"}
 def _require_supported(options: Mapping[str, Any], fixed: Mapping[str, tuple[Any, ...]]) -> None:
     for name, value in options.items():
         if name not in fixed:
-            raise CheckpointError(f"generator.{name} is not supported (its value is {value!r})")
+            raise CheckpointError(
+                f"the option {shown(name)} in generator is not supported "
+                f"(its value is {shown(value)}); remove it if the checkpoint does not need it"
+            )
         if not any(value is allowed or value == allowed for allowed in fixed[name]):
             raise CheckpointError(
-                f"generator.{name} is {value!r}; supported: "
+                f"generator.{name} is {shown(value)}; supported: "
                 + ", ".join(repr(allowed) for allowed in fixed[name])
             )
     for name in _MUST_BE_PRESENT - set(options):
@@ -161,19 +174,19 @@ def _require_supported(options: Mapping[str, Any], fixed: Mapping[str, tuple[Any
 def _require_kind(kind: object) -> None:
     if kind != FfcResnetConfig.kind:
         raise CheckpointError(
-            f"generator.kind is {kind!r}; supported kinds: {FfcResnetConfig.kind}"
+            f"generator.kind is {shown(kind)}; supported kinds: {FfcResnetConfig.kind}"
         )
 
 
 def _require_int(name: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         expected = str(low) if low == high else f"a whole number from {low} to {high}"
-        raise CheckpointError(f"generator.{name} is {value!r}; supported: {expected}")
+        raise CheckpointError(f"generator.{name} is {shown(value)}; supported: {expected}")
 
 
 def _require_mapping(name: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise CheckpointError(f"generator.{name} is {value!r}; it should be a mapping")
+        raise CheckpointError(f"generator.{name} is {shown(value)}; it should be a mapping")
     return dict(value)
 
 
@@ -181,8 +194,8 @@ def _require_plain_convolution(name: str, value: object) -> None:
     for key, setting in _require_mapping(name, value).items():
         if key not in ("ratio_gin", "ratio_gout", "enable_lfu") or setting not in (0, False):
             raise CheckpointError(
-                f"generator.{name}.{key} is {setting!r}; supported: ratio_gin 0, ratio_gout 0, "
-                "enable_lfu false"
+                f"the option {shown(key)} in generator.{name} is {shown(setting)}; supported: "
+                "ratio_gin 0, ratio_gout 0, enable_lfu false"
             )
 
 
@@ -197,35 +210,77 @@ def _global_ratio(value: object) -> float:
         )
     for key, setting in kwargs.items():
         raise CheckpointError(
-            f"generator.resnet_conv_kwargs.{key} is not supported (its value is {setting!r})"
+            f"the option {shown(key)} in generator.resnet_conv_kwargs is not supported "
+            f"(its value is {shown(setting)})"
         )
-    if not isinstance(ratio_in, (int, float)) or ratio_in != ratio_out:
+    if not isinstance(ratio_in, float) or ratio_in != ratio_out:
         raise CheckpointError(
-            f"generator.resnet_conv_kwargs has ratio_gin {ratio_in!r} and ratio_gout "
-            f"{ratio_out!r}; supported: the same number for both"
+            f"generator.resnet_conv_kwargs has ratio_gin {shown(ratio_in)} and ratio_gout "
+            f"{shown(ratio_out)}; supported: the same number between 0 and 1 for both"
         )
-    return float(ratio_in)
+    return ratio_in
 
 
 def _resolve(value: Any, document: Mapping[str, Any], depth: int) -> Any:
-    if depth > _MAX_INTERPOLATION_DEPTH:
-        raise CheckpointError("the config's ${…} references in `generator` are nested or circular")
+    if depth > _MAX_DEPTH:
+        raise CheckpointError("the config's `generator` section is nested too deeply")
     if isinstance(value, Mapping):
-        return {str(key): _resolve(item, document, depth + 1) for key, item in value.items()}
+        for key in value:
+            if not isinstance(key, str):
+                raise CheckpointError(
+                    f"the config's `generator` section has the key {shown(key)}, which is no text"
+                )
+        return {key: _resolve(item, document, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_resolve(item, document, depth + 1) for item in value]
-    if not isinstance(value, str) or "${" not in value:
-        return value
-    match = _INTERPOLATION.match(value)
-    if match is None:
-        raise CheckpointError(f"cannot resolve {value!r} in the config's `generator` section")
-    return _resolve(_look_up(match.group(1), document), document, depth + 1)
+    return _follow(value, document)
+
+
+def _follow(value: Any, document: Mapping[str, Any]) -> Any:
+    """Replace a ``${…}`` reference by the single value that it ends at.
+
+    A reference to a whole section is refused: nested ones would grow without bound.
+    """
+    start = value
+    for _ in range(_MAX_DEPTH):
+        if isinstance(value, Mapping | list):
+            raise CheckpointError(f"{shown(start)} in the config refers to a whole section")
+        if not isinstance(value, str) or "${" not in value:
+            return value
+        match = _INTERPOLATION.fullmatch(value)
+        if match is None:
+            raise CheckpointError(
+                f"cannot resolve {shown(value)} in the config's `generator` section: "
+                "put the value itself there"
+            )
+        value = _look_up(match.group(1), document)
+    raise CheckpointError(f"{shown(start)} in the config is a circular or too long reference")
 
 
 def _look_up(dotted: str, document: Mapping[str, Any]) -> Any:
     node: Any = document
     for key in dotted.split("."):
         if not isinstance(node, Mapping) or key not in node:
-            raise CheckpointError(f"the config refers to {dotted!r}, which it does not contain")
+            raise CheckpointError(
+                f"the config refers to {shown(dotted)}, which it does not contain"
+            )
         node = node[key]
     return node
+
+
+def shown(value: object) -> str:
+    """Spell a value out of a stranger's file for an error message: short, and on one line."""
+    if isinstance(value, str):
+        cut = value[:_MAX_SHOWN_CHARACTERS]
+        return repr(cut) if cut == value else f"{cut!r}…"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a number of {value.bit_length()} bits"
+    if value is None or isinstance(value, int | float):
+        return repr(value)
+    return f"a {type(value).__name__}"
+
+
+def reason(error: Exception) -> str:
+    """Spell an error met in a stranger's file: short, on one line, free of control characters."""
+    words = " ".join(str(error).split())[: 2 * _MAX_SHOWN_CHARACTERS] or type(error).__name__
+    return "".join(character if character.isprintable() else "?" for character in words)

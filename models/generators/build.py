@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lama_edge.errors import CheckpointError, needs_extra
 from lama_edge.models.checkpoint import Checkpoint
+from lama_edge.models.config import shown
 
 with needs_extra("export"):
     import torch
@@ -11,7 +12,6 @@ with needs_extra("export"):
 
     from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
 
-_COUNTER = "num_batches_tracked"  # not used in evaluation; some checkpoints drop it
 _NAMES_SHOWN = 3
 
 
@@ -25,33 +25,45 @@ def build_generator(checkpoint: Checkpoint) -> nn.Module:
         The torch module in evaluation mode, float32, without gradients.
 
     Raises:
-        CheckpointError: when a tensor is missing, unexpected, misshapen or not finite.
+        CheckpointError: when a tensor is missing, unexpected, misshapen, of integers, or not
+            finite.
     """
     with torch.device("meta"):
         generator = FfcResnetGenerator(checkpoint.config)
     expected = generator.state_dict()
     state = {name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()}
-    for name in expected:
-        if name.endswith(_COUNTER):
-            state.setdefault(name, torch.zeros((), dtype=torch.int64))
+    state |= {name: torch.zeros((), dtype=torch.int64) for name in expected if _is_counter(name)}
     _check_names(set(expected), set(state))
     for name, tensor in state.items():
-        if tensor.shape != expected[name].shape:
-            raise CheckpointError(
-                f"the tensor {name} has shape {list(tensor.shape)}; the config asks for "
-                f"{list(expected[name].shape)}"
-            )
-        if not torch.isfinite(tensor).all():
-            raise CheckpointError(f"the tensor {name} holds NaN or infinite values")
+        _check_tensor(name, tensor, expected[name])
     generator.load_state_dict(state, assign=True)
     return generator.eval().requires_grad_(requires_grad=False)
+
+
+def _is_counter(name: str) -> bool:
+    """Tell batch norm's step counters, which evaluation does not use and some files drop."""
+    return name.endswith("num_batches_tracked")
+
+
+def _check_tensor(name: str, tensor: torch.Tensor, expected: torch.Tensor) -> None:
+    if tensor.shape != expected.shape:
+        raise CheckpointError(
+            f"the tensor {name} has shape {list(tensor.shape)}; the config asks for "
+            f"{list(expected.shape)}"
+        )
+    if tensor.dtype != expected.dtype:
+        raise CheckpointError(
+            f"the tensor {name} holds {tensor.dtype}; the generator needs floating-point weights"
+        )
+    if not torch.isfinite(tensor).all():
+        raise CheckpointError(f"the tensor {name} holds NaN or infinite values: get another file")
 
 
 def _check_names(expected: set[str], found: set[str]) -> None:
     for problem, names in (("lacks", expected - found), ("has unexpected", found - expected)):
         if names:
-            shown = ", ".join(sorted(names)[:_NAMES_SHOWN])
+            first = ", ".join(map(shown, sorted(names)[:_NAMES_SHOWN]))
             more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
             raise CheckpointError(
-                f"the checkpoint {problem} tensors: {shown}{more}; does its config belong to it?"
+                f"the checkpoint {problem} tensors: {first}{more}; does its config belong to it?"
             )

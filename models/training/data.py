@@ -23,8 +23,11 @@ with needs_extra("export"):
 
 _SCENE_STREAM = 1
 _BATCH_STREAM = 2
-_SATURATE_SHARE = 0.6
-_SATURATION = (1.0, 4.0)
+# Inverting single channels makes colour vary as much as brightness; without it the fills of the
+# first thousands of steps stay grey.
+_INVERT_SHARE = 0.5
+_SATURATE_SHARE = 0.3
+_SATURATION = (1.0, 3.0)
 _LARGE_EVERY_STEPS = 4
 _LARGE_FACTOR = 2
 
@@ -38,6 +41,8 @@ class DataSettings:
         crop_pixels: side of a crop; every fourth batch holds a quarter as many crops of twice
             the side, so that the spectral layers learn more than one size.
         batch_size: crops in an ordinary batch; a multiple of 4.
+        small_steps: first steps, for which crops have half the side and there are four times as
+            many: colours are learned sooner from many pictures than from large ones.
         pool_scenes: scenes that a batch is drawn from.
         new_scenes_per_step: scenes that replace the oldest ones at every step.
     """
@@ -45,6 +50,7 @@ class DataSettings:
     seed: int
     crop_pixels: int = 128
     batch_size: int = 8
+    small_steps: int = 1500
     pool_scenes: int = 256
     new_scenes_per_step: int = 1
 
@@ -93,6 +99,8 @@ def _batch(
 ) -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng([settings.seed, _BATCH_STREAM, step])
     side, count = settings.crop_pixels, settings.batch_size
+    if step < settings.small_steps:
+        side, count = side // _LARGE_FACTOR, count * _LARGE_FACTOR**2
     if step % _LARGE_EVERY_STEPS == _LARGE_EVERY_STEPS - 1:
         side, count = side * _LARGE_FACTOR, max(1, count // _LARGE_FACTOR**2)
     crops = [_crop(rng, pool[int(rng.integers(len(pool)))], side) for _ in range(count)]
@@ -114,7 +122,9 @@ def _crop(
         window = window[:, ::-1]
     if rng.random() < _SATURATE_SHARE:
         window = _saturate(window, rng.uniform(*_SATURATION))
-    return np.ascontiguousarray(255 - window if rng.random() < 0.2 else window)
+    if rng.random() < _INVERT_SHARE:
+        window = np.where(rng.random(3) < 0.5, 255 - window, window)
+    return np.ascontiguousarray(window)
 
 
 def _saturate(window: npt.NDArray[np.uint8], factor: float) -> npt.NDArray[np.uint8]:
