@@ -11,15 +11,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lama_edge.errors import CheckpointError, needs_extra
+from lama_edge.errors import CheckpointError, needs_extra, reason, shown
 from lama_edge.files import sha256_of
-from lama_edge.models.config import (
-    GeneratorConfig,
-    config_from_dict,
-    config_from_official,
-    reason,
-    shown,
-)
+from lama_edge.models.config import GeneratorConfig, config_from_dict, config_from_official
 from lama_edge.models.torch_file import TorchFile
 
 EMBEDDED_NAME = "lama-tiny"

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lama_edge.errors import CheckpointError
+from lama_edge.errors import CheckpointError, shown
 
 _INTERPOLATION = re.compile(r"\$\{([A-Za-z0-9_.]+)\}")
 _MAX_DEPTH = 16
-_MAX_SHOWN_CHARACTERS = 100
 MAX_BLOCKS = 64
 MAX_CHANNELS = 4096
 
@@ -266,21 +265,3 @@ def _look_up(dotted: str, document: Mapping[str, Any]) -> Any:
             )
         node = node[key]
     return node
-
-
-def shown(value: object) -> str:
-    """Spell a value out of a stranger's file for an error message: short, and on one line."""
-    if isinstance(value, str):
-        cut = value[:_MAX_SHOWN_CHARACTERS]
-        return repr(cut) if cut == value else f"{cut!r}…"
-    if isinstance(value, int) and value.bit_length() > 64:
-        return f"a number of {value.bit_length()} bits"
-    if value is None or isinstance(value, int | float):
-        return repr(value)
-    return f"a {type(value).__name__}"
-
-
-def reason(error: Exception) -> str:
-    """Spell an error met in a stranger's file: short, on one line, free of control characters."""
-    words = " ".join(str(error).split())[: 2 * _MAX_SHOWN_CHARACTERS] or type(error).__name__
-    return "".join(character if character.isprintable() else "?" for character in words)

@@ -1,34 +1,33 @@
 """Reads tensors from torch's zip checkpoints as data: nothing in the file is ever run.
 
 A torch checkpoint is a zip with a pickle (`data.pkl`) that names tensors and one member per
-storage. Python's own unpickler calls what the file tells it to, so the pickle is interpreted
-here: tensors and plain containers are built, objects of training libraries are held without
-content, and a pickle that calls or builds anything else is refused.
+storage. `torch_pickle` interprets the pickle; this module reads the zip.
 """
 
 from __future__ import annotations
 
 import io
-import math
-import pickletools
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import CheckpointError
-from lama_edge.models.config import reason, shown
+from lama_edge.errors import CheckpointError, reason, shown
+from lama_edge.models.torch_pickle import (
+    RefusedError,
+    StorageReference,
+    TensorReference,
+    read_pickle,
+)
 
 # A tensor takes about 120 bytes of the pickle and of the zip directory, so 5000 of them (big-lama
 # with discriminator, losses and optimizer) 0.6 MB; reading can take a hundred times the size.
 _MAX_PICKLE_BYTES = 2 << 20
 _MAX_READ_BYTES = 8 << 20
 _MAX_STORAGE_BYTES = 1 << 30
-_MAX_SIZE = 1 << 40  # keeps sizes and strides within 64 bits
 _DTYPES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
@@ -41,42 +40,6 @@ _DTYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "<?",
 }
-_LIBRARIES = {
-    "_codecs",  # numpy's scalars
-    "argparse",
-    "collections",
-    "lightning",
-    "numpy",
-    "omegaconf",
-    "pathlib",
-    "pytorch_lightning",
-    "torch",
-    "typing",
-}
-_BUILTINS = {"__builtin__.frozenset", "__builtin__.set"}
-
-
-class _RefusedError(Exception):
-    """The pickle asks for something that reading tensors does not need."""
-
-
-@dataclass(frozen=True)
-class _Storage:
-    """A reference to one storage member of the zip."""
-
-    kind: str
-    key: str
-    numel: int
-
-
-@dataclass(frozen=True)
-class TensorReference:
-    """A tensor in the file, not read yet."""
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
 
 
 class TorchFile:
@@ -129,7 +92,7 @@ class TorchFile:
             CheckpointError: when data is missing, damaged, of an unsupported type, or absurdly
                 large.
         """
-        by_storage: dict[_Storage, list[str]] = {}
+        by_storage: dict[StorageReference, list[str]] = {}
         for name, tensor in tensors.items():
             if tensor.storage.kind not in _DTYPES:
                 raise self._error(
@@ -148,7 +111,7 @@ class TorchFile:
             for name in names:
                 yield name, _view(flat, tensors[name])
 
-    def _read_storage(self, storage: _Storage) -> NDArray[Any]:
+    def _read_storage(self, storage: StorageReference) -> NDArray[Any]:
         member = f"{self._root}data/{storage.key}"
         dtype = _dtype(storage)
         data = self._read_member(member, limit=_MAX_STORAGE_BYTES)
@@ -193,8 +156,8 @@ class TorchFile:
     def _read_pickle(self) -> Any:
         data = self._read_member(f"{self._root}data.pkl", limit=_MAX_PICKLE_BYTES)
         try:
-            return _Interpreter().load(data)
-        except _RefusedError as error:
+            return read_pickle(data)
+        except RefusedError as error:
             raise self._error(
                 f"is refused: {error}; nothing was run, get the weights from a source you trust"
             ) from error
@@ -241,169 +204,6 @@ class _BoundedFile(io.BufferedReader):
         return super().read(size)
 
 
-@dataclass(frozen=True)
-class _Global:
-    """A class or function that the pickle names; it is neither imported nor looked up."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-class _Held:
-    """Stands for any object of a training library, without its content."""
-
-
-_HELD = _Held()
-
-
-class _Interpreter:
-    """Runs the pickle opcodes that `torch.save` writes, without any that could call code."""
-
-    def __init__(self) -> None:
-        self._stack: list[Any] = []
-        self._marks: list[int] = []
-        self._memo: dict[int, Any] = {}
-
-    def load(self, data: bytes | bytearray) -> Any:
-        """Return what the pickle describes."""
-        for opcode, argument, _position in pickletools.genops(data):
-            if opcode.name == "STOP":
-                break
-            self._step(opcode.name, argument)
-        return self._stack.pop()
-
-    def _step(self, opcode: str, argument: Any) -> None:
-        stack = self._stack
-        match opcode:
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT" | "BINUNICODE":
-                stack.append(argument)
-            case "BINGET" | "LONG_BINGET":
-                stack.append(self._memo[argument])
-            case "BINPUT" | "LONG_BINPUT":
-                self._memo[argument] = stack[-1]
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode])
-            case "EMPTY_TUPLE":
-                stack.append(())
-            case "EMPTY_LIST":
-                stack.append([])
-            case "EMPTY_DICT":
-                stack.append({})
-            case "MARK":
-                self._marks.append(len(stack))
-            case "TUPLE":
-                stack.append(tuple(self._since_mark()))
-            case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                stack.append(tuple(self._pop(int(opcode[-1]))))
-            case "APPEND" | "APPENDS":
-                added = self._pop(1) if opcode == "APPEND" else self._since_mark()
-                _extend(stack[-1], added)
-            case "SETITEM" | "SETITEMS":
-                added = self._pop(2) if opcode == "SETITEM" else self._since_mark()
-                _update(stack[-1], added)
-            case "GLOBAL":
-                module, _, name = argument.partition(" ")
-                stack.append(_Global(module, name))
-            case "BINPERSID":
-                stack.append(_storage(stack.pop()))
-            case "REDUCE" | "NEWOBJ":
-                callee, arguments = self._pop(2)
-                stack.append(_construct(callee, arguments))
-            case "BUILD":
-                built, _state = self._pop(2)
-                if not isinstance(built, dict | _Held):
-                    raise _RefusedError(f"it changes {_kind(built)}")
-                stack.append(built)
-            case "PROTO":
-                pass
-            case _:
-                raise _RefusedError(f"it uses {opcode}, which torch.save does not write by default")
-
-    def _pop(self, count: int) -> list[Any]:
-        items = self._stack[-count:]
-        if len(items) < count:
-            raise IndexError("its stack is empty")
-        del self._stack[-count:]
-        return items
-
-    def _since_mark(self) -> list[Any]:
-        mark = self._marks.pop()
-        items = self._stack[mark:]
-        del self._stack[mark:]
-        return items
-
-
-def _extend(target: Any, items: list[Any]) -> None:
-    if isinstance(target, list):
-        target.extend(items)
-    elif not isinstance(target, _Held):
-        raise _RefusedError(f"it appends to {_kind(target)}")
-
-
-def _update(target: Any, items: list[Any]) -> None:
-    for key, value in zip(items[::2], items[1::2], strict=True):
-        # Hashing a tuple can overflow the stack or take forever, and integers from 2**61 - 1
-        # on can be made to collide.
-        if not isinstance(key, str | int | _Global | None) or (
-            isinstance(key, int) and key.bit_length() > 60
-        ):
-            raise _RefusedError(f"it has a dictionary with {_kind(key)} as a key")
-        if isinstance(target, dict):
-            target[key] = value
-        elif not isinstance(target, _Held):
-            raise _RefusedError(f"it sets items of {_kind(target)}")
-
-
-def _construct(callee: Any, arguments: Any) -> Any:
-    if not isinstance(callee, _Global) or not isinstance(arguments, tuple):
-        raise _RefusedError(f"it calls {_kind(callee)}")
-    match str(callee):
-        case "collections.OrderedDict" if not arguments:
-            return {}
-        case "torch._utils._rebuild_tensor_v2":
-            return _tensor(*arguments[:4])
-        case "torch._utils._rebuild_parameter":
-            return arguments[0]
-    if callee.module.partition(".")[0] not in _LIBRARIES and str(callee) not in _BUILTINS:
-        raise _RefusedError(f"it calls {shown(str(callee))}, which is no part of a checkpoint")
-    return _HELD
-
-
-def _storage(reference: Any) -> _Storage:
-    match reference:
-        case ("storage", _Global() as kind, str() as key, _, numel):
-            return _Storage(kind.name, key, _size(numel))
-    raise _RefusedError("it refers to something that is no tensor storage")
-
-
-def _tensor(storage: Any, offset: Any, shape: Any, stride: Any) -> TensorReference:
-    if (
-        not isinstance(storage, _Storage)
-        or not isinstance(shape, tuple)
-        or not isinstance(stride, tuple)
-        or len(shape) != len(stride)
-        or len(shape) > 8
-    ):
-        raise _RefusedError("a tensor in it is malformed")
-    extents, steps = tuple(map(_size, shape)), tuple(map(_size, stride))
-    last = _size(offset) + sum((n - 1) * step for n, step in zip(extents, steps, strict=True))
-    elements = math.prod(extents)
-    if elements > storage.numel or (elements and last >= storage.numel):
-        raise _RefusedError("a tensor in it reaches beyond its data")
-    if math.prod(max(1, extent) for extent in extents) > _MAX_SIZE:
-        raise _RefusedError("a tensor in it has an absurd shape")
-    return TensorReference(storage, offset, extents, steps)
-
-
-def _size(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= _MAX_SIZE:
-        raise _RefusedError(f"it has {shown(value)} as a size")
-    return value
-
-
 def _view(flat: NDArray[Any], tensor: TensorReference) -> NDArray[Any]:
     strides = tuple(step * flat.itemsize for step in tensor.stride)
     view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, strides)
@@ -415,9 +215,5 @@ def _view(flat: NDArray[Any], tensor: TensorReference) -> NDArray[Any]:
         return np.array(view, dtype=np.float32 if flat.dtype.kind == "f" else None, order="C")
 
 
-def _dtype(storage: _Storage) -> np.dtype[Any]:
+def _dtype(storage: StorageReference) -> np.dtype[Any]:
     return np.dtype(_DTYPES[storage.kind])
-
-
-def _kind(value: Any) -> str:
-    return shown(str(value)) if isinstance(value, _Global) else f"a {type(value).__name__}"

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from lama_edge.errors import CheckpointError, needs_extra
+from lama_edge.errors import CheckpointError, needs_extra, shown
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.models.config import shown
 
 with needs_extra("export"):
     import torch

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+_MAX_SHOWN_CHARACTERS = 100
+
 
 class LamaEdgeError(Exception):
     """Something the user can act on: what was wrong, the value seen, and what to do about it.
@@ -63,3 +65,21 @@ def needs_extra(extra: str) -> Iterator[None]:
             f"the package {error.name!r} is not installed; "
             f'install it with: pip install "lama-edge[{extra}]"'
         ) from error
+
+
+def shown(value: object) -> str:
+    """Spell a value out of a stranger's file for an error message: short, and on one line."""
+    if isinstance(value, str):
+        cut = value[:_MAX_SHOWN_CHARACTERS]
+        return repr(cut) if cut == value else f"{cut!r}…"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a number of {value.bit_length()} bits"
+    if value is None or isinstance(value, int | float):
+        return repr(value)
+    return f"a {type(value).__name__}"
+
+
+def reason(error: Exception) -> str:
+    """Spell an error met in a stranger's file: short, on one line, free of control characters."""
+    words = " ".join(str(error).split())[: 2 * _MAX_SHOWN_CHARACTERS] or type(error).__name__
+    return "".join(character if character.isprintable() else "?" for character in words)
