@@ -14,7 +14,8 @@ from lama_edge.export.dft import DftForm, OperatorDft, constant_matmul_dft, dyna
 from lama_edge.export.ffc_resnet import ffc_resnet
 from lama_edge.export.graph_builder import GraphBuilder
 from lama_edge.export.layers import Array, Weights
-from lama_edge.models.config import GeneratorConfig
+from lama_edge.export.pix2pixhd import pix2pixhd
+from lama_edge.models.config import FfcResnetConfig, GeneratorConfig
 from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
 
 with needs_extra("export"):
@@ -37,7 +38,8 @@ class GraphOptions:
     Attributes:
         io: form of the inputs and the output.
         size: one fixed size, or any.
-        dft: ``matmul`` (matrix products, runs everywhere) or ``op`` (ONNX's DFT operator).
+        dft: ``matmul`` (matrix products, runs everywhere) or ``op`` (ONNX's DFT operator);
+            generators without Fourier units have neither.
         opset: version of ONNX's default operator set.
     """
 
@@ -87,9 +89,12 @@ def build_deploy_graph(
         known = b.op("Where", "known", hole, zero, _to_unit_range(b, planar, options.io))
         hole_float = b.op("Cast", "hole_float", hole, to=int(ir.DataType.FLOAT))
         masked = b.op("Concat", "masked", known, hole_float, axis=1)
-    predicted = ffc_resnet(
-        b, masked, config, Weights(tensors), partial(_dft, b, options, config.reduction)
-    )
+    weights = Weights(tensors)
+    if isinstance(config, FfcResnetConfig):
+        dft_form = partial(_dft, b, options, config.reduction)
+        predicted = ffc_resnet(b, masked, config, weights, dft_form)
+    else:
+        predicted = pix2pixhd(b, masked, config, weights)
     with b.scope("output"):
         output = _write_output(b, predicted, planar, hole, options.io)
     _declare(output, options, options.io.output)

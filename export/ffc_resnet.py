@@ -16,10 +16,10 @@ from lama_edge.export.graph_builder import GraphBuilder
 from lama_edge.export.layers import (
     Weights,
     convolution,
+    decoder,
     reflect_pad,
     relu,
     scale_outputs,
-    upsampling_convolution,
 )
 from lama_edge.models.config import FfcResnetConfig
 
@@ -59,20 +59,7 @@ def ffc_resnet(
         with b.scope(f"block{index:02d}"):
             maps = _residual_block(b, maps, layers.at(str(first_block + index)), dft)
     x = b.op("Concat", "bottleneck", *maps, axis=1)
-    layer = first_block + config.n_blocks + 1
-    for index in range(config.n_downsampling):
-        with b.scope(f"up{index}"):
-            scale, shift = layers.batch_norm(str(layer + 1))
-            conv = layers.at(str(layer))
-            weight = conv["weight"] * scale[:, None, None]
-            x = upsampling_convolution(b, "conv", x, weight, conv["bias"] * scale + shift)
-            x = relu(b, "relu", x)
-        layer += 3
-    with b.scope("head"):
-        x = reflect_pad(b, "pad", x, 3)
-        last = layers.at(str(layer + 1))
-        x = convolution(b, "conv", x, last["weight"], last["bias"])
-        return b.op("Sigmoid", "sigmoid", x)
+    return decoder(b, x, layers, first_block + config.n_blocks + 1, config.n_downsampling)
 
 
 def _downsample(

@@ -59,8 +59,10 @@ def convolution(
     bias: Array | None,
     *,
     stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
 ) -> ir.Value:
-    """Convolve without padding; `weight` is [C_out,C_in,K,K], `bias` [C_out] or None."""
+    """Convolve, zero-padded; `weight` is [C_out,C_in,K,K], `bias` [C_out] or None."""
     kernel = weight.shape[2:]
     return b.op(
         "Conv",
@@ -69,6 +71,8 @@ def convolution(
         *_parameters(b, role, weight, bias),
         kernel_shape=list(kernel),
         strides=[stride, stride],
+        pads=[padding] * 4,
+        dilations=[dilation, dilation],
     )
 
 
@@ -86,6 +90,35 @@ def upsampling_convolution(
         pads=[1, 1, 1, 1],
         output_padding=[1, 1],
     )
+
+
+def decoder(
+    b: GraphBuilder, x: ir.Value, layers: Weights, first: int, n_upsampling: int
+) -> ir.Value:
+    """Write the decoder that every family ends with.
+
+    Args:
+        b: the graph under construction.
+        x: float32 [N,C,h,w], the bottleneck.
+        layers: the generator's ``model``.
+        first: index in it of the first transposed convolution.
+        n_upsampling: number of doublings.
+
+    Returns:
+        float32 [N,3,H,W] in [0,1].
+    """
+    for stage in range(n_upsampling):
+        with b.scope(f"up{stage}"):
+            index = first + 3 * stage
+            scale, shift = layers.batch_norm(str(index + 1))
+            conv = layers.at(str(index))
+            weight = conv["weight"] * scale[:, None, None]
+            x = upsampling_convolution(b, "conv", x, weight, conv["bias"] * scale + shift)
+            x = relu(b, "relu", x)
+    with b.scope("head"):
+        last = layers.at(str(first + 3 * n_upsampling + 1))
+        x = convolution(b, "conv", reflect_pad(b, "pad", x, 3), last["weight"], last["bias"])
+        return b.op("Sigmoid", "sigmoid", x)
 
 
 def relu(b: GraphBuilder, role: str, x: ir.Value) -> ir.Value:

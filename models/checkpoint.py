@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from lama_edge.errors import CheckpointError, needs_extra, reason, shown
 from lama_edge.files import sha256_of
-from lama_edge.models.config import GeneratorConfig, config_from_dict, config_from_official
+from lama_edge.models.architecture import generator_prefix, infer_architecture
+from lama_edge.models.config import GeneratorConfig, config_from_dict
+from lama_edge.models.official_config import config_from_official
 from lama_edge.models.torch_file import TorchFile
 
 EMBEDDED_NAME = "lama-tiny"
@@ -60,10 +62,8 @@ def load_checkpoint(reference: str | Path | None = None) -> Checkpoint:
         MissingBackendError: when the ``export`` extra is not installed.
     """
     path = _locate(reference)
-    if path.suffix.lower() == ".safetensors":
-        config, tensors = _read_safetensors(path)
-    else:
-        config, tensors = _read_official_config(path), _read_torch_file(path)
+    read = _read_safetensors if path.suffix.lower() == ".safetensors" else _read_torch_file
+    config, tensors = read(path)
     return Checkpoint(config, tensors, sha256_of(path), path)
 
 
@@ -98,15 +98,24 @@ def _exists(path: Path) -> bool:
         ) from error
 
 
-def _read_official_config(path: Path) -> GeneratorConfig:
+def _find_config(path: Path) -> GeneratorConfig | None:
     """Read the config.yaml beside a checkpoint file or, as in the official layout, above it."""
     for candidate in (path.parent / "config.yaml", path.parent.parent / "config.yaml"):
         if candidate.is_file():
             return config_from_official(_parse_yaml(candidate))
-    raise CheckpointError(
-        f"there is no config.yaml beside {str(path)!r} or in the folder above it; "
-        "put the checkpoint's config.yaml there"
-    )
+    return None
+
+
+def _architecture(
+    config: GeneratorConfig | None, shapes: Mapping[str, tuple[int, ...]], path: Path
+) -> tuple[GeneratorConfig, str]:
+    """Return the architecture, read off the tensors where no config says it, and the prefix."""
+    try:
+        if config is not None:
+            return config, generator_prefix(shapes, config.stem_tensor)
+        return infer_architecture(shapes)
+    except CheckpointError as error:
+        raise CheckpointError(f"the checkpoint {str(path)!r} {error}") from error
 
 
 def _parse_yaml(path: Path) -> Mapping[str, Any]:
@@ -137,10 +146,12 @@ def _parse_yaml(path: Path) -> Mapping[str, Any]:
     return document
 
 
-def _read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
+def _read_torch_file(path: Path) -> tuple[GeneratorConfig, dict[str, NDArray[Any]]]:
+    config = _find_config(path)
     with TorchFile(path) as file:
         references = file.state_dict()
-        prefix = _generator_prefix(references, path)
+        shapes = {name: reference.shape for name, reference in references.items()}
+        config, prefix = _architecture(config, shapes, path)
         chosen = {
             name: reference
             for name, reference in references.items()
@@ -148,7 +159,8 @@ def _read_torch_file(path: Path) -> dict[str, NDArray[Any]]:
         }
         _check_total(path, (reference.shape for reference in chosen.values()))
         tensors = {name.removeprefix(prefix): array for name, array in file.read(chosen)}
-        return {name: tensors[name] for name in (key.removeprefix(prefix) for key in chosen)}
+        names = (name.removeprefix(prefix) for name in chosen)
+        return config, {name: tensors[name] for name in names}
 
 
 def _read_safetensors(path: Path) -> tuple[GeneratorConfig, dict[str, NDArray[Any]]]:
@@ -157,11 +169,11 @@ def _read_safetensors(path: Path) -> tuple[GeneratorConfig, dict[str, NDArray[An
     try:
         _check_header(path)
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            names = list(file.keys())
-            prefix = _generator_prefix(names, path)
-            chosen = [name for name in names if name.startswith(f"{prefix}model.")]
-            _check_total(path, (file.get_slice(name).get_shape() for name in chosen))
+            config = _config_in_metadata(file.metadata() or {}, path) or _find_config(path)
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            config, prefix = _architecture(config, shapes, path)
+            chosen = [name for name in shapes if name.startswith(f"{prefix}model.")]
+            _check_total(path, (shapes[name] for name in chosen))
             tensors = {
                 name.removeprefix(prefix): _from_torch(file.get_tensor(name)) for name in chosen
             }
@@ -170,12 +182,13 @@ def _read_safetensors(path: Path) -> tuple[GeneratorConfig, dict[str, NDArray[An
             f"the checkpoint {str(path)!r} is damaged or not a safetensors file ({reason(error)}): "
             "get it again"
         ) from error
-    if _CONFIG_METADATA_KEY not in metadata:
-        return _read_official_config(path), tensors
-    return _parse_config_metadata(metadata[_CONFIG_METADATA_KEY], path), tensors
+    return config, tensors
 
 
-def _parse_config_metadata(text: str, path: Path) -> GeneratorConfig:
+def _config_in_metadata(metadata: Mapping[str, str], path: Path) -> GeneratorConfig | None:
+    text = metadata.get(_CONFIG_METADATA_KEY)
+    if text is None:
+        return None
     if len(text) > _MAX_CONFIG_BYTES:
         raise CheckpointError(f"the config inside {str(path)!r} is over {_MAX_CONFIG_BYTES} bytes")
     try:
@@ -204,25 +217,6 @@ def _check_total(path: Path, shapes: Iterable[Iterable[int]]) -> None:
             f"the checkpoint {str(path)!r} holds {total} weights, over {_MAX_ELEMENTS}: "
             "no LaMa generator has so many"
         )
-
-
-def _generator_prefix(names: Iterable[str], path: Path) -> str:
-    """Return what stands before ``model.`` in the generator's tensor names."""
-    stem = "model.1.ffc.convl2l.weight"
-    prefixes = sorted({name.removesuffix(stem) for name in names if name.endswith(stem)})
-    if "generator." in prefixes:
-        return "generator."
-    if len(prefixes) == 1:
-        return prefixes[0]
-    if not prefixes:
-        raise CheckpointError(
-            f"the checkpoint {str(path)!r} holds no ffc_resnet generator "
-            f"(no tensor is named …{stem})"
-        )
-    raise CheckpointError(
-        f"the checkpoint {str(path)!r} holds {len(prefixes)} generators, "
-        f"{shown(prefixes[0])} and {shown(prefixes[1])} among them: give a file with one"
-    )
 
 
 def _from_torch(tensor: Any) -> NDArray[Any]:

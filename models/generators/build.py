@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from lama_edge.errors import CheckpointError, needs_extra, shown
 from lama_edge.models.checkpoint import Checkpoint
+from lama_edge.models.config import FfcResnetConfig, GeneratorConfig
 
 with needs_extra("export"):
     import torch
     from torch import nn
 
     from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+    from lama_edge.models.generators.pix2pixhd import Pix2PixHdGenerator
 
 _NAMES_SHOWN = 3
+
+
+def new_generator(config: GeneratorConfig) -> nn.Module:
+    """Build an untrained generator of any family, with torch's default initialisation."""
+    if isinstance(config, FfcResnetConfig):
+        return FfcResnetGenerator(config)
+    return Pix2PixHdGenerator(config)
 
 
 def build_generator(checkpoint: Checkpoint) -> nn.Module:
@@ -28,7 +37,7 @@ def build_generator(checkpoint: Checkpoint) -> nn.Module:
             finite.
     """
     with torch.device("meta"):
-        generator = FfcResnetGenerator(checkpoint.config)
+        generator = new_generator(checkpoint.config)
     expected = generator.state_dict()
     state = {name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()}
     state |= {name: torch.zeros((), dtype=torch.int64) for name in expected if _is_counter(name)}

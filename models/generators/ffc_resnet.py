@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from lama_edge.errors import needs_extra
 from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.generators.decoder import decoder
 
 with needs_extra("export"):
     import torch
@@ -180,24 +181,7 @@ class FfcResnetGenerator(nn.Module):
             layers.append(FfcBnAct((widths[level], 0), out, kernel_size=3, stride=2, padding=1))
         layers += [FfcResnetBlock(bottleneck) for _ in range(config.n_blocks)]
         layers.append(ConcatLocalGlobal())
-        for level in range(config.n_downsampling, 0, -1):
-            layers += [
-                nn.ConvTranspose2d(
-                    widths[level],
-                    widths[level - 1],
-                    kernel_size=3,
-                    stride=2,
-                    padding=1,
-                    output_padding=1,
-                ),
-                nn.BatchNorm2d(widths[level - 1]),
-                nn.ReLU(),
-            ]
-        layers += [
-            nn.ReflectionPad2d(3),
-            nn.Conv2d(config.ngf, config.output_nc, kernel_size=7),
-            nn.Sigmoid(),
-        ]
+        layers += decoder(config)
         self.model = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ def export_onnx(job: OnnxExport, progress: Progress = lambda stage: None) -> Exp
         io=options.io,
         size=options.size,
         precision="fp32",
-        dft=options.dft,
+        dft=options.dft if config.has_fourier_units else None,
         source=source,
         tools={**tool_versions(), **torch_version},
     )

@@ -91,9 +91,9 @@ def test_paths_without_a_checkpoint_are_refused(writer, refusal, name, reason):
     assert reason in refusal(writer.folder / name)
 
 
-def test_a_checkpoint_without_its_config_is_refused(writer, refusal):
+def test_a_checkpoint_without_a_generator_or_a_config_is_refused(writer, refusal):
     (writer.folder / "config.yaml").unlink()
-    assert "no config.yaml beside" in refusal(writer.saved({}))
+    assert "holds no LaMa generator" in refusal(writer.saved({}))
 
 
 def test_several_generators_are_refused_by_name(writer, refusal, tensors):

@@ -13,9 +13,9 @@ from lama_edge.models.config import (
     MAX_BLOCKS,
     FfcResnetConfig,
     config_from_dict,
-    config_from_official,
     shown,
 )
+from lama_edge.models.official_config import config_from_official
 
 HUGE = 1 << 100_000  # too large for Python to print
 ABSENT = object()
@@ -87,7 +87,7 @@ def test_a_config_survives_as_plain_data():
         ("generator", ABSENT, "`generator`"),
         ("generator", None, "`generator`"),
         ("generator", "${generator}", "`generator`"),
-        ("generator.kind", "pix2pixhd_global", "kind is 'pix2pixhd_global'"),
+        ("generator.kind", "pix2pixhd_local", "kind is 'pix2pixhd_local'"),
         ("generator.kind", ABSENT, "kind is None"),
         ("generator.kind", ["ffc_resnet"], "kind is a list"),
         ("generator.input_nc", 3, "input_nc is 3"),
