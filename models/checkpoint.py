@@ -19,6 +19,7 @@ from lama_edge.models.official_config import config_from_official
 from lama_edge.models.torch_file import TorchFile
 
 EMBEDDED_NAME = "lama-tiny"
+CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
 _EMBEDDED_PATH = Path(__file__).parent / "embedded" / "lama_tiny.safetensors"
 _CONFIG_METADATA_KEY = "config"
 # Official configs have a few kB, the header of big-lama's tensors 0.1 MB; a stranger's YAML or
@@ -50,8 +51,9 @@ def load_checkpoint(reference: str | Path | None = None) -> Checkpoint:
     """Load a checkpoint without running any code from it.
 
     Args:
-        reference: a folder with `config.yaml` and `models/best.ckpt`, a ``.ckpt`` or
-            ``.safetensors`` file, the name ``lama-tiny``, or None for the embedded lama-tiny.
+        reference: a folder with `config.yaml` and `models/best.ckpt`; a ``.ckpt``, ``.pt``,
+            ``.pth`` (TorchScript too) or ``.safetensors`` file; the name ``lama-tiny``; or None
+            for the embedded lama-tiny.
 
     Returns:
         The checkpoint. Whether the tensors fit the configuration is checked by
@@ -79,12 +81,12 @@ def _locate(reference: str | Path | None) -> Path:
     if not _exists(path):
         raise CheckpointError(
             f"the checkpoint {str(path)!r} does not exist; give a folder with config.yaml, "
-            f"a .ckpt or .safetensors file, or the name {EMBEDDED_NAME}"
+            f"a .ckpt, .pt or .safetensors file, or the name {EMBEDDED_NAME}"
         )
-    if path.suffix.lower() not in (".ckpt", ".safetensors") or not path.is_file():
+    if path.suffix.lower() not in CHECKPOINT_SUFFIXES or not path.is_file():
         raise CheckpointError(
             f"{str(path)!r} is no known kind of checkpoint; give a folder with config.yaml, or a "
-            ".ckpt or .safetensors file"
+            ".ckpt, .pt or .safetensors file"
         )
     return path
 

@@ -1,4 +1,4 @@
-"""Reads tensors from torch's zip checkpoints as data: nothing in the file is ever run.
+"""Reads tensors from torch's zip files as data: nothing in the file is ever run.
 
 A torch checkpoint is a zip with a pickle (`data.pkl`) that names tensors and one member per
 storage. `torch_pickle` interprets the pickle; this module reads the zip.
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lama_edge.errors import CheckpointError, reason, shown
 from lama_edge.models.torch_pickle import (
     RefusedError,
+    ScriptModule,
     StorageReference,
     TensorReference,
     read_pickle,
@@ -28,6 +29,7 @@ from lama_edge.models.torch_pickle import (
 _MAX_PICKLE_BYTES = 2 << 20
 _MAX_READ_BYTES = 8 << 20
 _MAX_STORAGE_BYTES = 1 << 30
+_MAX_PATH_CHARACTERS = 400  # of nested modules; real ones stay below 60
 _DTYPES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
@@ -73,8 +75,14 @@ class TorchFile:
         self._file.close()
 
     def state_dict(self) -> dict[str, TensorReference]:
-        """Return the tensors by name: of the entry ``state_dict`` where there is one."""
+        """Return the tensors by name: of the entry ``state_dict`` where there is one.
+
+        Those of a TorchScript archive are named by their modules' path, as its own state_dict
+        names them.
+        """
         content = self._content
+        if isinstance(content, ScriptModule):
+            content = _flattened(content)
         if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
             content = content["state_dict"]
         if not isinstance(content, dict):
@@ -139,11 +147,6 @@ class TorchFile:
         if len(pickles) > 1 or len(set(names)) != len(names):
             raise self._error("is refused: its zip holds members twice, as torch never writes")
         root = pickles[0].removesuffix("data.pkl")
-        if any(name.startswith(f"{root}code/") for name in names):
-            raise self._error(
-                "is a TorchScript archive, which is not supported: give the Lightning "
-                "checkpoint or a .safetensors file"
-            )
         if f"{root}byteorder" in names:
             order = self._read_member(f"{root}byteorder", limit=16)
             if order != b"little":
@@ -202,6 +205,22 @@ class _BoundedFile(io.BufferedReader):
         if size is not None and size > _MAX_READ_BYTES:
             raise zipfile.BadZipFile(f"{size} bytes at once")
         return super().read(size)
+
+
+def _flattened(module: ScriptModule) -> dict[str, Any]:
+    """Return what a scripted module holds by dotted path; a module met again is left out."""
+    found: dict[str, Any] = {}
+    seen = {id(module)}
+    pending = [("", module)]
+    while pending:
+        path, current = pending.pop()
+        for name, value in current.attributes.items():
+            if not isinstance(value, ScriptModule):
+                found[f"{path}{name}"] = value
+            elif id(value) not in seen and len(path) < _MAX_PATH_CHARACTERS:
+                seen.add(id(value))
+                pending.append((f"{path}{name}.", value))
+    return found
 
 
 def _view(flat: NDArray[Any], tensor: TensorReference) -> NDArray[Any]:

@@ -27,6 +27,7 @@ _LIBRARIES = {
     "torch",
     "typing",
 }
+_SCRIPTED = "__torch__"  # classes of a TorchScript archive, defined in its own code folder
 _BUILTINS = {"__builtin__.frozenset", "__builtin__.set"}
 
 
@@ -51,6 +52,13 @@ class TensorReference:
     offset: int
     shape: tuple[int, ...]
     stride: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ScriptModule:
+    """A module of a TorchScript archive: its attributes, without its code."""
+
+    attributes: dict[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -135,10 +143,8 @@ class _Interpreter:
                 callee, arguments = self._pop(2)
                 stack.append(_construct(callee, arguments))
             case "BUILD":
-                built, _state = self._pop(2)
-                if not isinstance(built, dict | _Held):
-                    raise RefusedError(f"it changes {_kind(built)}")
-                stack.append(built)
+                built, state = self._pop(2)
+                stack.append(_build(built, state))
             case "PROTO":
                 pass
             case _:
@@ -179,6 +185,17 @@ def _update(target: Any, items: list[Any]) -> None:
             raise RefusedError(f"it sets items of {_kind(target)}")
 
 
+def _build(built: Any, state: Any) -> Any:
+    """Set a scripted module's attributes; those that torch attaches to a dictionary are dropped."""
+    if isinstance(built, ScriptModule):
+        if not isinstance(state, dict):
+            raise RefusedError(f"a module's state in it is {_kind(state)}")
+        built.attributes.update(state)
+    elif not isinstance(built, dict | _Held):
+        raise RefusedError(f"it changes {_kind(built)}")
+    return built
+
+
 def _construct(callee: Any, arguments: Any) -> Any:
     if not isinstance(callee, _Global) or not isinstance(arguments, tuple):
         raise RefusedError(f"it calls {_kind(callee)}")
@@ -189,6 +206,8 @@ def _construct(callee: Any, arguments: Any) -> Any:
             return _tensor(*arguments[:4])
         case "torch._utils._rebuild_parameter":
             return arguments[0]
+    if callee.module.partition(".")[0] == _SCRIPTED and not arguments:
+        return ScriptModule({})
     if callee.module.partition(".")[0] not in _LIBRARIES and str(callee) not in _BUILTINS:
         raise RefusedError(f"it calls {shown(str(callee))}, which is no part of a checkpoint")
     return _HELD

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lama_edge.errors import ModelError
 from lama_edge.manifest import Manifest
-from lama_edge.models.checkpoint import EMBEDDED_NAME
+from lama_edge.models.checkpoint import CHECKPOINT_SUFFIXES, EMBEDDED_NAME
 from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
 
 Array = NDArray[Any]
@@ -73,8 +73,10 @@ class _Entry:
 
 _BY_SUFFIX = {
     ".onnx": _Entry("lama_edge.runtimes.onnxruntime_runner", "OnnxRuntimeRunner", "ONNX Runtime"),
-    ".ckpt": _Entry("lama_edge.runtimes.torch_runner", "TorchRunner", "torch"),
-    ".safetensors": _Entry("lama_edge.runtimes.torch_runner", "TorchRunner", "torch"),
+    **{
+        suffix: _Entry("lama_edge.runtimes.torch_runner", "TorchRunner", "torch")
+        for suffix in CHECKPOINT_SUFFIXES
+    },
 }
 
 

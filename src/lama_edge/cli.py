@@ -94,7 +94,7 @@ def _add_export(commands: Any, common: argparse.ArgumentParser) -> None:
         "checkpoint",
         nargs="?",
         metavar="CHECKPOINT",
-        help="folder with config.yaml, .ckpt or .safetensors file; default: the embedded lama-tiny",
+        help="folder with config.yaml, .ckpt, .pt or .safetensors file; default: lama-tiny",
     )
     onnx.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.onnx")
     onnx.add_argument(

@@ -14,20 +14,21 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
+from torch import nn
 
 from lama_edge.errors import CheckpointError
 from lama_edge.export.deploy_graph import GraphOptions
 from lama_edge.export.onnx_format import build_onnx
 from lama_edge.imaging import pad, padded_size
 from lama_edge.models.architecture import infer_architecture
-from lama_edge.models.checkpoint import load_checkpoint
+from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.config import (
     FfcResnetConfig,
     GeneratorConfig,
     Pix2PixHdGlobalConfig,
     Pix2PixHdMultidilatedConfig,
 )
-from lama_edge.models.generators.build import new_generator
+from lama_edge.models.generators.build import build_generator, new_generator
 from lama_edge.runtimes.forms import from_model, to_model
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size, SizePolicy, io_spec
@@ -42,7 +43,7 @@ CASES = [
     *(("dilated", index) for index in range(2)),
 ]
 FAMILIES = ("fourier", "regular", "dilated")
-KINDS = ("folder", "ckpt", "bare ckpt", "safetensors", "bare safetensors")
+KINDS = ("folder", "ckpt", "bare ckpt", "torchscript", "safetensors", "bare safetensors")
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,30 @@ def _as_kind(folder: Path, kind: str, target: Path) -> Path:
     if kind == "bare ckpt":
         return Path(shutil.copy(official, target / "renamed.ckpt"))
     checkpoint = load_checkpoint(folder)
+    if kind == "torchscript":
+        return _scripted(checkpoint, target / "scripted.pt")
     metadata = {"config": json.dumps(checkpoint.config.to_dict())} if kind == "safetensors" else {}
     path = target / "converted.safetensors"
     save_file(dict(checkpoint.tensors), path, metadata)
+    return path
+
+
+class _Published(nn.Module):
+    """Composites like the published big-lama.pt; its generator sits below `model.generator`."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.model = nn.ModuleDict({"generator": generator})
+
+    def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        predicted = self.model["generator"](torch.cat([image * (1 - mask), mask], dim=1))
+        return mask * predicted + (1 - mask) * image
+
+
+def _scripted(checkpoint: Checkpoint, path: Path) -> Path:
+    example = torch.rand(1, 3, 72, 72), torch.ones(1, 1, 72, 72)
+    traced = torch.jit.trace(_Published(build_generator(checkpoint)), example, check_trace=False)
+    traced.save(str(path))
     return path
 
 
@@ -90,6 +112,7 @@ def _padded(case: Case, policy: SizePolicy) -> tuple[Any, Any]:
     return pad(case.image, *size), pad(case.hole, *size)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_torch_gives_the_official_results_from_every_kind_of_checkpoint(
     case: Case, kind: str, tmp_path: Path
