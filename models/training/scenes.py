@@ -23,8 +23,8 @@ from lama_edge.models.training.textures import (
     random_colour,
 )
 
-_STRUCTURED_SHARE = 0.45
-_LEAVES_SHARE = 0.15
+_STRUCTURED_SHARE = 0.7
+_LEAVES_SHARE = 0.08
 _SPLIT_SHARE = 0.3
 _OBJECTS_SHARE = 0.4
 _PERSPECTIVE_SHARE = 0.5

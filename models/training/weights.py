@@ -7,12 +7,12 @@ from pathlib import Path
 
 from lama_edge.errors import CheckpointError, needs_extra
 from lama_edge.files import atomic_output
-from lama_edge.models.config import config_from_dict
+from lama_edge.models.checkpoint import load_checkpoint
+from lama_edge.models.generators.build import build_generator
 from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
 
 with needs_extra("export"):
     import torch
-    from safetensors import SafetensorError, safe_open
     from safetensors.torch import save_file
     from torch import Tensor, nn
 
@@ -50,19 +50,9 @@ def load_weights(path: Path) -> FfcResnetGenerator:
     """Rebuild the generator that `save_weights` stored, in float32 and evaluation mode.
 
     Raises:
-        CheckpointError: when the file is not one that `save_weights` wrote.
+        CheckpointError: when the file cannot be read, or holds something else.
     """
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"cannot read the weights {str(path)!r}: {error}") from error
-    if metadata.get("format") != _FORMAT:
-        raise CheckpointError(f"{str(path)!r} says nothing of its configuration: not lama-edge's")
-    generator = FfcResnetGenerator(config_from_dict(json.loads(metadata["config"])))
-    try:
-        generator.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"{str(path)!r} does not fit its configuration: {error}") from error
-    return generator.eval()
+    generator = build_generator(load_checkpoint(path))
+    if not isinstance(generator, FfcResnetGenerator):
+        raise CheckpointError(f"{str(path)!r} holds no ffc_resnet: train.py trains no other kind")
+    return generator

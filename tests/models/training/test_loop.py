@@ -109,7 +109,8 @@ def test_the_loss_is_zero_for_the_truth_and_weighs_the_hole_more():
     in_hole = losses(image + 0.1 * mask, image, mask, settings)
     outside = losses(image + 0.1 * (1 - mask), image, mask, settings)
     assert float(in_hole.hole_l1) == pytest.approx(0.1, abs=1e-4)
-    assert float(in_hole.total) == pytest.approx(3 * float(outside.total), rel=1e-3)
+    ratio = settings.hole_weight / settings.known_weight
+    assert float(in_hole.total) == pytest.approx(ratio * float(outside.total), rel=1e-3)
 
 
 def test_the_learning_rate_warms_up_and_ends_at_zero():
