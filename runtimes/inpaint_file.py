@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from lama_edge.files import atomic_output, check_output
 from lama_edge.imaging import (
+    Hole,
     check_saveable,
     hole_of,
     load_mask,
@@ -74,11 +77,29 @@ def inpaint_file(job: InpaintFile) -> InpaintedFile:
         ModelError: when the model cannot be opened or fails.
         MissingBackendError: when its runtime or provider is not installed here.
     """
-    check_output(job.output)
-    image, mask = load_picture(job.image), load_mask(job.mask)
-    check_saveable(image, job.output)
+    picture, hole = _read(job.image, job.mask, job.output)
     with Inpainter.open(job.model, provider=job.provider, strategy=job.strategy) as inpainter:
-        result = inpainter(image, mask)
-    with atomic_output(job.output) as temporary:
+        return _write(inpainter(picture, hole), hole, job.output)
+
+
+def inpaint_with(inpainter: Inpainter, image: Path, mask: Path, output: Path) -> InpaintedFile:
+    """Inpaint one picture file with a model that is open already.
+
+    Raises:
+        LamaEdgeError: as `inpaint_file`.
+    """
+    picture, hole = _read(image, mask, output)
+    return _write(inpainter(picture, hole), hole, output)
+
+
+def _read(image: Path, mask: Path, output: Path) -> tuple[Image.Image, Hole]:
+    check_output(output)
+    picture = load_picture(image)
+    check_saveable(picture, output)
+    return picture, hole_of(load_mask(mask))
+
+
+def _write(result: Image.Image, hole: Hole, output: Path) -> InpaintedFile:
+    with atomic_output(output) as temporary:
         save_picture(result, temporary)
-    return InpaintedFile(job.output, result.width, result.height, float(hole_of(mask).mean()))
+    return InpaintedFile(output, result.width, result.height, float(hole.mean()))

@@ -14,11 +14,14 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lama_edge
-from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.errors import LamaEdgeError, PictureError, UsageError
 from lama_edge.spec import IO_FORMS, Size, parse_size
+
+if TYPE_CHECKING:
+    from lama_edge.runtimes.inpaint_file import InpaintFile
 
 Command = Callable[[argparse.Namespace], None]
 _INTERRUPTED = 130
@@ -131,10 +134,14 @@ def _add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         "inpaint",
         parents=[common],
         help="erase what a mask covers from a picture",
-        description="Fill the hole of a picture; every known pixel stays as it is.",
+        description="Fill the hole of a picture; every known pixel stays as it is. With folders "
+        "in the place of IMAGE, MASK and OUT: every picture that has a mask of its name, or of "
+        "LaMa's (x.png, x_mask001.png).",
     )
     inpaint.add_argument("model", metavar="MODEL", help="exported model or checkpoint")
-    inpaint.add_argument("image", type=Path, metavar="IMAGE", help="the picture")
+    inpaint.add_argument(
+        "image", type=Path, metavar="IMAGE", help="the picture, or a folder of them"
+    )
     inpaint.add_argument(
         "mask", type=Path, metavar="MASK", help="a picture of the same size; above 0 is hole"
     )
@@ -210,6 +217,9 @@ def _inpaint(options: argparse.Namespace) -> None:
         strategy=options.strategy,
         provider=options.provider,
     )
+    if options.image.is_dir():
+        _inpaint_folder(job, as_json=options.json)
+        return
     result = inpaint_file(job)
     if options.json:
         _print_json(result.to_dict())
@@ -218,6 +228,29 @@ def _inpaint(options: argparse.Namespace) -> None:
         f"wrote {result.path} ({result.width} x {result.height} pixels, "
         f"{result.hole_share:.1%} inpainted)"
     )
+
+
+def _inpaint_folder(job: InpaintFile, *, as_json: bool) -> None:
+    from tqdm import tqdm
+
+    from lama_edge.runtimes.inpaint_folder import inpaint_folder
+
+    with tqdm(unit="picture", leave=False, disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        outcome = inpaint_folder(job, progress)
+    if as_json:
+        _print_json(outcome.to_dict())
+    else:
+        for path, message in outcome.failed.items():
+            print(f"lama-edge: {path}: {' '.join(message.split())}", file=sys.stderr)
+        print(f"wrote {len(outcome.written)} pictures to {job.output}")
+    if outcome.failed:
+        total = len(outcome.failed) + len(outcome.written)
+        raise PictureError(f"{len(outcome.failed)} of {total} pictures could not be inpainted")
 
 
 def _inspect(options: argparse.Namespace) -> None:

@@ -32,6 +32,7 @@ _FORMATS = {
     ".tiff": "TIFF",
     ".bmp": "BMP",
 }
+PICTURE_SUFFIXES = frozenset(_FORMATS)
 # Pillow would take a TIFF's compression from the picture it was loaded from, JPEG included.
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},

@@ -1,0 +1,128 @@
+"""Inpainting folders of pictures: pairs by name, one open model, bad files reported at the end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.imaging import PICTURE_SUFFIXES
+from lama_edge.runtimes.inpaint_file import InpaintedFile, InpaintFile, inpaint_with
+from lama_edge.runtimes.inpainter import Inpainter
+
+# LaMa's own naming: picture.png with picture_mask.png, picture_mask001.png, …
+_MASK_NAME = re.compile(r"(?P<picture>.+)_mask\d*")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture, a mask of it, and the stem of the result's name."""
+
+    image: Path
+    mask: Path
+    result: str
+
+
+@dataclass(frozen=True)
+class InpaintedFolder:
+    """What became of a folder's pictures.
+
+    Attributes:
+        written: the pictures that were written.
+        failed: the others, with what was wrong.
+    """
+
+    written: list[InpaintedFile] = field(default_factory=list)
+    failed: dict[Path, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            "written": [result.to_dict() for result in self.written],
+            "failed": {str(path): message for path, message in self.failed.items()},
+        }
+
+
+def inpaint_folder(
+    job: InpaintFile, progress: Callable[[int, int], None] = lambda done, total: None
+) -> InpaintedFolder:
+    """Inpaint every picture of a folder, going on past those that cannot be used.
+
+    Args:
+        job: as for one file, but `image`, `mask` and `output` are folders. Masks are named like
+            their picture, or, as LaMa names them, `x_mask001.png` for `x.png`, several a
+            picture if need be; both folders may be the same. Results are PNG files named like
+            the picture or, with LaMa's names, like the mask; the output folder is made when
+            missing.
+        progress: called with the number of pairs done and of all.
+
+    Raises:
+        UsageError: when a folder is missing, or holds no picture.
+        ModelError: when the model cannot be opened.
+        MissingBackendError: when its runtime or provider is not installed here.
+    """
+    pairs, without_mask = find_pairs(job.image, job.mask)
+    outcome = InpaintedFolder(
+        failed={path: f"there is no mask for it in {str(job.mask)!r}" for path in without_mask}
+    )
+    with Inpainter.open(job.model, provider=job.provider, strategy=job.strategy) as inpainter:
+        job.output.mkdir(parents=True, exist_ok=True)
+        for done, pair in enumerate(pairs):
+            progress(done, len(pairs))
+            target = job.output / f"{pair.result}.png"
+            try:
+                outcome.written.append(inpaint_with(inpainter, pair.image, pair.mask, target))
+            except LamaEdgeError as error:
+                outcome.failed[pair.image] = str(error)
+        progress(len(pairs), len(pairs))
+    return outcome
+
+
+def find_pairs(images: Path, masks: Path) -> tuple[list[Pair], list[Path]]:
+    """Match pictures and masks by name.
+
+    Args:
+        images: folder of pictures; files named like LaMa's masks are no pictures.
+        masks: folder of masks, the same one or another.
+
+    Returns:
+        The pairs, and the pictures without a mask, both in the order of their names.
+
+    Raises:
+        UsageError: when a folder is missing, or holds no picture.
+    """
+    pictures = [
+        path
+        for path in _picture_files(images)
+        if images.resolve() != masks.resolve() or not _MASK_NAME.fullmatch(path.stem)
+    ]
+    if not pictures:
+        raise UsageError(f"the folder {str(images)!r} holds no picture")
+    named_after: dict[str, list[Path]] = {}
+    for path in _picture_files(masks):
+        match = _MASK_NAME.fullmatch(path.stem)
+        if match:
+            named_after.setdefault(match["picture"], []).append(path)
+        elif images.resolve() != masks.resolve():
+            named_after.setdefault(path.stem, []).append(path)
+    pairs = [
+        Pair(picture, mask, mask.stem)
+        for picture in pictures
+        for mask in named_after.get(picture.stem, [])
+    ]
+    return pairs, [picture for picture in pictures if picture.stem not in named_after]
+
+
+def _picture_files(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise UsageError(
+            f"{str(folder)!r} is no folder: give a folder of pictures and one of masks"
+        )
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
+    )
