@@ -242,14 +242,14 @@ def _inpaint_folder(job: InpaintFile, *, as_json: bool) -> None:
             bar.refresh()
 
         outcome = inpaint_folder(job, progress)
+    total = len(outcome.failed) + len(outcome.written)
     if as_json:
         _print_json(outcome.to_dict())
     else:
         for path, message in outcome.failed.items():
             print(f"lama-edge: {path}: {' '.join(message.split())}", file=sys.stderr)
-        print(f"wrote {len(outcome.written)} pictures to {job.output}")
+        print(f"wrote {len(outcome.written)} of {total} pictures to {job.output}")
     if outcome.failed:
-        total = len(outcome.failed) + len(outcome.written)
         raise PictureError(f"{len(outcome.failed)} of {total} pictures could not be inpainted")
 
 

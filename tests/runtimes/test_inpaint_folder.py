@@ -88,12 +88,12 @@ def test_the_command_line_reports_at_the_end_with_exit_code_2(
         _mask(tmp_path / "in" / name.replace(".", "_mask001."))
     words = ["inpaint", str(golden_folder), str(tmp_path / "in"), str(tmp_path / "in")]
     assert cli.main([*words, "-o", str(tmp_path / "out")]) == 0
-    assert capsys.readouterr().out == f"wrote 2 pictures to {tmp_path / 'out'}\n"
+    assert capsys.readouterr().out == f"wrote 2 of 2 pictures to {tmp_path / 'out'}\n"
     assert _names(tmp_path / "out") == ["a_mask001.png", "b_mask001.png"]
     (tmp_path / "in" / "b.png").write_bytes(b"damaged")
     assert cli.main([*words, "-o", str(tmp_path / "again")]) == 2
     captured = capsys.readouterr()
-    assert captured.out == f"wrote 1 pictures to {tmp_path / 'again'}\n"
+    assert captured.out == f"wrote 1 of 2 pictures to {tmp_path / 'again'}\n"
     first, last = captured.err.splitlines()
     assert "b.png" in first
     assert last == "lama-edge: error: 1 of 2 pictures could not be inpainted"
