@@ -6,18 +6,17 @@ Results go to stdout, progress and logs to stderr. Nothing heavy is imported bef
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lama_edge
 from lama_edge.errors import LamaEdgeError, PictureError, UsageError
+from lama_edge.rendering import counter, indented, parity_line, print_json, stages
 from lama_edge.spec import IO_FORMS, Size, parse_size
 
 if TYPE_CHECKING:
@@ -169,7 +168,7 @@ def _add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _export_onnx(options: argparse.Namespace) -> None:
     size = _one_size(options.size)
-    with _stages() as (progress, expect):
+    with stages() as (progress, expect):
         from lama_edge.pipeline import EXPORT_STAGES, OnnxExport, export_onnx
 
         expect(len(EXPORT_STAGES))
@@ -187,12 +186,12 @@ def _export_onnx(options: argparse.Namespace) -> None:
         result = export_onnx(job, progress)
     if options.json:
         manifest = result.manifest.to_dict()
-        _print_json(
+        print_json(
             {"path": str(result.path), "size_bytes": result.size_bytes, "manifest": manifest}
         )
         return
     print(f"wrote {result.path} ({result.size_bytes / 1e6:.1f} MB)")
-    print(_parity_line(result.manifest.to_dict()["parity"]))
+    print(parity_line(result.manifest.to_dict()["parity"]))
 
 
 def _one_size(tokens: list[str] | None) -> Size | None:
@@ -222,7 +221,7 @@ def _inpaint(options: argparse.Namespace) -> None:
         return
     result = inpaint_file(job)
     if options.json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
         return
     print(
         f"wrote {result.path} ({result.width} x {result.height} pixels, "
@@ -231,20 +230,13 @@ def _inpaint(options: argparse.Namespace) -> None:
 
 
 def _inpaint_folder(job: InpaintFile, *, as_json: bool) -> None:
-    from tqdm import tqdm
-
     from lama_edge.runtimes.inpaint_folder import inpaint_folder
 
-    with tqdm(unit="picture", leave=False, disable=not sys.stderr.isatty()) as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.total, bar.n = total, done
-            bar.refresh()
-
+    with counter("picture") as progress:
         outcome = inpaint_folder(job, progress)
     total = len(outcome.failed) + len(outcome.written)
     if as_json:
-        _print_json(outcome.to_dict())
+        print_json(outcome.to_dict())
     else:
         for path, message in outcome.failed.items():
             print(f"lama-edge: {path}: {' '.join(message.split())}", file=sys.stderr)
@@ -259,71 +251,10 @@ def _inspect(options: argparse.Namespace) -> None:
     with open_runner(options.model) as runner:
         description = runner.manifest.to_dict()
     if options.json:
-        _print_json(description)
+        print_json(description)
         return
-    for line in _indented(description):
+    for line in indented(description):
         print(line)
-
-
-def _indented(value: dict[str, Any], depth: int = 0) -> Iterator[str]:
-    """Render nested data as indented lines, plain values of one level in one column."""
-    width = max((len(key) for key in value), default=0)
-    for key, item in value.items():
-        if isinstance(item, dict) and item:
-            yield f"{'  ' * depth}{key}:"
-            yield from _indented(item, depth + 1)
-        elif isinstance(item, list) and item and isinstance(item[0], dict):
-            for entry in item:
-                facts = ", ".join(f"{name} {_plain(fact)}" for name, fact in entry.items())
-                yield f"{'  ' * depth}{key:<{width}}  {facts}"
-        else:
-            yield f"{'  ' * depth}{key:<{width}}  {_plain(item)}"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_plain(item) for item in value)
-    return "-" if value is None else str(value)
-
-
-def _parity_line(parity: dict[str, Any] | None) -> str:
-    if parity is None:
-        return "parity: not checked"
-    psnr = "equal" if parity["psnr_db"] is None else f"PSNR {parity['psnr_db']} dB"
-    return (
-        f"parity: max difference {parity['max_abs_diff']:.1e} inside the hole "
-        f"(tolerance {parity['tolerance']:.0e}), {psnr}, against {parity['reference']} "
-        f"at {len(parity['sizes'])} size{'s' if len(parity['sizes']) > 1 else ''}"
-    )
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, sort_keys=True))
-
-
-@contextmanager
-def _stages() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
-    """Show a bar of named stages on a terminal; elsewhere stay silent."""
-    from tqdm import tqdm
-
-    layout = "{desc:<12} {bar:24} {n_fmt}/{total_fmt} {elapsed}"
-    disable = not sys.stderr.isatty()
-    with tqdm(
-        desc="starting", bar_format=layout, disable=disable, leave=False, file=sys.stderr
-    ) as bar:
-        begun = 0
-
-        def expect(total: int) -> None:
-            bar.total = total
-
-        def progress(stage: str) -> None:
-            nonlocal begun
-            bar.set_description_str(stage, refresh=False)
-            bar.n = begun
-            bar.refresh()
-            begun += 1
-
-        yield progress, expect
 
 
 if __name__ == "__main__":

@@ -24,17 +24,17 @@ SIDES = st.integers(2, 70)
 FORMS = tuple(LARGEST_RELATIVE_DIFFERENCE)
 
 
+def _form(b: GraphBuilder, form: str, like: ir.Value, height: int, width: int) -> DftForm:
+    if form == "constant":
+        return constant_matmul_dft(b, height, width)
+    return dynamic_matmul_dft(b, like) if form == "dynamic" else OperatorDft(b, like)
+
+
 def _session(form: str, height: int, width: int, direction: str) -> ort.InferenceSession:
     b = GraphBuilder(20 if form == "op20" else 17)
     side = [height, width] if form == "constant" else ["h", "w"]
     x = ir.val("x", ir.DataType.FLOAT, ["n", CHANNELS, *side])
-    dft: DftForm
-    if form == "constant":
-        dft = constant_matmul_dft(b, height, width)
-    elif form == "dynamic":
-        dft = dynamic_matmul_dft(b, x)
-    else:
-        dft = OperatorDft(b, x)
+    dft = _form(b, form, x, height, width)
     y = dft.forward(x, CHANNELS)
     if direction == "round trip":
         y = dft.inverse(y, CHANNELS)
@@ -99,13 +99,7 @@ def test_inverse_ignores_what_no_real_map_has_like_the_official_irfft(
     bins = width // 2 + 1
     spectrum = ir.val("x", ir.DataType.FLOAT, [2, 2 * CHANNELS, height, bins])
     like = ir.val("like", ir.DataType.FLOAT, [2, CHANNELS, height, width])
-    dft: DftForm
-    if form == "constant":
-        dft = constant_matmul_dft(b, height, width)
-    elif form == "dynamic":
-        dft = dynamic_matmul_dft(b, like)
-    else:
-        dft = OperatorDft(b, like)
+    dft = _form(b, form, like, height, width)
     y = dft.inverse(spectrum, CHANNELS)
     y.name, y.type = "y", ir.TensorType(ir.DataType.FLOAT)
     y.shape = ir.Shape([2, CHANNELS, height, width])

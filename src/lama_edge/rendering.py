@@ -1,0 +1,90 @@
+"""How the command line shows results: plain data as indented lines or JSON, and progress bars."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+def indented(value: dict[str, Any], depth: int = 0) -> Iterator[str]:
+    """Render nested data as indented lines, plain values of one level in one column."""
+    width = max((len(key) for key in value), default=0)
+    for key, item in value.items():
+        if isinstance(item, dict) and item:
+            yield f"{'  ' * depth}{key}:"
+            yield from indented(item, depth + 1)
+        elif isinstance(item, list) and item and isinstance(item[0], dict):
+            for entry in item:
+                facts = ", ".join(f"{name} {_plain(fact)}" for name, fact in entry.items())
+                yield f"{'  ' * depth}{key:<{width}}  {facts}"
+        else:
+            yield f"{'  ' * depth}{key:<{width}}  {_plain(item)}"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_plain(item) for item in value)
+    return "-" if value is None else str(value)
+
+
+def parity_line(parity: dict[str, Any] | None) -> str:
+    """Spell a manifest's parity figures in one line."""
+    if parity is None:
+        return "parity: not checked"
+    psnr = "equal" if parity["psnr_db"] is None else f"PSNR {parity['psnr_db']} dB"
+    return (
+        f"parity: max difference {parity['max_abs_diff']:.1e} inside the hole "
+        f"(tolerance {parity['tolerance']:.0e}), {psnr}, against {parity['reference']} "
+        f"at {len(parity['sizes'])} size{'s' if len(parity['sizes']) > 1 else ''}"
+    )
+
+
+def print_json(value: Any) -> None:
+    """Print plain data as JSON on stdout."""
+    print(json.dumps(value, indent=2, sort_keys=True))
+
+
+@contextmanager
+def stages() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
+    """Show a bar of named stages on a terminal; elsewhere stay silent."""
+    from tqdm import tqdm
+
+    layout = "{desc:<12} {bar:24} {n_fmt}/{total_fmt} {elapsed}"
+    disable = not sys.stderr.isatty()
+    with tqdm(
+        desc="starting", bar_format=layout, disable=disable, leave=False, file=sys.stderr
+    ) as bar:
+        begun = 0
+
+        def expect(total: int) -> None:
+            bar.total = total
+
+        def progress(stage: str) -> None:
+            nonlocal begun
+            bar.set_description_str(stage, refresh=False)
+            bar.n = begun
+            bar.refresh()
+            begun += 1
+
+        yield progress, expect
+
+
+@contextmanager
+def counter(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar of counted things on a terminal; elsewhere stay silent.
+
+    Yields:
+        A function of how many are done and how many there are.
+    """
+    from tqdm import tqdm
+
+    with tqdm(unit=unit, leave=False, disable=not sys.stderr.isatty()) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total, bar.n = total, done
+            bar.refresh()
+
+        yield progress
