@@ -17,10 +17,10 @@ from lama_edge.models.architecture import generator_prefix, infer_architecture
 from lama_edge.models.config import GeneratorConfig, config_from_dict
 from lama_edge.models.official_config import config_from_official
 from lama_edge.models.torch_file import TorchFile
+from lama_edge.models.zoo import required_path, zoo_entries, zoo_entry
 
 EMBEDDED_NAME = "lama-tiny"
 CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
-_EMBEDDED_PATH = Path(__file__).parent / "embedded" / "lama_tiny.safetensors"
 _CONFIG_METADATA_KEY = "config"
 # Official configs have a few kB, the header of big-lama's tensors 0.1 MB; a stranger's YAML or
 # JSON can take a thousand times its size in memory or time.
@@ -52,8 +52,8 @@ def load_checkpoint(reference: str | Path | None = None) -> Checkpoint:
 
     Args:
         reference: a folder with `config.yaml` and `models/best.ckpt`; a ``.ckpt``, ``.pt``,
-            ``.pth`` (TorchScript too) or ``.safetensors`` file; the name ``lama-tiny``; or None
-            for the embedded lama-tiny.
+            ``.pth`` (TorchScript too) or ``.safetensors`` file; a name from the zoo; or None for
+            the embedded lama-tiny.
 
     Returns:
         The checkpoint. Whether the tensors fit the configuration is checked by
@@ -70,9 +70,9 @@ def load_checkpoint(reference: str | Path | None = None) -> Checkpoint:
 
 
 def _locate(reference: str | Path | None) -> Path:
-    if reference is None or str(reference) == EMBEDDED_NAME:
-        return _EMBEDDED_PATH
-    path = Path(reference)
+    path = Path(EMBEDDED_NAME if reference is None else reference)
+    if is_zoo_name(path):
+        path = required_path(zoo_entry(str(path)))
     if _exists(path) and path.is_dir():
         file = path / "models" / "best.ckpt"
         if not file.is_file():
@@ -81,7 +81,7 @@ def _locate(reference: str | Path | None) -> Path:
     if not _exists(path):
         raise CheckpointError(
             f"the checkpoint {str(path)!r} does not exist; give a folder with config.yaml, "
-            f"a .ckpt, .pt or .safetensors file, or the name {EMBEDDED_NAME}"
+            "a .ckpt, .pt or .safetensors file, or a name from: lama-edge models list"
         )
     if path.suffix.lower() not in CHECKPOINT_SUFFIXES or not path.is_file():
         raise CheckpointError(
@@ -89,6 +89,12 @@ def _locate(reference: str | Path | None) -> Path:
             ".ckpt, .pt or .safetensors file"
         )
     return path
+
+
+def is_zoo_name(reference: str | Path) -> bool:
+    """Tell whether a reference is the name of a zoo's checkpoint, and not a path that exists."""
+    name = str(reference)
+    return any(entry.name == name for entry in zoo_entries()) and not _exists(Path(name))
 
 
 def _exists(path: Path) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lama_edge.errors import ModelError
 from lama_edge.manifest import Manifest
-from lama_edge.models.checkpoint import CHECKPOINT_SUFFIXES, EMBEDDED_NAME
+from lama_edge.models.checkpoint import CHECKPOINT_SUFFIXES, is_zoo_name
 from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
 
 Array = NDArray[Any]
@@ -84,7 +84,7 @@ def open_runner(path: str | Path, *, provider: str = "auto") -> Runner:
     """Open a model with the runtime that its file name calls for.
 
     Args:
-        path: an exported model, or a checkpoint (a folder, a file or ``lama-tiny``) for the
+        path: an exported model, or a checkpoint (a folder, a file or a zoo's name) for the
             torch reference.
         provider: the runtime's device or execution provider by its short name (``cpu``,
             ``cuda``, …); ``auto`` is the best one of those available that needs no set-up.
@@ -97,14 +97,14 @@ def open_runner(path: str | Path, *, provider: str = "auto") -> Runner:
         MissingBackendError: when the runtime or the provider is not installed here.
     """
     path = Path(path)
-    embedded = str(path) == EMBEDDED_NAME and not path.exists()
-    if not embedded and not path.exists():
+    named = is_zoo_name(path)
+    if not named and not path.exists():
         raise ModelError(
-            f"the model {str(path)!r} does not exist; give an exported model, a checkpoint or the "
-            f"name {EMBEDDED_NAME}"
+            f"the model {str(path)!r} does not exist; give an exported model, a checkpoint or a "
+            "name from: lama-edge models list"
         )
     entry = _BY_SUFFIX.get(path.suffix.lower())
-    if entry is None and (embedded or path.is_dir()):
+    if entry is None and (named or path.is_dir()):
         entry = _BY_SUFFIX[".ckpt"]
     if entry is None:
         known = ", ".join(f"{name} ({e.describe})" for name, e in _BY_SUFFIX.items())

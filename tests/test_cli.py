@@ -229,3 +229,49 @@ def test_a_reader_that_goes_away_is_no_error(golden_folder: Path) -> None:
     command = f"'{sys.executable}' -m lama_edge.cli inspect '{golden_folder}' | true"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert result.stderr == ""
+
+
+def test_models_list_names_every_checkpoint_and_where_it_comes_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAMA_EDGE_CACHE", str(tmp_path))
+    assert _run("models", "list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    states = {line.split()[0]: line.split()[1] for line in lines}
+    assert states["lama-tiny"] == "here"
+    assert states["big-lama"] == "download"
+    assert states["lama-regular"] == "bring-your-own"
+    assert _run("models", "list", "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in listed] == list(states)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["models", "path", "big-lama"], "lama-edge models fetch big-lama"),
+        (["models", "path", "big-lma"], "big-lama"),
+        (["models", "fetch", "lama-regular"], "get it from its authors"),
+        (["models", "fetch", "anime-manga-big-lama"], "--accept-md5"),
+        (["inspect", "big-lama"], "lama-edge models fetch big-lama"),
+        (["export", "onnx", "big-lama", "-o", "{tmp}/m.onnx"], "lama-edge models fetch big-lama"),
+    ],
+)
+def test_a_checkpoint_that_is_not_here_says_how_to_come_by_it(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LAMA_EDGE_CACHE", str(tmp_path / "cache"))
+    assert _run(*(word.replace("{tmp}", str(tmp_path)) for word in words)) == 2
+    assert message in _error(capsys)
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_models_path_prints_a_path_that_commands_take(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("models", "path", EMBEDDED_NAME) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path.is_file()
+    assert _run("inspect", path) == 0

@@ -106,7 +106,7 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
         for path in folder.glob("*.py")
     }
     data = {f"lama_edge/models/embedded/{p.name}" for p in (ROOT / "models/embedded").iterdir()}
-    assert names == modules | data | {"lama_edge/py.typed"}
+    assert names == modules | data | {"lama_edge/py.typed", "lama_edge/models/zoo.toml"}
 
 
 def _install(wheel: Path, python: str, folder: Path, pins: tuple[str, ...]) -> Path:

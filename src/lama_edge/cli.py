@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_export(commands, common)
     _add_inpaint(commands, common)
     _add_inspect(commands, common)
+    _add_models(commands, common)
     return parser
 
 
@@ -166,6 +167,26 @@ def _add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
     inspect.set_defaults(command=_inspect)
 
 
+def _add_models(commands: Any, common: argparse.ArgumentParser) -> None:
+    models = commands.add_parser("models", help="list and fetch published checkpoints")
+    actions = models.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", parents=[common], help="the checkpoints that are known")
+    listing.set_defaults(command=_models_list)
+    fetching = actions.add_parser(
+        "fetch", parents=[common], help="download a checkpoint, verified before it can be used"
+    )
+    fetching.add_argument("name", metavar="NAME")
+    fetching.add_argument(
+        "--accept-md5",
+        action="store_true",
+        help="take a checkpoint that was published with an md5 alone",
+    )
+    fetching.set_defaults(command=_models_fetch)
+    locating = actions.add_parser("path", parents=[common], help="where a checkpoint lies")
+    locating.add_argument("name", metavar="NAME")
+    locating.set_defaults(command=_models_path)
+
+
 def _export_onnx(options: argparse.Namespace) -> None:
     size = _one_size(options.size)
     with stages() as (progress, expect):
@@ -243,6 +264,45 @@ def _inpaint_folder(job: InpaintFile, *, as_json: bool) -> None:
         print(f"wrote {len(outcome.written)} of {total} pictures to {job.output}")
     if outcome.failed:
         raise PictureError(f"{len(outcome.failed)} of {total} pictures could not be inpainted")
+
+
+def _models_list(options: argparse.Namespace) -> None:
+    from lama_edge.models.zoo import installed_path, zoo_entries
+
+    entries = zoo_entries()
+    if options.json:
+        print_json(
+            [
+                {**entry.to_dict(), "installed": installed_path(entry) is not None}
+                for entry in entries
+            ]
+        )
+        return
+    width = max(len(entry.name) for entry in entries)
+    for entry in entries:
+        state = entry.source if installed_path(entry) is None else "here"
+        print(f"{entry.name:<{width}}  {state:<15} {entry.licence:<11} {entry.purpose}")
+
+
+def _models_fetch(options: argparse.Namespace) -> None:
+    from lama_edge.models.zoo import fetch, zoo_entry
+
+    with counter("B") as progress:
+        path = fetch(zoo_entry(options.name), accept_md5=options.accept_md5, progress=progress)
+    _print_path(path, as_json=options.json)
+
+
+def _models_path(options: argparse.Namespace) -> None:
+    from lama_edge.models.zoo import required_path, zoo_entry
+
+    _print_path(required_path(zoo_entry(options.name)), as_json=options.json)
+
+
+def _print_path(path: Path, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"path": str(path)})
+    else:
+        print(path)
 
 
 def _inspect(options: argparse.Namespace) -> None:

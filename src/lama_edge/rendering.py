@@ -73,18 +73,18 @@ def stages() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
 
 
 @contextmanager
-def counter(unit: str) -> Iterator[Callable[[int, int], None]]:
+def counter(unit: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a bar of counted things on a terminal; elsewhere stay silent.
 
     Yields:
-        A function of how many are done and how many there are.
+        A function of how many are done and how many there are, or None where nobody knows.
     """
     from tqdm import tqdm
 
-    with tqdm(unit=unit, leave=False, disable=not sys.stderr.isatty()) as bar:
+    with tqdm(unit=unit, unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
 
-        def progress(done: int, total: int) -> None:
-            bar.total, bar.n = total, done
-            bar.refresh()
+        def progress(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
 
         yield progress
