@@ -28,8 +28,8 @@ def test_the_demo_erases_the_object_keeps_the_rest_and_can_run_again(
     }
     hole = images["mask"] > 0
     assert np.array_equal(images["photo"][~hole], images["result"][~hole])
-    # The object is brighter and busier than the sky behind it.
-    assert images["result"][hole].std() < images["photo"][hole].std()
+    # The crater is bright on one side and dark on the other; the plain round it is neither.
+    assert images["result"][hole].std() < 0.25 * images["photo"][hole].std()
     manifest = json.loads((tmp_path / "out" / "lama-tiny.manifest.json").read_text())
     assert manifest["parity"]["max_abs_diff"] <= manifest["parity"]["tolerance"]
     sheet = Image.open(tmp_path / "out" / "demo.png")

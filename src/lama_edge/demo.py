@@ -20,9 +20,9 @@ from lama_edge import cli
 from lama_edge.errors import LamaEdgeError, needs_extra
 from lama_edge.runtimes.base import open_runner
 
-# One lightning tower of the launch pad in scikit-image's `rocket` (SpaceX, CC0), as a polygon of
-# (x, y) pixels that generously covers it.
-_OBJECT = ((188, 116), (212, 116), (216, 250), (216, 372), (160, 378), (172, 300), (180, 200))
+# The largest crater in scikit-image's `moon`, as an ellipse (left, top, right, bottom) in pixels
+# that generously covers it.
+_OBJECT = (86, 52, 156, 124)
 _HOLE_TINT = (255, 0, 80)
 _GAP_PX = 8
 
@@ -44,10 +44,10 @@ def run_demo(folder: Path) -> Path:
 
     folder.mkdir(parents=True, exist_ok=True)
     photo, mask, result = (folder / f"demo-{name}.png" for name in ("photo", "mask", "result"))
-    picture = Image.fromarray(data.rocket())
+    picture = Image.fromarray(data.moon())
     picture.save(photo)
     hole = Image.new("L", picture.size)
-    ImageDraw.Draw(hole).polygon(_OBJECT, fill=255)
+    ImageDraw.Draw(hole).ellipse(_OBJECT, fill=255)
     hole.save(mask)
 
     model, sheet = folder / "lama-tiny.onnx", folder / "demo.png"
@@ -71,8 +71,9 @@ def _command(*words: object) -> None:
 
 def _sheet(before: Image.Image, hole: Image.Image, after: Image.Image) -> Image.Image:
     """Return before, the hole marked, and after, side by side."""
+    colour = before.convert("RGB")
     tint = Image.new("RGB", before.size, _HOLE_TINT)
-    marked = Image.composite(Image.blend(before, tint, 0.6), before, hole)
+    marked = Image.composite(Image.blend(colour, tint, 0.6), colour, hole)
     sheet = Image.new("RGB", (3 * before.width + 2 * _GAP_PX, before.height), "white")
     for index, picture in enumerate((before, marked, after)):
         sheet.paste(picture, (index * (before.width + _GAP_PX), 0))
