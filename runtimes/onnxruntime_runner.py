@@ -8,6 +8,7 @@ from typing import Any
 from lama_edge.errors import MissingBackendError, ModelError, needs_extra
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs
+from lama_edge.spec import Size, TensorSpec
 
 with needs_extra("onnx"):
     import onnxruntime as ort
@@ -25,7 +26,9 @@ _PROVIDERS = {
     "dml": "DmlExecutionProvider",
 }
 _AUTO = ("cuda", "cpu")
-_ONLY_ERRORS = 3
+# What goes wrong is raised as well; the log would say it a second time.
+_ONLY_FATAL = 4
+_TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
 
 
 class OnnxRuntimeRunner(Runner):
@@ -47,7 +50,7 @@ class OnnxRuntimeRunner(Runner):
         """
         wanted = _choose_provider(provider)
         options = ort.SessionOptions()
-        options.log_severity_level = _ONLY_ERRORS
+        options.log_severity_level = _ONLY_FATAL
         names = list(dict.fromkeys([_PROVIDERS[wanted], _PROVIDERS["cpu"]]))
         try:
             session = ort.InferenceSession(str(path), options, providers=names)
@@ -105,16 +108,34 @@ def _choose_provider(provider: str) -> str:
 
 
 def _read_manifest(session: Any, path: Path) -> Manifest:
-    text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    try:
+        text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+        inputs = {value.name: (value.type, value.shape) for value in session.get_inputs()}
+        outputs = {value.name: value.type for value in session.get_outputs()}
+    except UnicodeDecodeError as error:
+        raise ModelError(
+            f"{str(path)!r} is damaged: a text in it is no UTF-8; export it again"
+        ) from error
     if text is None:
         raise ModelError(
             f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export onnx"
         )
     manifest = Manifest.from_json(text)
-    expected = {manifest.io.image.name, manifest.io.mask.name}
-    if {value.name for value in session.get_inputs()} != expected:
-        raise ModelError(f"{str(path)!r} has other inputs than its manifest says; export it again")
+    io, fixed = manifest.io, manifest.size.fixed
+    fits = set(inputs) == {io.image.name, io.mask.name} and all(
+        _fits(*inputs[spec.name], spec, fixed) for spec in (io.image, io.mask)
+    )
+    if not fits or outputs != {io.output.name: _TYPES[io.output.dtype]}:
+        what = "inputs" if not fits else "outputs"
+        raise ModelError(f"{str(path)!r} has other {what} than its manifest says; export it again")
     return manifest
+
+
+def _fits(element_type: str, shape: list[Any], spec: TensorSpec, fixed: Size | None) -> bool:
+    """Tell whether an input of the graph is what the manifest says of it."""
+    if element_type != _TYPES[spec.dtype]:
+        return False
+    return fixed is None or tuple(shape[1:]) == spec.shape(fixed.height, fixed.width)[1:]
 
 
 def _one_line(error: Exception) -> str:

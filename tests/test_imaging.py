@@ -138,6 +138,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         imaging.load_mask(tmp_path / "nothing.png")
 
 
+def test_no_decoder_but_those_of_pictures_sees_a_file(tmp_path: Path) -> None:
+    """Pillow would hand an EPS file to Ghostscript, whatever its name."""
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "made.eps")
+    (tmp_path / "made.eps").rename(tmp_path / "picture.png")
+    with pytest.raises(PictureError, match="not a picture that can be read"):
+        imaging.load_picture(tmp_path / "picture.png")
+
+
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="cannot be read"):
         imaging.load_picture(tmp_path)

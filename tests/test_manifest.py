@@ -51,6 +51,23 @@ def test_a_manifest_without_one_of_its_parts_is_refused(key: str) -> None:
         Manifest.from_json(json.dumps(data))
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("size", "min_size", float("inf")),
+        ("size", "min_size", 100_000),
+        ("size", "multiple", 100_000),
+        ("source", "architecture", {"ngf": [{}, 1]}),
+        ("source", "architecture", [["ngf", 8]]),
+    ],
+)
+def test_values_that_no_export_writes_are_refused(section: str, key: str, value: object) -> None:
+    data = MANIFEST.to_dict()
+    data[section][key] = value
+    with pytest.raises(ModelError, match="manifest cannot be read"):
+        Manifest.from_json(json.dumps(data))
+
+
 def test_nan_is_out_of_tolerance() -> None:
     figures = ParityFigures("torch-fp32", "x", ("8x8",), float("nan"), 1e-4, None, None)
     assert not figures.passed

@@ -82,4 +82,9 @@ def shown(value: object) -> str:
 def reason(error: Exception) -> str:
     """Spell an error met in a stranger's file: short, on one line, free of control characters."""
     words = " ".join(str(error).split())[: 2 * _MAX_SHOWN_CHARACTERS] or type(error).__name__
-    return "".join(character if character.isprintable() else "?" for character in words)
+    return printable(words)
+
+
+def printable(text: str) -> str:
+    """Replace what a terminal would obey, or could not show, by question marks."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from lama_edge.errors import PictureError
+from lama_edge.errors import PictureError, printable
 
 Pixels = NDArray[np.uint8]
 Hole = NDArray[np.bool_]
@@ -32,6 +32,8 @@ _FORMATS = {
     ".tiff": "TIFF",
     ".bmp": "BMP",
 }
+# Whatever a file is named, no other of Pillow's decoders sees it: EPS would start Ghostscript.
+_READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 PICTURE_SUFFIXES = frozenset(_FORMATS)
 # Pillow would take a TIFF's compression from the picture it was loaded from, JPEG included.
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
@@ -273,7 +275,7 @@ def enlarge(rgb: Pixels, height: int, width: int) -> Pixels:
 def _load(path: str | Path, what: str) -> Image.Image:
     name = f"the {what} {str(path)!r}"
     with _decoding(name):
-        image = Image.open(path)
+        image = Image.open(path, formats=_READ_FORMATS)
     with image:
         return _upright(image, name)
 
@@ -284,7 +286,9 @@ def _upright(image: Image.Image, name: str) -> Image.Image:
     if image.mode in _FOREIGN_MODES:
         raise PictureError(f"{name} has the colour mode {image.mode}: save it as RGB first")
     try:
-        return ImageOps.exif_transpose(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damage beside the orientation
+            return ImageOps.exif_transpose(image)
     except Exception as error:  # damaged EXIF data raises whatever its parser meets
         _log.warning("%s: orientation unknown, EXIF data unreadable (%s)", name, _one_line(error))
         return image.copy()
@@ -313,7 +317,7 @@ def _decoding(name: str) -> Iterator[None]:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return printable(" ".join(str(error).split())) or type(error).__name__
 
 
 def _spell(width: int, height: int) -> str:

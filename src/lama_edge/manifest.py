@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lama_edge.errors import LamaEdgeError, ModelError
+from lama_edge.errors import LamaEdgeError, ModelError, reason, shown
 from lama_edge.spec import IO_FORMS, IoSpec, Size, SizePolicy, io_spec, tensor_spec_to_dict
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "lama_edge"
+# Of the generators that a configuration can describe: 5 downsamplings, a dilation of 32. More
+# would pad a small picture until the memory is full.
+_MAX_MIN_SIZE = 1056
 
 
 @dataclass(frozen=True)
@@ -135,15 +138,22 @@ class Manifest:
             version = data["schema_version"]
             if version != SCHEMA_VERSION:
                 raise ModelError(
-                    f"the model's manifest has schema_version {version!r}; this release reads "
+                    f"the model's manifest has schema_version {shown(version)}; this release reads "
                     f"{SCHEMA_VERSION}: export the model again or update lama-edge"
                 )
             return _from_dict(data)
         except LamaEdgeError:
             raise
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise ModelError(
-                f"the model's manifest cannot be read ({type(error).__name__}: {error}); "
+                f"the model's manifest cannot be read ({type(error).__name__}: {reason(error)}); "
                 "export the model again"
             ) from error
 
@@ -163,23 +173,32 @@ def _parity_to_dict(parity: ParityFigures) -> dict[str, Any]:
 def _from_dict(data: Mapping[str, Any]) -> Manifest:
     io, size, source = data["io"], data["size"], data["source"]
     if io["form"] not in IO_FORMS:
-        raise ModelError(f"the model's manifest names an unknown io form {io['form']!r}")
+        raise ModelError(f"the model's manifest names an unknown io form {shown(io['form'])}")
     fixed = None if size["fixed"] is None else Size(*(int(side) for side in size["fixed"]))
     policy = SizePolicy(fixed, int(size["multiple"]), int(size["min_size"]))
-    if policy.multiple < 1 or policy.min_size < 1:
-        raise ValueError("sizes must be positive")
+    if not (0 < policy.multiple <= _MAX_MIN_SIZE and 0 < policy.min_size <= _MAX_MIN_SIZE):
+        raise ValueError(f"multiple and min_size must be from 1 to {_MAX_MIN_SIZE}")
     return Manifest(
-        format=dict(data["format"]),
+        format=_plain_values(data["format"]),
         io=io_spec(io["form"], composite=bool(io["composite"])),
         size=policy,
         precision=str(data["precision"]),
         dft=None if data["dft"] is None else str(data["dft"]),
         source=Source(
-            str(source["sha256"]), dict(source["architecture"]), int(source["parameters"])
+            str(source["sha256"]),
+            _plain_values(source["architecture"]),
+            int(source["parameters"]),
         ),
         tools={str(name): str(version) for name, version in data["tools"].items()},
         parity=None if data["parity"] is None else _parity_from_dict(data["parity"]),
     )
+
+
+def _plain_values(data: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in data.items():
+        if not isinstance(value, str | int | float | None):
+            raise TypeError(f"{shown(name)} is {shown(value)}")
+    return dict(data)
 
 
 def _parity_from_dict(data: Mapping[str, Any]) -> ParityFigures:

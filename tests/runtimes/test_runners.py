@@ -128,6 +128,29 @@ def test_a_manifest_that_does_not_belong_to_the_graph_is_refused(
         open_runner(tmp_path / "renamed.onnx")
 
 
+def test_a_manifest_that_names_another_size_than_the_graph_is_refused(
+    golden_folder: Path, tmp_path: Path
+) -> None:
+    """Else a small picture would be padded to any size that a stranger writes there."""
+    path = tmp_path / "fixed.onnx"
+    export_onnx(OnnxExport(golden_folder, path, Size(64, 72), check_parity=False))
+    model = onnx.load(path)
+    (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA_KEY)
+    assert "[64,72]" in entry.value
+    entry.value = entry.value.replace("[64,72]", "[9992,9992]")
+    onnx.save(model, path)
+    with pytest.raises(ModelError, match="other inputs than its manifest says"):
+        open_runner(path)
+
+
+def test_a_text_that_is_no_utf8_is_refused(model_path: Path, tmp_path: Path) -> None:
+    data = model_path.read_bytes()
+    assert b'"precision"' in data
+    (tmp_path / "m.onnx").write_bytes(data.replace(b'"precision"', b'"precisio\xff"'))
+    with pytest.raises(ModelError, match=r"m\.onnx"):
+        open_runner(tmp_path / "m.onnx")
+
+
 @pytest.mark.parametrize("name", ["missing.onnx", "notes.txt"])
 def test_what_no_runtime_opens_is_refused_by_name(tmp_path: Path, name: str) -> None:
     (tmp_path / "notes.txt").write_text("hello")
