@@ -138,6 +138,32 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         imaging.load_mask(tmp_path / "nothing.png")
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".tif"])
+def test_of_several_frames_the_first_is_used_and_the_log_says_so(
+    tmp_path: Path, suffix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / f"x{suffix}", save_all=True, append_images=frames[1:])
+    loaded = imaging.load_picture(tmp_path / f"x{suffix}").convert("RGB")
+    red, _, blue = loaded.getpixel((4, 3))
+    assert red > 200 > 50 > blue
+    assert "several frames: the first one is used" in caplog.text
+    caplog.clear()
+    frames[0].save(tmp_path / f"y{suffix}")
+    imaging.load_picture(tmp_path / f"y{suffix}")
+    assert caplog.text == ""
+
+
+def test_a_phone_s_two_lens_picture_is_no_animation(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "x.mpo", save_all=True, append_images=frames[1:])
+    (tmp_path / "x.mpo").rename(tmp_path / "phone.jpg")
+    assert imaging.load_picture(tmp_path / "phone.jpg").size == (8, 6)
+    assert caplog.text == ""
+
+
 def test_no_decoder_but_those_of_pictures_sees_a_file(tmp_path: Path) -> None:
     """Pillow would hand an EPS file to Ghostscript, whatever its name."""
     Image.new("RGB", (8, 8), "red").save(tmp_path / "made.eps")

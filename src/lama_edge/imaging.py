@@ -277,6 +277,10 @@ def _load(path: str | Path, what: str) -> Image.Image:
     with _decoding(name):
         image = Image.open(path, formats=_READ_FORMATS)
     with image:
+        with _decoding(name):
+            animated = getattr(image, "is_animated", False) and image.format != "MPO"
+        if animated:
+            _log.warning("%s has several frames: the first one is used", name)
         return _upright(image, name)
 
 

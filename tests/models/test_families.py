@@ -125,6 +125,28 @@ def test_torch_gives_the_official_results_from_every_kind_of_checkpoint(
     assert np.abs(predicted - case.predicted).max() <= LARGEST_DIFFERENCE
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_checkpoint_holds_the_same_and_exports_the_same(
+    family: str, kind: str, tmp_path: Path
+) -> None:
+    official = load_checkpoint(DATA / family)
+    checkpoint = load_checkpoint(_as_kind(DATA / family, kind, tmp_path))
+    assert checkpoint.config == official.config
+    for name, array in official.tensors.items():
+        if name.endswith("num_batches_tracked"):  # not part of what is evaluated
+            continue
+        assert np.array_equal(checkpoint.tensors[name], array), name
+    policy = SizePolicy(None, official.config.size_multiple, official.config.min_size)
+    options = GraphOptions(io_spec("float"), policy)
+    first, second = (
+        build_onnx(each.config, each.tensors, options).SerializeToString(deterministic=True)
+        for each in (official, checkpoint)
+    )
+    assert first == second
+
+
 @pytest.mark.parametrize("composite", [False, True])
 @pytest.mark.parametrize("sizes", ["fixed", "dynamic"])
 @pytest.mark.parametrize("form", ["float", "uint8"])
@@ -178,6 +200,41 @@ def test_published_architectures_have_their_counts_and_are_recognised(name: str)
     assert sum(parameter.numel() for parameter in generator.parameters()) == n_parameters
     shapes = {f"generator.{key}": tuple(tensor.shape) for key, tensor in state.items()}
     assert infer_architecture(shapes) == (config, "generator.")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (
+            Pix2PixHdGlobalConfig(),
+            {
+                "model.1.weight": (64, 4, 7, 7),
+                "model.10.bias": (512,),
+                "model.11.running_var": (512,),
+                "model.13.conv_block.1.weight": (512, 512, 3, 3),
+                "model.21.conv_block.6.weight": (512,),
+                "model.22.weight": (512, 256, 3, 3),
+                "model.32.weight": (3, 64, 7, 7),
+            },
+        ),
+        (
+            Pix2PixHdMultidilatedConfig(),
+            {
+                "model.4.weight": (128, 64, 3, 3),
+                "model.13.conv_block.0.convs.3.weight": (512, 128, 3, 3),
+                "model.13.conv_block.1.running_mean": (512,),
+                "model.21.conv_block.3.convs.0.bias": (512,),
+                "model.21.conv_block.4.bias": (512,),
+                "model.32.bias": (3,),
+            },
+        ),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_tensor_names_and_shapes_are_the_official_ones(config: GeneratorConfig, expected) -> None:
+    with torch.device("meta"):
+        state = new_generator(config).state_dict()
+    assert {name: tuple(state[name].shape) for name in expected} == expected
 
 
 ODD_SHAPES = [
