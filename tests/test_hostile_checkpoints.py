@@ -93,6 +93,9 @@ def test_nothing_runs_and_one_line_says_so(
         assert captured.out == ""
         assert captured.err.startswith("lama-edge: error: the checkpoint ")
         assert captured.err.count("\n") == 1
+        assert (
+            "no torch checkpoint" if write is _bare_pickle else "nothing was run"
+        ) in captured.err
     assert list(tmp_path.iterdir()) == [path]
 
 
