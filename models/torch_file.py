@@ -77,8 +77,9 @@ class TorchFile:
     def state_dict(self) -> dict[str, TensorReference]:
         """Return the tensors by name: of the entry ``state_dict`` where there is one.
 
-        Those of a TorchScript archive are named by their modules' path, as its own state_dict
-        names them.
+        Elsewhere the tensors at the top, and those one level down with their entry's name before
+        theirs (``gen_state_dict.model.1…``). Those of a TorchScript archive are named by their
+        modules' path, as its own state_dict names them.
         """
         content = self._content
         if isinstance(content, ScriptModule):
@@ -87,11 +88,14 @@ class TorchFile:
             content = content["state_dict"]
         if not isinstance(content, dict):
             raise self._error("holds no state_dict: give a checkpoint of a generator")
-        return {
-            name: value
-            for name, value in content.items()
-            if isinstance(name, str) and isinstance(value, TensorReference)
-        }
+        found = _tensors(content)
+        if content is self._content:
+            # A dictionary met again is left out: thousands of entries may name the same one.
+            nested = {id(value): (entry, value) for entry, value in content.items()}
+            for entry, value in nested.values():
+                if isinstance(entry, str) and isinstance(value, dict):
+                    found |= _tensors(value, f"{entry}.")
+        return found
 
     def read(self, tensors: Mapping[str, TensorReference]) -> Iterator[tuple[str, NDArray[Any]]]:
         """Read tensors, each storage once; floating-point ones come as float32.
@@ -205,6 +209,14 @@ class _BoundedFile(io.BufferedReader):
         if size is not None and size > _MAX_READ_BYTES:
             raise zipfile.BadZipFile(f"{size} bytes at once")
         return super().read(size)
+
+
+def _tensors(content: dict[Any, Any], prefix: str = "") -> dict[str, TensorReference]:
+    return {
+        f"{prefix}{name}": value
+        for name, value in content.items()
+        if isinstance(name, str) and isinstance(value, TensorReference)
+    }
 
 
 def _flattened(module: ScriptModule) -> dict[str, Any]:

@@ -46,6 +46,22 @@ def test_any_prefix_before_the_generator_is_understood(writer, tensors, golden_c
     assert_same(load_checkpoint(path), golden_checkpoint)
 
 
+@pytest.mark.parametrize("entry", ["gen_state_dict", "model", "params_ema"])
+def test_a_generator_below_another_entry_is_found(writer, tensors, golden_checkpoint, entry):
+    """Not every training keeps its weights under `state_dict`."""
+    other = {"conv.weight": torch.zeros(3)}
+    path = writer.saved({"epoch": 3, entry: tensors, "dis_state_dict": other})
+    checkpoint = load_checkpoint(path)
+    assert_same(checkpoint, golden_checkpoint)
+
+
+def test_thousands_of_entries_that_name_one_dictionary_cost_nothing(writer, refusal):
+    inner = {f"n{index}": None for index in range(3000)}
+    (writer.folder / "config.yaml").unlink()
+    path = writer.saved({f"e{index}": inner for index in range(3000)})
+    assert "holds no LaMa generator" in refusal(path)
+
+
 @pytest.mark.parametrize("config_inside", [True, False])
 def test_safetensors_hold_the_same_tensors(writer, tensors, golden_checkpoint, config_inside):
     path = writer.folder / "made.safetensors"
