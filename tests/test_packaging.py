@@ -12,12 +12,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import tomllib
 from PIL import Image
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # the tests themselves run on 3.11; the wheel's runtime side on 3.10 too
-    tomllib = None
 
 from lama_edge.pipeline import OnnxExport, export_onnx
 
