@@ -166,9 +166,8 @@ def _read_torch_file(path: Path) -> tuple[GeneratorConfig, dict[str, NDArray[Any
             if name.startswith(f"{prefix}model.")
         }
         _check_total(path, (reference.shape for reference in chosen.values()))
-        tensors = {name.removeprefix(prefix): array for name, array in file.read(chosen)}
-        names = (name.removeprefix(prefix) for name in chosen)
-        return config, {name: tensors[name] for name in names}
+        arrays = dict(file.read(chosen))  # in the order of their storages
+        return config, {name.removeprefix(prefix): arrays[name] for name in chosen}
 
 
 def _read_safetensors(path: Path) -> tuple[GeneratorConfig, dict[str, NDArray[Any]]]:

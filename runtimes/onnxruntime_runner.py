@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import MissingBackendError, ModelError, needs_extra
+from lama_edge.errors import MissingBackendError, ModelError, needs_extra, one_line
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.spec import Size, TensorSpec
@@ -57,7 +57,7 @@ class OnnxRuntimeRunner(Runner):
         except Exception as error:
             # ONNX Runtime's exceptions share no base class of their own.
             raise ModelError(
-                f"ONNX Runtime cannot open {str(path)!r}: {_one_line(error)}"
+                f"ONNX Runtime cannot open {str(path)!r}: {one_line(error)}"
             ) from error
         if _PROVIDERS[wanted] not in session.get_providers():
             if provider != "auto":
@@ -81,7 +81,7 @@ class OnnxRuntimeRunner(Runner):
         try:
             output: Array = self._session.run([io.output.name], feeds)[0]
         except Exception as error:
-            raise ModelError(f"ONNX Runtime failed: {_one_line(error)}") from error
+            raise ModelError(f"ONNX Runtime failed: {one_line(error)}") from error
         return output
 
     def close(self) -> None:
@@ -136,7 +136,3 @@ def _fits(element_type: str, shape: list[Any], spec: TensorSpec, fixed: Size | N
     if element_type != _TYPES[spec.dtype]:
         return False
     return fixed is None or tuple(shape[1:]) == spec.shape(fixed.height, fixed.width)[1:]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

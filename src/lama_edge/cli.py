@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lama_edge
-from lama_edge.errors import LamaEdgeError, PictureError, UsageError, printable
+from lama_edge.errors import LamaEdgeError, PictureError, UsageError, one_line, printable
 from lama_edge.rendering import counter, indented, parity_line, print_json, stages
 from lama_edge.spec import IO_FORMS, Size, parse_size
 
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LamaEdgeError as error:
         if options.debug:
             traceback.print_exc()
-        print(f"lama-edge: error: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+        print(f"lama-edge: error: {one_line(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("lama-edge: interrupted", file=sys.stderr)
@@ -260,7 +260,7 @@ def _inpaint_folder(job: InpaintFile, *, as_json: bool) -> None:
         print_json(outcome.to_dict())
     else:
         for path, message in outcome.failed.items():
-            print(f"lama-edge: {path}: {printable(' '.join(message.split()))}", file=sys.stderr)
+            print(f"lama-edge: {path}: {one_line(message)}", file=sys.stderr)
         print(f"wrote {len(outcome.written)} of {total} pictures to {job.output}")
     if outcome.failed:
         raise PictureError(f"{len(outcome.failed)} of {total} pictures could not be inpainted")

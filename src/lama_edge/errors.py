@@ -81,8 +81,12 @@ def shown(value: object) -> str:
 
 def reason(error: Exception) -> str:
     """Spell an error met in a stranger's file: short, on one line, free of control characters."""
-    words = " ".join(str(error).split())[: 2 * _MAX_SHOWN_CHARACTERS] or type(error).__name__
-    return printable(words)
+    return one_line(error)[: 2 * _MAX_SHOWN_CHARACTERS]
+
+
+def one_line(message: object) -> str:
+    """Spell an error or text on one line, free of control characters; if empty, by its type."""
+    return printable(" ".join(str(message).split())) or type(message).__name__
 
 
 def printable(text: str) -> str:

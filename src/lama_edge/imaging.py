@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from lama_edge.errors import PictureError, printable
+from lama_edge.errors import PictureError, one_line
 
 Pixels = NDArray[np.uint8]
 Hole = NDArray[np.bool_]
@@ -86,7 +86,7 @@ def save_picture(image: Image.Image, path: str | Path) -> None:
         image.save(path, format=file_format, **options)
     except (OSError, ValueError, KeyError) as error:
         raise PictureError(
-            f"the picture {str(path)!r} ({image.mode}) cannot be written: {_one_line(error)}"
+            f"the picture {str(path)!r} ({image.mode}) cannot be written: {one_line(error)}"
         ) from error
 
 
@@ -294,7 +294,7 @@ def _upright(image: Image.Image, name: str) -> Image.Image:
             warnings.simplefilter("ignore")  # of damage beside the orientation
             return ImageOps.exif_transpose(image)
     except Exception as error:  # damaged EXIF data raises whatever its parser meets
-        _log.warning("%s: orientation unknown, EXIF data unreadable (%s)", name, _one_line(error))
+        _log.warning("%s: orientation unknown, EXIF data unreadable (%s)", name, one_line(error))
         return image.copy()
 
 
@@ -309,19 +309,15 @@ def _decoding(name: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise PictureError(f"{name} does not exist: check the path") from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{name} is refused: {_one_line(error)} Scale it down first") from error
+        raise PictureError(f"{name} is refused: {one_line(error)} Scale it down first") from error
     except UnidentifiedImageError as error:
         raise PictureError(
             f"{name} is not a picture that can be read: give PNG, JPEG, WebP, TIFF or BMP"
         ) from error
     except Exception as error:  # decoders raise whatever a damaged file makes them meet
         raise PictureError(
-            f"{name} cannot be read ({_one_line(error)}): it may be damaged, get it again"
+            f"{name} cannot be read ({one_line(error)}): it may be damaged, get it again"
         ) from error
-
-
-def _one_line(error: BaseException) -> str:
-    return printable(" ".join(str(error).split())) or type(error).__name__
 
 
 def _spell(width: int, height: int) -> str:
