@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,6 +40,25 @@ def parity_line(parity: dict[str, Any] | None) -> str:
         f"(tolerance {parity['tolerance']:.0e}), {psnr}, against {parity['reference']} "
         f"at {len(parity['sizes'])} size{'s' if len(parity['sizes']) > 1 else ''}"
     )
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Render rows of cells, the first of them the headings, as lines of aligned columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def milliseconds(value: float) -> str:
+    """Spell a duration given in milliseconds with three significant digits and a fitting unit."""
+    if value >= 1000:
+        return f"{value / 1000:.3g} s"
+    return f"{value:.3g} ms" if value >= 1 else f"{value * 1000:.3g} µs"
+
+
+def decibels(value: float | None) -> str:
+    """Spell a ratio in dB; None stands for equal results."""
+    return "equal" if value is None else f"{value:.1f} dB"
 
 
 def print_json(value: Any) -> None:

@@ -1,0 +1,87 @@
+"""The command line: flags become one frozen dataclass, one call does the work, this renders it.
+
+Results go to stdout, progress and logs to stderr. Nothing heavy is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+import lama_edge
+from lama_edge.cli.export import add_export
+from lama_edge.cli.inpaint import add_inpaint
+from lama_edge.cli.measure import add_bench, add_compare, add_parity
+from lama_edge.cli.models import add_inspect, add_models
+from lama_edge.errors import LamaEdgeError, one_line
+
+Command = Callable[[argparse.Namespace], int | None]
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: the words after ``lama-edge``; None takes them from the process.
+
+    Returns:
+        0 done, 1 parity failed or a regression, 2 wrong usage or input, 3 missing backend,
+        130 interrupted.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.WARNING,
+        format="lama-edge: %(message)s",
+        stream=sys.stderr,
+    )
+    command: Command = options.command
+    try:
+        exit_code = command(options) or 0
+        sys.stdout.flush()
+    except LamaEdgeError as error:
+        if options.debug:
+            traceback.print_exc()
+        print(f"lama-edge: error: {one_line(error)}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("lama-edge: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does; keep Python from complaining later.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="print the result as JSON")
+    common.add_argument("--verbose", action="store_true", help="log what is decided and why")
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser = argparse.ArgumentParser(
+        prog="lama-edge",
+        description="LaMa image inpainting on edge devices: export, check, run.",
+    )
+    parser.add_argument("--version", action="version", version=lama_edge.__version__)
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for add in (
+        add_export,
+        add_inpaint,
+        add_parity,
+        add_bench,
+        add_compare,
+        add_inspect,
+        add_models,
+    ):
+        add(commands, common)
+    return parser

@@ -1,0 +1,97 @@
+"""`lama-edge export`: a checkpoint becomes a file for a runtime."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lama_edge.cli.rendering import parity_line, print_json, stages
+from lama_edge.errors import UsageError
+from lama_edge.spec import IO_FORMS, Size, parse_size
+
+
+def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add `lama-edge export`, with a subcommand a format."""
+    export = commands.add_parser("export", help="export a checkpoint for a runtime")
+    formats = export.add_subparsers(title="formats", metavar="FORMAT", required=True)
+    onnx = formats.add_parser(
+        "onnx",
+        parents=[common],
+        help="an ONNX file for ONNX Runtime and everything that reads ONNX",
+        description="Export a checkpoint to ONNX, check it against torch, and write it with its "
+        "manifest and parity figures.",
+    )
+    onnx.add_argument(
+        "checkpoint",
+        nargs="?",
+        metavar="CHECKPOINT",
+        help="folder with config.yaml, .ckpt, .pt or .safetensors file; default: lama-tiny",
+    )
+    onnx.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.onnx")
+    onnx.add_argument(
+        "--size",
+        action="append",
+        metavar="SIZE",
+        help="512, 512x768 (height x width) or dynamic (the default)",
+    )
+    onnx.add_argument(
+        "--io", choices=IO_FORMS, default="float", help="form of the inputs and the output"
+    )
+    onnx.add_argument(
+        "--dft",
+        choices=("auto", "matmul", "op"),
+        default="auto",
+        help="Fourier transform as matrix products (auto) or as ONNX's DFT operator",
+    )
+    onnx.add_argument("--precision", choices=("fp32",), default="fp32", help="number format")
+    onnx.add_argument("--opset", type=int, default=17, metavar="N", help="ONNX opset (default 17)")
+    onnx.add_argument(
+        "--no-composite", action="store_true", help="return the raw fill, named `predicted`"
+    )
+    onnx.add_argument(
+        "--no-parity",
+        action="store_true",
+        help="skip the check against torch; the manifest says it",
+    )
+    onnx.add_argument("--force", action="store_true", help="replace OUT.onnx when it exists")
+    onnx.set_defaults(command=_export_onnx)
+
+
+def _export_onnx(options: argparse.Namespace) -> None:
+    size = _one_size(options.size)
+    with stages() as (progress, expect):
+        from lama_edge.pipeline import EXPORT_STAGES, OnnxExport, export_onnx
+
+        expect(len(EXPORT_STAGES))
+        job = OnnxExport(
+            checkpoint=options.checkpoint,
+            output=options.output,
+            size=size,
+            io=options.io,
+            composite=not options.no_composite,
+            dft="op" if options.dft == "op" else "matmul",
+            opset=options.opset,
+            overwrite=options.force,
+            check_parity=not options.no_parity,
+        )
+        result = export_onnx(job, progress)
+    if options.json:
+        manifest = result.manifest.to_dict()
+        print_json(
+            {"path": str(result.path), "size_bytes": result.size_bytes, "manifest": manifest}
+        )
+        return
+    print(f"wrote {result.path} ({result.size_bytes / 1e6:.1f} MB)")
+    print(parity_line(result.manifest.to_dict()["parity"]))
+
+
+def _one_size(tokens: list[str] | None) -> Size | None:
+    tokens = tokens or ["dynamic"]
+    sizes = [parse_size(token) for token in tokens]
+    if len(sizes) > 1:
+        raise UsageError(
+            f"an ONNX file holds one size and {len(sizes)} were given: use --size dynamic, or "
+            "export one file a size"
+        )
+    return sizes[0]

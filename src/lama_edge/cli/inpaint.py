@@ -1,0 +1,82 @@
+"""`lama-edge inpaint`: a picture, or a folder of them, with the hole filled."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lama_edge.cli.rendering import counter, print_json
+from lama_edge.errors import PictureError, one_line
+
+if TYPE_CHECKING:
+    from lama_edge.runtimes.inpaint_file import InpaintFile
+
+
+def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add `lama-edge inpaint`."""
+    inpaint = commands.add_parser(
+        "inpaint",
+        parents=[common],
+        help="erase what a mask covers from a picture",
+        description="Fill the hole of a picture; every known pixel stays as it is. With folders "
+        "in the place of IMAGE, MASK and OUT: every picture that has a mask of its name, or of "
+        "LaMa's (x.png, x_mask001.png).",
+    )
+    inpaint.add_argument("model", metavar="MODEL", help="exported model or checkpoint")
+    inpaint.add_argument(
+        "image", type=Path, metavar="IMAGE", help="the picture, or a folder of them"
+    )
+    inpaint.add_argument(
+        "mask", type=Path, metavar="MASK", help="a picture of the same size; above 0 is hole"
+    )
+    inpaint.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.png")
+    inpaint.add_argument(
+        "--strategy",
+        choices=("auto", "full", "crop"),
+        default="auto",
+        help="run the full picture, or crops around the holes (default: auto)",
+    )
+    inpaint.add_argument("--provider", default="auto", help="cpu, cuda, … (default: auto)")
+    inpaint.set_defaults(command=_inpaint)
+
+
+def _inpaint(options: argparse.Namespace) -> None:
+    from lama_edge.runtimes.inpaint_file import InpaintFile, inpaint_file
+
+    job = InpaintFile(
+        model=options.model,
+        image=options.image,
+        mask=options.mask,
+        output=options.output,
+        strategy=options.strategy,
+        provider=options.provider,
+    )
+    if options.image.is_dir():
+        _inpaint_folder(job, as_json=options.json)
+        return
+    result = inpaint_file(job)
+    if options.json:
+        print_json(result.to_dict())
+        return
+    print(
+        f"wrote {result.path} ({result.width} x {result.height} pixels, "
+        f"{result.hole_share:.1%} inpainted)"
+    )
+
+
+def _inpaint_folder(job: InpaintFile, *, as_json: bool) -> None:
+    from lama_edge.runtimes.inpaint_folder import inpaint_folder
+
+    with counter("picture") as progress:
+        outcome = inpaint_folder(job, progress)
+    total = len(outcome.failed) + len(outcome.written)
+    if as_json:
+        print_json(outcome.to_dict())
+    else:
+        for path, message in outcome.failed.items():
+            print(f"lama-edge: {path}: {one_line(message)}", file=sys.stderr)
+        print(f"wrote {len(outcome.written)} of {total} pictures to {job.output}")
+    if outcome.failed:
+        raise PictureError(f"{len(outcome.failed)} of {total} pictures could not be inpainted")

@@ -1,0 +1,275 @@
+"""`lama-edge parity`, `bench` and `compare`: does it still compute the same, and how fast."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lama_edge.cli.rendering import decibels, milliseconds, print_json, stages, table
+from lama_edge.errors import LamaEdgeError, UsageError, one_line
+from lama_edge.files import atomic_output, check_output
+from lama_edge.spec import Size, parse_size
+
+_FAILED = 1
+
+
+def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add `lama-edge parity`."""
+    parity = commands.add_parser(
+        "parity",
+        parents=[common],
+        help="check that models compute what a reference computes",
+        description="Run models and a reference on the same pictures, each in a process of its "
+        "own, and compare the results inside the holes. Exit code 1 when one is out of tolerance.",
+    )
+    parity.add_argument("models", nargs="+", metavar="MODEL", help="exported models, checkpoints")
+    parity.add_argument(
+        "--reference",
+        metavar="CHECKPOINT",
+        help="checkpoint, or another model; default: the one that the models were exported from, "
+        "where it is lama-tiny or a fetched one",
+    )
+    parity.add_argument(
+        "--images", type=Path, metavar="DIR", help="judge on these pictures as well"
+    )
+    parity.add_argument(
+        "--masks", type=Path, metavar="DIR", help="their masks, by name; default: seeded ones"
+    )
+    parity.add_argument("--provider", default="auto", help="of the models (default: auto)")
+    _add_outputs(parity)
+    parity.set_defaults(command=_parity)
+
+
+def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add `lama-edge bench`."""
+    bench = commands.add_parser(
+        "bench",
+        parents=[common],
+        help="measure latency and memory",
+        description="Measure models, interleaved, each round in a fresh process: load, first run, "
+        "warm latency, peak memory. Keep the machine quiet meanwhile.",
+    )
+    bench.add_argument("models", nargs="+", metavar="MODEL", help="exported models, checkpoints")
+    bench.add_argument("--target", default="local", help="where to run (default: local)")
+    bench.add_argument(
+        "--size",
+        action="append",
+        metavar="SIZE",
+        help="picture size for models of dynamic size, such as 512 or 512x768; may repeat",
+    )
+    bench.add_argument("--provider", default="auto", help="cpu, cuda, … (default: auto)")
+    bench.add_argument("--threads", type=int, metavar="N", help="default: one a core")
+    bench.add_argument("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
+    bench.add_argument(
+        "--min-runs", type=int, default=10, metavar="N", help="timed runs a round (default: 10)"
+    )
+    bench.add_argument(
+        "--min-seconds", type=float, default=3.0, metavar="S", help="a round (default: 3)"
+    )
+    bench.add_argument(
+        "--cool-down", type=float, default=0.0, metavar="S", help="pause before every round"
+    )
+    _add_outputs(bench)
+    bench.set_defaults(command=_bench)
+
+
+def add_compare(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add `lama-edge compare`."""
+    compare = commands.add_parser(
+        "compare",
+        parents=[common],
+        help="compare two results of bench",
+        description="Ratio of the medians with a 95 % confidence interval. Exit code 1 when "
+        "something became slower.",
+    )
+    compare.add_argument("base", type=Path, metavar="BASE.json")
+    compare.add_argument("new", type=Path, metavar="NEW.json")
+    compare.add_argument(
+        "--threshold",
+        type=float,
+        default=2.0,
+        metavar="PERCENT",
+        help="slower by less than this is no regression (default: 2)",
+    )
+    compare.set_defaults(command=_compare)
+
+
+def _add_outputs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=Path, metavar="RESULT.json", help="write the result")
+    command.add_argument("--report", type=Path, metavar="OUT.html", help="write a page about it")
+
+
+def _parity(options: argparse.Namespace) -> int:
+    _check_outputs(options)
+    with stages() as (progress, expect):
+        from lama_edge.benchmarks.parity import ParityCheck, check_parity
+
+        expect(len(options.models) + 1)
+        job = ParityCheck(
+            models=tuple(options.models),
+            reference=options.reference,
+            images=options.images,
+            masks=options.masks,
+            provider=options.provider,
+        )
+        result = check_parity(job, progress)
+
+    def page() -> str:
+        from lama_edge.benchmarks.reports import parity_page
+
+        return parity_page(result.document, pictures=result.pictures)
+
+    _write_outputs(options, result.document, page)
+    if options.json:
+        print_json(result.document)
+    else:
+        _print_parity(result.document)
+    return 0 if result.passed else _FAILED
+
+
+def _print_parity(document: dict[str, Any]) -> None:
+    reference = document["reference"]
+    print(f"against {reference['name']} in {reference['runtime']}, inside the holes:")
+    rows = [["model", "runtime", "", "max diff", "tolerance", "PSNR", "SNR", "SSIM", "cases"]]
+    for row in document["models"]:
+        worst = row["worst"]
+        verdict = "passed" if row["passed"] else "FAILED"
+        if worst is None:
+            rows.append([row["model"]["name"], row["runtime"] or "-", verdict, *["-"] * 6])
+            continue
+        rows.append(
+            [
+                row["model"]["name"],
+                row["runtime"],
+                verdict,
+                f"{worst['max_abs_diff']:.1e}",
+                f"{row['tolerance']:.0e}",
+                decibels(worst["psnr_db"]),
+                decibels(worst["snr_db"]),
+                "-" if worst["ssim"] is None else f"{worst['ssim']:.5f}",
+                str(len(row["cases"])),
+            ]
+        )
+    for line in table(rows):
+        print(line)
+    for row in document["models"]:
+        name = row["model"]["name"]
+        if row["error"] is not None:
+            print(f"{name}: {one_line(row['error'])}")
+        if row["tolerance_needed"] is not None and not row["passed"]:
+            print(f"{name}: a tolerance of {row['tolerance_needed']:.1e} would have been needed")
+        first = row["first_difference"]
+        if first is not None:
+            by = first["max_abs_diff"]
+            how = "by its shape or by values not finite" if by is None else f"by {by:.1e}"
+            place = f"{first['tensor']} ({first['op']})"
+            print(f"{name}: the first tensor that differs is {place}, {how}")
+
+
+def _bench(options: argparse.Namespace) -> int:
+    _check_outputs(options)
+    sizes = tuple(_measured_size(token) for token in options.size or ())
+    with stages() as (progress, expect):
+        from lama_edge.benchmarks.bench import Bench, run_bench
+
+        expect(len(options.models) * (1 + max(1, len(sizes)) * options.rounds))
+        job = Bench(
+            models=tuple(options.models),
+            target=options.target,
+            sizes=sizes,
+            threads=options.threads,
+            provider=options.provider,
+            rounds=options.rounds,
+            min_runs=options.min_runs,
+            min_seconds=options.min_seconds,
+            cool_down_s=options.cool_down,
+        )
+        result = run_bench(job, progress)
+
+    def page() -> str:
+        from lama_edge.benchmarks.reports import bench_page
+
+        return bench_page([result.document], pictures=result.pictures)
+
+    _write_outputs(options, result.document, page)
+    if options.json:
+        print_json(result.document)
+    else:
+        _print_bench(result.document)
+    # Everything is written by now; a script shall notice the failure all the same.
+    failed = [run for run in result.document["runs"] if run["error"] is not None]
+    if failed:
+        total = len(result.document["runs"])
+        raise LamaEdgeError(f"{len(failed)} of {total} measurements failed: {failed[0]['error']}")
+    return 0
+
+
+def _measured_size(token: str) -> Size:
+    size = parse_size(token)
+    if size is None:
+        raise UsageError("a measurement needs a size: give --size 512 or 512x768, not dynamic")
+    return size
+
+
+def _print_bench(document: dict[str, Any]) -> None:
+    rows = [["model", "runtime", "size", "median", "spread", "p90", "p99", "load", "peak memory"]]
+    for run in document["runs"]:
+        figures = run["statistics"]
+        if figures is None:
+            rows.append([run["model"]["name"], "-", run["size"] or "-", "failed", *["-"] * 5])
+            continue
+        label = [run["model"]["name"], f"{run['runtime']} {run['provider']}", run["size"]]
+        peak = figures["peak_memory_bytes"]
+        rows.append(
+            [
+                *label,
+                milliseconds(figures["median_ms"]),
+                f"{figures['spread']:.1%}",
+                milliseconds(figures["p90_ms"]),
+                milliseconds(figures["p99_ms"]),
+                milliseconds(figures["load_ms"]),
+                "-" if peak is None else f"{peak / 2**20:.0f} MiB",
+            ]
+        )
+    for line in table(rows):
+        print(line)
+    for run in document["runs"]:
+        name = f"{run['model']['name']} at {run['size'] or 'no size'}"
+        for warning in run["warnings"]:
+            print(f"lama-edge: warning: {name}: {warning}", file=sys.stderr)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from lama_edge.benchmarks.compare import compare
+    from lama_edge.benchmarks.documents import load_bench
+
+    comparison = compare(
+        load_bench(options.base), load_bench(options.new), threshold=options.threshold / 100
+    )
+    if options.json:
+        print_json(comparison.to_dict())
+    else:
+        for line in comparison.lines():
+            print(line)
+    return _FAILED if comparison.regressed else 0
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    for target in (options.out, options.report):
+        if target is not None:
+            check_output(target)
+
+
+def _write_outputs(
+    options: argparse.Namespace, document: dict[str, Any], page: Callable[[], str]
+) -> None:
+    if options.out is not None:
+        from lama_edge.benchmarks.documents import save_document
+
+        save_document(document, options.out)
+    if options.report is not None:
+        with atomic_output(options.report) as temporary:
+            temporary.write_text(page(), encoding="utf-8")
