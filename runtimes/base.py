@@ -80,7 +80,7 @@ _BY_SUFFIX = {
 }
 
 
-def open_runner(path: str | Path, *, provider: str = "auto") -> Runner:
+def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None = None) -> Runner:
     """Open a model with the runtime that its file name calls for.
 
     Args:
@@ -88,6 +88,8 @@ def open_runner(path: str | Path, *, provider: str = "auto") -> Runner:
             torch reference.
         provider: the runtime's device or execution provider by its short name (``cpu``,
             ``cuda``, …); ``auto`` is the best one of those available that needs no set-up.
+        threads: processor threads that work on one operation; None leaves it to the runtime.
+            For torch it holds for the whole process.
 
     Returns:
         A runner, to be used as a context manager.
@@ -110,7 +112,7 @@ def open_runner(path: str | Path, *, provider: str = "auto") -> Runner:
         known = ", ".join(f"{name} ({e.describe})" for name, e in _BY_SUFFIX.items())
         raise ModelError(f"no runtime opens {str(path)!r}; known: {known}, a checkpoint's folder")
     opener = getattr(importlib.import_module(entry.module), entry.opener)
-    runner: Runner = opener(path, provider=provider)
+    runner: Runner = opener(path, provider=provider, threads=threads)
     return runner
 
 

@@ -34,7 +34,7 @@ _TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
 class OnnxRuntimeRunner(Runner):
     """An ONNX model open in ONNX Runtime; see `Runner`."""
 
-    def __init__(self, path: Path, *, provider: str = "auto") -> None:
+    def __init__(self, path: Path, *, provider: str = "auto", threads: int | None = None) -> None:
         """Open a model that lama-edge exported.
 
         Args:
@@ -42,6 +42,7 @@ class OnnxRuntimeRunner(Runner):
             provider: ``auto``, ``cpu``, ``cuda``, ``tensorrt``, ``coreml``, ``openvino``,
                 ``xnnpack``, ``qnn`` or ``dml``. What a provider does not take runs on the CPU,
                 and `auto` falls back to it.
+            threads: threads that work on one operation; None is one for each physical core.
 
         Raises:
             MissingBackendError: when the provider is not part of this ONNX Runtime, or did not
@@ -51,6 +52,8 @@ class OnnxRuntimeRunner(Runner):
         wanted = _choose_provider(provider)
         options = ort.SessionOptions()
         options.log_severity_level = _ONLY_FATAL
+        if threads is not None:
+            options.intra_op_num_threads = threads
         names = list(dict.fromkeys([_PROVIDERS[wanted], _PROVIDERS["cpu"]]))
         try:
             session = ort.InferenceSession(str(path), options, providers=names)

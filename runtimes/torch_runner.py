@@ -20,13 +20,20 @@ class TorchRunner(Runner):
     """A generator in torch, in the float form, with torch's own FFT; see `Runner`."""
 
     def __init__(
-        self, source: Path | Checkpoint, *, provider: str = "auto", composite: bool = True
+        self,
+        source: Path | Checkpoint,
+        *,
+        provider: str = "auto",
+        threads: int | None = None,
+        composite: bool = True,
     ) -> None:
         """Load a checkpoint.
 
         Args:
             source: a checkpoint's path, or a checkpoint already loaded.
             provider: ``cpu`` or ``cuda``; ``auto`` is cpu, the reference.
+            threads: threads that work on one operation, in this whole process from here on;
+                None leaves torch's setting.
             composite: whether known pixels come back unchanged; otherwise the raw fill.
 
         Raises:
@@ -34,6 +41,8 @@ class TorchRunner(Runner):
             MissingBackendError: when the provider is not available.
         """
         self.provider = _choose_device(provider)
+        if threads is not None:
+            torch.set_num_threads(threads)
         checkpoint = source if isinstance(source, Checkpoint) else load_checkpoint(source)
         generator = build_generator(checkpoint)
         config = checkpoint.config
