@@ -15,14 +15,8 @@ from lama_edge.export.onnx_format import build_onnx, tool_versions, write_onnx
 from lama_edge.files import atomic_output, check_output
 from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.models.checkpoint import load_checkpoint
-from lama_edge.runtimes.parity import (
-    TOLERANCES,
-    ParityCase,
-    judge,
-    raw_outputs,
-    require_parity,
-    seeded_cases,
-)
+from lama_edge.runtimes.parity import judge, raw_outputs, require_parity, tolerance_of
+from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 
@@ -133,5 +127,5 @@ def _judge_onnx(
             cases,
             wanted,
             reference_name="torch-fp32",
-            tolerance=TOLERANCES["onnxruntime", model.manifest.precision],
+            tolerance=tolerance_of(model.version, model.manifest.precision),
         )

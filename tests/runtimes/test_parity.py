@@ -7,19 +7,22 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from lama_edge.errors import ParityError
+from lama_edge.errors import ModelError, ParityError
 from lama_edge.export.deploy_graph import GraphOptions
 from lama_edge.export.onnx_format import build_onnx, write_onnx
 from lama_edge.manifest import Manifest, ParityFigures, Source
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.runtimes.base import Array, Runner, open_runner
 from lama_edge.runtimes.parity import (
-    ParityCase,
+    case_figures,
     judge,
     raw_outputs,
     require_parity,
-    seeded_cases,
+    run_case,
+    tolerance_needed,
+    tolerance_of,
 )
+from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 
@@ -161,3 +164,80 @@ def test_only_the_hole_is_judged() -> None:
         tolerance=TOLERANCE,
     )
     assert figures.max_abs_diff == 0
+
+
+class _Stamping(Runner):
+    """A composited model that gives its input back, but for known values it spoils."""
+
+    provider = version = "none"
+
+    def __init__(self, form: IoForm, spoilt: int) -> None:
+        self.manifest = Manifest(
+            {}, io_spec(form, composite=True), DYNAMIC, "fp32", None, Source("", {}, 0), {}
+        )
+        self._spoilt = spoilt
+
+    def run(self, image: Array, mask: Array) -> Array:
+        output = image.copy()
+        layout = self.manifest.io.image.layout
+        planes = output[0] if layout == "NCHW" else output[0].transpose(2, 0, 1)
+        known = np.argwhere((mask[0, 0] if layout == "NCHW" else mask[0, :, :, 0]) == 0)
+        for row, column in known[: self._spoilt]:
+            planes[1, row, column] = 0 if planes[1, row, column] else 1
+        return output
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("form", ["float", "uint8"])
+@pytest.mark.parametrize("spoilt", [0, 1, 5])
+def test_known_values_that_change_are_counted_and_refused(form: IoForm, spoilt: int) -> None:
+    (case,) = seeded_cases(SizePolicy(Size(16, 24), 8, 16))
+    model = _Stamping(form, spoilt)
+    known = 3 * int((~case.hole).sum())
+    assert run_case(model, case).known_changed == pytest.approx(spoilt / known)
+    references = [case.image.astype(np.float32)]
+    if spoilt == 0:
+        judge(model, [case], references, reference_name="input", tolerance=TOLERANCE)
+    else:
+        with pytest.raises(ParityError, match="of the known values at 16x24"):
+            judge(model, [case], references, reference_name="input", tolerance=TOLERANCE)
+
+
+def test_a_model_of_the_raw_fill_has_no_known_values_to_keep() -> None:
+    (case,) = seeded_cases(SizePolicy(Size(16, 16), 8, 16))
+    assert run_case(_Shifted("float", 100), case).known_changed is None
+
+
+def test_ssim_looks_at_the_composited_picture_inside_the_hole() -> None:
+    (case,) = seeded_cases(SizePolicy(Size(48, 48), 8, 16))
+    reference = case.image.astype(np.float32)
+    outside = np.where(case.hole[:, :, None], reference, np.float32(0))
+    assert case_figures(case, reference, outside, rounded_sides=0).ssim == pytest.approx(1)
+    inside = np.where(case.hole[:, :, None], 255 - reference, reference)
+    assert case_figures(case, reference, inside, rounded_sides=0).ssim < 0.9
+
+
+def test_rounding_is_no_loss_of_ssim() -> None:
+    (case,) = seeded_cases(SizePolicy(Size(48, 48), 8, 16))
+    reference = case.image.astype(np.float32) + np.float32(0.3)
+    figures = case_figures(case, reference, np.rint(reference), rounded_sides=1)
+    assert figures.ssim == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("difference", "expected"),
+    [(0.0, 0.0), (1.2e-4, 1.2e-4), (1.21e-4, 1.3e-4), (0.999, 1.0), (254.0, 260.0)],
+)
+def test_the_tolerance_needed_is_rounded_up_to_two_digits(
+    difference: float, expected: float
+) -> None:
+    assert tolerance_needed(difference) == expected
+    assert tolerance_needed(difference) >= difference
+
+
+def test_a_runtime_or_precision_without_a_tolerance_is_refused() -> None:
+    assert tolerance_of("onnxruntime 1.31.1 cpu", "fp32") == TOLERANCE
+    with pytest.raises(ModelError, match="no parity tolerance for onnxruntime int3"):
+        tolerance_of("onnxruntime 1.31.1 cpu", "int3")
