@@ -1,0 +1,140 @@
+"""The documents of measurements: written, read back, and refused when they are something else."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line, reason, shown
+from lama_edge.files import atomic_output
+
+with needs_extra("bench"):
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+SCHEMA_VERSION = 1
+BENCH = "lama_edge.bench"
+PARITY = "lama_edge.parity"
+_MADE_BY = {BENCH: "lama-edge bench --out", PARITY: "lama-edge parity --out"}
+_MAX_REASON_CHARACTERS = 160
+_MAX_BITS = 64
+
+
+class DocumentError(LamaEdgeError):
+    """A JSON file that is no document of the kind wanted."""
+
+
+def save_document(document: Mapping[str, Any], target: Path, *, overwrite: bool = True) -> None:
+    """Check a document against its schema and write it as JSON.
+
+    Raises:
+        UsageError: when the target cannot be written.
+        DocumentError: when the document does not fit its schema.
+    """
+    check_document(document, str(document.get("kind")))
+    text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    with atomic_output(target, overwrite=overwrite) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def load_bench(path: Path) -> dict[str, Any]:
+    """Read a document of `lama-edge bench`; see `load_document`."""
+    return load_document(path, BENCH)
+
+
+def load_document(path: Path, kind: str) -> dict[str, Any]:
+    """Read a document and check that it is one.
+
+    Args:
+        path: a JSON file.
+        kind: `BENCH` or `PARITY`.
+
+    Raises:
+        UsageError: when the file cannot be opened.
+        DocumentError: when it is no such document, is damaged, or is of a version unknown to
+            this release; the message gives the file and the place in it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{str(path)!r} is no JSON file: it is no UTF-8 text") from error
+    try:
+        document = json.loads(text, parse_constant=_not_finite, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise DocumentError(f"{str(path)!r} cannot be read as JSON: {reason(error)}") from error
+    try:
+        return check_document(document, kind)
+    except DocumentError as error:
+        raise DocumentError(f"{str(path)!r} {error}") from error
+
+
+def check_document(document: Any, kind: str) -> dict[str, Any]:
+    """Return the document if it fits the schema of its kind.
+
+    Raises:
+        DocumentError: saying what is wrong where; the message goes after the document's name.
+    """
+    if not isinstance(document, dict) or document.get("kind") != kind:
+        seen = document.get("kind") if isinstance(document, dict) else document
+        raise DocumentError(
+            f"is no {kind} document (its kind is {shown(seen)}); make one with: {_MADE_BY[kind]}"
+        )
+    version = document.get("schema_version")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise DocumentError(
+            f"has schema_version {shown(version)}; this release reads {SCHEMA_VERSION}: "
+            "measure again or update lama-edge"
+        )
+    _check_finite(document, ())
+    problem = best_match(_validator(kind).iter_errors(document))
+    if problem is not None:
+        raise DocumentError(
+            f"does not fit the schema at {_spell(problem.absolute_path)}: "
+            + one_line(problem.message)[:_MAX_REASON_CHARACTERS]
+        )
+    return document
+
+
+@lru_cache
+def _validator(kind: str) -> Draft202012Validator:
+    name = f"{kind.rpartition('.')[2]}-{SCHEMA_VERSION}.schema.json"
+    text = (resources.files("lama_edge.benchmarks") / "schema" / name).read_text("utf-8")
+    return Draft202012Validator(json.loads(text))
+
+
+def _spell(place: Iterable[str | int]) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return "".join(steps).lstrip(".") or "its top level"
+
+
+def _check_finite(value: Any, place: tuple[str | int, ...]) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DocumentError(f"holds {value} at {_spell(place)}: all numbers must be finite")
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise DocumentError(
+            f"holds {shown(value)} at {_spell(place)}: no measurement is that large"
+        )
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check_finite(item, (*place, str(name)))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _check_finite(item, (*place, index))
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        _not_finite(text)
+    return value
+
+
+def _not_finite(text: str) -> NoReturn:
+    raise ValueError(f"the number {text[:40]} is not finite")

@@ -1,0 +1,183 @@
+"""What was measured on: device, chip, memory and versions, and nothing about whose it is."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from lama_edge.errors import needs_extra
+
+with needs_extra("bench"):
+    import psutil
+
+_ROOT = Path("/")
+# What boards say that nobody gave a name.
+_GENERIC = {
+    "",
+    "default string",
+    "n/a",
+    "none",
+    "not applicable",
+    "not specified",
+    "o.e.m.",
+    "product name",
+    "system manufacturer",
+    "system product name",
+    "to be filled by o.e.m.",
+    "unknown",
+}
+_PACKAGES = (
+    "coremltools",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-directml",
+    "onnxruntime-gpu",
+    "onnxruntime-openvino",
+    "onnxruntime-qnn",
+    "openvino",
+    "tensorrt",
+    "tensorrt-cu12",
+    "tensorrt-cu13",
+    "tensorrt-rtx-cu13",
+    "torch",
+)
+_TOOL_SECONDS = 10
+_QUOTED_PATH = re.compile(r"""(?<!\w)(['"])[^'"\n]*[/\\]([^/\\'"\n]+)[/\\]*\1""")
+_ABSOLUTE_FOLDERS = re.compile(r"""(?<![\w/\\.])(?:[A-Za-z]:|~)?[/\\](?:[^\s/\\'":]+[/\\]+)+""")
+
+
+def environment(root: Path = _ROOT) -> dict[str, Any]:
+    """Describe this machine as the documents' `environment`.
+
+    Args:
+        root: the file system's root.
+
+    Returns:
+        Model names and versions only: no serial numbers, host or user names, addresses or paths.
+    """
+    return {
+        "device": _device(root),
+        "chip": _chip(root),
+        "cores": available_cores(),
+        "memory_bytes": int(psutil.virtual_memory().total),
+        "os": anonymous(_operating_system()),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "packages": _versions(),
+    }
+
+
+def available_cores() -> int:
+    """Return how many physical cores this process may use."""
+    logical = os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
+    return max(1, min(psutil.cpu_count(logical=False) or logical, allowed))
+
+
+def anonymous(text: str) -> str:
+    """Return a text without this machine's and user's names, and paths cut to their last part."""
+    text = _QUOTED_PATH.sub(r"\1\2\1", text)
+    text = _ABSOLUTE_FOLDERS.sub("", text)
+    # The longest first: a full host name contains its short form.
+    for name in sorted(_identity(), key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", text)
+    return text
+
+
+def _identity() -> set[str]:
+    host = socket.gethostname()
+    names = {host, host.partition(".")[0]}
+    # A container's user without an entry has no name to give away.
+    with contextlib.suppress(OSError, KeyError):
+        names.add(getpass.getuser())
+    return {name for name in names if name}
+
+
+def _device(root: Path) -> str | None:
+    tree = _read(root / "proc/device-tree/model")
+    if tree is not None:
+        return tree
+    if platform.system() == "Darwin":
+        return _answer("sysctl", "-n", "hw.model")
+    names = [_read(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name")]
+    vendor, product = ((name or "").strip() for name in names)
+    if product.lower() in _GENERIC:
+        return None
+    if vendor.lower() in _GENERIC or product.lower().startswith(vendor.lower()):
+        return product
+    return f"{vendor} {product}"
+
+
+def _chip(root: Path) -> str:
+    """Name the processor, and the graphics processors that NVIDIA's driver knows of."""
+    graphics = _answer("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    return " + ".join([_processor(root), *(graphics.splitlines() if graphics else ())])
+
+
+def _processor(root: Path) -> str:
+    facts = _read(root / "proc/cpuinfo") or ""
+    match = re.search(r"^(?:model name|Model Name|Hardware)\s*:\s*(.+)$", facts, re.MULTILINE)
+    if match is not None:
+        return " ".join(match.group(1).split())
+    # The last of the devicetree's names is the most general one: the system on chip.
+    compatible = _read(root / "proc/device-tree/compatible")
+    if compatible is not None:
+        return compatible.split("\0")[-1]
+    if platform.system() == "Darwin":
+        return _answer("sysctl", "-n", "machdep.cpu.brand_string") or platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def _operating_system() -> str:
+    if platform.system() == "Linux":
+        # What follows the number names who built the kernel, and may name a person.
+        number = re.match(r"[\d.]*\d", platform.release())
+        kernel = f"Linux {number.group() if number else ''}".strip()
+        try:
+            return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
+        except (OSError, KeyError):
+            return kernel
+    if platform.system() == "Darwin":
+        return f"macOS {platform.mac_ver()[0]}"
+    return f"{platform.system()} {platform.release()} {platform.version()}"
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ") or None
+    except OSError:
+        return None
+
+
+def _answer(tool: str, *arguments: str) -> str | None:
+    """Return what a system tool prints, or None when it is not there or fails."""
+    found = shutil.which(tool)
+    if found is None:
+        return None
+    try:
+        done = subprocess.run(
+            [found, *arguments], capture_output=True, text=True, timeout=_TOOL_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None

@@ -1,0 +1,189 @@
+"""What the machine says of itself while it works: clocks, temperatures, power, load of others."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from lama_edge.errors import needs_extra
+
+with needs_extra("bench"):
+    import psutil
+
+_ROOT = Path("/")
+# The kernel counts busy time in ticks of 10 ms; over less than this they say nothing.
+_MIN_LOAD_SECONDS = 0.3
+# Bits of the Raspberry Pi's firmware: under-voltage, clock capped, throttled, soft limit, now.
+_PI_THROTTLED_NOW = 0xF
+
+
+def read_sensors(root: Path = _ROOT) -> dict[str, Any]:
+    """Read what is readable now; the rest is None. Only Linux tells without rights or tools.
+
+    Args:
+        root: the file system's root.
+
+    Returns:
+        `clock_mhz` per core, `temperature_c` by label, `throttled` (the sum of the processor's
+        throttle counters, or whether the device says it is throttled now), `power_w` (of a
+        battery while it discharges), `power_mode` and `governor` (their names, or number).
+    """
+    cpus = root / "sys/devices/system/cpu"
+    clocks = [_number(path) for path in _sorted(cpus, "cpu[0-9]*/cpufreq/scaling_cur_freq")]
+    known = [clock / 1e3 for clock in clocks if clock is not None]
+    governors = {_text(path) for path in cpus.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {None}
+    return {
+        "clock_mhz": known or None,
+        "temperature_c": _temperatures(root / "sys/class") or None,
+        "throttled": _throttled(root, cpus),
+        "power_w": _battery_power(root / "sys/class/power_supply"),
+        "power_mode": _power_mode(root),
+        "governor": ", ".join(sorted(map(str, governors))) or None,
+    }
+
+
+def _temperatures(devices: Path) -> dict[str, float]:
+    """Read the thermal zones, and the sensors of the processor where there are none."""
+    found: dict[str, float] = {}
+    for zone in _sorted(devices / "thermal", "thermal_zone*"):
+        _add(found, _text(zone / "type"), _number(zone / "temp"))
+    if not found:
+        for value in _sorted(devices / "hwmon", "hwmon*/temp*_input"):
+            label = _text(value.with_name(value.name.replace("_input", "_label")))
+            _add(found, label or _text(value.parent / "name"), _number(value))
+    return found
+
+
+def _add(found: dict[str, float], label: str | None, millidegrees: float | None) -> None:
+    # Zones that are switched off read as absolute zero or as a huge number.
+    if label is None or millidegrees is None or not -60e3 < millidegrees < 250e3:
+        return
+    name, index = label, 2
+    while name in found:
+        name, index = f"{label} {index}", index + 1
+    found[name] = millidegrees / 1e3
+
+
+def _throttled(root: Path, cpus: Path) -> bool | int | None:
+    counts = [_number(path) for path in cpus.glob("cpu[0-9]*/thermal_throttle/*_throttle_count")]
+    known = [int(count) for count in counts if count is not None]
+    if known:
+        return sum(known)
+    flags = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
+    if flags is not None:
+        with contextlib.suppress(ValueError):
+            return bool(int(flags, 16) & _PI_THROTTLED_NOW)
+    return None
+
+
+def _battery_power(supplies: Path) -> float | None:
+    for status in _sorted(supplies, "BAT*/status"):
+        microwatts = _number(status.with_name("power_now"))
+        if _text(status) == "Discharging" and microwatts is not None:
+            return microwatts / 1e6
+    return None
+
+
+def _power_mode(root: Path) -> str | None:
+    profile = _text(root / "sys/firmware/acpi/platform_profile")
+    jetson = _text(root / "var/lib/nvpmodel/status")
+    return profile or (jetson and f"nvpmodel {jetson.removeprefix('pmode:')}")
+
+
+def _sorted(folder: Path, pattern: str) -> list[Path]:
+    """Return what matches, core 2 before core 10."""
+
+    def key(path: Path) -> list[str]:
+        return [part.zfill(6) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))]
+
+    return sorted(folder.glob(pattern), key=key)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ") or None
+    except OSError:
+        return None
+
+
+def _number(path: Path) -> float | None:
+    try:
+        return float(_text(path) or "")
+    except ValueError:
+        return None
+
+
+class Watch:
+    """Looks at the machine before and after the block, and at who else used the processor.
+
+    Attributes:
+        before: `read_sensors` at the begin of the block.
+        after: the same at its end.
+        other_load: processor time that was used meanwhile, less that of this process and its
+            children, over the time that passed: in cores. On a virtual machine it includes what
+            the host took away. None when the block was too short to tell.
+    """
+
+    before: dict[str, Any]
+    after: dict[str, Any]
+    other_load: float | None = None
+
+    def __enter__(self) -> Watch:
+        self.before = read_sensors()
+        self._start = time.perf_counter(), _busy_seconds(), _own_seconds()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        passed = time.perf_counter() - self._start[0]
+        busy, own = _busy_seconds() - self._start[1], _own_seconds() - self._start[2]
+        if passed >= _MIN_LOAD_SECONDS:
+            self.other_load = round(max(0.0, (busy - own) / passed), 3)
+        self.after = read_sensors()
+
+
+def _busy_seconds() -> float:
+    """Return the time that all cores together have worked since the machine started."""
+    times = psutil.cpu_times()
+    # Guests' time is part of `user`, and Windows' interrupts are part of `system`.
+    kinds = ("user", "nice", "system", "irq", "softirq", "steal")
+    return float(sum(getattr(times, kind, 0.0) for kind in kinds))
+
+
+def _own_seconds() -> float:
+    """Return the processor time of this process, its threads and its children, living or dead."""
+    ended = os.times()
+    total = time.process_time() + ended.children_user + ended.children_system
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            used = child.cpu_times()
+            total += used.user + used.system
+    return total
+
+
+def peak_memory_bytes() -> int | None:
+    """Return the most memory that this process has had resident, or None where nobody tells.
+
+    Linux counts it since the program was started (`VmHWM`); `ru_maxrss` would not do there: it is
+    inherited from the process that started this one.
+    """
+    status = _text(Path("/proc/self/status"))
+    match = re.search(r"^VmHWM:\s*(\d+) kB", status or "", re.MULTILINE)
+    if match is not None:
+        return int(match.group(1)) * 1024
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024

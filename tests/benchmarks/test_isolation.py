@@ -1,0 +1,115 @@
+"""Tasks in a process of their own: results, errors and deaths come back as such."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lama_edge.benchmarks.isolation import CrashError, run_isolated
+from lama_edge.errors import LamaEdgeError, MissingBackendError, ParityError, UsageError
+
+TASKS = """
+import json, os, signal, sys, time
+from lama_edge import errors
+
+def echo(payload):
+    return {"payload": payload, "process": os.getpid(), "input": sys.stdin.read()}
+
+def noisy(payload):
+    print("to stdout"); print("to stderr", file=sys.stderr)
+    return {"random": json.__file__}
+
+def fail(payload):
+    raise getattr(errors, payload["error"])(payload["message"])
+
+def die(payload):
+    os.kill(os.getpid(), payload["signal"])
+
+def leave(payload):
+    print("first words", file=sys.stderr)
+    print(payload["words"], file=sys.stderr)
+    os._exit(payload["code"])
+
+def hang(payload):
+    time.sleep(60)
+
+def bug(payload):
+    return payload["absent"]
+"""
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Any:
+    """Runs one of TASKS."""
+    (tmp_path / "isolated_tasks.py").write_text(TASKS, encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+    def run(task: str, payload: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+        environment = {"PYTHONPATH": path}
+        return run_isolated(f"isolated_tasks:{task}", payload, environment=environment, **options)
+
+    return run
+
+
+def test_a_task_runs_in_another_process_and_gives_its_result(call: Any) -> None:
+    payload = {"text": "Grüße", "numbers": [1, 2.5, None, True]}
+    answer = call("echo", payload)
+    assert answer["payload"] == payload
+    assert answer["process"] != os.getpid()
+
+
+def test_a_task_cannot_take_what_is_typed(call: Any) -> None:
+    assert call("echo", {})["input"] == ""
+
+
+def test_what_a_task_prints_is_not_its_result(call: Any, capfd: Any) -> None:
+    call("noisy", {})
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no PYTHONSAFEPATH")
+def test_files_in_the_current_folder_do_not_replace_modules(
+    call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "json.py").write_text("raise SystemExit('the wrong json')", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    assert not call("noisy", {})["random"].startswith(str(folder))
+
+
+@pytest.mark.parametrize("error", [UsageError, ParityError, MissingBackendError])
+def test_an_error_keeps_its_class_and_message(call: Any, error: type[LamaEdgeError]) -> None:
+    with pytest.raises(error, match=r"^the value 7 is wrong$") as caught:
+        call("fail", {"error": error.__name__, "message": "the value 7 is wrong"})
+    assert caught.type is error
+
+
+def test_a_death_by_signal_is_a_crash_that_names_it(call: Any) -> None:
+    with pytest.raises(CrashError, match=r"killed by SIGSEGV$"):
+        call("die", {"signal": signal.SIGSEGV})
+    with pytest.raises(CrashError, match=r"SIGKILL: .*out of memory"):
+        call("die", {"signal": signal.SIGKILL})
+
+
+def test_an_early_end_is_a_crash_with_the_last_words(call: Any) -> None:
+    with pytest.raises(CrashError, match=r"ended with code 3: cannot go on$"):
+        call("leave", {"code": 3, "words": "cannot go on"})
+    with pytest.raises(CrashError, match=r"ended with code 0: \?\[31mred"):
+        call("leave", {"code": 0, "words": "\x1b[31mred"})
+
+
+def test_a_fault_in_the_task_is_a_crash_that_names_it(call: Any) -> None:
+    with pytest.raises(CrashError, match="code 1: KeyError: 'absent'"):
+        call("bug", {})
+
+
+def test_a_task_that_takes_too_long_is_stopped(call: Any) -> None:
+    with pytest.raises(CrashError, match=r"did not finish within 0\.5 s"):
+        call("hang", {}, timeout_s=0.5)
