@@ -1,0 +1,333 @@
+"""The parity check of models against a reference, each run in a process of its own."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lama_edge
+from lama_edge.benchmarks.isolation import run_isolated
+from lama_edge.benchmarks.parity_reference import choose_reference
+from lama_edge.benchmarks.parity_rows import Side, judged_row, pictures_of
+from lama_edge.benchmarks.parity_task import (
+    base_name,
+    load_outputs,
+    model_record,
+    save_cases,
+)
+from lama_edge.benchmarks.reports.pictures import CasePictures
+from lama_edge.errors import LamaEdgeError, ModelError, UsageError
+from lama_edge.manifest import Manifest
+from lama_edge.runtimes.inpaint_folder import find_pairs
+from lama_edge.runtimes.parity import tolerance_of
+from lama_edge.runtimes.parity_cases import (
+    ParityCase,
+    picture_cases,
+    seeded_cases,
+    shared_policy,
+)
+from lama_edge.spec import SizePolicy
+
+Progress = Callable[[str], None]
+Row = dict[str, Any]
+
+_TASKS = "lama_edge.benchmarks.parity_task"
+_LOOK_INSIDE = "lama_edge.benchmarks.first_difference:first_difference"
+_HASH_DIGITS = 12
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ParityCheck:
+    """What `check_parity` shall do.
+
+    Attributes:
+        models: exported models and checkpoints, by path or name.
+        reference: the checkpoint, or other model, to compare with; None is the checkpoint that
+            all models were exported from, if it is lama-tiny or a fetched one.
+        images: a folder of pictures to judge on beside the seeded ones.
+        masks: their masks, see `picture_cases`; None looks for them in `images`.
+        provider: of the models; the reference runs on the CPU.
+        look_inside: whether to search ONNX models that fail for the first differing value.
+        timeout_s: how long each process may take, in seconds; None is for ever.
+    """
+
+    models: tuple[str, ...]
+    reference: str | None = None
+    images: Path | None = None
+    masks: Path | None = None
+    provider: str = "auto"
+    look_inside: bool = True
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True)
+class ParityResult:
+    """What `check_parity` found.
+
+    Attributes:
+        document: plain data as ``benchmarks/schema/parity-1.schema.json`` describes it.
+        pictures: what both sides made of each case.
+    """
+
+    document: dict[str, Any]
+    pictures: tuple[CasePictures, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every model passed."""
+        return all(row["passed"] for row in self.document["models"])
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A model that could be opened, by the name the user gave it."""
+
+    model: str
+    record: Mapping[str, Any]
+    runtime: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """A model that could not be opened."""
+
+    model: str
+    record: Mapping[str, Any]
+    error: LamaEdgeError
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The cases of one size policy, their file, and what the reference made of them."""
+
+    cases: list[ParityCase]
+    file: Path
+    reference: Side
+
+
+def check_parity(job: ParityCheck, progress: Progress = lambda stage: None) -> ParityResult:
+    """Compare models with a reference on the same pictures, inside the holes.
+
+    A model that crashes, is refused or lacks its runtime is a row of the document with its error;
+    the others go on.
+
+    Args:
+        job: what to do.
+        progress: called with ``reference``, and then with each model's base name, as its turn
+            begins.
+
+    Raises:
+        UsageError: when there is no model, or the reference has to be named.
+        PictureError: when a picture or mask cannot be used.
+        LamaEdgeError: when the reference fails, or, with none named, no model can be opened.
+    """
+    if not job.models:
+        raise UsageError("there is no model to check: name at least one")
+    if job.masks is not None and job.images is None:
+        raise UsageError("masks without pictures: name the folder of pictures with --images")
+    if job.images is not None:
+        find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
+    from lama_edge.benchmarks.environment import environment
+
+    progress("reference")
+    subjects = [_open(job, model) for model in job.models]
+    with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
+        check = _Check(job, _open_reference(job, subjects), Path(folder))
+        for subject in subjects:
+            progress(str(subject.record["name"]))
+            check.add(subject)
+    reference = check.reference
+    document = {
+        "kind": "lama_edge.parity",
+        "schema_version": 1,
+        "tool": f"lama-edge {lama_edge.__version__}",
+        "environment": environment(),
+        "reference": _reference_record(reference),
+        "models": check.rows,
+    }
+    return ParityResult(document, tuple(check.pictures))
+
+
+@dataclass
+class _Check:
+    """A check under way: the rows so far, and the batches that rows share."""
+
+    job: ParityCheck
+    reference: _Opened
+    folder: Path
+    rows: list[Row] = field(default_factory=list)
+    pictures: list[CasePictures] = field(default_factory=list)
+    _batches: dict[SizePolicy, _Batch] = field(default_factory=dict)
+
+    def add(self, subject: _Opened | _Refused) -> None:
+        """Judge one model and add its row."""
+        row: Row = {
+            "model": dict(subject.record),
+            "runtime": subject.runtime if isinstance(subject, _Opened) else None,
+            "passed": False,
+            "tolerance": None,
+            "tolerance_needed": None,
+            "error": None,
+            "worst": None,
+            "cases": [],
+            "first_difference": None,
+        }
+        self.rows.append(row)
+        if isinstance(subject, _Refused):
+            row["error"] = _without_paths(subject.error, subject.model)
+            return
+        try:
+            policy = shared_policy(subject.manifest.size, self.reference.manifest.size)
+            row["tolerance"] = tolerance_of(subject.runtime, subject.manifest.precision)
+        except ModelError as error:
+            row["error"] = str(error)
+            return
+        batch = self._batch(policy)
+        try:
+            answer = self._run(subject, batch.file, self.folder / "outputs.npz")
+        except LamaEdgeError as error:
+            row["error"] = _without_paths(error, subject.model)
+            return
+        suspect = answer["failed_case"]
+        if suspect is not None:
+            row["error"] = answer["message"]
+        else:
+            suspect = self._judge(row, subject, batch, answer["known_changed"])
+        if not row["passed"]:
+            row["first_difference"] = self._look_inside(subject, batch, suspect)
+            row["error"] = _joined(row["error"], self._other_source(subject))
+
+    def _judge(
+        self, row: Row, subject: _Opened, batch: _Batch, known_changed: list[float | None]
+    ) -> int:
+        """Fill in a row's figures; returns the case with the largest difference."""
+        side = Side(load_outputs(self.folder / "outputs.npz"), subject.manifest.io.form == "uint8")
+        row.update(judged_row(batch.cases, batch.reference, side, known_changed, row["tolerance"]))
+        self.pictures.extend(pictures_of(len(self.rows) - 1, batch.cases, batch.reference, side))
+        figures = [case["max_abs_diff"] for case in row["cases"]]
+        return figures.index(max(figures))
+
+    def _batch(self, policy: SizePolicy) -> _Batch:
+        """Return the cases of a size policy; the reference runs on them the first time.
+
+        Raises:
+            LamaEdgeError: when the reference fails.
+        """
+        if policy not in self._batches:
+            cases = seeded_cases(policy)
+            if self.job.images is not None:
+                cases += picture_cases(self.job.images, self.job.masks, policy)
+            stem = f"{len(self._batches)}"
+            file, outputs = (self.folder / f"{kind}-{stem}.npz" for kind in ("cases", "reference"))
+            save_cases(file, cases)
+            try:
+                answer = self._run(self.reference, file, outputs)
+            except LamaEdgeError as error:
+                raise _of_the_reference(error, self.reference.model) from error
+            if answer["failed_case"] is not None:
+                raise _of_the_reference(ModelError(answer["message"]), self.reference.model)
+            rounded = self.reference.manifest.io.form == "uint8"
+            self._batches[policy] = _Batch(cases, file, Side(load_outputs(outputs), rounded))
+        return self._batches[policy]
+
+    def _run(self, subject: _Opened, cases: Path, outputs: Path) -> dict[str, Any]:
+        who = _who(self.job, subject.model, is_reference=subject is self.reference)
+        return _call(self.job, "run", {**who, "cases": str(cases), "outputs": str(outputs)})
+
+    def _look_inside(self, subject: _Opened, batch: _Batch, case: int) -> dict[str, Any] | None:
+        """Search for the first differing value; what stands in the way is logged, no error."""
+        if not self.job.look_inside or subject.manifest.format["name"] != "onnx":
+            return None
+        payload = {
+            "model": subject.model,
+            "reference": self.reference.model,
+            "cases": str(batch.file),
+            "case": case,
+        }
+        try:
+            answer = run_isolated(_LOOK_INSIDE, payload, timeout_s=self.job.timeout_s)
+        except LamaEdgeError as error:
+            answer = {"first_difference": None, "reason": str(error)}
+        if answer["first_difference"] is None:
+            name = subject.record["name"]
+            _log.warning("%s: no first differing tensor: %s", name, answer["reason"])
+        found: dict[str, Any] | None = answer["first_difference"]
+        return found
+
+    def _other_source(self, subject: _Opened) -> str | None:
+        ours, theirs = (side.record["source_sha256"] for side in (subject, self.reference))
+        if ours == theirs:
+            return None
+        return (
+            f"the model was exported from the checkpoint {ours[:_HASH_DIGITS]}…, the reference "
+            f"is {theirs[:_HASH_DIGITS]}…: is it the right one?"
+        )
+
+
+def _open(job: ParityCheck, model: str, *, is_reference: bool = False) -> _Opened | _Refused:
+    try:
+        answer = _call(job, "describe", _who(job, model, is_reference=is_reference))
+        manifest = Manifest.from_json(answer["manifest"])
+    except LamaEdgeError as error:
+        return _Refused(model, model_record(model, None), error)
+    return _Opened(model, answer["model"], answer["runtime"], manifest)
+
+
+def _open_reference(job: ParityCheck, subjects: list[_Opened | _Refused]) -> _Opened:
+    name = job.reference
+    if name is None:
+        opened = [subject for subject in subjects if isinstance(subject, _Opened)]
+        if not opened and isinstance(subjects[0], _Refused):
+            raise subjects[0].error
+        name = choose_reference({subject.manifest.source.sha256 for subject in opened})
+    reference = _open(job, name, is_reference=True)
+    if isinstance(reference, _Refused):
+        raise _of_the_reference(reference.error, name) from reference.error
+    return reference
+
+
+def _reference_record(reference: _Opened) -> dict[str, Any]:
+    """Return what the document says of the reference; a checkpoint's hash is its weights' file's.
+
+    That is the one that models exported from it carry.
+    """
+    record = reference.record
+    hashed = "source_sha256" if record["format"] == "checkpoint" else "sha256"
+    return {
+        "name": record["name"],
+        "format": record["format"],
+        "sha256": record[hashed],
+        "runtime": reference.runtime,
+    }
+
+
+def _who(job: ParityCheck, model: str, *, is_reference: bool) -> dict[str, Any]:
+    """Return the payload that says what to open; the reference is raw and on the CPU."""
+    provider = "cpu" if is_reference else job.provider
+    return {"model": model, "provider": provider, "raw": is_reference}
+
+
+def _call(job: ParityCheck, task: str, payload: Mapping[str, Any]) -> dict[str, Any]:
+    return run_isolated(f"{_TASKS}:{task}", payload, timeout_s=job.timeout_s)
+
+
+def _of_the_reference(error: LamaEdgeError, name: str) -> LamaEdgeError:
+    return type(error)(f"the reference {name} failed: {error}")
+
+
+def _without_paths(error: LamaEdgeError, model: str) -> str:
+    """Spell an error for the document, which names no folder of anybody's."""
+    from lama_edge.benchmarks.environment import anonymous
+
+    return anonymous(str(error).replace(model, base_name(model)))
+
+
+def _joined(*parts: str | None) -> str | None:
+    return "; ".join(part for part in parts if part) or None
