@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check format clean
+.PHONY: help demo test test-slow evaluate devices check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,13 @@ test: $(VENV)/.dev ## Run every test but the slow ones
 
 test-slow: $(VENV)/.dev ## Run the slow tests: big-lama's shape, long runs
 	$(BIN)/pytest -m slow -s $(PYTEST_ARGS)
+
+evaluate: $(VENV)/.dev ## Measure lama-tiny against OpenCV; rewrites its card's tables and the contact sheet
+	$(BIN)/python -m lama_edge.models.training.evaluate --card models/embedded/lama_tiny.md
+	$(BIN)/python -m lama_edge.models.training.contact_sheet docs/images/lama-tiny.jpg
+
+devices: $(VENV)/.dev ## Rewrite the table in docs/devices.md from benchmarks/results
+	$(BIN)/python -m lama_edge.benchmarks.reports.device_page
 
 check: $(VENV)/.dev ## Check format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .

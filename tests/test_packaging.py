@@ -101,18 +101,25 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
         for package, folder in _packages().items()
         for path in folder.glob("*.py")
     }
-    data = {f"lama_edge/models/embedded/{p.name}" for p in (ROOT / "models/embedded").iterdir()}
+    folders = ("models/embedded", "benchmarks/schema", "benchmarks/reports/templates")
+    data = {
+        f"lama_edge/{folder}/{path.name}"
+        for folder in folders
+        for path in (ROOT / folder).iterdir()
+    }
     assert names == modules | data | {"lama_edge/py.typed", "lama_edge/models/zoo.toml"}
 
 
-def _install(wheel: Path, python: str, folder: Path, pins: tuple[str, ...]) -> Path:
-    """Make an environment with the wheel and its `onnx` extra alone; return its interpreter."""
+def _install(
+    wheel: Path, python: str, folder: Path, pins: tuple[str, ...] = (), extras: str = "onnx"
+) -> Path:
+    """Make an environment with the wheel and some of its extras alone; return its interpreter."""
     if python == sys.executable:
         venv.create(folder, with_pip=True)
     else:
         subprocess.run([python, "-m", "venv", str(folder)], check=True, capture_output=True)
     interpreter = folder / "bin" / "python"
-    command = [interpreter, "-m", "pip", "install", "--quiet", f"{wheel}[onnx]", *pins]
+    command = [interpreter, "-m", "pip", "install", "--quiet", f"{wheel}[{extras}]", *pins]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         _skip_without_registry(result.stderr)
@@ -143,7 +150,7 @@ def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
     assert expected <= without_extra
     for name, error in report["modules"].items():
         if error is not None:
-            assert re.search(r'pip install "lama-edge\[(export|dev)\]"', error), name
+            assert re.search(r'pip install "lama-edge\[(export|bench|dev)\]"', error), name
     _check_command_line(interpreter, model, tmp_path)
 
 
@@ -160,3 +167,23 @@ def _check_command_line(interpreter: Path, model: Path, folder: Path) -> None:
     assert result.returncode == 3
     assert result.stderr.count("\n") == 1
     assert 'pip install "lama-edge[export]"' in result.stderr
+
+
+def test_the_bench_extra_measures_and_compares_without_torch(
+    wheel: Path, model: Path, tmp_path: Path
+) -> None:
+    interpreter = _install(wheel, sys.executable, tmp_path / "environment", extras="onnx,bench")
+    tool = interpreter.with_name("lama-edge")
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([tool, *words], capture_output=True, text=True, cwd=tmp_path)
+
+    quick = ("--size", "64", "--rounds", "1", "--min-seconds", "0.1")
+    measured = run("bench", model, *quick, "--out", "r.json", "--report", "r.html")
+    assert measured.returncode == 0, measured.stderr
+    assert "<html" in (tmp_path / "r.html").read_text()
+    compared = run("compare", "r.json", "r.json")
+    assert compared.returncode == 0, compared.stderr
+    parity = run("parity", model)
+    assert parity.returncode == 3
+    assert 'pip install "lama-edge[export]"' in parity.stderr

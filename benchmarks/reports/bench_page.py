@@ -1,0 +1,289 @@
+"""The page of a benchmark: what was fast, how sure that is, and what it costs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from lama_edge.benchmarks.documents import BENCH
+from lama_edge.benchmarks.reports import figures, images
+from lama_edge.benchmarks.reports.bench_charts import (
+    cost_charts,
+    has_common_scale,
+    latency_charts,
+)
+from lama_edge.benchmarks.reports.page import (
+    device_name,
+    environment_facts,
+    render,
+    require,
+)
+from lama_edge.benchmarks.reports.pictures import Picture
+from lama_edge.benchmarks.reports.runs import (
+    Document,
+    Run,
+    device_traits,
+    runs_of,
+    shared_traits,
+)
+
+_COLUMNS = (
+    "Median", "p90", "p99", "Spread", "Samples", "First run", "Load", "Peak memory", "File",
+    "vs first",
+)  # fmt: skip
+
+
+def bench_page(documents: Sequence[Document], *, pictures: Sequence[Picture] = ()) -> str:
+    """Return one self-contained HTML page about one or more benchmark documents.
+
+    Args:
+        documents: benchmark documents that fit their schema, usually one for each device.
+        pictures: what runs of the first document made of a picture.
+
+    Raises:
+        DocumentError: when a document does not fit its schema.
+        MissingBackendError: when jinja2 is not installed.
+    """
+    for document in documents:
+        require(document, BENCH)
+    by_device = runs_of(documents)
+    runs = [run for device in by_device for run in device]
+    several = len(documents) > 1
+    return render(
+        "bench.html.jinja",
+        title=_title(documents),
+        lead=_lead(documents, runs),
+        tiles=[tile for device in by_device for tile in _tiles(device)],
+        shared=shared_traits(documents),
+        columns=_COLUMNS,
+        groups=[
+            (_heading(document, documents), _rows(device))
+            for document, device in zip(documents, by_device, strict=True)
+        ],
+        latency=latency_charts(by_device),
+        common_scale=has_common_scale(by_device),
+        costs=cost_charts(runs),
+        quality=[{**_quality(run), **_named(run, several)} for run in runs if run.data["quality"]],
+        rounds=[
+            {"rounds": [_round(data) for data in run.data["rounds"]], **_named(run, several)}
+            for run in runs
+            if run.data["rounds"]
+        ],
+        settings=_settings(documents),
+        environments=[environment_facts(document) for document in documents],
+        pictures=_pictures(pictures, by_device[0] if by_device else []),
+        tools=sorted({str(document["tool"]) for document in documents}),
+    )
+
+
+def _heading(document: Document, documents: Sequence[Document]) -> tuple[str, list[str]]:
+    return device_name(document["environment"]), device_traits(document, documents)
+
+
+def _title(documents: Sequence[Document]) -> str:
+    devices = list(dict.fromkeys(device_name(d["environment"]) for d in documents))
+    if len(devices) == 1:
+        return f"Latency on {devices[0]}"
+    return f"Latency on {len(devices)} devices"
+
+
+def _lead(documents: Sequence[Document], runs: Sequence[Run]) -> list[str]:
+    """Say in a few sentences what was measured and what went wrong."""
+    models = len({run.data["model"].get("sha256") or run.name for run in runs})
+    devices = figures.count(len(documents), "device")
+    sentences = [
+        f"{figures.count(models, 'model')} in {figures.count(len(runs), 'run')}, {devices}."
+    ]
+    failed = [run for run in runs if run.statistics is None]
+    warned = [run for run in runs if run.data["warnings"]]
+    if failed:
+        verb = "has" if len(failed) == 1 else "have"
+        sentences.append(f"{figures.count(len(failed), 'run')} failed and {verb} no figures.")
+    if warned:
+        verb = "carries" if len(warned) == 1 else "carry"
+        sentences.append(f"{figures.count(len(warned), 'run')} {verb} a warning to read first.")
+    if runs and not failed and not warned:
+        sentences.append("Every run finished, none with a warning.")
+    return sentences
+
+
+def _tiles(runs: Sequence[Run]) -> Iterator[dict[str, Any]]:
+    """Show the fastest run of each size of a device."""
+    for group in dict.fromkeys(run.group for run in runs):
+        members = [r for r in runs if r.group == group and r.median_ms is not None]
+        if not members:
+            continue
+        best = min(members, key=lambda run: run.median_ms or 0.0)
+        what = figures.size(group[0]) + (f", batch {group[1]}" if group[1] != 1 else "")
+        alone = len(members) == 1
+        yield {
+            "label": best.device,
+            "figure": figures.duration(best.median_ms),
+            "name": best.name,
+            "qualifiers": best.qualifiers,
+            "note": f"at {what}" if alone else f"fastest of {len(members)} at {what}",
+            "comparison": "" if best is members[0] else _faster(best, members[0]),
+        }
+
+
+def _faster(best: Run, base: Run) -> str:
+    return f", {figures.ratio(1 / best.ratio)} as fast as {base.name}" if best.ratio else ""
+
+
+def _rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    return [
+        {
+            "run": run,
+            "cells": _cells(run),
+            "warnings": run.data["warnings"],
+            "error": run.data["error"] or (None if run.statistics else "no samples were taken"),
+        }
+        for run in runs
+    ]
+
+
+def _cells(run: Run) -> list[str]:
+    """Spell a run's figures in the order of the columns."""
+    found = run.statistics
+    if found is None:
+        return []
+    return [
+        figures.duration(found["median_ms"]),
+        figures.duration(found["p90_ms"]),
+        figures.duration(found["p99_ms"]),
+        figures.percent(found["spread"]),
+        str(found["count"]),
+        figures.duration(found["first_run_ms"]),
+        figures.duration(found["load_ms"]),
+        figures.memory(found["peak_memory_bytes"]),
+        figures.file_size(run.data["model"]["size_bytes"]),
+        figures.ratio(run.ratio),
+    ]
+
+
+def _quality(run: Run) -> dict[str, Any]:
+    """Spell the parity figures that a model carries, beside how long it takes."""
+    quality = run.data["quality"]
+    largest, tolerance = quality["max_abs_diff"], quality["tolerance"]
+    judged = largest is not None and tolerance is not None
+    sizes = quality["sizes"]
+    return {
+        "median": figures.duration(run.median_ms),
+        "psnr": figures.decibels(quality["psnr_db"], missing="equal"),
+        "snr": figures.decibels(quality["snr_db"], missing="equal"),
+        "largest": figures.scientific(largest),
+        "tolerance": figures.scientific(tolerance),
+        "passed": largest <= tolerance if judged else None,
+        "reference": quality["reference"],
+        "sizes": figures.size(sizes[0]) if len(sizes) == 1 else f"{len(sizes)} sizes",
+    }
+
+
+def _named(run: Run, with_device: bool) -> dict[str, Any]:
+    """Return a run with what tells it from the others in a table of all devices."""
+    qualifiers = (*run.qualifiers, run.device) if with_device else run.qualifiers
+    return {"run": run, "qualifiers": qualifiers}
+
+
+def _round(data: dict[str, Any]) -> list[str]:
+    samples, warmup = data["samples_ms"], data["warmup_ms"]
+    sensors = data.get("sensors") or {}
+    before, after = sensors.get("before") or {}, sensors.get("after") or {}
+    load = data.get("other_load")
+    return [
+        figures.duration(statistics.median(samples)) if samples else figures.UNKNOWN,
+        str(len(samples)),
+        f"{len(warmup)} in {figures.duration(sum(warmup))}" if warmup else "0",
+        figures.duration(data["first_run_ms"]),
+        figures.duration(data["load_ms"]),
+        figures.memory(data["peak_memory_bytes"]),
+        figures.UNKNOWN if load is None else f"{load:.2f}\u00a0cores",
+        _change(_clock(before), _clock(after), "MHz"),
+        _change(_hottest(before), _hottest(after), "°C"),
+        _throttling(before.get("throttled"), after.get("throttled")),
+    ]
+
+
+def _throttling(before: bool | int | None, after: bool | int | None) -> str:
+    """Spell whether the device throttles now, or how often it did while sampling."""
+    if after is None:
+        return figures.UNKNOWN
+    if isinstance(after, bool):
+        return "yes" if after else "no"
+    return f"{after - (before or 0)}×"
+
+
+def _clock(sensors: dict[str, Any]) -> float | None:
+    clocks = sensors.get("clock_mhz")
+    return statistics.fmean(clocks) if clocks else None
+
+
+def _hottest(sensors: dict[str, Any]) -> float | None:
+    temperatures = sensors.get("temperature_c")
+    return max(temperatures.values()) if temperatures else None
+
+
+def _change(before: float | None, after: float | None, unit: str) -> str:
+    if before is None and after is None:
+        return figures.UNKNOWN
+    spelled = [figures.UNKNOWN if v is None else f"{v:.0f}" for v in (before, after)]
+    return f"{spelled[0]} → {spelled[1]}\u00a0{unit}"
+
+
+def _settings(documents: Sequence[Document]) -> list[list[tuple[str, str]]]:
+    """Spell each different set of settings."""
+    found: list[list[tuple[str, str]]] = []
+    for document in documents:
+        settings = document["settings"]
+        facts = [
+            ("Rounds, each in a fresh process", str(settings["rounds"])),
+            (
+                "Warm-up of a round, kept apart",
+                f"at least {figures.duration(settings['min_warmup_ms'])} and "
+                f"{figures.count(settings['min_warmup_runs'], 'run')}",
+            ),
+            (
+                "Samples",
+                f"at least {figures.count(settings['min_runs'], 'run')} and "
+                f"{figures.duration(1000 * settings['min_seconds'])}",
+            ),
+            ("Cool-down between rounds", _cool_down(settings["cool_down_s"])),
+        ]
+        if facts not in found:
+            found.append(facts)
+    return found
+
+
+def _cool_down(seconds: float) -> str:
+    return figures.duration(1000 * seconds) if seconds else "none"
+
+
+def _pictures(pictures: Sequence[Picture], runs: Sequence[Run]) -> list[dict[str, Any]]:
+    encoders = []
+    for picture in pictures:
+        encoders += [
+            images.photo(images.tinted(picture.image, picture.hole)),
+            images.photo(picture.output),
+        ]
+    uris = images.encode_all(encoders)
+    shown = []
+    for index, picture in enumerate(pictures):
+        run = runs[picture.run]
+        height, width = picture.hole.shape
+        given, made = uris[2 * index : 2 * index + 2]
+        shown.append(
+            {
+                "run": run,
+                "images": [
+                    images.Shown(
+                        given, f"The picture given to {run.name}, its hole tinted pink",
+                        "Input, hole tinted", width, height,
+                    ),
+                    images.Shown(
+                        made, f"The picture that {run.name} returned", "Output", width, height
+                    ),
+                ],
+            }
+        )  # fmt: skip
+    return shown

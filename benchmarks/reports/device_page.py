@@ -1,0 +1,92 @@
+"""Writes the table of devices into the documentation, from the committed results.
+
+Run it in a clone's top folder as ``python -m lama_edge.benchmarks.reports.device_page``; with
+``--check`` it writes nothing and only says whether the page is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lama_edge.benchmarks.documents import load_bench
+from lama_edge.benchmarks.reports.markdown import device_table
+from lama_edge.benchmarks.reports.runs import Document
+from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.files import atomic_output
+
+BEGIN = "<!-- device table: begin -->"
+END = "<!-- device table: end -->"
+
+
+def load_results(folder: Path) -> list[Document]:
+    """Read all benchmark documents of a folder.
+
+    Raises:
+        UsageError: when a file cannot be opened.
+        DocumentError: when a file holds something else.
+    """
+    return [load_bench(path) for path in sorted(folder.glob("*.json"))]
+
+
+def updated(page: str, table: str) -> str:
+    """Return the page with the table between its markers.
+
+    Raises:
+        UsageError: when the page has not exactly one pair of markers, in order.
+    """
+    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
+        raise UsageError(f"the page needs the lines {BEGIN!r} and {END!r} once each, in this order")
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the table into the page, or check it.
+
+    Args:
+        arguments: the command line's; None takes those of the process.
+
+    Returns:
+        The exit code: 0 done or up to date, 1 out of date, 2 wrong usage or input.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m lama_edge.benchmarks.reports.device_page", description=__doc__
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of date")
+    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
+    parser.add_argument("--page", type=Path, default=Path("docs/devices.md"))
+    options = parser.parse_args(arguments)
+    try:
+        return _update(options.results, options.page, check=options.check)
+    except LamaEdgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _update(results: Path, page: Path, *, check: bool) -> int:
+    if not results.is_dir() or not page.is_file():
+        raise UsageError(
+            f"there is no folder {str(results)!r} or no page {str(page)!r}: run this in the top "
+            "folder of a clone, or name them with --results and --page"
+        )
+    old = page.read_text(encoding="utf-8")
+    new = updated(old, device_table(load_results(results)))
+    if new == old:
+        return 0
+    if check:
+        print(
+            f"{page} is out of date: run python -m lama_edge.benchmarks.reports.device_page",
+            file=sys.stderr,
+        )
+        return 1
+    with atomic_output(page) as temporary:
+        temporary.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""The pages in a browser: nothing wider than the screen, nothing asked of the network."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from lama_edge.benchmarks.reports import CasePictures, Picture, bench_page, parity_page
+
+SCRIPT = Path(__file__).parents[2] / "screenshot.py"
+LONG = "an-unusually-long-name-of-an-exported-model-" * 4 + ".onnx"
+
+pytestmark = pytest.mark.browser
+
+
+def _screenshot() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("screenshot", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+screenshot = _screenshot()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    executable = screenshot.find_browser()
+    if executable is None:
+        pytest.skip("there is no Chromium on the PATH")
+    with screenshot.Browser(executable) as browser:
+        yield browser
+
+
+@pytest.fixture
+def pages(
+    tmp_path: Path,
+    bench_documents: list[dict[str, Any]],
+    parity_document: dict[str, Any],
+    bench_pictures: list[Picture],
+    case_pictures: list[CasePictures],
+) -> list[Path]:
+    bench_documents[0]["runs"][0]["model"]["name"] = LONG
+    parity_document["models"][0]["model"]["name"] = LONG
+    texts = (
+        bench_page(bench_documents, pictures=bench_pictures),
+        parity_page(parity_document, pictures=case_pictures),
+    )
+    paths = [tmp_path / "bench.html", tmp_path / "parity.html"]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding="utf-8")
+    return paths
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 780), (390, 844), (768, 1024), (1280, 900)])
+@pytest.mark.parametrize("index", [0, 1], ids=["bench", "parity"])
+def test_no_page_scrolls_sideways_or_asks_for_anything(
+    browser: Any, pages: list[Path], index: int, width: int, height: int
+) -> None:
+    requested = browser.open(pages[index], screenshot.View(width, height))
+    assert requested == []
+    assert browser.evaluate("innerWidth") == width
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.evaluate("document.body.scrollWidth") <= width
+    loaded = "[...document.images].every(image => image.naturalWidth > 0)"
+    assert browser.evaluate(f"document.images.length > 0 && {loaded}")
+
+
+@pytest.mark.parametrize("index", [0, 1], ids=["bench", "parity"])
+def test_dark_is_dark_and_paper_is_not(browser: Any, pages: list[Path], index: int) -> None:
+    background = "getComputedStyle(document.body).backgroundColor"
+    browser.open(pages[index], screenshot.View(scheme="dark"))
+    assert browser.evaluate(background) == "rgb(19, 21, 24)"
+    browser.open(pages[index], screenshot.View(scheme="dark", media="print"))
+    assert browser.evaluate(background) == "rgba(0, 0, 0, 0)"
+    assert browser.evaluate("getComputedStyle(document.body).color") == "rgb(27, 30, 34)"
+    assert browser.pdf().startswith(b"%PDF")
