@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lama_edge.benchmarks.model_files import manifest_facts
 from lama_edge.benchmarks.sensors import Watch, peak_memory_bytes
 from lama_edge.benchmarks.stopwatch import Policy, measure
 from lama_edge.errors import ModelError
@@ -44,7 +45,7 @@ def describe_model(payload: Mapping[str, Any]) -> dict[str, Any]:
         manifest = runner.manifest
         name, version = runner.version.split()[:2]
         return {
-            "facts": _facts(manifest),
+            "facts": manifest_facts(manifest),
             "quality": _quality(manifest),
             "runtime": f"{name} {version}",
             "provider": runner.provider,
@@ -131,18 +132,6 @@ def size_policy(described: Mapping[str, Any]) -> SizePolicy:
     return SizePolicy(
         None if fixed is None else Size(*fixed), described["multiple"], described["min_size"]
     )
-
-
-def _facts(manifest: Manifest) -> dict[str, Any]:
-    return {
-        "format": str(manifest.format["name"]),
-        "precision": manifest.precision,
-        "io": manifest.io.form,
-        "dft": manifest.dft,
-        "architecture": str(manifest.source.architecture["kind"]),
-        "parameters": manifest.source.parameters,
-        "source_sha256": manifest.source.sha256,
-    }
 
 
 def _quality(manifest: Manifest) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Which files a model is made of: external data and folders included, for its size and hash."""
+"""What documents say of a model: the files it is made of, their size and hash, its manifest."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import hashlib
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lama_edge.errors import ModelError
 from lama_edge.files import sha256_of
+from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME, is_zoo_name
 from lama_edge.models.zoo import required_path, zoo_entry
 
@@ -124,3 +126,16 @@ def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             raise ValueError("a number is too long")
+
+
+def manifest_facts(manifest: Manifest) -> dict[str, Any]:
+    """Return what a document's ``model`` takes from the manifest."""
+    return {
+        "format": str(manifest.format["name"]),
+        "precision": manifest.precision,
+        "io": manifest.io.form,
+        "dft": manifest.dft,
+        "architecture": str(manifest.source.architecture["kind"]),
+        "parameters": manifest.source.parameters,
+        "source_sha256": manifest.source.sha256,
+    }

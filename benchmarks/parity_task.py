@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.benchmarks.model_files import located, model_sha256, model_size_bytes
+from lama_edge.benchmarks.model_files import located, manifest_facts, model_sha256, model_size_bytes
 from lama_edge.errors import LamaEdgeError, ParityError
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import CHECKPOINT_SUFFIXES, is_zoo_name
@@ -94,16 +94,7 @@ def model_record(model: str, manifest: Manifest | None) -> dict[str, Any]:
     }
     if manifest is None:
         return {**record, **dict.fromkeys(_KNOWN_ONCE_OPEN)}
-    return {
-        **record,
-        "format": str(manifest.format["name"]),
-        "precision": manifest.precision,
-        "io": manifest.io.form,
-        "dft": manifest.dft,
-        "architecture": str(manifest.source.architecture["kind"]),
-        "parameters": manifest.source.parameters,
-        "source_sha256": manifest.source.sha256,
-    }
+    return {**record, **manifest_facts(manifest)}
 
 
 def base_name(model: str) -> str:

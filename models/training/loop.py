@@ -1,203 +1,158 @@
-"""The training loop itself: recipe, losses, steps, averaging, checkpoints.
+"""The training loop: one step of each network per batch, and the steps of a run.
 
 `lama_edge.models.training.train` is its command line.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from lama_edge.errors import CheckpointError, needs_extra
-from lama_edge.files import atomic_output
-from lama_edge.models.config import FfcResnetConfig, config_from_dict
-from lama_edge.models.generators.ffc_resnet import FfcResnetBlock, FfcResnetGenerator
-from lama_edge.models.training.data import BatchStream, DataSettings
+from lama_edge.errors import needs_extra
+from lama_edge.models.training.data import BatchStream, DataSettings, PictureSource
+from lama_edge.models.training.losses import (
+    LossWeights,
+    discriminator_adversarial,
+    feature_matching,
+    generator_adversarial,
+    masked_l1,
+    r1_penalty,
+    reconstruction,
+)
+from lama_edge.models.training.parallel import ALONE, Group, TrainingError
+from lama_edge.models.training.perceptual import SegmentationFeatures, perceptual_loss
+from lama_edge.models.training.settings import TrainSettings
+from lama_edge.models.training.state import (
+    Adversary,
+    TrainState,
+    running_statistics,
+    set_rates,
+    update_average,
+)
 
 with needs_extra("export"):
     import torch
-    from torch import Tensor
-    from torch.nn.functional import avg_pool2d
+    from torch import Tensor, nn
     from torch.utils.data import DataLoader
 
-_BRANCH_GAIN = 0.2
-_COARSE_PIXELS = 8
+_MAX_GRADIENT_NORM = 1.0
+
+LOSSES = (
+    "hole_l1",
+    "known_l1",
+    "reconstruction",
+    "teacher_l1",
+    "perceptual",
+    "adversarial",
+    "feature_matching",
+    "discriminator",
+    "real_logit",
+    "fake_logit",
+    "r1",
+)
+Values = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """The recipe.
+class Guides:
+    """Frozen networks that a generator may learn from.
 
     Attributes:
-        minutes: budget of wall-clock time, which the learning rate's schedule follows.
-        max_steps: budget in steps; the run ends with whichever budget is spent first.
-        config: the generator to train.
-        learning_rate: of AdamW after the warm-up; a cosine takes it to 0 at the budget's end.
-        weight_decay: of AdamW.
-        hole_weight: of an error in the hole.
-        known_weight: of an error elsewhere; the network has no skip connections, so it cannot
-            carry a colour into the hole before it has learned to reproduce colours at all.
-        coarse_weight: of the L1 on means over blocks of 8 by 8 pixels, for colours.
-        gradient_weight: of the L1 on differences between neighbours, for edges.
-        ema_decay: of the averaged weights that are saved.
-        warmup_steps: over which the learning rate rises.
-        bfloat16: compute the network's convolutions in bfloat16; on a CPU with AMX a step takes
-            0.7 times as long. Weights, losses and averages stay float32.
-        loader_workers: processes that draw scenes; 0 draws them in this one.
+        teacher: a bigger generator; its fills stand beside the truth, or in its place.
+        perceptual: the segmentation network of the perceptual loss.
     """
 
-    minutes: float = math.inf
-    max_steps: float = math.inf
-    config: FfcResnetConfig = field(default_factory=lambda: FfcResnetConfig(ngf=16, n_blocks=5))
-    learning_rate: float = 2e-3
-    weight_decay: float = 1e-2
-    hole_weight: float = 5.0
-    known_weight: float = 1.0
-    coarse_weight: float = 1.0
-    gradient_weight: float = 0.5
-    ema_decay: float = 0.999
-    warmup_steps: int = 200
-    bfloat16: bool = False
-    loader_workers: int = 1
-
-
-@dataclass
-class TrainState:
-    """What changes from step to step, and what a checkpoint holds."""
-
-    generator: FfcResnetGenerator
-    average: FfcResnetGenerator
-    optimizer: torch.optim.AdamW
-    step: int = 0
-    elapsed_s: float = 0.0
+    teacher: nn.Module | None = None
+    perceptual: SegmentationFeatures | None = None
 
 
 @dataclass(frozen=True)
-class Losses:
-    """One step's losses; `total` carries the graph."""
+class Batch:
+    """What a step sees.
 
-    total: Tensor
-    hole_l1: Tensor
-
-
-def new_state(settings: TrainSettings, seed: int) -> TrainState:
-    """Build an untrained generator, its average and its optimizer from a seed."""
-    torch.manual_seed(seed)
-    # On x86 channels-last convolutions train this network 1.5 times as fast.
-    generator = FfcResnetGenerator(settings.config)
-    generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    # Faint residual branches leave nearly an autoencoder, which learns colours sooner. Zero would
-    # kill them: the ReLU behind this norm passes no gradient there.
-    for block in generator.modules():
-        if isinstance(block, FfcResnetBlock):
-            for norm in (block.conv2.bn_l, block.conv2.bn_g):
-                if norm is not None:
-                    torch.nn.init.constant_(norm.weight, _BRANCH_GAIN)
-    average = copy.deepcopy(generator).eval().requires_grad_(False)
-    optimizer = torch.optim.AdamW(
-        generator.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    return TrainState(generator.train(), average, optimizer)
-
-
-def losses(predicted: Tensor, image: Tensor, mask: Tensor, settings: TrainSettings) -> Losses:
-    """Weigh up a prediction.
-
-    Args:
-        predicted: float32 [N,3,H,W] in [0,1], the raw fill.
-        image: float32 [N,3,H,W] in [0,1], the truth.
+    Attributes:
+        image: float32 [N,3,H,W] RGB in [0,1], the truth.
         mask: float32 [N,1,H,W], 1 = hole.
-        settings: the weights of the terms.
+        masked: float32 [N,4,H,W], the generator's input.
     """
-    error = predicted - image
-    weighted = error * (settings.hole_weight * mask + settings.known_weight * (1 - mask))
-    gradient_l1 = weighted.diff(dim=2).abs().mean() + weighted.diff(dim=3).abs().mean()
-    total = (
-        weighted.abs().mean()
-        + settings.coarse_weight * avg_pool2d(weighted, _COARSE_PIXELS).abs().mean()
-        + settings.gradient_weight * gradient_l1
+
+    image: Tensor
+    mask: Tensor
+    masked: Tensor
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the discriminator says of a batch; the features are of every layer."""
+
+    real_logits: Tensor
+    fake_logits: Tensor
+    real_features: list[Tensor]
+    fake_features: list[Tensor]
+
+
+def make_batch(image: Tensor, mask: Tensor, device: str) -> Batch:
+    """Move a picture and its mask to the device, with the generator's input."""
+    image, mask = image.to(device), mask.to(device)
+    masked = torch.cat([image * (1 - mask), mask], dim=1)
+    return Batch(
+        image.contiguous(memory_format=torch.channels_last),
+        mask,
+        masked.contiguous(memory_format=torch.channels_last),
     )
-    hole_l1 = (error.detach().abs() * mask).sum() / (3 * mask.sum())
-    return Losses(total, hole_l1)
 
 
-def progress(state: TrainState, settings: TrainSettings) -> float:
-    """Share of the budget that is spent, 0 to 1."""
-    spent = max(state.elapsed_s / (60 * settings.minutes), state.step / settings.max_steps)
-    return min(1.0, spent)
+def train_step(
+    state: TrainState,
+    batch: Batch,
+    settings: TrainSettings,
+    guides: Guides = Guides(),
+    group: Group = ALONE,
+) -> Values:
+    """Take one step in place: gradients, weights, average.
 
+    In the adversarial phase both networks' gradients come from one pass of each. LaMa's code
+    runs the generator again, after its update, for the discriminator's step; here that step sees
+    the fill from just before.
 
-def learning_rate(state: TrainState, settings: TrainSettings) -> float:
-    """Warm up linearly, then follow a cosine to 0 at the budget's end."""
-    warmup = min(1.0, (state.step + 1) / settings.warmup_steps)
-    cosine = 0.5 * (1 + math.cos(math.pi * progress(state, settings)))
-    return settings.learning_rate * warmup * cosine
-
-
-def train_step(state: TrainState, image: Tensor, mask: Tensor, settings: TrainSettings) -> Losses:
-    """Take one step in place: gradient, weights, average."""
-    for group in state.optimizer.param_groups:
-        group["lr"] = learning_rate(state, settings)
-    x = torch.cat([image * (1 - mask), mask], dim=1).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
-        predicted = state.generator(x)
-    result = losses(predicted.float(), image, mask, settings)
-    state.optimizer.zero_grad(set_to_none=True)
-    result.total.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(state.generator.parameters(), 1.0)
-    state.optimizer.step()
-    state.step += 1
-    _update_average(state, settings)
-    return result
-
-
-@torch.no_grad()
-def _update_average(state: TrainState, settings: TrainSettings) -> None:
-    """Move the average; batch-norm statistics move with the weights they belong to."""
-    decay = min(settings.ema_decay, (1 + state.step) / (10 + state.step))
-    current = state.generator.state_dict()
-    for name, value in state.average.state_dict().items():
-        if value.is_floating_point():
-            value.lerp_(current[name], 1 - decay)
-        else:
-            value.copy_(current[name])
-
-
-def save_checkpoint(path: Path, state: TrainState) -> None:
-    """Write everything that `load_checkpoint` needs to go on as if nothing had happened."""
-    document = {
-        "config": state.generator.config.to_dict(),
-        "generator": state.generator.state_dict(),
-        "average": state.average.state_dict(),
-        "optimizer": state.optimizer.state_dict(),
-        "step": state.step,
-        "elapsed_s": state.elapsed_s,
-    }
-    with atomic_output(path) as temporary:
-        torch.save(document, temporary)
-
-
-def load_checkpoint(path: Path, settings: TrainSettings) -> TrainState:
-    """Read a checkpoint written by `save_checkpoint`.
-
-    Raises:
-        CheckpointError: when there is none, or it is of another generator.
+    Returns:
+        Every loss's value, unweighted.
     """
-    if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint {str(path)!r} to resume from")
-    document = torch.load(path, weights_only=True)
-    if config_from_dict(document["config"]) != settings.config:
-        raise CheckpointError(f"{str(path)!r} is of another generator: {document['config']}")
-    state = new_state(settings, seed=0)
-    state.generator.load_state_dict(document["generator"])
-    state.average.load_state_dict(document["average"])
-    state.optimizer.load_state_dict(document["optimizer"])
-    state.step, state.elapsed_s = document["step"], document["elapsed_s"]
-    return state
+    set_rates(state, settings)
+    weights = settings.weights_at(state.step)
+    adversary = state.adversary if settings.is_adversarial(state.step) else None
+    with _autocast(settings):
+        predicted = state.generator(batch.masked)
+    predicted = predicted.float()
+    # The losses see a leaf, so that the discriminator's backward pass ends there.
+    fill = predicted.detach().requires_grad_()
+    values: dict[str, Tensor] = {}
+    total = _supervised(fill, batch, weights, settings, guides, values)
+    networks: list[nn.Module] = [state.generator]
+    if adversary is not None:
+        with_r1 = weights.r1 > 0 and state.step % settings.r1_every == 0
+        image = batch.image.detach().requires_grad_(with_r1)
+        judgement = _judge(adversary, image, fill, settings, with_r1=with_r1)
+        total = total + _adversarial(judgement, weights, values)
+        (gradient,) = torch.autograd.grad(total, fill, retain_graph=True)
+        own = _discriminator_loss(judgement, image, batch.mask, values, weights, settings)
+        _set_gradients(adversary.discriminator, own)
+        networks.append(adversary.discriminator)
+    else:
+        (gradient,) = torch.autograd.grad(total, fill)
+    _clear_gradients(state.generator)
+    predicted.backward(gradient)
+    _share(state, networks, group)
+    torch.nn.utils.clip_grad_norm_(state.generator.parameters(), _MAX_GRADIENT_NORM)
+    state.muon.step()
+    state.adamw.step()
+    if adversary is not None:
+        adversary.adam.step()
+    state.step += 1
+    update_average(state, settings.ema_decay)
+    return {name: float(value.detach()) for name, value in values.items()}
 
 
 def train(
@@ -205,7 +160,10 @@ def train(
     settings: TrainSettings,
     data: DataSettings,
     *,
-    report: Callable[[TrainState, Losses], None],
+    report: Callable[[TrainState, Values], None],
+    source: PictureSource,
+    guides: Guides = Guides(),
+    group: Group = ALONE,
 ) -> None:
     """Train in place until the budget is spent.
 
@@ -214,14 +172,122 @@ def train(
         settings: the recipe and its budget.
         data: what the batches are made of.
         report: called after every step.
+        source: of the training pictures.
+        guides: frozen networks to learn from.
+        group: the processes that train together; their batches differ, their weights do not.
+
+    Raises:
+        TrainingError: when a loss is no number any more.
     """
-    loader = DataLoader(
-        BatchStream(data, state.step), batch_size=None, num_workers=settings.loader_workers
-    )
+    if settings.progress(state.step, state.elapsed_s) >= 1:
+        return
+    stream = BatchStream(data, source, first_step=state.step, rank=group.rank)
+    loader = DataLoader(stream, batch_size=None, num_workers=data.workers)
     before_s, start_s = state.elapsed_s, time.monotonic()
     for image, mask in loader:
-        if progress(state, settings) >= 1:
-            return
-        result = train_step(state, image, mask, settings)
+        batch = make_batch(image, mask, settings.device)
+        values = train_step(state, batch, settings, guides, group)
+        _require_finite(values, state.step)
         state.elapsed_s = before_s + time.monotonic() - start_s
-        report(state, result)
+        state.elapsed_s = group.mean(state.elapsed_s)
+        report(state, values)
+        if settings.progress(state.step, state.elapsed_s) >= 1:
+            return
+
+
+def _require_finite(values: Values, step: int) -> None:
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss {name} is {value} at step {step}: resume from the last checkpoint with "
+                "lower learning rates or another balance of the losses"
+            )
+
+
+def _supervised(
+    fill: Tensor,
+    batch: Batch,
+    weights: LossWeights,
+    settings: TrainSettings,
+    guides: Guides,
+    values: dict[str, Tensor],
+) -> Tensor:
+    """Weigh up the fill against the truth and, where there is one, the teacher's fill."""
+    image, mask = batch.image, batch.mask
+    values["hole_l1"] = masked_l1(fill.detach(), image, mask)
+    values["known_l1"] = masked_l1(fill.detach(), image, 1 - mask)
+    pixel_weights = weights.hole * mask + weights.known * (1 - mask)
+    total = values["reconstruction"] = reconstruction(fill, image, pixel_weights, weights)
+    if guides.teacher is not None and weights.teacher > 0:
+        with torch.no_grad(), _autocast(settings):
+            target = guides.teacher(batch.masked).float()
+        values["teacher_l1"] = masked_l1(fill.detach(), target, mask)
+        total = total + reconstruction(fill, target, weights.teacher * mask, weights)
+    if guides.perceptual is not None and weights.perceptual > 0:
+        with _autocast(settings):
+            values["perceptual"] = perceptual_loss(guides.perceptual, fill, image)
+        total = total + weights.perceptual * values["perceptual"]
+    return total
+
+
+def _judge(
+    adversary: Adversary, image: Tensor, fill: Tensor, settings: TrainSettings, *, with_r1: bool
+) -> Judgement:
+    """Run the discriminator; where the penalty follows, on pictures in float32."""
+    with _autocast(settings, enabled=not with_r1):
+        real_logits, real_features = adversary.discriminator(image)
+    with _autocast(settings):
+        fake_logits, fake_features = adversary.discriminator(fill)
+    return Judgement(real_logits.float(), fake_logits.float(), real_features, fake_features)
+
+
+def _adversarial(judgement: Judgement, weights: LossWeights, values: dict[str, Tensor]) -> Tensor:
+    adversarial = values["adversarial"] = generator_adversarial(judgement.fake_logits)
+    matching = values["feature_matching"] = feature_matching(
+        judgement.fake_features, judgement.real_features
+    )
+    return weights.adversarial * adversarial + weights.feature_matching * matching
+
+
+def _discriminator_loss(
+    judgement: Judgement,
+    image: Tensor,
+    mask: Tensor,
+    values: dict[str, Tensor],
+    weights: LossWeights,
+    settings: TrainSettings,
+) -> Tensor:
+    own = values["discriminator"] = discriminator_adversarial(
+        judgement.real_logits, judgement.fake_logits, mask
+    )
+    values["real_logit"] = judgement.real_logits.mean()
+    values["fake_logit"] = judgement.fake_logits.mean()
+    if image.requires_grad:
+        penalty = values["r1"] = r1_penalty(judgement.real_logits, image)
+        own = own + weights.r1 * settings.r1_every * penalty
+    return own
+
+
+def _set_gradients(network: nn.Module, loss: Tensor) -> None:
+    parameters = list(network.parameters())
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        parameter.grad = gradient
+
+
+def _clear_gradients(network: nn.Module) -> None:
+    for parameter in network.parameters():
+        parameter.grad = None
+
+
+@torch.no_grad()
+def _share(state: TrainState, networks: list[nn.Module], group: Group) -> None:
+    """Give every process the mean gradients and running statistics of all."""
+    shared: list[Tensor] = []
+    for network in networks:
+        shared += [p.grad for p in network.parameters() if p.grad is not None]
+        shared += running_statistics(network)
+    group.average(shared)
+
+
+def _autocast(settings: TrainSettings, *, enabled: bool = True) -> torch.autocast:
+    return torch.autocast(settings.device, torch.bfloat16, enabled=settings.bfloat16 and enabled)

@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 from lama_edge.errors import CheckpointError
 from lama_edge.models.config import FfcResnetConfig, config_from_dict
 from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
-from lama_edge.models.training.train import main
 from lama_edge.models.training.weights import load_weights, save_weights
 
 TINY = FfcResnetConfig(ngf=4, n_blocks=1)
@@ -70,11 +69,3 @@ def test_files_that_hold_no_such_generator_are_refused(tmp_path):
     save_file({"a": torch.zeros(1)}, str(path), metadata=metadata)
     with pytest.raises(CheckpointError):
         load_weights(path)
-
-
-def test_the_command_refuses_a_folder_with_a_run_and_a_resume_without_one(tmp_path, capsys):
-    assert main(["--out", str(tmp_path), "--resume"]) == 2
-    assert "no checkpoint" in capsys.readouterr().err
-    (tmp_path / "checkpoint.pt").touch()
-    assert main(["--out", str(tmp_path)]) == 2
-    assert "--resume" in capsys.readouterr().err

@@ -1,0 +1,149 @@
+"""The losses of LaMa's recipe, and the reconstruction terms that small generators need.
+
+Suvorov et al., "Resolution-robust Large Mask Inpainting with Fourier Convolutions", WACV 2022
+(arXiv 2109.07161), section 2.3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+
+from lama_edge.errors import UsageError, needs_extra
+
+with needs_extra("export"):
+    import torch
+    from torch import Tensor
+    from torch.nn.functional import avg_pool2d, interpolate, mse_loss, softplus
+
+_COARSE_PIXELS = 8
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What each loss counts for; 0 leaves it out.
+
+    Attributes:
+        known: of the L1 on known pixels. A generator has no skip connections: before it has
+            learned to reproduce colours it cannot carry one into the hole.
+        hole: of the L1 on the hole. LaMa has none, its perceptual loss does that work.
+        coarse: of the L1 on means over blocks of 8 by 8 pixels, relative to the two above; for
+            colours.
+        gradient: of the L1 on differences between neighbours, relative to the same; for edges.
+        teacher: of the same terms in the hole, towards a teacher's fill.
+        adversarial: of the generator's adversarial loss.
+        r1: of the gradient penalty, within the discriminator's loss.
+        feature_matching: of the distance between the discriminator's features.
+        perceptual: of the distance between a segmentation network's features.
+
+    Raises:
+        UsageError: when a weight is negative or no number.
+    """
+
+    known: float = 10.0
+    hole: float = 10.0
+    coarse: float = 1.0
+    gradient: float = 0.5
+    teacher: float = 10.0
+    adversarial: float = 10.0
+    r1: float = 0.001
+    feature_matching: float = 100.0
+    perceptual: float = 30.0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not (math.isfinite(value) and value >= 0):
+                raise UsageError(f"the loss weight {name} is {value}: give a number from 0 on")
+
+
+# Before the adversarial phase: the hole counts most, and there is no discriminator.
+RECONSTRUCTION_WEIGHTS = LossWeights(
+    known=1.0, hole=5.0, teacher=5.0, adversarial=0.0, feature_matching=0.0, perceptual=0.0
+)
+
+
+def with_weights(weights: LossWeights, changes: Sequence[str]) -> LossWeights:
+    """Return the weights with changes spelled ``name=value``.
+
+    Raises:
+        UsageError: when a name is unknown or a value no number from 0 on.
+    """
+    names = [field.name for field in fields(LossWeights)]
+    for change in changes:
+        name, _, text = change.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            raise UsageError(f"the loss weight {change!r} is not of the form name=number") from None
+        if name not in names:
+            raise UsageError(f"there is no loss {name!r}: the losses are {', '.join(names)}")
+        weights = replace(weights, **{name: value})
+    return weights
+
+
+def reconstruction(
+    predicted: Tensor, target: Tensor, pixel_weights: Tensor, weights: LossWeights
+) -> Tensor:
+    """Weigh up the distance to a target: L1, L1 of block means and L1 of differences.
+
+    Args:
+        predicted: float32 [N,3,H,W] in [0,1], the raw fill.
+        target: float32 [N,3,H,W] in [0,1].
+        pixel_weights: float32 [N,1,H,W], of every pixel's error.
+        weights: of the terms; `coarse` and `gradient` are used here.
+    """
+    weighted = (predicted - target) * pixel_weights
+    gradient_l1 = weighted.diff(dim=2).abs().mean() + weighted.diff(dim=3).abs().mean()
+    coarse_l1 = avg_pool2d(weighted, _COARSE_PIXELS).abs().mean()
+    return weighted.abs().mean() + weights.coarse * coarse_l1 + weights.gradient * gradient_l1
+
+
+def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute difference where `mask` is 1: [N,3,H,W] twice and [N,1,H,W] to a scalar."""
+    return ((predicted - target).abs() * mask).sum() / (3 * mask.sum()).clamp(min=1)
+
+
+def generator_adversarial(fake_logits: Tensor) -> Tensor:
+    """Non-saturating loss: every patch, known ones too, should be taken for real.
+
+    Args:
+        fake_logits: float32 [N,1,h,w], the discriminator's on the raw fill.
+    """
+    return softplus(-fake_logits).mean()
+
+
+def discriminator_adversarial(real_logits: Tensor, fake_logits: Tensor, mask: Tensor) -> Tensor:
+    """Binary cross-entropy with the mask as the fakes' target.
+
+    Only patches in the hole count as fake; in a fill's known part the discriminator is asked to
+    see what it sees in real pictures.
+
+    Args:
+        real_logits: float32 [N,1,h,w], on pictures.
+        fake_logits: float32 [N,1,h,w], on fills.
+        mask: float32 [N,1,H,W], 1 = hole; its nearest pixel stands for a patch.
+    """
+    fake = interpolate(mask, size=fake_logits.shape[-2:], mode="nearest")
+    fake_loss = fake * softplus(fake_logits) + (1 - fake) * softplus(-fake_logits)
+    return softplus(-real_logits).mean() + fake_loss.mean()
+
+
+def r1_penalty(real_logits: Tensor, image: Tensor) -> Tensor:
+    """Mean squared norm of the gradient of a picture's summed logits with respect to it.
+
+    Mescheder et al., "Which Training Methods for GANs do actually Converge?", ICML 2018
+    (arXiv 1801.04406), without their factor 1/2, as LaMa has it.
+
+    Args:
+        real_logits: float32 [N,1,h,w], computed from `image`.
+        image: float32 [N,3,H,W] that requires a gradient.
+    """
+    (gradient,) = torch.autograd.grad(real_logits.sum(), image, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean()
+
+
+def feature_matching(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """Mean over the layers of the mean squared difference; gradients reach `fake` alone."""
+    distances = [mse_loss(f.float(), r.detach().float()) for f, r in zip(fake, real, strict=True)]
+    return torch.stack(distances).mean()
