@@ -6,9 +6,11 @@ because much of a small network's step does not thread.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -106,6 +108,7 @@ def _wait(context: ProcessContext, folder: Path) -> None:
 
 
 def _member(rank: int, size: int, folder: Path, work: Callable[[Group], None]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
     try:
         torch.distributed.init_process_group(
@@ -117,6 +120,14 @@ def _member(rank: int, size: int, folder: Path, work: Callable[[Group], None]) -
     except Exception as error:
         traceback.print_exc()
         _leave(folder, rank, f"process {rank}: {type(error).__name__}: {one_line(error)}")
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its children, and they would train on for nobody."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(_FAILED)
 
 
 def _leave(folder: Path, rank: int, message: str) -> None:

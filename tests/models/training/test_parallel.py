@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -60,6 +62,15 @@ def work(group):
     while True:
         group.mean(1.0)
 """
+ENDLESS = """
+import os, pathlib, sys
+from lama_edge.models.training.parallel import run_group
+
+def work(group):
+    pathlib.Path(sys.argv[1], f"pid-{group.rank}").write_text(str(os.getpid()))
+    while True:
+        group.mean(1.0)
+"""
 MAIN = """
 if __name__ == "__main__":
     try:
@@ -110,3 +121,22 @@ def test_one_process_is_its_own_mean():
     ALONE.average([tensor])
     assert tensor.tolist() == [1.0, 2.0]
     assert ALONE.mean(0.1) == 0.1
+
+
+def test_children_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(ENDLESS + MAIN)
+    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)])
+    try:
+        notes = [tmp_path / f"pid-{rank}" for rank in range(2)]
+        deadline = time.monotonic() + TIMEOUT_S
+        while not all(note.exists() and note.read_text() for note in notes):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        parent.kill()
+        parent.wait()
+    for pid in (int(note.read_text()) for note in notes):
+        while psutil.pid_exists(pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
