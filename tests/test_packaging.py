@@ -184,6 +184,6 @@ def test_the_bench_extra_measures_and_compares_without_torch(
     assert "<html" in (tmp_path / "r.html").read_text()
     compared = run("compare", "r.json", "r.json")
     assert compared.returncode == 0, compared.stderr
-    parity = run("parity", model)
+    parity = run("parity", model, "--reference", "lama-tiny")
     assert parity.returncode == 3
     assert 'pip install "lama-edge[export]"' in parity.stderr

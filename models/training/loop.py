@@ -134,7 +134,10 @@ def train_step(
     if adversary is not None:
         with_r1 = weights.r1 > 0 and state.step % settings.r1_every == 0
         image = batch.image.detach().requires_grad_(with_r1)
-        judgement = _judge(adversary, image, fill, settings, with_r1=with_r1)
+        shown = fill
+        if settings.discriminator_input == "inpainted":
+            shown = torch.where(batch.mask > 0, fill, batch.image)
+        judgement = _judge(adversary, image, shown, settings, with_r1=with_r1)
         total = total + _adversarial(judgement, weights, values)
         (gradient,) = torch.autograd.grad(total, fill, retain_graph=True)
         own = _discriminator_loss(judgement, image, batch.mask, values, weights, settings)

@@ -108,7 +108,7 @@ def generator_adversarial(fake_logits: Tensor) -> Tensor:
     """Non-saturating loss: every patch, known ones too, should be taken for real.
 
     Args:
-        fake_logits: float32 [N,1,h,w], the discriminator's on the raw fill.
+        fake_logits: float32 [N,1,h,w], the discriminator's on the fills.
     """
     return softplus(-fake_logits).mean()
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 from lama_edge.errors import UsageError
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.training.discriminator import DiscriminatorConfig
 from lama_edge.models.training.losses import RECONSTRUCTION_WEIGHTS, LossWeights
+
+DiscriminatorInput = Literal["predicted", "inpainted"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,9 @@ class TrainSettings:
         steps: budget in steps; the run ends with whichever budget is spent first.
         generator: the generator to train.
         discriminator: the discriminator of the adversarial phase.
+        discriminator_input: what the discriminator sees of a fill: ``predicted``, the raw fill, as
+            in LaMa's recipe, or ``inpainted``, the fill in the hole and the picture around it. A
+            small generator blurs known pixels too; in its raw fills nothing sets a hole apart.
         adversarial_from: first step of the adversarial phase; LaMa's is 0, None leaves it out.
         reconstruction_weights: of the losses before the adversarial phase.
         adversarial_weights: of the losses in it.
@@ -44,6 +50,7 @@ class TrainSettings:
     steps: float = math.inf
     generator: FfcResnetConfig = field(default_factory=lambda: FfcResnetConfig(ngf=16, n_blocks=5))
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    discriminator_input: DiscriminatorInput = "predicted"
     adversarial_from: int | None = None
     reconstruction_weights: LossWeights = RECONSTRUCTION_WEIGHTS
     adversarial_weights: LossWeights = field(default_factory=LossWeights)

@@ -76,6 +76,7 @@ def _settings(args: argparse.Namespace) -> TrainSettings:
         steps=math.inf if args.steps is None else args.steps,
         generator=_generator(args),
         discriminator=DiscriminatorConfig(args.discriminator_width, args.discriminator_layers),
+        discriminator_input=args.discriminator_input,
         adversarial_from=args.adversarial_from,
         reconstruction_weights=first,
         adversarial_weights=second,
@@ -179,6 +180,12 @@ def _parser() -> argparse.ArgumentParser:
 
     gan = parser.add_argument_group("adversarial phase").add_argument
     gan("--adversarial-from", type=int, metavar="STEP", help="its first step; 0 as published")
+    gan(
+        "--discriminator-input",
+        choices=("predicted", "inpainted"),
+        default="predicted",
+        help="the raw fill, as published, or the fill within the picture",
+    )
     gan("--discriminator-width", type=int, default=64, metavar="N", help="%(default)s")
     gan("--discriminator-layers", type=int, default=4, metavar="N", help="%(default)s")
     gan("--r1-every", type=int, default=1, metavar="STEPS", help="gradient penalty; %(default)s")
