@@ -14,6 +14,7 @@ from lama_edge.errors import needs_extra
 from lama_edge.models.training.data import BatchStream, DataSettings, PictureSource
 from lama_edge.models.training.losses import (
     LossWeights,
+    detail,
     discriminator_adversarial,
     feature_matching,
     generator_adversarial,
@@ -43,6 +44,7 @@ LOSSES = (
     "hole_l1",
     "known_l1",
     "reconstruction",
+    "detail",
     "teacher_l1",
     "perceptual",
     "adversarial",
@@ -221,6 +223,9 @@ def _supervised(
     values["known_l1"] = masked_l1(fill.detach(), image, 1 - mask)
     pixel_weights = weights.hole * mask + weights.known * (1 - mask)
     total = values["reconstruction"] = reconstruction(fill, image, pixel_weights, weights)
+    if weights.detail > 0:
+        values["detail"] = detail(fill, image, mask)
+        total = total + weights.detail * values["detail"]
     if guides.teacher is not None and weights.teacher > 0:
         with torch.no_grad(), _autocast(settings):
             target = guides.teacher(batch.masked).float()

@@ -72,10 +72,14 @@ def test_the_discriminator_moves_in_the_adversarial_phase_alone(batch):
     assert all(math.isfinite(value) for values in seen for value in values.values())
 
 
-def test_the_generators_gradient_is_that_of_all_its_losses(batch):
+@pytest.mark.parametrize("discriminator_input", ["predicted", "inpainted"])
+def test_the_generators_gradient_is_that_of_all_its_losses(batch, discriminator_input):
     """One pass of each network must give what two separate backward passes give."""
     settings = dataclasses.replace(
-        BOTH_PHASES, adversarial_from=0, adversarial_weights=WITHOUT_PERCEPTUAL
+        BOTH_PHASES,
+        adversarial_from=0,
+        adversarial_weights=WITHOUT_PERCEPTUAL,
+        discriminator_input=discriminator_input,
     )
     state = new_state(settings, seed=1)
     generator, discriminator = state.generator, state.adversary.discriminator
@@ -87,7 +91,10 @@ def test_the_generators_gradient_is_that_of_all_its_losses(batch):
     weights = WITHOUT_PERCEPTUAL
     fill = twin(batch.masked)
     real_logits, real_features = judge(batch.image)
-    fake_logits, fake_features = judge(fill)
+    shown = fill
+    if discriminator_input == "inpainted":
+        shown = fill * batch.mask + batch.image * (1 - batch.mask)
+    fake_logits, fake_features = judge(shown)
     (
         losses.reconstruction(fill, batch.image, torch.full_like(batch.mask, 10.0), weights)
         + 10 * losses.generator_adversarial(fake_logits)
@@ -100,7 +107,7 @@ def test_the_generators_gradient_is_that_of_all_its_losses(batch):
     image = batch.image.clone().requires_grad_()
     judge.zero_grad()
     real_logits, _ = judge(image)
-    fake_logits, _ = judge(fill.detach())
+    fake_logits, _ = judge(shown.detach())
     (
         losses.discriminator_adversarial(real_logits, fake_logits, batch.mask)
         + 2 * 0.001 * losses.r1_penalty(real_logits, image)

@@ -11,6 +11,7 @@ import torch
 from lama_edge.errors import UsageError
 from lama_edge.models.training.losses import (
     LossWeights,
+    detail,
     discriminator_adversarial,
     feature_matching,
     generator_adversarial,
@@ -33,6 +34,7 @@ def test_the_defaults_are_the_published_weights_and_an_l1_in_the_hole():
         "hole": 10,
         "coarse": 1,
         "gradient": 0.5,
+        "detail": 0,
         "teacher": 10,
         "adversarial": 10,
         "r1": 0.001,
@@ -150,3 +152,27 @@ def test_weights_change_by_name():
 def test_weights_that_make_no_sense_are_refused(change, message):
     with pytest.raises(UsageError, match=message):
         with_weights(LossWeights(), [change])
+
+
+def test_detail_compares_how_much_there_is_and_not_where() -> None:
+    step = torch.zeros(1, 3, 16, 16)
+    step[..., 4:] = 0.5  # one edge of height 0.5 in every row of the left blocks
+    moved = torch.zeros(1, 3, 16, 16)
+    moved[..., 3:] = 0.5
+    mask = torch.ones(1, 1, 16, 16)
+    assert float(detail(moved, step, mask)) == pytest.approx(0, abs=1e-6)
+    # The edge's gradient of 0.5 in one of eight columns of the two left blocks of four.
+    flat = torch.zeros(1, 3, 16, 16)
+    expected = (math.sqrt(0.25 + 1e-6) - 1e-3) / 8 / 2
+    assert float(detail(flat, step, mask)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_detail_is_of_the_hole_alone_and_its_gradient_finite_where_it_is_flat() -> None:
+    image = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    fill = torch.full_like(image, 0.5).requires_grad_()
+    mask = torch.zeros(1, 1, 16, 16)
+    assert float(detail(fill, image, mask).detach()) == 0
+    mask[..., :8] = 1
+    detail(fill, image, mask).backward()
+    assert torch.isfinite(fill.grad).all()
+    assert not fill.grad[..., 9:].any()
