@@ -106,6 +106,15 @@ def test_bench_prints_a_table_and_writes_what_compare_reads(
     assert _run("compare", out, out) == 0
 
 
+def test_the_page_shows_other_results_beside(model: Path, measured: Path, tmp_path: Path) -> None:
+    document: dict[str, Any] = json.loads(measured.read_text())
+    document["environment"]["chip"] = "Another Chip 9000"
+    other, page = tmp_path / "other.json", tmp_path / "r.html"
+    other.write_text(json.dumps(document))
+    assert _run("bench", model, *QUICK, "--report", page, "--beside", other) == 0
+    assert "Another Chip 9000" in page.read_text()
+
+
 def test_one_model_that_fails_is_told_and_the_others_are_still_measured(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -148,6 +157,8 @@ def test_json_is_the_document(
         (("bench", "MODEL", "--target", "carrier-pigeon"), "carrier-pigeon"),
         (("bench", "MODEL", "--rounds", "0"), "rounds"),
         (("bench", "MODEL", "--out", "no/such/folder/r.json"), "folder"),
+        (("bench", "MODEL", "--beside", "r.json"), "--report"),
+        (("bench", "MODEL", "--report", "r.html", "--beside", "missing.json"), "missing.json"),
         (("compare", "missing.json", "missing.json"), "missing.json"),
         (("parity", "missing.onnx"), "missing.onnx"),
         (("parity", "MODEL", "--report", "no/such/folder/p.html"), "folder"),

@@ -73,6 +73,14 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
         "--cool-down", type=float, default=0.0, metavar="S", help="pause before every round"
     )
     _add_outputs(bench)
+    bench.add_argument(
+        "--beside",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="OTHER.json",
+        help="show this result on the page too, of another device for example; may repeat",
+    )
     bench.set_defaults(command=_bench)
 
 
@@ -170,7 +178,12 @@ def _print_parity(document: dict[str, Any]) -> None:
 
 
 def _bench(options: argparse.Namespace) -> int:
+    from lama_edge.benchmarks.documents import load_bench
+
     _check_outputs(options)
+    if options.beside and options.report is None:
+        raise UsageError("--beside shows other results on the page: add --report OUT.html")
+    others = [load_bench(path) for path in options.beside]
     sizes = tuple(_measured_size(token) for token in options.size or ())
     with stages() as (progress, expect):
         from lama_edge.benchmarks.bench import Bench, run_bench
@@ -192,7 +205,7 @@ def _bench(options: argparse.Namespace) -> int:
     def page() -> str:
         from lama_edge.benchmarks.reports import bench_page
 
-        return bench_page([result.document], pictures=result.pictures)
+        return bench_page([result.document, *others], pictures=result.pictures)
 
     _write_outputs(options, result.document, page)
     if options.json:
