@@ -21,6 +21,7 @@ def test_the_demo_erases_the_object_keeps_the_rest_and_can_run_again(
     printed = capsys.readouterr().out
     assert "$ lama-edge export onnx" in printed
     assert "parity: max difference" in printed
+    assert "<html" in (tmp_path / "out" / "parity.html").read_text()
     assert printed.splitlines()[-1] == f"before, mask and after: {tmp_path / 'out' / 'demo.png'}"
     images = {
         name: np.asarray(Image.open(tmp_path / "out" / f"demo-{name}.png")).astype(int)

@@ -29,6 +29,7 @@ from lama_edge.models.training.comparison import (
 from lama_edge.models.training.metrics import hole_psnr_db
 from lama_edge.models.training.photographs import photograph_samples
 from lama_edge.models.training.samples import Picture, Sample, holdout, periodic_surface
+from lama_edge.models.training.textures import PERIODIC
 
 with needs_extra("export"):
     from torch import nn
@@ -52,7 +53,7 @@ _TINT = (225, 62, 104)
 _HATCH_TINT = (239, 118, 149)
 _HATCH_PERIOD_PX = 10
 _HATCH_WIDTH_PX = 3
-_JPEG_QUALITY = 75
+_JPEG_QUALITY = 48
 _SUFFIXES = (".jpg", ".png")
 _SEARCHED_SCENES = 1000
 # Pillow's own font has no en dash.
@@ -78,10 +79,8 @@ class Section:
     photographs: tuple[str, ...]
 
 
-SECTIONS = (
-    Section(256, ("facade", "bricks", "fence"), ("coffee",)),
-    Section(512, ("checker", "dots", "stripes"), ("brick",)),
-)
+_KINDS = tuple(sorted(PERIODIC))
+SECTIONS = (Section(256, _KINDS, ("coffee",)), Section(512, _KINDS, ("brick",)))
 
 
 @dataclass(frozen=True)

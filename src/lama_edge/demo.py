@@ -1,8 +1,8 @@
 """`make demo`: the whole way once, from the embedded checkpoint to an erased object.
 
 Runs the same commands that a user types, on a photograph that scikit-image carries, and leaves
-everything in one folder: the model, its manifest, the picture, the mask, the result, and the
-three side by side.
+everything in one folder: the model, its manifest, the parity report, the picture, the mask, the
+result, and the three side by side.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def run_demo(folder: Path) -> Path:
 
     model, sheet = folder / "lama-tiny.onnx", folder / "demo.png"
     _command("export", "onnx", "-o", model, "--force")
+    _command("parity", model, "--report", folder / "parity.html")
     _command("inpaint", model, photo, mask, "-o", result)
     with Image.open(result) as after:
         _sheet(picture, hole, after).save(sheet)

@@ -15,17 +15,15 @@ from lama_edge.models.training.samples import holdout
 LARGEST_BYTES = 4 * 10**6
 PICTURES = 24
 # Above the better of Telea and Navier-Stokes, on periodic scenes with wide masks. Measured on 100
-# pictures a side: see the card.
-LEAST_MARGIN_DB = {128: 2.0, 256: 2.0}
-# Of the truth's gradients inside the same holes.
+# pictures a side: 3.96 and 4.53 dB.
+LEAST_MARGIN_DB = {128: 3.0, 256: 3.5}
+# Of the truth's gradients inside the same holes. Measured: 0.88 and 0.89.
 LEAST_SHARPNESS = 0.75
 # On photographs with wide masks a little less than the better classical method is allowed.
-# Measured on 2 masks each: +1.40 dB.
+# Measured on 4 masks each: +0.79 dB.
 LEAST_PHOTOGRAPH_MARGIN_DB = -0.5
 PHOTOGRAPH_PIXELS = 256
 MASKS_EACH = 2
-# The weights of a plain reconstruction loss are not sharp.
-JUDGE_SHARPNESS = False
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +53,6 @@ def test_it_beats_classical_inpainting_on_periodic_scenes(on_periodic_scenes: Co
     assert found.margin_db >= LEAST_MARGIN_DB[found.size]
 
 
-@pytest.mark.skipif(not JUDGE_SHARPNESS, reason="these weights are not trained to be sharp")
 def test_its_fills_are_nearly_as_sharp_as_the_truth(on_periodic_scenes: Comparison) -> None:
     found = on_periodic_scenes
     print(f"{found.size}: sharpness {found.ours.sharpness:.2f}")
