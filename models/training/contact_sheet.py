@@ -53,7 +53,7 @@ _TINT = (225, 62, 104)
 _HATCH_TINT = (239, 118, 149)
 _HATCH_PERIOD_PX = 10
 _HATCH_WIDTH_PX = 3
-_JPEG_QUALITY = 48
+_JPEG_QUALITY = 45
 _SUFFIXES = (".jpg", ".png")
 _SEARCHED_SCENES = 1000
 # Pillow's own font has no en dash.
