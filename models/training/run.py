@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +107,19 @@ def _check_crops(data: DataSettings, config: GeneratorConfig, who: str) -> None:
             )
 
 
+@contextmanager
+def _few_remarks() -> Iterator[None]:
+    """Every picture is decoded many times; a remark on each time would bury the progress bar."""
+    log = logging.getLogger("lama_edge.imaging")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+@_few_remarks()
 def _train(job: TrainJob, group: Group) -> None:
     torch.set_num_threads(job.threads)
     source, samples = _pictures(job, measured=group.is_first)
@@ -134,8 +149,6 @@ def _pictures(job: TrainJob, *, measured: bool) -> tuple[PictureSource, list[Sam
     """Return where training pictures come from, and the holdout where it is wanted."""
     if job.images is None:
         return Scenes(), holdout(_HOLDOUT_PIXELS, _HOLDOUT_COUNT if measured else 0)
-    # Every picture is decoded many times; one remark on each time would bury the progress bar.
-    logging.getLogger("lama_edge.imaging").setLevel(logging.ERROR)
     training, held = split_folder(job.images)
     samples = folder_holdout(held, job.data.picture_pixels) if measured else []
     return PictureFolder(training), samples

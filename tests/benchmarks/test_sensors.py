@@ -81,8 +81,13 @@ def test_boards_tell_their_own_way(tmp_path: Path) -> None:
 def test_another_process_at_work_is_seen_and_ones_own_work_is_not() -> None:
     """Compared with the kernel's own counts, so the limits hold on a busy machine as well."""
     slack_cores = 0.1  # ten ticks of 10 ms over 0.6 s would be 0.17, of which most cancel out
-    burner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    process = psutil.Process(burner.pid)
+    # Started by a process that has ended: a child's work would be one's own.
+    orphan = "import subprocess, sys; print(subprocess.Popen(sys.argv[1:]).pid)"
+    command = [sys.executable, "-c", orphan, sys.executable, "-c", "while True: pass"]
+    started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    process = psutil.Process(int(started.stdout.readline()))
+    started.wait()
     try:
         with Watch() as watch:
             start, own, machine = time.perf_counter(), time.process_time(), psutil.cpu_times()
@@ -92,8 +97,7 @@ def test_another_process_at_work_is_seen_and_ones_own_work_is_not() -> None:
             passed, own = time.perf_counter() - start, time.process_time() - own
             burnt, after = process.cpu_times().user - before, psutil.cpu_times()
     finally:
-        burner.kill()
-        burner.wait()
+        process.kill()
     idle = after.idle + after.iowait - machine.idle - machine.iowait
     assert watch.other_load is not None
     assert watch.other_load >= burnt / passed - slack_cores
