@@ -18,6 +18,8 @@ _KERNEL = 4
 _PADDING = 2
 _SLOPE = 0.2
 _MAX_CHANNELS = 512
+# Brings a picture in [0,1] to about zero mean and unit variance.
+_SCALE, _SHIFT = 4.0, -2.0
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,16 @@ class DiscriminatorConfig:
 class PatchDiscriminator(nn.Module):
     """Convolutions that judge overlapping patches.
 
-    Input: float32 [N,3,H,W] RGB in [0,1]. `forward` returns the logits [N,1,h,w], above 0 for
-    real, and the feature maps of every layer before, for feature matching.
+    Input: float32 [N,C,H,W] in [0,1], RGB and, where C is 4, the mask. `forward` returns the
+    logits [N,1,h,w], above 0 for real, and the feature maps of every layer before, for feature
+    matching.
     """
 
-    def __init__(self, config: DiscriminatorConfig) -> None:
+    def __init__(self, config: DiscriminatorConfig, channels: int = 3) -> None:
         super().__init__()
         self.config = config
         widths = [min(config.width * 2**n, _MAX_CHANNELS) for n in range(config.layers + 1)]
-        stages = [nn.Sequential(_conv(3, widths[0], stride=2), nn.LeakyReLU(_SLOPE))]
+        stages = [nn.Sequential(_conv(channels, widths[0], stride=2), nn.LeakyReLU(_SLOPE))]
         for index in range(1, config.layers + 1):
             stride = 1 if index == config.layers else 2
             stages.append(
@@ -67,6 +70,7 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Judge pictures; see the class."""
+        x = x * _SCALE + _SHIFT
         features: list[Tensor] = []
         for stage in self.stages:
             x = stage(x)
@@ -74,10 +78,12 @@ class PatchDiscriminator(nn.Module):
         return self.judge(x), features
 
 
-def new_discriminator(config: DiscriminatorConfig, seed: int) -> PatchDiscriminator:
+def new_discriminator(
+    config: DiscriminatorConfig, seed: int, channels: int = 3
+) -> PatchDiscriminator:
     """Build an untrained discriminator from a seed, in training mode."""
     torch.manual_seed(seed)
-    return PatchDiscriminator(config).train()
+    return PatchDiscriminator(config, channels).train()
 
 
 def _conv(inputs: int, outputs: int, *, stride: int) -> nn.Conv2d:

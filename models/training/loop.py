@@ -16,6 +16,7 @@ from lama_edge.models.training.losses import (
     LossWeights,
     detail,
     discriminator_adversarial,
+    discriminator_in_hole,
     feature_matching,
     generator_adversarial,
     masked_l1,
@@ -136,11 +137,8 @@ def train_step(
     if adversary is not None:
         with_r1 = weights.r1 > 0 and state.step % settings.r1_every == 0
         image = batch.image.detach().requires_grad_(with_r1)
-        shown = fill
-        if settings.discriminator_input == "inpainted":
-            shown = torch.where(batch.mask > 0, fill, batch.image)
-        judgement = _judge(adversary, image, shown, settings, with_r1=with_r1)
-        total = total + _adversarial(judgement, weights, values)
+        judgement = _judge(adversary, image, fill, batch.mask, settings, with_r1=with_r1)
+        total = total + _adversarial(judgement, batch.mask, values, weights, settings)
         (gradient,) = torch.autograd.grad(total, fill, retain_graph=True)
         own = _discriminator_loss(judgement, image, batch.mask, values, weights, settings)
         _set_gradients(adversary.discriminator, own)
@@ -239,18 +237,45 @@ def _supervised(
 
 
 def _judge(
-    adversary: Adversary, image: Tensor, fill: Tensor, settings: TrainSettings, *, with_r1: bool
+    adversary: Adversary,
+    image: Tensor,
+    fill: Tensor,
+    mask: Tensor,
+    settings: TrainSettings,
+    *,
+    with_r1: bool,
 ) -> Judgement:
-    """Run the discriminator; where the penalty follows, on pictures in float32."""
+    """Run the discriminator on pictures and fills in one batch; with the penalty, in float32.
+
+    In two batches each batch norm would take out the very difference of means and variances that
+    tells fills from pictures.
+    """
+    shown = torch.cat([image, fill])
+    if settings.discriminator_input == "inpainted":
+        composite = torch.where(mask > 0, fill, image.detach())
+        shown = torch.cat([torch.cat([image, composite]), torch.cat([mask, mask])], dim=1)
     with _autocast(settings, enabled=not with_r1):
-        real_logits, real_features = adversary.discriminator(image)
-    with _autocast(settings):
-        fake_logits, fake_features = adversary.discriminator(fill)
-    return Judgement(real_logits.float(), fake_logits.float(), real_features, fake_features)
+        logits, features = adversary.discriminator(shown)
+    count = len(image)
+    return Judgement(
+        logits[:count].float(),
+        logits[count:].float(),
+        [feature[:count] for feature in features],
+        [feature[count:] for feature in features],
+    )
 
 
-def _adversarial(judgement: Judgement, weights: LossWeights, values: dict[str, Tensor]) -> Tensor:
-    adversarial = values["adversarial"] = generator_adversarial(judgement.fake_logits)
+def _adversarial(
+    judgement: Judgement,
+    mask: Tensor,
+    values: dict[str, Tensor],
+    weights: LossWeights,
+    settings: TrainSettings,
+) -> Tensor:
+    in_hole = settings.discriminator_input == "inpainted"
+    adversarial = values["adversarial"] = generator_adversarial(
+        judgement.fake_logits, mask if in_hole else None
+    )
     matching = values["feature_matching"] = feature_matching(
         judgement.fake_features, judgement.real_features
     )
@@ -265,9 +290,9 @@ def _discriminator_loss(
     weights: LossWeights,
     settings: TrainSettings,
 ) -> Tensor:
-    own = values["discriminator"] = discriminator_adversarial(
-        judgement.real_logits, judgement.fake_logits, mask
-    )
+    in_hole = settings.discriminator_input == "inpainted"
+    loss = discriminator_in_hole if in_hole else discriminator_adversarial
+    own = values["discriminator"] = loss(judgement.real_logits, judgement.fake_logits, mask)
     values["real_logit"] = judgement.real_logits.mean()
     values["fake_logit"] = judgement.fake_logits.mean()
     if image.requires_grad:

@@ -33,8 +33,8 @@ class LossWeights:
         coarse: of the L1 on means over blocks of 8 by 8 pixels, relative to the two above; for
             colours.
         gradient: of the L1 on differences between neighbours, relative to the same; for edges.
-        detail: of the L1 on the mean gradient magnitudes of the hole's 8 by 8 blocks: as much
-            detail as in the truth, wherever it lies. LaMa has none.
+        detail: of the L1 on the mean gradient magnitudes of the hole's 8 by 8 blocks, brightness
+            and colour each: as much detail as in the truth, wherever it lies. LaMa has none.
         teacher: of the same terms in the hole, towards a teacher's fill.
         adversarial: of the generator's adversarial loss.
         r1: of the gradient penalty, within the discriminator's loss.
@@ -108,7 +108,8 @@ def detail(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Compare how much detail blocks of the hole have, not where it lies.
 
     An L1 on pixels or on their differences prefers blur to detail that is a pixel off; the mean
-    gradient magnitude of a block does not.
+    gradient magnitude of a block does not. Brightness and two colour differences are compared
+    each by itself: of brightness alone, detail could be made out of coloured noise.
 
     Args:
         predicted: float32 [N,3,H,W] in [0,1], the raw fill.
@@ -116,7 +117,8 @@ def detail(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         mask: float32 [N,1,H,W], 1 = hole.
 
     Returns:
-        The mean absolute difference of the blocks' gradient magnitudes, on the 0-to-1 scale.
+        The mean absolute difference of the blocks' gradient magnitudes, on the 0-to-1 scale,
+        summed over brightness and colours.
     """
     missing = (_gradient_magnitude(predicted) - _gradient_magnitude(target)) * mask
     blocks = avg_pool2d(missing, _BLOCK_PIXELS).abs().sum()
@@ -124,9 +126,10 @@ def detail(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 def _gradient_magnitude(image: Tensor) -> Tensor:
-    """Length of the brightness's gradient by forward differences: [N,3,H,W] to [N,1,H,W]."""
-    brightness = image.mean(dim=1, keepdim=True)
-    down, right = brightness.diff(dim=2), brightness.diff(dim=3)
+    """Lengths of the gradients of brightness and colour differences: [N,3,H,W] to the same."""
+    red, green, blue = image.unbind(dim=1)
+    planes = torch.stack([(red + green + blue) / 3, red - green, blue - green], dim=1)
+    down, right = planes.diff(dim=2), planes.diff(dim=3)
     squared = pad(down.square(), (0, 0, 0, 1)) + pad(right.square(), (0, 1, 0, 0))
     return (squared + _FLAT).sqrt()
 
@@ -136,13 +139,14 @@ def masked_l1(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return ((predicted - target).abs() * mask).sum() / (3 * mask.sum()).clamp(min=1)
 
 
-def generator_adversarial(fake_logits: Tensor) -> Tensor:
+def generator_adversarial(fake_logits: Tensor, mask: Tensor | None = None) -> Tensor:
     """Non-saturating loss: every patch, known ones too, should be taken for real.
 
     Args:
         fake_logits: float32 [N,1,h,w], the discriminator's on the fills.
+        mask: float32 [N,1,H,W], 1 = hole, where patches in the hole alone count; else None.
     """
-    return softplus(-fake_logits).mean()
+    return _patch_mean(softplus(-fake_logits), mask)
 
 
 def discriminator_adversarial(real_logits: Tensor, fake_logits: Tensor, mask: Tensor) -> Tensor:
@@ -156,9 +160,34 @@ def discriminator_adversarial(real_logits: Tensor, fake_logits: Tensor, mask: Te
         fake_logits: float32 [N,1,h,w], on fills.
         mask: float32 [N,1,H,W], 1 = hole; its nearest pixel stands for a patch.
     """
-    fake = interpolate(mask, size=fake_logits.shape[-2:], mode="nearest")
+    fake = _patches(mask, fake_logits)
     fake_loss = fake * softplus(fake_logits) + (1 - fake) * softplus(-fake_logits)
     return softplus(-real_logits).mean() + fake_loss.mean()
+
+
+def discriminator_in_hole(real_logits: Tensor, fake_logits: Tensor, mask: Tensor) -> Tensor:
+    """Binary cross-entropy of patches in the hole: real in pictures, fake in fills.
+
+    Holes are a small share of a batch; where known patches count too, their weight keeps a
+    discriminator from learning anything but that share.
+
+    Args:
+        real_logits: float32 [N,1,h,w], on pictures.
+        fake_logits: float32 [N,1,h,w], on fills within the pictures.
+        mask: float32 [N,1,H,W], 1 = hole; its nearest pixel stands for a patch.
+    """
+    return _patch_mean(softplus(-real_logits) + softplus(fake_logits), mask)
+
+
+def _patch_mean(losses: Tensor, mask: Tensor | None) -> Tensor:
+    if mask is None:
+        return losses.mean()
+    weights = _patches(mask, losses)
+    return (weights * losses).sum() / weights.sum().clamp(min=1)
+
+
+def _patches(mask: Tensor, logits: Tensor) -> Tensor:
+    return interpolate(mask, size=logits.shape[-2:], mode="nearest")
 
 
 def r1_penalty(real_logits: Tensor, image: Tensor) -> Tensor:

@@ -24,8 +24,9 @@ class TrainSettings:
         generator: the generator to train.
         discriminator: the discriminator of the adversarial phase.
         discriminator_input: what the discriminator sees of a fill: ``predicted``, the raw fill, as
-            in LaMa's recipe, or ``inpainted``, the fill in the hole and the picture around it. A
-            small generator blurs known pixels too; in its raw fills nothing sets a hole apart.
+            in LaMa's recipe, or ``inpainted``, the fill in the hole, the picture around it and the
+            mask; then patches in the hole alone count, real and fake alike. A small generator
+            blurs known pixels too: in its raw fills nothing sets a hole apart.
         adversarial_from: first step of the adversarial phase; LaMa's is 0, None leaves it out.
         reconstruction_weights: of the losses before the adversarial phase.
         adversarial_weights: of the losses in it.
@@ -81,6 +82,11 @@ class TrainSettings:
             if value is not None and not low <= value <= high:
                 option = name.replace("_", "-")
                 raise UsageError(f"--{option} is {value}: give a number from {low} to {high}")
+
+    @property
+    def discriminator_channels(self) -> int:
+        """Channels that the discriminator sees."""
+        return 4 if self.discriminator_input == "inpainted" else 3
 
     def is_adversarial(self, step: int) -> bool:
         """Tell whether a step belongs to the adversarial phase."""

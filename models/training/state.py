@@ -72,7 +72,9 @@ def new_state(settings: TrainSettings, seed: int, initial: nn.Module | None = No
         torch.optim.AdamW(others, lr=settings.adamw_rate, weight_decay=0.0),
     )
     if settings.adversarial_from is not None:
-        discriminator = new_discriminator(settings.discriminator, seed)
+        discriminator = new_discriminator(
+            settings.discriminator, seed, settings.discriminator_channels
+        )
         _channels_last(discriminator.to(settings.device))
         adam = torch.optim.Adam(discriminator.parameters(), lr=settings.discriminator_rate)
         state.adversary = Adversary(discriminator, adam)

@@ -184,7 +184,7 @@ def _parser() -> argparse.ArgumentParser:
         "--discriminator-input",
         choices=("predicted", "inpainted"),
         default="predicted",
-        help="the raw fill, as published, or the fill within the picture",
+        help="the raw fill, as published, or the fill within the picture, and the mask",
     )
     gan("--discriminator-width", type=int, default=64, metavar="N", help="%(default)s")
     gan("--discriminator-layers", type=int, default=4, metavar="N", help="%(default)s")

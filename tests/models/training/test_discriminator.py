@@ -39,6 +39,8 @@ def test_the_default_is_the_published_one():
 def test_a_small_one_takes_any_size(side):
     discriminator = new_discriminator(DiscriminatorConfig(4, 2), seed=1)
     logits, features = discriminator(torch.rand(2, 3, side, side))
+    with_mask = new_discriminator(DiscriminatorConfig(4, 2), seed=1, channels=4)
+    assert with_mask(torch.rand(2, 4, side, side))[0].shape == logits.shape
     assert len(features) == 3
     assert logits.shape[:2] == (2, 1)
     assert torch.equal(

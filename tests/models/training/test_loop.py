@@ -88,17 +88,23 @@ def test_the_generators_gradient_is_that_of_all_its_losses(batch, discriminator_
 
     from lama_edge.models.training import losses
 
+    in_hole = discriminator_input == "inpainted"
+
+    def both(image, fill):
+        """Judge pictures and fills in one batch, beside their mask where that is shown."""
+        if in_hole:
+            composite = fill * batch.mask + batch.image * (1 - batch.mask)
+            image, fill = (torch.cat([x, batch.mask], dim=1) for x in (image, composite))
+        logits, features = judge(torch.cat([image, fill]))
+        return logits.chunk(2), [feature.chunk(2) for feature in features]
+
     weights = WITHOUT_PERCEPTUAL
     fill = twin(batch.masked)
-    real_logits, real_features = judge(batch.image)
-    shown = fill
-    if discriminator_input == "inpainted":
-        shown = fill * batch.mask + batch.image * (1 - batch.mask)
-    fake_logits, fake_features = judge(shown)
+    (_, fake_logits), features = both(batch.image, fill)
     (
         losses.reconstruction(fill, batch.image, torch.full_like(batch.mask, 10.0), weights)
-        + 10 * losses.generator_adversarial(fake_logits)
-        + 100 * losses.feature_matching(fake_features, real_features)
+        + 10 * losses.generator_adversarial(fake_logits, batch.mask if in_hole else None)
+        + 100 * losses.feature_matching([f for _, f in features], [r for r, _ in features])
     ).backward()
     nn.utils.clip_grad_norm_(twin.parameters(), 1.0)
     for ours, expected in zip(generator.parameters(), twin.parameters(), strict=True):
@@ -106,10 +112,10 @@ def test_the_generators_gradient_is_that_of_all_its_losses(batch, discriminator_
 
     image = batch.image.clone().requires_grad_()
     judge.zero_grad()
-    real_logits, _ = judge(image)
-    fake_logits, _ = judge(shown.detach())
+    (real_logits, fake_logits), _ = both(image, fill.detach())
+    loss = losses.discriminator_in_hole if in_hole else losses.discriminator_adversarial
     (
-        losses.discriminator_adversarial(real_logits, fake_logits, batch.mask)
+        loss(real_logits, fake_logits, batch.mask)
         + 2 * 0.001 * losses.r1_penalty(real_logits, image)
     ).backward()
     for ours, expected in zip(discriminator.parameters(), judge.parameters(), strict=True):
@@ -138,8 +144,9 @@ def test_bfloat16_trains_both_phases_and_keeps_float32_weights(batch):
     expected = train_step(exact, batch, dataclasses.replace(settings, bfloat16=False))
     for name, value in values.items():
         assert value == pytest.approx(expected[name], rel=0.1, abs=0.05), name
-    # The penalty differentiates twice, which bfloat16 is too coarse for.
-    assert values["r1"] == pytest.approx(expected["r1"], rel=1e-4)
+    # The penalty differentiates twice, which bfloat16 is too coarse for. What is left, 2e-4, comes
+    # from the fills that share its batch norm; in bfloat16 it is off by 2 %.
+    assert values["r1"] == pytest.approx(expected["r1"], rel=1e-3)
     assert all(p.dtype == torch.float32 for p in state.generator.parameters())
 
 

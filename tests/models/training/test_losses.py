@@ -13,6 +13,7 @@ from lama_edge.models.training.losses import (
     LossWeights,
     detail,
     discriminator_adversarial,
+    discriminator_in_hole,
     feature_matching,
     generator_adversarial,
     masked_l1,
@@ -112,6 +113,16 @@ def test_the_discriminator_is_pushed_down_in_the_hole_and_up_elsewhere():
     assert torch.allclose(fake.grad, (mask * inside + (1 - mask) * outside) / 4)
 
 
+def test_in_the_hole_alone_real_and_fake_patches_count_the_same():
+    logits = torch.tensor([[[[1.0, -2.0], [0.5, 0.0]]]]), torch.tensor([[[[0.3, 9.0], [9.0, 2.0]]]])
+    mask = torch.tensor([[[[1.0, 0.0], [0.0, 1.0]]]])
+    expected = (softplus(-1.0) + softplus(0.3) + softplus(0.0) + softplus(2.0)) / 2
+    assert float(discriminator_in_hole(*logits, mask)) == pytest.approx(expected, rel=1e-6)
+    expected = (softplus(-0.3) + softplus(-2.0)) / 2
+    assert float(generator_adversarial(logits[1], mask)) == pytest.approx(expected, rel=1e-6)
+    assert float(generator_adversarial(logits[1], torch.zeros_like(mask))) == 0
+
+
 def test_the_gradient_penalty_of_a_quadratic_is_four_times_its_squared_norm():
     image = torch.rand(3, 3, 4, 4, generator=torch.Generator().manual_seed(0))
     image.requires_grad_()
@@ -165,6 +176,17 @@ def test_detail_compares_how_much_there_is_and_not_where() -> None:
     flat = torch.zeros(1, 3, 16, 16)
     expected = (math.sqrt(0.25 + 1e-6) - 1e-3) / 8 / 2
     assert float(detail(flat, step, mask)) == pytest.approx(expected, rel=1e-5)
+
+
+def test_coloured_noise_is_no_detail_of_a_grey_picture() -> None:
+    """Its brightness has the right gradients; red and green have others."""
+    grey = torch.zeros(1, 3, 16, 16)
+    grey[..., ::2] = 0.3
+    coloured = grey.clone()
+    coloured[:, 0], coloured[:, 1] = grey[:, 0] * 2, grey[:, 1] * 0
+    mask = torch.ones(1, 1, 16, 16)
+    assert torch.allclose(coloured.mean(dim=1), grey.mean(dim=1))
+    assert float(detail(coloured, grey, mask)) > 0.5
 
 
 def test_detail_is_of_the_hole_alone_and_its_gradient_finite_where_it_is_flat() -> None:
