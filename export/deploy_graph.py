@@ -15,8 +15,10 @@ from lama_edge.export.ffc_resnet import ffc_resnet
 from lama_edge.export.graph_builder import GraphBuilder
 from lama_edge.export.layers import Array, Weights
 from lama_edge.export.pix2pixhd import pix2pixhd
+from lama_edge.export.stages import stage_plan
 from lama_edge.models.config import FfcResnetConfig, GeneratorConfig
 from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
+from lama_edge.stages import STAGES_KEY
 
 with needs_extra("export"):
     import onnx_ir as ir
@@ -79,7 +81,8 @@ def build_deploy_graph(
         options: form, size, DFT and opset.
 
     Returns:
-        A model with the inputs ``image`` and ``mask`` and one output, as `options.io` says.
+        A model with the inputs ``image`` and ``mask`` and one output, as `options.io` says. A
+        dynamic one without the DFT operator carries the plan of its stages in its metadata.
     """
     b = GraphBuilder(options.opset)
     image, mask = _graph_input(options, options.io.image), _graph_input(options, options.io.mask)
@@ -99,12 +102,16 @@ def build_deploy_graph(
         output = _write_output(b, predicted, planar, hole, options.io)
     _declare(output, options, options.io.output)
     opset = OperatorSetIdProto(domain="", version=options.opset)
-    return b.build(
+    model = b.build(
         [image, mask],
         output,
         name=config.kind,
         ir_version=helper.find_min_ir_version_for([opset]),
     )
+    operator_dft = config.has_fourier_units and options.dft == "op"
+    if options.size.fixed is None and not operator_dft:
+        model.metadata_props[STAGES_KEY] = stage_plan(b, config, options.io).to_json()
+    return model
 
 
 def _dft(b: GraphBuilder, options: GraphOptions, reduction: int, feature_map: ir.Value) -> DftForm:

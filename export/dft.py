@@ -1,12 +1,15 @@
 """The orthonormal 2-D real DFT of a feature map, written in operators that runtimes have.
 
-The spectrum is kept as LaMa's Fourier unit wants it: [N,2C,H,W/2+1] with real and imaginary
-parts interleaved in the channel axis. As matrix products that needs no transposition:
+The spectrum of a map [N,C,H,W] is its real and its imaginary part, each [N,C,F,H] with
+F = W // 2 + 1 frequency bins of the rows: which bin lies where does not matter to the 1×1
+convolution between transform and inverse. As matrix products:
 
-    A = concat_H(X @ cosW, X @ -sinW)        [N,C,2H,W/2+1]
-    M @ A, with M = [[cosH, sinH], [-sinH, cosH]], viewed as [N,2C,H,W/2+1]
+    R @ Xᵀ, with R = (cos; -sin) of the rows, re and im in turn      [N,C,2F,H]
+    viewed as [N,C,F,2H], @ [cos; sin] and @ [-sin; cos]             [N,C,F,H] each
 
-and the inverse mirrors it, with Hermitian weights 1 for bin 0 (and Nyquist) and 2 otherwise.
+so that the second stage, which has most of the arithmetic, is one product with all channels' rows
+on its left and not one small product for each channel. Runtimes fold the transposition into the
+product. The inverse mirrors it, with Hermitian weights 1 for bin 0 (and Nyquist) and 2 otherwise.
 Every matrix carries 1/sqrt(length) of its axis, so that no stage grows (numpy.fft's "ortho").
 Angles are reduced as integers, `k * n mod N`, before cosine and sine: the product loses digits
 in float32 as N grows.
@@ -31,48 +34,48 @@ _FLOAT = int(ir.DataType.FLOAT)
 _TWO_PI = np.float32(2 * np.pi)
 
 
+Spectrum = tuple[ir.Value, ir.Value]
+
+
 @dataclass(frozen=True)
 class DftMatrices:
-    """The four matrices of a map of size H x W, with F = W // 2 + 1 frequency bins.
+    """The matrices of a map of size H x W, with F = W // 2 + 1 frequency bins.
 
     Attributes:
-        row_cos: [W,F], forward transform of rows, real part.
-        row_sin: [W,F], forward transform of rows, imaginary part.
-        column: [2H,2H], forward transform of columns on stacked (re; im).
-        column_inverse: [2H,2H], inverse transform of columns.
-        row_cos_inverse: [F,W], real output from the real part.
-        row_sin_inverse: [F,W], real output from the imaginary part.
+        row: [2F,W], transform of rows; cosines and negative sines of a bin follow each other.
+        row_inverse: [2F,W], back to real rows.
+        column_re: [2H,H], transform of columns from (re, im) to the real part.
+        column_im: [2H,H], to the imaginary part.
+        column_inverse: [2H,2H], from (re, im) to (re, im).
     """
 
-    row_cos: NDArray[np.float32]
-    row_sin: NDArray[np.float32]
-    column: NDArray[np.float32]
+    row: NDArray[np.float32]
+    row_inverse: NDArray[np.float32]
+    column_re: NDArray[np.float32]
+    column_im: NDArray[np.float32]
     column_inverse: NDArray[np.float32]
-    row_cos_inverse: NDArray[np.float32]
-    row_sin_inverse: NDArray[np.float32]
 
 
 def dft_matrices(height: int, width: int) -> DftMatrices:
     """Compute the matrices in float64 and round them once."""
     bins = width // 2 + 1
-    row_angle = _angles(np.arange(width), np.arange(bins), width)
-    row_cos, row_sin = np.cos(row_angle) / np.sqrt(width), -np.sin(row_angle) / np.sqrt(width)
-    column_angle = _angles(np.arange(height), np.arange(height), height)
-    cos, sin = np.cos(column_angle) / np.sqrt(height), np.sin(column_angle) / np.sqrt(height)
-    hermitian = np.full((bins, 1), 2.0)
+    row_angle = _angles(np.arange(bins), np.arange(width), width)
+    row = np.stack([np.cos(row_angle), -np.sin(row_angle)], axis=1) / np.sqrt(width)
+    hermitian = np.full((bins, 1, 1), 2.0)
     hermitian[0] = 1
     if width % 2 == 0:
         hermitian[-1] = 1
+    column_angle = _angles(np.arange(height), np.arange(height), height)
+    cos, sin = np.cos(column_angle) / np.sqrt(height), np.sin(column_angle) / np.sqrt(height)
     return DftMatrices(
         *(
             matrix.astype(np.float32)
             for matrix in (
-                row_cos,
-                row_sin,
+                row.reshape(2 * bins, width),
+                (row * hermitian).reshape(2 * bins, width),
+                np.vstack([cos, sin]),
+                np.vstack([-sin, cos]),
                 np.block([[cos, sin], [-sin, cos]]),
-                np.block([[cos, -sin], [sin, cos]]),
-                row_cos.T * hermitian,
-                row_sin.T * hermitian,
             )
         )
     )
@@ -91,56 +94,43 @@ class DftForm(ABC):
         self.builder = builder
 
     @abstractmethod
-    def forward(self, x: ir.Value, channels: int) -> ir.Value:
-        """Transform [N,C,H,W] to the interleaved spectrum [N,2C,H,F]."""
+    def forward(self, x: ir.Value) -> Spectrum:
+        """Transform [N,C,H,W] to the real and the imaginary part of its spectrum, [N,C,F,H]."""
 
     @abstractmethod
-    def inverse(self, spectrum: ir.Value, channels: int) -> ir.Value:
-        """Transform the interleaved spectrum [N,2C,H,F] of C channels back to [N,C,H,W]."""
+    def inverse(self, spectrum: Spectrum) -> ir.Value:
+        """Transform such a spectrum back to [N,C,H,W]."""
 
 
 class MatmulDft(DftForm):
     """Matrix products with the matrices given as graph values."""
 
-    def __init__(self, builder: GraphBuilder, matrices: dict[str, ir.Value]) -> None:
+    def __init__(
+        self, builder: GraphBuilder, matrices: dict[str, ir.Value], shapes: dict[str, ir.Value]
+    ) -> None:
         super().__init__(builder)
         self._matrices = matrices
+        self._shapes = shapes
 
-    def forward(self, x: ir.Value, channels: int) -> ir.Value:
+    def forward(self, x: ir.Value) -> Spectrum:
         """See `DftForm.forward`."""
         b, m = self.builder, self._matrices
-        real = b.op("MatMul", "rows_re", x, m["row_cos"])
-        imag = b.op("MatMul", "rows_im", x, m["row_sin"])
-        rows = b.op("Concat", "rows", real, imag, axis=2)
-        both = b.op("MatMul", "columns", m["column"], rows)
-        return b.op("Reshape", "spectrum", both, self._spectrum_shape(2 * channels, "forward"))
+        transposed = b.op("Transpose", "transposed", x, perm=[0, 1, 3, 2])
+        rows = b.op("MatMul", "rows", m["row"], transposed)
+        pairs = b.op("Reshape", "pairs", rows, self._shapes["pairs"])
+        return (
+            b.op("MatMul", "columns_re", pairs, m["column_re"]),
+            b.op("MatMul", "columns_im", pairs, m["column_im"]),
+        )
 
-    def inverse(self, spectrum: ir.Value, channels: int) -> ir.Value:
+    def inverse(self, spectrum: Spectrum) -> ir.Value:
         """See `DftForm.inverse`."""
         b, m = self.builder, self._matrices
-        stacked = b.op("Reshape", "stacked", spectrum, self._spectrum_shape(channels, "inverse"))
-        columns = b.op("MatMul", "columns_inverse", m["column_inverse"], stacked)
-        half, end, axis = m["height"], b.integers(np.iinfo(np.int64).max), b.integers(2)
-        real = b.op("Slice", "re", columns, b.integers(0), half, axis)
-        imag = b.op("Slice", "im", columns, half, end, axis)
-        from_real = b.op("MatMul", "rows_from_re", real, m["row_cos_inverse"])
-        from_imag = b.op("MatMul", "rows_from_im", imag, m["row_sin_inverse"])
-        return b.op("Add", "map", from_real, from_imag)
-
-    def _spectrum_shape(self, channels: int, direction: str) -> ir.Value:
-        """Return the Reshape target [0, channels, rows, 0]: batch and bins copied."""
-        b = self.builder
-        rows = "height" if direction == "forward" else "height_twice"
-        name = f"dft.shape_{rows}_{channels}"
-        if name not in self._matrices:
-            fixed = self._matrices[rows].const_value
-            if fixed is not None:
-                shape = np.array([0, channels, int(fixed.numpy()[0]), 0], dtype=np.int64)
-                self._matrices[name] = b.shared(name, shape)
-            else:
-                parts = (b.integers(0, channels), self._matrices[rows], b.integers(0))
-                self._matrices[name] = b.op("Concat", f"shape_{channels}", *parts, axis=0)
-        return self._matrices[name]
+        pairs = b.op("Concat", "pairs_inverse", *spectrum, axis=3)
+        columns = b.op("MatMul", "columns_inverse", pairs, m["column_inverse"])
+        rows = b.op("Reshape", "rows_inverse", columns, self._shapes["rows"])
+        transposed = b.op("Transpose", "transposed_inverse", rows, perm=[0, 1, 3, 2])
+        return b.op("MatMul", "map", transposed, m["row_inverse"])
 
 
 def constant_matmul_dft(builder: GraphBuilder, height: int, width: int) -> MatmulDft:
@@ -150,9 +140,11 @@ def constant_matmul_dft(builder: GraphBuilder, height: int, width: int) -> Matmu
         name: builder.shared(f"dft.{name}", getattr(matrices, name))
         for name in DftMatrices.__dataclass_fields__
     }
-    values["height"] = builder.integers(height)
-    values["height_twice"] = builder.integers(2 * height)
-    return MatmulDft(builder, values)
+    shapes = {
+        "pairs": builder.integers(0, 0, -1, 2 * height),
+        "rows": builder.integers(0, 0, -1, height),
+    }
+    return MatmulDft(builder, values, shapes)
 
 
 def dynamic_matmul_dft(builder: GraphBuilder, feature_map: ir.Value) -> MatmulDft:
@@ -164,32 +156,39 @@ def dynamic_matmul_dft(builder: GraphBuilder, feature_map: ir.Value) -> MatmulDf
         half = b.op("Div", "width_half", width, two)
         bins = b.op("Add", "bins", half, b.integers(1))
         positions, frequencies = _range(b, "positions", width), _range(b, "frequencies", bins)
-        cos, sin = _cos_sin(b, "row", positions, frequencies, width)
-        row_sin = b.op("Neg", "row_sin_negative", sin)
+        row_cos, row_sin = _cos_sin(b, "row", frequencies, positions, width)
+        row_pairs = b.op(
+            "Concat",
+            "row_pairs",
+            b.op("Unsqueeze", "row_re", row_cos, b.integers(1)),
+            b.op("Unsqueeze", "row_im", b.op("Neg", "row_minus", row_sin), b.integers(1)),
+            axis=1,
+        )
         weights = _hermitian_weights(b, frequencies, width)
+        weights = b.op("Unsqueeze", "weights_3d", weights, b.integers(2))
+        weighted = b.op("Mul", "row_weighted", row_pairs, weights)
+        row_shape = b.op("Concat", "row_shape", b.integers(-1), width, axis=0)
         rows = _range(b, "rows", height)
-        column_cos, column_sin = _cos_sin(b, "column", rows, rows, height)
-        negative = b.op("Neg", "column_sin_negative", column_sin)
-
-        def block(name: str, upper: ir.Value, lower: ir.Value) -> ir.Value:
-            top = b.op("Concat", f"{name}_top", column_cos, upper, axis=1)
-            bottom = b.op("Concat", f"{name}_bottom", lower, column_cos, axis=1)
-            return b.op("Concat", name, top, bottom, axis=0)
-
-        def weighted_transpose(name: str, matrix: ir.Value) -> ir.Value:
-            return b.op("Mul", name, b.op("Transpose", f"{name}_t", matrix, perm=[1, 0]), weights)
-
-        values = {
-            "row_cos": cos,
-            "row_sin": row_sin,
-            "column": block("column", column_sin, negative),
-            "column_inverse": block("column_inverse", negative, column_sin),
-            "row_cos_inverse": weighted_transpose("row_cos_inverse", cos),
-            "row_sin_inverse": weighted_transpose("row_sin_inverse", row_sin),
-            "height": height,
-            "height_twice": b.op("Mul", "height_twice", height, two),
+        cos, sin = _cos_sin(b, "column", rows, rows, height)
+        minus = b.op("Neg", "column_minus", sin)
+        re = b.op("Concat", "column_re", cos, sin, axis=0)
+        im = b.op("Concat", "column_im", minus, cos, axis=0)
+        # The matrix of (re, im) to (re, im) is the forward one's transpose.
+        forward = b.op("Concat", "column_forward", re, im, axis=1)
+        matrices = {
+            "row": b.op("Reshape", "row", row_pairs, row_shape),
+            "row_inverse": b.op("Reshape", "row_inverse", weighted, row_shape),
+            "column_re": re,
+            "column_im": im,
+            "column_inverse": b.op("Transpose", "column_inverse", forward, perm=[1, 0]),
         }
-    return MatmulDft(builder, values)
+        keep = b.integers(0, 0, -1)
+        twice = b.op("Mul", "height_twice", height, two)
+        shapes = {
+            "pairs": b.op("Concat", "pairs_shape", keep, twice, axis=0),
+            "rows": b.op("Concat", "rows_shape", keep, height, axis=0),
+        }
+    return MatmulDft(builder, matrices, shapes)
 
 
 class OperatorDft(DftForm):
@@ -206,46 +205,40 @@ class OperatorDft(DftForm):
             half = b.op("Div", "width_half", self._width, b.integers(2))
             bins = b.op("Add", "bins", half, b.integers(1))
             weights = _hermitian_weights(b, _range(b, "frequencies", bins), self._width)
-            shape = b.integers(1, 1, 1, -1, 1)
-            self._weights = b.op("Reshape", "weights_5d", weights, shape)
+            self._weights = weights
             self._width_scalar = b.op("Squeeze", "width_scalar", self._width)
 
-    def forward(self, x: ir.Value, channels: int) -> ir.Value:
+    def forward(self, x: ir.Value) -> Spectrum:
         """See `DftForm.forward`."""
         b = self.builder
         scaled = b.op("Div", "scaled", x, self._root)
         real = b.op("Unsqueeze", "real", scaled, b.integers(-1))
         rows = self._dft("rows", real, axis=3, onesided=1)
         columns = self._dft("columns", rows, axis=2)
-        parts = b.op("Transpose", "parts", columns, perm=[0, 1, 4, 2, 3])
-        shape = b.op(
-            "Concat", "shape", b.integers(0, 2 * channels), self._height, b.integers(-1), axis=0
-        )
-        return b.op("Reshape", "spectrum", parts, shape)
+        parts = b.op("Transpose", "parts", columns, perm=[4, 0, 1, 3, 2])
+        return self._part("columns_re", parts, 0), self._part("columns_im", parts, 1)
 
-    def inverse(self, spectrum: ir.Value, channels: int) -> ir.Value:
+    def inverse(self, spectrum: Spectrum) -> ir.Value:
         """See `DftForm.inverse`.
 
         The rows of a real map are the real part of the inverse DFT of its weighted half
         spectrum, zero-padded to the full length.
         """
         b = self.builder
-        shape = b.op(
-            "Concat",
-            "shape_inverse",
-            b.integers(0, channels, 2),
-            self._height,
-            b.integers(-1),
-            axis=0,
-        )
-        parts = b.op("Reshape", "parts_inverse", spectrum, shape)
-        pairs = b.op("Transpose", "pairs", parts, perm=[0, 1, 3, 4, 2])
+        parts = [
+            b.op("Unsqueeze", f"{name}_first", part, b.integers(0))
+            for name, part in zip(("re", "im"), spectrum, strict=True)
+        ]
+        joined = b.op("Concat", "parts_inverse", *parts, axis=0)
+        pairs = b.op("Transpose", "pairs", joined, perm=[1, 2, 4, 3, 0])
         columns = self._dft("columns_inverse", pairs, axis=2, inverse=1)
         weighted = b.op("Mul", "weighted", columns, self._weights)
         rows = self._dft("rows_inverse", weighted, axis=3, inverse=1, length=self._width_scalar)
-        zero = b.shared("int64_scalar_0", np.array(0, dtype=np.int64))
-        real = b.op("Gather", "real_part", rows, zero, axis=4)
-        return b.op("Mul", "map", real, self._root)
+        return b.op("Mul", "map", self._part("real_part", rows, 0, axis=4), self._root)
+
+    def _part(self, role: str, x: ir.Value, index: int, *, axis: int = 0) -> ir.Value:
+        scalar = self.builder.shared(f"int64_scalar_{index}", np.array(index, dtype=np.int64))
+        return self.builder.op("Gather", role, x, scalar, axis=axis)
 
     def _dft(
         self, role: str, x: ir.Value, *, axis: int, length: ir.Value | None = None, **flags: int

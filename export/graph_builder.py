@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import needs_extra
+from lama_edge.stages import StageKind
 
 with needs_extra("export"):
     import onnx_ir as ir
@@ -17,15 +19,31 @@ with needs_extra("export"):
 Attribute = int | float | str | Sequence[int] | Sequence[float]
 
 
+@dataclass(frozen=True)
+class RecordedStage:
+    """A part of the graph that can run piece by piece; fields as in `lama_edge.stages.Stage`."""
+
+    kind: StageKind
+    inputs: tuple[ir.Value, ...]
+    outputs: tuple[ir.Value, ...]
+    pointwise: tuple[ir.Value, ...]
+    halo: tuple[int, int]
+
+
 class GraphBuilder:
     """Collects nodes and constants in order; every value gets a stable, readable name.
 
     Names are the scope's path and the operator's role, such as ``block03.conv1.local.conv``, so
     that the same architecture always gives the same names.
+
+    Attributes:
+        opset: version of ONNX's default operator set.
+        stages: the parts recorded by `stage`, in order.
     """
 
     def __init__(self, opset: int) -> None:
         self.opset = opset
+        self.stages: list[RecordedStage] = []
         self._nodes: list[ir.Node] = []
         self._constants: dict[str, ir.Value] = {}
         self._names: set[str] = set()
@@ -69,6 +87,28 @@ class GraphBuilder:
         node.outputs[0].name = name
         self._nodes.append(node)
         return node.outputs[0]
+
+    def stage(
+        self,
+        kind: StageKind,
+        inputs: Sequence[ir.Value],
+        outputs: Sequence[ir.Value],
+        *,
+        pointwise: Sequence[ir.Value] = (),
+        halo: tuple[int, int] = (0, 0),
+    ) -> None:
+        """Record that the graph between some of its values can run piece by piece.
+
+        Args:
+            kind: how it is cut, see `lama_edge.stages.Stage`.
+            inputs: values that it reads with the halo.
+            outputs: values that it gives.
+            pointwise: values that it reads without one.
+            halo: (before, after), in cells.
+        """
+        self.stages.append(
+            RecordedStage(kind, tuple(inputs), tuple(outputs), tuple(pointwise), halo)
+        )
 
     def build(
         self,

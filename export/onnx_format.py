@@ -48,6 +48,8 @@ def tool_versions() -> dict[str, str]:
 
 def write_onnx(model: onnx.ModelProto, manifest: Manifest, path: Path) -> None:
     """Write the model with its manifest; the same input gives the same bytes."""
+    others = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
     del model.metadata_props[:]
+    model.metadata_props.extend(others)
     model.metadata_props.add(key=METADATA_KEY, value=manifest.to_json())
     path.write_bytes(model.SerializeToString(deterministic=True))

@@ -15,6 +15,7 @@ from lama_edge.export.layers import (
     relu,
     scale_outputs,
 )
+from lama_edge.export.stages import decoder_halo, encoder_halo
 from lama_edge.models.config import GeneratorConfig, Pix2PixHdMultidilatedConfig
 
 with needs_extra("export"):
@@ -39,30 +40,38 @@ def pix2pixhd(b: GraphBuilder, x: ir.Value, config: GeneratorConfig, weights: We
         x = relu(b, "relu", x)
     for index in range(config.n_downsampling):
         with b.scope(f"down{index}"):
-            x = _conv_bn(b, "conv", x, layers, 4 + 3 * index, stride=2, padding=1)
+            x = _conv_bn(b, "conv", x, layers, 4 + 3 * index, stride=2, padding=(1, 1, 1, 1))
             x = relu(b, "relu", x)
+    b.stage("encoder", (), (x,), halo=encoder_halo(config.n_downsampling))
+    halo = config.bottleneck_padding, config.bottleneck_padding
     first_block = 4 + 3 * config.n_downsampling
     for index in range(config.n_blocks):
         with b.scope(f"block{index:02d}"):
             block = layers.at(str(first_block + index)).at("conv_block")
             if isinstance(config, Pix2PixHdMultidilatedConfig):
-                out = _multidilated_block(b, x, block, config.dilations)
+                between, out = _multidilated_block(b, x, block, config.dilations)
             else:
-                out = _plain_block(b, x, block)
-            x = b.op("Add", "sum", x, out)
+                between, out = _plain_block(b, x, block)
+            total = b.op("Add", "sum", x, out)
+        b.stage("bands", (x,), (between,), halo=halo)
+        b.stage("bands", (between,), (total,), pointwise=(x,), halo=halo)
+        x = total
+    b.stage("decoder", (x,), (), halo=decoder_halo(config.n_downsampling))
     return decoder(b, x, layers, first_block + config.n_blocks, config.n_downsampling)
 
 
-def _plain_block(b: GraphBuilder, x: ir.Value, block: Weights) -> ir.Value:
+def _plain_block(b: GraphBuilder, x: ir.Value, block: Weights) -> tuple[ir.Value, ir.Value]:
+    """Write both convolutions; return what is between them, and the result."""
     x = relu(b, "relu", _conv_bn(b, "conv1", reflect_pad(b, "pad1", x, 1), block, 1))
-    return _conv_bn(b, "conv2", reflect_pad(b, "pad2", x, 1), block, 5)
+    return x, _conv_bn(b, "conv2", reflect_pad(b, "pad2", x, 1), block, 5)
 
 
 def _multidilated_block(
     b: GraphBuilder, x: ir.Value, block: Weights, dilations: tuple[int, ...]
-) -> ir.Value:
+) -> tuple[ir.Value, ir.Value]:
+    """Write both convolutions; return what is between them, and the result."""
     x = relu(b, "relu", _multidilated_conv_bn(b, "conv1", x, block, 0, dilations))
-    return _multidilated_conv_bn(b, "conv2", x, block, 3, dilations)
+    return x, _multidilated_conv_bn(b, "conv2", x, block, 3, dilations)
 
 
 def _multidilated_conv_bn(
@@ -104,7 +113,7 @@ def _conv_bn(
     index: int,
     *,
     stride: int = 1,
-    padding: int = 0,
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0),
 ) -> ir.Value:
     """Write the convolution `index` with the batch norm after it folded in."""
     scale, shift = layers.batch_norm(str(index + 1))

@@ -110,7 +110,9 @@ def _faults() -> dict[str, object]:
                 attribute.s = b"edge"
 
     def one_weight(model: onnx.ModelProto) -> None:
-        (tensor,) = [t for t in model.graph.initializer if t.name == "block01.conv2.local.weight"]
+        (tensor,) = [
+            t for t in model.graph.initializer if t.name == "block01.conv2.local_to_local.weight"
+        ]
         array = numpy_helper.to_array(tensor).copy()
         array[0, 0, 1, 1] += 1
         tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
@@ -121,11 +123,12 @@ def _faults() -> dict[str, object]:
 
     def channel_order(model: onnx.ModelProto) -> None:
         (tensor,) = [t for t in model.graph.initializer if t.name == "head.conv.weight"]
-        array = numpy_helper.to_array(tensor)[::-1].copy()
+        array = numpy_helper.to_array(tensor)
+        array = array.reshape(-1, 3, *array.shape[1:])[:, ::-1].reshape(array.shape)
         tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
 
     def forward_transform(model: onnx.ModelProto) -> None:
-        (tensor,) = [t for t in model.graph.initializer if t.name == "dft.row_sin"]
+        (tensor,) = [t for t in model.graph.initializer if t.name == "dft.row"]
         tensor.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(tensor), tensor.name))
 
     faults = (last_pad, one_weight, mask_polarity, channel_order, forward_transform)

@@ -17,6 +17,7 @@ from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size
+from lama_edge.stages import STAGES_KEY
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,8 @@ def test_what_no_runtime_opens_is_refused_by_name(tmp_path: Path, name: str) -> 
 
 def test_the_metadata_key_is_the_agreed_one(model_path: Path) -> None:
     assert METADATA_KEY == "lama_edge"
-    assert [entry.key for entry in onnx.load(model_path).metadata_props] == ["lama_edge"]
+    keys = [entry.key for entry in onnx.load(model_path).metadata_props]
+    assert keys == [STAGES_KEY, "lama_edge"]
 
 
 def test_a_checkpoint_opens_as_the_torch_reference(golden_folder: Path) -> None:

@@ -1,0 +1,170 @@
+"""The stages of a dynamic graph: where it can be cut, so that each part runs piece by piece.
+
+A graph's exporter records them beside the graph, by the names of the graph's values; the tiled
+runner cuts the graph there and keeps whole feature maps only between the stages. Positions are
+counted in cells: one cell is one element of the bottleneck's maps, `scale` pixels of the picture
+on each side.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from lama_edge.errors import LamaEdgeError, ModelError, reason, shown
+
+STAGES_VERSION = 1
+STAGES_KEY = "lama_edge_stages"
+StageKind = Literal["encoder", "constants", "bands", "channels", "decoder"]
+STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
+# Of the generators that a configuration can describe: 64 blocks of 2 convolutions with 5 stages
+# each, and 32 pixels to a cell.
+_MAX_STAGES = 1024
+_MAX_SCALE = 32
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the graph.
+
+    Attributes:
+        kind: how it is cut into pieces: ``encoder`` (tiles of the picture become tiles of the
+            bottleneck), ``bands`` (rows of the bottleneck), ``channels`` (groups of channels),
+            ``decoder`` (tiles of the bottleneck become tiles of the picture), or ``constants``
+            (run once, on whole maps).
+        inputs: values read piece by piece, with the halo.
+        pointwise: values read piece by piece of which a piece of the result needs only the same
+            piece, so that a result of the same shape may be written over them.
+        whole: values that every piece needs whole.
+        outputs: values that the stage gives.
+        halo: (before, after), in cells: by how much a piece of the inputs must be larger than
+            the piece of the result.
+    """
+
+    kind: StageKind
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    pointwise: tuple[str, ...] = ()
+    whole: tuple[str, ...] = ()
+    halo: tuple[int, int] = (0, 0)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All values that the stage reads."""
+        return self.inputs + self.pointwise + self.whole
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """A graph's stages, in the order in which they run.
+
+    Attributes:
+        scale: pixels to a cell's side.
+        align: positions of the encoder's and the decoder's pieces are multiples of this, in
+            cells (the size multiple of the graph, where that is more than one cell).
+        stages: each reads what the graph takes and what stages before it give.
+    """
+
+    scale: int
+    align: int
+    stages: tuple[Stage, ...]
+
+    def to_json(self) -> str:
+        """Return the canonical JSON text."""
+        data = {
+            "version": STAGES_VERSION,
+            "scale": self.scale,
+            "align": self.align,
+            "stages": [
+                {
+                    "kind": stage.kind,
+                    "inputs": stage.inputs,
+                    "pointwise": stage.pointwise,
+                    "whole": stage.whole,
+                    "outputs": stage.outputs,
+                    "halo": stage.halo,
+                }
+                for stage in self.stages
+            ],
+        }
+        return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> StagePlan:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ModelError: when the text is no plan, or of a version unknown to this release.
+        """
+        try:
+            data = json.loads(text)
+            version = data["version"]
+            if version != STAGES_VERSION:
+                raise ModelError(
+                    f"the model's stages have version {shown(version)}; this release reads "
+                    f"{STAGES_VERSION}: export the model again or update lama-edge"
+                )
+            return _plan_from_dict(data)
+        except LamaEdgeError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ModelError(
+                f"the model's stages cannot be read ({type(error).__name__}: {reason(error)}); "
+                "export the model again"
+            ) from error
+
+
+def _plan_from_dict(data: Mapping[str, Any]) -> StagePlan:
+    if len(data["stages"]) > _MAX_STAGES:
+        raise ValueError(f"more than {_MAX_STAGES} stages")
+    stages = tuple(_stage_from_dict(stage) for stage in data["stages"])
+    plan = StagePlan(
+        scale=_integer("scale", data["scale"], 1, _MAX_SCALE),
+        align=_integer("align", data["align"], 1, _MAX_SCALE),
+        stages=stages,
+    )
+    kinds = [stage.kind for stage in stages]
+    ends = kinds[:1] == ["encoder"] and kinds[-1:] == ["decoder"]
+    if not ends or kinds.count("encoder") != 1 or kinds.count("decoder") != 1:
+        raise ValueError("an encoder must come first and a decoder last, and each once")
+    given = {*stages[0].inputs}
+    for stage in stages:
+        missing = [name for name in stage.reads if name not in given]
+        if missing:
+            raise ValueError(f"no stage gives {shown(missing[0])} before it is read")
+        given.update(stage.outputs)
+    return plan
+
+
+def _stage_from_dict(data: Mapping[str, Any]) -> Stage:
+    kind = data["kind"]
+    if kind not in STAGE_KINDS:
+        raise ValueError(f"unknown kind {shown(kind)}")
+    before, after = (_integer("halo", cells, 0, _MAX_SCALE) for cells in data["halo"])
+    stage = Stage(
+        kind=kind,
+        inputs=_names(data["inputs"]),
+        outputs=_names(data["outputs"]),
+        pointwise=_names(data["pointwise"]),
+        whole=_names(data["whole"]),
+        halo=(before, after),
+    )
+    if not stage.outputs:
+        raise ValueError(f"a stage of kind {kind} gives nothing")
+    if kind != "constants" and not stage.inputs + stage.pointwise:
+        raise ValueError(f"a stage of kind {kind} reads nothing piece by piece")
+    return stage
+
+
+def _names(data: Any) -> tuple[str, ...]:
+    if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
+        raise TypeError(f"names expected, not {shown(data)}")
+    return tuple(data)
+
+
+def _integer(name: str, value: Any, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{name} is {shown(value)}; expected {low} to {high}")
+    return value
