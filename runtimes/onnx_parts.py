@@ -1,0 +1,241 @@
+"""Cuts parts out of an ONNX file by the names of its values, without the onnx package.
+
+An ONNX file is a tree of Protocol Buffers messages: runs of fields, each a number with a type and
+a payload (https://protobuf.dev/programming-guides/encoding). A part consists of some of the
+graph's nodes and tensors as they are, byte for byte, between new inputs and outputs; so only the
+names have to be read, and of a large file no more is held in memory than what a part takes.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lama_edge.errors import ModelError
+
+# Field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
+_MODEL_GRAPH, _MODEL_METADATA = 7, 14
+_GRAPH_NODE, _GRAPH_NAME, _GRAPH_INITIALIZER = 1, 2, 5
+_GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO = 11, 12, 13
+_NODE_INPUT, _NODE_OUTPUT = 1, 2
+_TENSOR_NAME = 8
+_VALUE_NAME, _VALUE_TYPE = 1, 2
+_TYPE_TENSOR = 1
+_TENSOR_TYPE_ELEMENT, _TENSOR_TYPE_SHAPE = 1, 2
+_SHAPE_DIMENSION = 1
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
+
+
+@dataclass(frozen=True)
+class _Field:
+    """A field in the file: its number, where all of it starts, its payload, where it ends.
+
+    `value` is the number itself where the field is a number; its payload is empty then.
+    """
+
+    number: int
+    start: int
+    payload: int
+    end: int
+    value: int
+
+
+@dataclass(frozen=True)
+class _Node:
+    field: _Field
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+class OnnxParts:
+    """An ONNX file whose parts can be taken out; release it with `close`.
+
+    Attributes:
+        metadata: the file's metadata entries.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Map the file and read its names.
+
+        Args:
+            path: an ``.onnx`` file with its tensors inside.
+
+        Raises:
+            ModelError: when it cannot be read, or is no ONNX file.
+        """
+        try:
+            with path.open("rb") as file:
+                self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{str(path)!r} cannot be read: {error}") from error
+        try:
+            self._read()
+        except (IndexError, ValueError, KeyError) as error:
+            self._data.close()
+            raise ModelError(
+                f"{str(path)!r} is damaged, or no ONNX file; export it again"
+            ) from error
+
+    def _read(self) -> None:
+        """Index the graph's nodes, tensors and value types by name."""
+        model = list(self._fields(0, len(self._data)))
+        self.metadata = dict(
+            self._entry(field) for field in model if field.number == _MODEL_METADATA
+        )
+        self._header = [f for f in model if f.number not in (_MODEL_GRAPH, _MODEL_METADATA)]
+        self._nodes: list[_Node] = []
+        self._tensors: dict[str, _Field] = {}
+        self._types: dict[str, bytes] = {}
+        (graph,) = (field for field in model if field.number == _MODEL_GRAPH)
+        for field in self._fields(graph.payload, graph.end):
+            if field.number == _GRAPH_NODE:
+                self._nodes.append(
+                    _Node(field, self._texts(field, _NODE_INPUT), self._texts(field, _NODE_OUTPUT))
+                )
+            elif field.number == _GRAPH_INITIALIZER:
+                self._tensors[self._texts(field, _TENSOR_NAME)[0]] = field
+            elif field.number in (_GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO):
+                name = self._texts(field, _VALUE_NAME)[0]
+                self._types[name] = self._open_type(field)
+        self._producers = {
+            name: index for index, node in enumerate(self._nodes) for name in node.outputs
+        }
+
+    def close(self) -> None:
+        """Release the file; calling it again does nothing."""
+        self._data.close()
+
+    def cut(self, inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+        """Return the part of the graph between some of its values as an ONNX model.
+
+        Args:
+            inputs: values that the part takes; their extents are left open.
+            outputs: values that it gives.
+
+        Returns:
+            The model's bytes, with all nodes and tensors that lead to the outputs, and only
+            those of `inputs` that matter to them.
+
+        Raises:
+            ModelError: when the graph has no such value, or the outputs need other inputs.
+        """
+        nodes, names = self._walk_back(set(inputs), outputs)
+        graph = [self._copy(self._nodes[index].field) for index in sorted(nodes)]
+        graph.append(_message(_GRAPH_NAME, b"part"))
+        graph += [self._copy(self._tensors[name]) for name in sorted(names & set(self._tensors))]
+        graph += [self._value(_GRAPH_INPUT, name) for name in inputs if name in names]
+        graph += [self._value(_GRAPH_OUTPUT, name) for name in outputs]
+        header = [self._copy(field) for field in self._header]
+        size = sum(map(len, graph))
+        return b"".join([*header, _prefix(_MODEL_GRAPH, size), *graph])
+
+    def _walk_back(self, inputs: set[str], outputs: Sequence[str]) -> tuple[set[int], set[str]]:
+        """Return the indices of the nodes that lead to the outputs, and all names they read."""
+        nodes: set[int] = set()
+        names: set[str] = set()
+        waiting = list(outputs)
+        while waiting:
+            name = waiting.pop()
+            if name in names or not name:
+                continue
+            names.add(name)
+            if name in inputs or name in self._tensors:
+                continue
+            if name not in self._producers:
+                raise ModelError(
+                    f"the graph's part that gives {', '.join(outputs)} needs {name!r}, which is "
+                    "not among its inputs; export the model again"
+                )
+            nodes.add(self._producers[name])
+            waiting += self._nodes[self._producers[name]].inputs
+        return nodes, names
+
+    def _copy(self, field: _Field) -> bytes:
+        return self._data[field.start : field.end]
+
+    def _value(self, number: int, name: str) -> bytes:
+        if name not in self._types:
+            raise ModelError(f"the graph has no value {name!r} of known type; export it again")
+        content = _message(_VALUE_NAME, name.encode()) + _message(_VALUE_TYPE, self._types[name])
+        return _message(number, content)
+
+    def _open_type(self, value: _Field) -> bytes:
+        """Return a value's type with as many dimensions, all of them open.
+
+        A piece has other extents than the whole, and symbolic ones would claim that values cut
+        to different sizes are equally large.
+        """
+        (kind,) = (f for f in self._inside(value) if f.number == _VALUE_TYPE)
+        (tensor,) = (f for f in self._inside(kind) if f.number == _TYPE_TENSOR)
+        content = b""
+        for field in self._inside(tensor):
+            if field.number == _TENSOR_TYPE_ELEMENT:
+                content += self._copy(field)
+            elif field.number == _TENSOR_TYPE_SHAPE:
+                rank = sum(f.number == _SHAPE_DIMENSION for f in self._inside(field))
+                content += _message(_TENSOR_TYPE_SHAPE, _message(_SHAPE_DIMENSION, b"") * rank)
+        return _message(_TYPE_TENSOR, content)
+
+    def _entry(self, field: _Field) -> tuple[str, str]:
+        return self._texts(field, _ENTRY_KEY)[0], "".join(self._texts(field, _ENTRY_VALUE))
+
+    def _texts(self, message: _Field, number: int) -> tuple[str, ...]:
+        return tuple(
+            self._data[field.payload : field.end].decode()
+            for field in self._inside(message)
+            if field.number == number
+        )
+
+    def _inside(self, message: _Field) -> Iterator[_Field]:
+        return self._fields(message.payload, message.end)
+
+    def _fields(self, position: int, end: int) -> Iterator[_Field]:
+        """Walk over the fields of the message between two positions."""
+        while position < end:
+            start = position
+            tag, position = self._varint(position)
+            number, kind = tag >> 3, tag & 7
+            value, payload = 0, position
+            if kind == _VARINT:
+                value, position = self._varint(position)
+                payload = position
+            elif kind == _BYTES:
+                length, payload = self._varint(position)
+                position = payload + length
+            else:
+                position += _FIXED_BYTES[kind]
+            if position > end:
+                raise ValueError("a field is longer than the message it belongs to")
+            yield _Field(number, start, payload, position, value)
+
+    def _varint(self, position: int) -> tuple[int, int]:
+        """Read a number of 7 bits to a byte, the lowest first; return it and where it ends."""
+        value = 0
+        for shift in range(0, 70, 7):
+            byte = self._data[position]
+            position += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value, position
+        raise ValueError("a number is longer than ten bytes")
+
+
+def _message(number: int, content: bytes) -> bytes:
+    return _prefix(number, len(content)) + content
+
+
+def _prefix(number: int, length: int) -> bytes:
+    """Return what comes before the `length` bytes of a field's payload."""
+    return bytes(_to_varint(number << 3 | _BYTES)) + bytes(_to_varint(length))
+
+
+def _to_varint(value: int) -> Iterable[int]:
+    while value >= 0x80:
+        yield value & 0x7F | 0x80
+        value >>= 7
+    yield value

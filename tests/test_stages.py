@@ -1,0 +1,86 @@
+"""The plan of stages that a dynamic graph carries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from lama_edge.errors import ModelError
+from lama_edge.stages import Stage, StagePlan
+
+PLAN = StagePlan(
+    scale=8,
+    align=1,
+    stages=(
+        Stage("encoder", ("image", "mask"), ("local", "global"), halo=(2, 1)),
+        Stage("constants", (), ("matrix",), whole=("local",)),
+        Stage("channels", (), ("spectrum",), pointwise=("global",), whole=("matrix",)),
+        Stage("bands", ("local",), ("sum",), pointwise=("spectrum",), halo=(1, 1)),
+        Stage("decoder", ("sum",), ("inpainted",), pointwise=("image", "mask"), halo=(1, 2)),
+    ),
+)
+
+
+def test_a_plan_survives_its_own_json() -> None:
+    assert StagePlan.from_json(PLAN.to_json()) == PLAN
+
+
+def test_the_json_is_canonical() -> None:
+    text = PLAN.to_json()
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+
+
+def test_another_version_is_refused_with_advice() -> None:
+    data = {**json.loads(PLAN.to_json()), "version": 99}
+    with pytest.raises(ModelError, match=r"version 99.*export the model again"):
+        StagePlan.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{}", "null", '{"version": 1}', "{", "[" * 100_000])
+def test_a_damaged_text_is_refused(damage: str) -> None:
+    with pytest.raises(ModelError, match="stages cannot be read"):
+        StagePlan.from_json(damage)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("scale",), 0, "scale is 0"),
+        (("scale",), 8.0, r"scale is 8\.0"),
+        (("align",), True, "align is True"),
+        (("stages",), [], "encoder must come first"),
+        (("stages", 0, "kind"), "bands", "encoder must come first"),
+        (("stages", 3, "kind"), "decoder", "each once"),
+        (("stages", 2, "kind"), "rows", "unknown kind 'rows'"),
+        (("stages", 2, "kind"), ["bands"], "unknown kind a list"),
+        (("stages", 2, "halo"), [1], "not enough values"),
+        (("stages", 3, "halo"), [1, -1], "halo is -1"),
+        (("stages", 3, "halo"), [1, 10**30], "halo is a number of 100 bits"),
+        (("stages", 3, "inputs"), ["globe"], "no stage gives 'globe'"),
+        (("stages", 2, "whole"), ["sum"], "no stage gives 'sum' before it is read"),
+        (("stages", 3, "inputs"), "local", "names expected, not 'local'"),
+        (("stages", 3, "outputs"), [3], "names expected"),
+        (("stages", 3, "outputs"), [], "gives nothing"),
+        (("stages", 2, "pointwise"), [], "reads nothing piece by piece"),
+    ],
+)
+def test_a_plan_that_no_export_writes_is_refused(
+    path: tuple[Any, ...], value: object, message: str
+) -> None:
+    data = json.loads(PLAN.to_json())
+    *parents, last = path
+    inner = data
+    for key in parents:
+        inner = inner[key]
+    inner[last] = value
+    with pytest.raises(ModelError, match=message):
+        StagePlan.from_json(json.dumps(data))
+
+
+def test_more_stages_than_any_generator_has_are_refused() -> None:
+    data = json.loads(PLAN.to_json())
+    data["stages"][1:1] = [data["stages"][1]] * 1024
+    with pytest.raises(ModelError, match="more than 1024 stages"):
+        StagePlan.from_json(json.dumps(data))
