@@ -48,6 +48,24 @@ class Runner(ABC):
             ModelError: when the arrays do not fit the model (see `check_inputs`).
         """
 
+    def tiled(self, tile: int | None = None) -> Runner:
+        """Return a runner of the same model that works in tiles, in bounded memory.
+
+        Args:
+            tile: side of a tile in pixels; None is a good one.
+
+        Returns:
+            A runner of its own, to be closed by the caller, with the same manifest; its `run`
+            takes one picture at a time.
+
+        Raises:
+            ModelError: when this model cannot.
+        """
+        raise ModelError(
+            f"a {self.manifest.format['name']} model cannot run in tiles: export it to ONNX with "
+            "--size dynamic"
+        )
+
     @abstractmethod
     def close(self) -> None:
         """Release the model; calling it again does nothing."""

@@ -17,7 +17,8 @@ from lama_edge.imaging import (
     load_picture,
     save_picture,
 )
-from lama_edge.runtimes.inpainter import Inpainter, Strategy
+from lama_edge.runtimes.inpainter import Inpainter
+from lama_edge.runtimes.strategies import Plan, Strategy
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class InpaintFile:
         mask: a picture of the same size; any value above 0 is hole.
         output: the picture to write, in the format of its suffix; replaced when it exists.
         strategy: see `Inpainter`.
+        max_side: see `Inpainter`.
+        tile: see `Inpainter`.
         provider: see `open_runner`.
     """
 
@@ -38,7 +41,23 @@ class InpaintFile:
     mask: Path
     output: Path
     strategy: Strategy = "auto"
+    max_side: int | None = None
+    tile: int | None = None
     provider: str = "auto"
+
+    def open(self) -> Inpainter:
+        """Open the model as the job says.
+
+        Raises:
+            LamaEdgeError: as `Inpainter.open`.
+        """
+        return Inpainter.open(
+            self.model,
+            provider=self.provider,
+            strategy=self.strategy,
+            max_side=self.max_side,
+            tile=self.tile,
+        )
 
 
 @dataclass(frozen=True)
@@ -50,12 +69,14 @@ class InpaintedFile:
         width: in pixels.
         height: in pixels.
         hole_share: share of the picture's pixels that were hole, 0 to 1.
+        plan: the strategy that was used, why, and the windows.
     """
 
     path: Path
     width: int
     height: int
     hole_share: float
+    plan: Plan
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON."""
@@ -64,6 +85,7 @@ class InpaintedFile:
             "width": self.width,
             "height": self.height,
             "hole_share": self.hole_share,
+            **self.plan.to_dict(),
         }
 
 
@@ -78,8 +100,8 @@ def inpaint_file(job: InpaintFile) -> InpaintedFile:
         MissingBackendError: when its runtime or provider is not installed here.
     """
     picture, hole = _read(job.image, job.mask, job.output)
-    with Inpainter.open(job.model, provider=job.provider, strategy=job.strategy) as inpainter:
-        return _write(inpainter(picture, hole), hole, job.output)
+    with job.open() as inpainter:
+        return _inpaint(inpainter, picture, hole, job.output)
 
 
 def inpaint_with(inpainter: Inpainter, image: Path, mask: Path, output: Path) -> InpaintedFile:
@@ -89,7 +111,7 @@ def inpaint_with(inpainter: Inpainter, image: Path, mask: Path, output: Path) ->
         LamaEdgeError: as `inpaint_file`.
     """
     picture, hole = _read(image, mask, output)
-    return _write(inpainter(picture, hole), hole, output)
+    return _inpaint(inpainter, picture, hole, output)
 
 
 def _read(image: Path, mask: Path, output: Path) -> tuple[Image.Image, Hole]:
@@ -99,7 +121,9 @@ def _read(image: Path, mask: Path, output: Path) -> tuple[Image.Image, Hole]:
     return picture, hole_of(load_mask(mask))
 
 
-def _write(result: Image.Image, hole: Hole, output: Path) -> InpaintedFile:
+def _inpaint(inpainter: Inpainter, picture: Image.Image, hole: Hole, output: Path) -> InpaintedFile:
+    plans: list[Plan] = []
+    result = inpainter(picture, hole, report=plans.append)
     with atomic_output(output) as temporary:
         save_picture(result, temporary)
-    return InpaintedFile(output, result.width, result.height, float(hole.mean()))
+    return InpaintedFile(output, result.width, result.height, float(hole.mean()), plans[0])

@@ -11,7 +11,6 @@ from typing import Any
 from lama_edge.errors import LamaEdgeError, UsageError
 from lama_edge.imaging import PICTURE_SUFFIXES
 from lama_edge.runtimes.inpaint_file import InpaintedFile, InpaintFile, inpaint_with
-from lama_edge.runtimes.inpainter import Inpainter
 
 # LaMa's own naming: picture.png with picture_mask.png, picture_mask001.png, …
 _MASK_NAME = re.compile(r"(?P<picture>.+)_mask\d*")
@@ -68,7 +67,7 @@ def inpaint_folder(
     outcome = InpaintedFolder(
         failed={path: f"there is no mask for it in {str(job.mask)!r}" for path in without_mask}
     )
-    with Inpainter.open(job.model, provider=job.provider, strategy=job.strategy) as inpainter:
+    with job.open() as inpainter:
         job.output.mkdir(parents=True, exist_ok=True)
         for done, pair in enumerate(pairs):
             progress(done, len(pairs))

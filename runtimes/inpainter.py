@@ -1,7 +1,7 @@
 """What applications use: a picture and a mask of any size in, the inpainted picture out.
 
 Three layers, mirrored by the native wrappers: `_run_model` (arrays of a size that the model
-takes), `fill_window` (one window of any size), and the strategies that choose the windows.
+takes), `fill_window` (one window of any size), and the `strategies` that choose the windows.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, get_args, overload
+from typing import overload
 
 import numpy as np
 from PIL import Image
 
-from lama_edge.errors import ModelError, UsageError
+from lama_edge.errors import ModelError
 from lama_edge.imaging import (
     Hole,
     Pixels,
@@ -23,24 +23,21 @@ from lama_edge.imaging import (
     check_same_size,
     composite,
     enlarge,
-    fitted_size,
     hole_of,
     native_picture,
     pad,
-    padded_size,
     shrink,
     shrink_hole,
     to_rgb,
 )
 from lama_edge.runtimes.base import Array, Runner, open_runner
 from lama_edge.runtimes.forms import from_model, to_model
-from lama_edge.spec import SizePolicy
-from lama_edge.windows import Box, hole_windows
+from lama_edge.runtimes.memory import free_bytes
+from lama_edge.runtimes.strategies import Plan, Strategy, check_options, plan
+from lama_edge.windows import Working
 
-Strategy = Literal["auto", "full", "crop"]
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
-
-AUTO_FULL_PIXELS = 1024 * 1024
+# Where a run takes the machine's own memory, so that what is free of it counts.
+_HOST_PROVIDERS = ("cpu", "openvino", "xnnpack")
 
 _log = logging.getLogger(__name__)
 
@@ -53,27 +50,49 @@ class Inpainter:
     Attributes:
         runner: the open model.
         strategy: how the windows that the model sees are chosen. ``full``: the whole picture
-            is one. ``crop``: one for each separate hole, with context round it. ``auto``:
-            ``full`` for a picture of at most one megapixel (of at most the model's own size
-            when that is fixed), else ``crop``.
+            is one. ``crop``: one for each separate hole, with context round it, shrunk for the
+            model where it is larger than `max_side`. ``resize``: the whole picture, shrunk to
+            `max_side`. ``tiles``: the whole picture at its own resolution, in bounded memory.
+            ``auto``: what `strategies.choose` says. Only the fill is enlarged again.
+        max_side: largest side in pixels of what a dynamic model is given by ``crop`` and
+            ``resize``; None is `strategies.DEFAULT_MAX_SIDE`. Fixed-size models go by their size.
+        tile: side of a tile in pixels; None leaves it to the runner.
     """
 
     runner: Runner
     strategy: Strategy
+    max_side: int | None
+    tile: int | None
 
-    def __init__(self, runner: Runner, *, strategy: Strategy = "auto") -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        strategy: Strategy = "auto",
+        max_side: int | None = None,
+        tile: int | None = None,
+    ) -> None:
         """Wrap an open runner.
 
         Raises:
-            UsageError: when the strategy is unknown.
+            UsageError: when an option cannot be used, or not with the strategy.
         """
-        _check_strategy(strategy)
+        check_options(strategy, max_side, tile)
         self.runner = runner
         self.strategy = strategy
+        self.max_side = max_side
+        self.tile = tile
+        self._tiled: Runner | None = None
 
     @classmethod
     def open(
-        cls, path: str | Path, *, provider: str = "auto", strategy: Strategy = "auto"
+        cls,
+        path: str | Path,
+        *,
+        provider: str = "auto",
+        strategy: Strategy = "auto",
+        max_side: int | None = None,
+        tile: int | None = None,
     ) -> Inpainter:
         """Open a model.
 
@@ -81,23 +100,49 @@ class Inpainter:
             path: as in `open_runner`.
             provider: as in `open_runner`.
             strategy: see the class.
+            max_side: see the class.
+            tile: see the class.
 
         Raises:
-            UsageError: when the strategy is unknown.
-            ModelError: when the model cannot be opened.
+            UsageError: when an option cannot be used, or not with the strategy.
+            ModelError: when the model cannot be opened, or not in tiles as asked.
             MissingBackendError: when the runtime or provider is not installed here.
         """
-        _check_strategy(strategy)
-        return cls(open_runner(path, provider=provider), strategy=strategy)
+        check_options(strategy, max_side, tile)
+        runner = open_runner(path, provider=provider)
+        inpainter = cls(runner, strategy=strategy, max_side=max_side, tile=tile)
+        if strategy == "tiles":
+            # Nothing runs whole then: its weights need not stay in memory beside the parts'.
+            try:
+                inpainter._tiles()
+            finally:
+                runner.close()
+        return inpainter
 
     @overload
-    def __call__(self, image: Image.Image, mask: Image.Image | Array) -> Image.Image: ...
+    def __call__(
+        self,
+        image: Image.Image,
+        mask: Image.Image | Array,
+        *,
+        report: Callable[[Plan], None] = ...,
+    ) -> Image.Image: ...
 
     @overload
-    def __call__(self, image: Pixels, mask: Image.Image | Array) -> Pixels: ...
+    def __call__(
+        self,
+        image: Pixels,
+        mask: Image.Image | Array,
+        *,
+        report: Callable[[Plan], None] = ...,
+    ) -> Pixels: ...
 
     def __call__(
-        self, image: Image.Image | Pixels, mask: Image.Image | Array
+        self,
+        image: Image.Image | Pixels,
+        mask: Image.Image | Array,
+        *,
+        report: Callable[[Plan], None] = lambda plan: None,
     ) -> Image.Image | Pixels:
         """Fill the hole of a picture.
 
@@ -106,6 +151,7 @@ class Inpainter:
                 a PIL image's EXIF data is applied; modes other than L, RGB and RGBA become RGB.
             mask: of the same size, any value above 0 is hole: a PIL image, or a uint8 or bool
                 array [H,W] or [H,W,1].
+            report: called with the windows and why they are these, before the model runs.
 
         Returns:
             A new picture of the same type, mode and size, a PIL image with the same ``info``.
@@ -119,15 +165,17 @@ class Inpainter:
         hole = hole_of(mask)
         if not isinstance(image, Image.Image):
             check_pixels(image)
-            return self._inpaint(image, hole)
+            return self._inpaint(image, hole, report)
         picture = native_picture(image)
-        result = Image.fromarray(self._inpaint(np.asarray(picture), hole))
+        result = Image.fromarray(self._inpaint(np.asarray(picture), hole, report))
         result.info = dict(picture.info)
         return result
 
     def close(self) -> None:
         """Release the runner; calling it again does nothing."""
         self.runner.close()
+        if self._tiled is not None:
+            self._tiled.close()
 
     def __enter__(self) -> Inpainter:
         return self
@@ -140,31 +188,65 @@ class Inpainter:
     ) -> None:
         self.close()
 
-    def _inpaint(self, pixels: Pixels, hole: Hole) -> Pixels:
+    def _inpaint(self, pixels: Pixels, hole: Hole, report: Callable[[Plan], None]) -> Pixels:
         check_same_size(pixels, hole)
         result: Pixels = pixels.copy()
-        if not hole.any():
-            return result
-        policy = self.runner.manifest.size
-        for window in _plan(self.strategy, hole, policy):
-            view = _model_view(window, hole, policy)
-            fill = fill_window(self.runner, to_rgb(pixels[view.slices]), hole[view.slices])
-            result[window.slices] = composite(
-                pixels[window.slices], fill[window.within(view)], hole[window.slices]
+        chosen = self._plan(hole)
+        report(chosen)
+        for window in chosen.windows:
+            fill = fill_window(
+                self._tiles() if chosen.in_tiles else self.runner,
+                to_rgb(pixels[window.view.slices]),
+                hole[window.view.slices],
+                max_side=chosen.working.max_side,
             )
+            at = window.hole.slices
+            result[at] = composite(pixels[at], fill[window.hole.within(window.view)], hole[at])
         return result
 
+    def _plan(self, hole: Hole) -> Plan:
+        chosen = plan(
+            self.strategy,
+            hole,
+            self.runner.manifest,
+            max_side=self.max_side,
+            free_bytes=free_bytes() if self.runner.provider in _HOST_PROVIDERS else None,
+            can_tile=self._can_tile,
+        )
+        choice = chosen.choice
+        _log.info(
+            "strategy %s, %d window(s): %s", choice.strategy, len(chosen.windows), choice.reason
+        )
+        if choice.warning is not None:
+            _log.warning("%s", choice.warning)
+        return chosen
 
-def fill_window(runner: Runner, rgb: Pixels, hole: Hole) -> Pixels:
+    def _can_tile(self) -> bool:
+        try:
+            self._tiles()
+        except ModelError as error:
+            _log.info("no tiles: %s", error)
+            return False
+        return True
+
+    def _tiles(self) -> Runner:
+        if self._tiled is None:
+            self._tiled = self.runner.tiled(self.tile)
+        return self._tiled
+
+
+def fill_window(runner: Runner, rgb: Pixels, hole: Hole, *, max_side: int | None = None) -> Pixels:
     """Fill the hole of one window, of any size, in one run of the model.
 
-    A dynamic model gets the window padded to a size it takes. A fixed-size one gets it padded
-    to its size, or shrunk to fit first; then the filled window is interpolated back up.
+    The model gets the window padded to a size it takes: a fixed-size one to its size. A window
+    that is larger than that, or than `max_side`, is shrunk first, and interpolated back up when
+    it is filled.
 
     Args:
         runner: an open model.
         rgb: uint8 [H,W,3].
         hole: bool [H,W].
+        max_side: largest side that a dynamic model is given, in pixels; None is any.
 
     Returns:
         uint8 [H,W,3], to be used inside the hole only.
@@ -172,17 +254,12 @@ def fill_window(runner: Runner, rgb: Pixels, hole: Hole) -> Pixels:
     Raises:
         ModelError: when the model's output is not finite or does not fit its contract.
     """
-    height, width = hole.shape
-    policy = runner.manifest.size
-    if policy.fixed is None:
-        size = padded_size(height, width, policy.multiple, policy.min_size)
-        return _fill_padded(runner, rgb, hole, size)
-    size = policy.fixed.height, policy.fixed.width
-    small = fitted_size(height, width, *size)
-    if small == (height, width):
+    working = Working(runner.manifest.size, max_side)
+    size, small = working.seen(*hole.shape), working.shrunk(*hole.shape)
+    if small == hole.shape:
         return _fill_padded(runner, rgb, hole, size)
     filled = _fill_padded(runner, shrink(rgb, *small), shrink_hole(hole, *small), size)
-    return enlarge(filled, height, width)
+    return enlarge(filled, *hole.shape)
 
 
 def _fill_padded(runner: Runner, rgb: Pixels, hole: Hole, size: tuple[int, int]) -> Pixels:
@@ -208,50 +285,5 @@ def _run_model(runner: Runner, rgb: Pixels, hole: Hole) -> Pixels:
             f"the model returned {what} at {int((~np.isfinite(levels)).sum())} of {levels.size} "
             "values: its precision overflows here, use an fp32 export"
         )
-    return np.asarray(np.rint(levels).clip(0, 255), dtype=np.uint8)
-
-
-def _whole_picture(hole: Hole) -> tuple[Box, ...]:
-    return (Box(0, 0, *hole.shape),)
-
-
-_PLANNERS: dict[str, Callable[[Hole], tuple[Box, ...]]] = {
-    "full": _whole_picture,
-    "crop": hole_windows,
-}
-
-
-def _check_strategy(strategy: str) -> None:
-    if strategy not in STRATEGIES:
-        raise UsageError(f"unknown strategy {strategy!r}; choose one of: {', '.join(STRATEGIES)}")
-
-
-def _plan(strategy: Strategy, hole: Hole, policy: SizePolicy) -> tuple[Box, ...]:
-    name, reason = _choose(hole, policy) if strategy == "auto" else (strategy, "as asked")
-    windows = _PLANNERS[name](hole)
-    _log.info("strategy %s, %d window(s): %s", name, len(windows), reason)
-    return windows
-
-
-def _choose(hole: Hole, policy: SizePolicy) -> tuple[Strategy, str]:
-    height, width = hole.shape
-    picture = f"the picture of {width}x{height} (width x height)"
-    if policy.fixed is not None:
-        fits = height <= policy.fixed.height and width <= policy.fixed.width
-        limit = f"the model's {policy.fixed.width}x{policy.fixed.height}"
-    else:
-        fits = height * width <= AUTO_FULL_PIXELS
-        limit = f"{AUTO_FULL_PIXELS} pixels"
-    if fits:
-        return "full", f"{picture} is within {limit}"
-    return "crop", f"{picture} is beyond {limit}"
-
-
-def _model_view(window: Box, hole: Hole, policy: SizePolicy) -> Box:
-    """Return the window, grown for a fixed-size model to use real pixels before padding."""
-    if policy.fixed is None:
-        return window
-    height, width = policy.fixed.height, policy.fixed.width
-    shrinkage = max(1.0, window.height / height, window.width / width)
-    picture = Box(0, 0, *hole.shape)
-    return window.grown_to(int(height * shrinkage), int(width * shrinkage), picture)
+    np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
+    return levels.astype(np.uint8)

@@ -8,6 +8,7 @@ from typing import Any
 from lama_edge.errors import MissingBackendError, ModelError, needs_extra, one_line
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs
+from lama_edge.runtimes.onnxruntime_session import open_session, run_session
 from lama_edge.spec import Size, TensorSpec
 
 with needs_extra("onnx"):
@@ -26,8 +27,6 @@ _PROVIDERS = {
     "dml": "DmlExecutionProvider",
 }
 _AUTO = ("cuda", "cpu")
-# What goes wrong is raised as well; the log would say it a second time.
-_ONLY_FATAL = 4
 _TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
 
 
@@ -50,13 +49,9 @@ class OnnxRuntimeRunner(Runner):
             ModelError: when the file cannot be opened or carries no manifest.
         """
         wanted = _choose_provider(provider)
-        options = ort.SessionOptions()
-        options.log_severity_level = _ONLY_FATAL
-        if threads is not None:
-            options.intra_op_num_threads = threads
         names = list(dict.fromkeys([_PROVIDERS[wanted], _PROVIDERS["cpu"]]))
         try:
-            session = ort.InferenceSession(str(path), options, providers=names)
+            session = open_session(str(path), provider_names=names, threads=threads)
         except Exception as error:
             # ONNX Runtime's exceptions share no base class of their own.
             raise ModelError(
@@ -70,6 +65,9 @@ class OnnxRuntimeRunner(Runner):
                 )
             wanted = "cpu"
         self._session: Any = session
+        self._last_shape: tuple[int, ...] | None = None
+        self.path = path
+        self.threads = threads
         self.provider = wanted
         self.version = f"onnxruntime {ort.__version__} {wanted}"
         self.manifest = _read_manifest(session, path)
@@ -82,10 +80,22 @@ class OnnxRuntimeRunner(Runner):
         check_inputs(io, self.manifest.size, image, mask)
         feeds = {io.image.name: image, io.mask.name: mask}
         try:
-            output: Array = self._session.run([io.output.name], feeds)[0]
+            # Equal sizes in a row reuse the arena; a process that inpaints mixed ones would keep
+            # what the largest took, and the gaps between.
+            changed = image.shape != self._last_shape
+            output: Array = run_session(self._session, [io.output.name], feeds, shrink=changed)[0]
         except Exception as error:
             raise ModelError(f"ONNX Runtime failed: {one_line(error)}") from error
+        self._last_shape = image.shape
         return output
+
+    def tiled(self, tile: int | None = None) -> Runner:
+        """See `Runner.tiled`."""
+        from lama_edge.runtimes.tiles import open_tiles
+
+        return open_tiles(
+            self.path, self.manifest, provider=self.provider, threads=self.threads, tile=tile
+        )
 
     def close(self) -> None:
         """See `Runner.close`."""

@@ -66,13 +66,16 @@ def test_export_inspect_and_inpaint_work_one_after_the_other(
     model, output = tmp_path / "m.onnx", tmp_path / "out.png"
     assert _run("export", "onnx", golden_folder, "-o", model, "--size", "64x72") == 0
     printed = capsys.readouterr().out
-    assert printed.startswith(f"wrote {model} (0.6 MB)\nparity: max difference ")
+    assert printed.startswith(f"wrote {model} (0.7 MB)\nparity: max difference ")
     assert _run("inspect", model) == 0
     printed = capsys.readouterr().out
     assert "fixed     64, 72\n" in printed
     assert "kind            ffc_resnet\n" in printed
     assert _run("inpaint", model, *picture_and_mask, "-o", output) == 0
-    assert capsys.readouterr().out == f"wrote {output} (70 x 50 pixels, 11.4% inpainted)\n"
+    assert capsys.readouterr().out == (
+        f"wrote {output} (70 x 50 pixels, 11.4% inpainted, strategy full: the picture of 70x50 "
+        "(width x height) is within the model's 72x64)\n"
+    )
     before, after = (np.asarray(Image.open(path)) for path in (picture_and_mask[0], output))
     changed = (before != after).any(axis=2)
     hole = np.asarray(Image.open(picture_and_mask[1])) > 0
@@ -224,6 +227,41 @@ def test_verbose_says_which_strategy_and_why(
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "strategy full, 1 window(s): the picture of 70x50" in result.stderr
     assert result.stdout.startswith("wrote ")
+
+
+def test_the_result_says_which_strategy_and_why(
+    tmp_path: Path, picture_and_mask: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("-o", tmp_path / "out.png", "--strategy", "resize", "--max-side", "64")
+    assert _run("inpaint", EMBEDDED_NAME, *picture_and_mask, *flags) == 0
+    assert "11.4% inpainted, strategy resize: as asked)\n" in capsys.readouterr().out
+    assert (
+        _run("inpaint", EMBEDDED_NAME, *picture_and_mask, "-o", tmp_path / "o.png", "--json") == 0
+    )
+    result = json.loads(capsys.readouterr().out)
+    assert (result["strategy"], result["windows"]) == ("full", 1)
+    assert result["reason"].startswith("the picture of 70x50 (width x height)")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--max-side", "8"), "--max-side 8 is too small: give at least 64 pixels"),
+        (("--strategy", "full", "--max-side", "512"), "no effect on --strategy full"),
+        (("--strategy", "crop", "--tile", "512"), "--tile 512 has no effect on --strategy crop"),
+    ],
+)
+def test_strategy_flags_that_do_not_go_together_are_one_line(
+    tmp_path: Path,
+    picture_and_mask: tuple[Path, Path],
+    flags: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "out.png"
+    assert _run("inpaint", EMBEDDED_NAME, *picture_and_mask, "-o", output, *flags) == 2
+    assert message in _error(capsys)
+    assert not output.exists()
 
 
 def test_a_reader_that_goes_away_is_no_error(golden_folder: Path) -> None:

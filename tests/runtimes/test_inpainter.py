@@ -17,8 +17,9 @@ from lama_edge.manifest import Manifest, Source
 from lama_edge.runtimes import inpainter as module
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.inpainter import Inpainter
+from lama_edge.runtimes.strategies import Plan
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
-from lama_edge.windows import hole_windows
+from lama_edge.windows import Working, hole_windows
 
 DYNAMIC = SizePolicy(None, 8, 16)
 FIXED = SizePolicy(Size(48, 64), 8, 16)
@@ -102,7 +103,8 @@ def spots(height: int, width: int, seed: int = 1) -> Array:
 @settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(SHAPES),
-    st.sampled_from(["auto", "full", "crop"]),
+    st.sampled_from(["auto", "full", "crop", "resize"]),
+    st.sampled_from([None, 64]),
     st.sampled_from(sorted(POLICIES)),
     st.sampled_from(["float", "uint8"]),
     st.booleans(),
@@ -113,6 +115,7 @@ def spots(height: int, width: int, seed: int = 1) -> Array:
 def test_known_pixels_are_bit_identical_and_every_hole_pixel_is_filled(
     mode: str,
     strategy: module.Strategy,
+    max_side: int | None,
     policy: str,
     form: IoForm,
     composite: bool,
@@ -123,7 +126,8 @@ def test_known_pixels_are_bit_identical_and_every_hole_pixel_is_filled(
     pixels, mask = picture(mode, height, width) // 2, spots(height, width, seed)
     before = pixels.copy()
     runner = FakeRunner(POLICIES[policy], form, composite=composite, fill=flat(200))
-    result = Inpainter(runner, strategy=strategy)(pixels, mask)
+    max_side = None if strategy == "full" else max_side
+    result = Inpainter(runner, strategy=strategy, max_side=max_side)(pixels, mask)
     hole = mask > 0
     np.testing.assert_array_equal(pixels, before)
     assert (result.shape, result.dtype) == (pixels.shape, np.uint8)
@@ -131,7 +135,8 @@ def test_known_pixels_are_bit_identical_and_every_hole_pixel_is_filled(
     if mode == "RGBA":
         np.testing.assert_array_equal(result[:, :, 3], pixels[:, :, 3])
     colour = result[hole] if mode == "L" else result[hole][:, :3]
-    if policy == "dynamic" or (height <= 48 and width <= 64):
+    shrunk = (policy == "fixed" and (height > 48 or width > 64)) or max_side is not None
+    if not shrunk:
         assert (colour == 200).all()
     else:
         assert (colour >= 128).all()  # interpolation mixes in known pixels (below 128) at most
@@ -139,7 +144,7 @@ def test_known_pixels_are_bit_identical_and_every_hole_pixel_is_filled(
 
 
 @pytest.mark.parametrize("policy", sorted(POLICIES))
-@pytest.mark.parametrize("strategy", ["auto", "full", "crop"])
+@pytest.mark.parametrize("strategy", ["auto", "full", "crop", "resize"])
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (150, 201)])
 def test_both_forms_composited_or_not_give_the_same_picture(
     policy: str, strategy: module.Strategy, size: tuple[int, int]
@@ -172,28 +177,130 @@ def test_crop_runs_one_window_for_each_separate_hole() -> None:
     mask[600:610, 800:820] = 255
     runner = FakeRunner(fill=flat(9))
     result = Inpainter(runner, strategy="crop")(pixels, mask)
-    windows = hole_windows(mask > 0)
+    windows = hole_windows(mask > 0, Working(DYNAMIC, 1024))
     assert len(windows) == len(runner.seen) == 2
     for window, (seen, hole) in zip(windows, runner.seen, strict=True):
-        h, w = window.height, window.width
-        np.testing.assert_array_equal(seen[:h, :w], pixels[window.slices])
-        np.testing.assert_array_equal(hole[:h, :w], mask[window.slices] > 0)
+        np.testing.assert_array_equal(seen, pixels[window.view.slices])
+        np.testing.assert_array_equal(hole, mask[window.view.slices] > 0)
     assert (result[mask > 0] == 9).all()
 
 
-def test_auto_takes_small_pictures_whole_and_crops_large_ones(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_a_window_sees_the_holes_that_others_fill_as_holes_in_any_order() -> None:
+    pixels, mask = picture("RGB", 500, 500), np.zeros((500, 500), np.uint8)
+    mask[200:210, 200:210] = mask[270:280, 270:280] = 255
+    runner = FakeRunner()
+    result = Inpainter(runner, strategy="crop")(pixels, mask)
+    windows = hole_windows(mask > 0, Working(DYNAMIC, 1024))
+    assert len(windows) == len(runner.seen) == 2
+    for window, (seen, hole) in zip(windows, runner.seen, strict=True):
+        assert hole.sum() > 100  # its own hole has 100 pixels
+        np.testing.assert_array_equal(hole, mask[window.view.slices] > 0)
+        np.testing.assert_array_equal(seen, pixels[window.view.slices])
+        fill = gradient(*hole.shape)[window.hole.within(window.view)]
+        np.testing.assert_array_equal(result[window.hole.slices], fill)
+    np.testing.assert_array_equal(result[mask == 0], pixels[mask == 0])
+
+
+def test_auto_crops_round_small_holes_and_takes_whole_what_crops_would_nearly_see(
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(module, "AUTO_FULL_PIXELS", 400 * 500)
     caplog.set_level("INFO")
-    for width, shape in ((500, (400, 504)), (501, (136, 136))):
-        mask = np.zeros((400, width), np.uint8)
-        mask[2, 3] = 1
+    for side, shape in ((2, (136, 136)), (200, (400, 504))):
+        mask = np.zeros((400, 500), np.uint8)
+        mask[100 : 100 + side, 180 : 180 + side] = 1
         runner = FakeRunner()
-        Inpainter(runner)(picture("RGB", 400, width), mask)
+        Inpainter(runner)(picture("RGB", 400, 500), mask)
         assert runner.seen[0][1].shape == shape
-    assert "full, 1 window(s): the picture of 500x400 (width x height) is within" in caplog.text
-    assert "crop, 1 window(s): the picture of 501x400 (width x height) is beyond" in caplog.text
+    assert "crop, 1 window(s): the picture of 500x400 (width x height), of which crops see 9%" in (
+        caplog.text
+    )
+    assert "full, 1 window(s): the picture of 500x400" in caplog.text
+
+
+def test_resize_gives_the_model_the_whole_picture_shrunk() -> None:
+    pixels, mask = picture("RGB", 150, 300), np.zeros((150, 300), np.uint8)
+    mask[77, 51] = 1
+    runner = FakeRunner(fill=flat(33))
+    result = Inpainter(runner, strategy="resize", max_side=100)(pixels, mask)
+    ((seen, hole),) = runner.seen
+    np.testing.assert_array_equal(seen[:50, :100], shrink(pixels, 50, 100))
+    np.testing.assert_array_equal(hole[:50, :100], shrink_hole(mask > 0, 50, 100))
+    np.testing.assert_array_equal(result[mask == 0], pixels[mask == 0])
+
+
+def test_a_crop_window_beyond_the_bound_is_shrunk_and_only_its_fill_enlarged() -> None:
+    pixels, mask = picture("RGB", 600, 600) // 2, np.zeros((600, 600), np.uint8)
+    mask[150:450, 150:450] = 255
+    runner = FakeRunner(fill=flat(200))
+    result = Inpainter(runner, strategy="crop", max_side=128)(pixels, mask)
+    ((seen, _),) = runner.seen
+    assert seen.shape == (128, 128, 3)
+    np.testing.assert_array_equal(result[mask == 0], pixels[mask == 0])
+    assert (result[158:442, 158:442] == 200).all()
+
+
+class TilingRunner(FakeRunner):
+    """Runs in tiles as well; counts how often it was opened so."""
+
+    def __init__(self, policy: SizePolicy = DYNAMIC) -> None:
+        super().__init__(policy, fill=flat(5))
+        self.tiles: list[tuple[int | None, FakeRunner]] = []
+
+    def tiled(self, tile: int | None = None) -> Runner:
+        self.tiles.append((tile, FakeRunner(self.manifest.size, fill=flat(6))))
+        return self.tiles[-1][1]
+
+
+def test_tiles_are_opened_once_with_the_side_asked_for_and_closed() -> None:
+    runner = TilingRunner()
+    pixels, mask = picture("RGB", 90, 70), spots(90, 70)
+    with Inpainter(runner, strategy="tiles", tile=128) as inpainter:
+        for _ in range(2):
+            assert (inpainter(pixels, mask)[mask > 0] == 6).all()
+    ((tile, tiles),) = runner.tiles
+    assert (tile, len(tiles.seen), tiles.closed, runner.seen) == (128, 2, 1, [])
+    assert tiles.seen[0][1].shape == (96, 72)
+
+
+def test_opening_for_tiles_lets_the_whole_model_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = TilingRunner()
+    monkeypatch.setattr(module, "open_runner", lambda path, provider: runner)
+    with Inpainter.open("m.onnx", strategy="tiles") as inpainter:
+        assert runner.closed
+        inpainter(picture("RGB", 90, 70), spots(90, 70))
+    assert runner.tiles[0][1].closed
+
+
+def test_a_model_that_cannot_tile_says_what_to_do() -> None:
+    with pytest.raises(ModelError, match="cannot run in tiles: export it to ONNX with --size dyn"):
+        Inpainter(FakeRunner(), strategy="tiles")(picture("RGB", 30, 20), spots(30, 20))
+
+
+def test_auto_goes_on_without_tiles_where_the_model_has_none(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "free_bytes", lambda: 40_000_000)
+    monkeypatch.setattr(module, "_HOST_PROVIDERS", ("fake",))
+    pixels, mask = picture("RGB", 900, 900), np.zeros((900, 900), np.uint8)
+    mask[300:600, 300:600] = 1
+    plans: list[Plan] = []
+    plain, tiling = FakeRunner(fill=flat(7)), TilingRunner()
+    assert (Inpainter(tiling)(pixels, mask, report=plans.append)[400:500, 400:500] == 6).all()
+    assert (Inpainter(plain)(pixels, mask, report=plans.append)[400:500, 400:500] == 7).all()
+    assert [plan.choice.strategy for plan in plans] == ["tiles", "resize"]
+    assert max(plain.seen[0][1].shape) < 300
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert "give --max-side 136" in warning
+
+
+def test_the_report_says_which_strategy_and_why() -> None:
+    plans: list[Plan] = []
+    pixels = picture("RGB", 30, 20)
+    Inpainter(FakeRunner())(pixels, spots(30, 20), report=plans.append)
+    Inpainter(FakeRunner())(pixels, np.zeros((30, 20), np.uint8), report=plans.append)
+    assert [plan.to_dict()["strategy"] for plan in plans] == ["full", "none"]
+    assert plans[0].to_dict()["windows"] == 1
+    assert "30" in plans[0].to_dict()["reason"]
 
 
 def test_auto_takes_whole_what_a_fixed_size_model_holds(caplog: pytest.LogCaptureFixture) -> None:
@@ -250,11 +357,11 @@ def test_a_smooth_fill_survives_the_resize() -> None:
 
 def test_a_shrunk_window_is_widened_to_the_models_shape() -> None:
     pixels, mask = picture("RGB", 200, 900), np.zeros((200, 900), np.uint8)
-    mask[100:102, 400:402] = 255
+    mask[5:195, 400:402] = 255
     policy = SizePolicy(Size(100, 300), 8, 16)
     runner = FakeRunner(policy)
     Inpainter(runner, strategy="crop")(pixels, mask)
-    ((seen, _),) = runner.seen  # 200 rows at half the size: 600 columns fit, not just 258
+    ((seen, _),) = runner.seen  # 200 rows at half the size: 600 columns fit, not just 142
     np.testing.assert_array_equal(seen, shrink(pixels[:, 101:701], 100, 300))
 
 
@@ -382,10 +489,10 @@ def test_an_output_that_breaks_the_contract_is_refused() -> None:
 
 def test_an_unknown_strategy_is_refused_before_the_model_is_opened(tmp_path: Path) -> None:
     for make in (
-        lambda: Inpainter(FakeRunner(), strategy="tile"),  # type: ignore[arg-type]
-        lambda: Inpainter.open(tmp_path / "none.onnx", strategy="tile"),  # type: ignore[arg-type]
+        lambda: Inpainter(FakeRunner(), strategy="whole"),  # type: ignore[arg-type]
+        lambda: Inpainter.open(tmp_path / "none.onnx", strategy="whole"),  # type: ignore[arg-type]
     ):
-        with pytest.raises(UsageError, match="unknown strategy 'tile'; choose one of: auto, full"):
+        with pytest.raises(UsageError, match="unknown strategy 'whole'; choose one of: auto, full"):
             make()
 
 

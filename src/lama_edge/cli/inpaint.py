@@ -34,10 +34,19 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
     inpaint.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.png")
     inpaint.add_argument(
         "--strategy",
-        choices=("auto", "full", "crop"),
+        choices=("auto", "full", "crop", "resize", "tiles"),
         default="auto",
-        help="run the full picture, or crops around the holes (default: auto)",
+        help="run the full picture, crops around the holes, the picture shrunk, or the full "
+        "picture in tiles that need less memory (default: auto)",
     )
+    inpaint.add_argument(
+        "--max-side",
+        type=int,
+        metavar="N",
+        help="shrink crops, and the picture for resize, to at most N pixels a side for the model "
+        "(default: 1024); a fixed-size model goes by its size",
+    )
+    inpaint.add_argument("--tile", type=int, metavar="N", help="side of a tile in pixels")
     inpaint.add_argument("--provider", default="auto", help="cpu, cuda, … (default: auto)")
     inpaint.set_defaults(command=_inpaint)
 
@@ -51,6 +60,8 @@ def _inpaint(options: argparse.Namespace) -> None:
         mask=options.mask,
         output=options.output,
         strategy=options.strategy,
+        max_side=options.max_side,
+        tile=options.tile,
         provider=options.provider,
     )
     if options.image.is_dir():
@@ -62,7 +73,8 @@ def _inpaint(options: argparse.Namespace) -> None:
         return
     print(
         f"wrote {result.path} ({result.width} x {result.height} pixels, "
-        f"{result.hole_share:.1%} inpainted)"
+        f"{result.hole_share:.1%} inpainted, strategy {result.plan.choice.strategy}: "
+        f"{result.plan.choice.reason})"
     )
 
 

@@ -1,0 +1,134 @@
+"""What memory a run of a model takes, what the machine has free, and giving freed memory back."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+
+from lama_edge.manifest import Manifest
+
+# float32 values that are alive at once for each pixel and each feature of the first layer
+# (`ngf`): 5.8 to 6.0 in ONNX Runtime on the CPU, from the peaks in docs/inpainting.md. Blocks
+# work at an eighth of the resolution and do not show. fp16 and int8 models compute wide there.
+_MAPS_ALIVE = 6.0
+_BYTES_PER_VALUE = 4
+_DEFAULT_NGF = 64
+# The picture, the mask and the result beside the model, in float32.
+_HOST_BYTES_PER_PIXEL = 48
+_UNLIMITED_BYTES = 1 << 60
+
+
+def run_bytes(manifest: Manifest, pixels: int) -> int:
+    """Estimate the memory that one run takes beside the open model, at its peak.
+
+    Args:
+        manifest: the model's; its architecture's `ngf` decides.
+        pixels: of the picture that the model is given, padding included.
+    """
+    ngf = manifest.source.architecture.get("ngf", _DEFAULT_NGF)
+    features = ngf if isinstance(ngf, int) else _DEFAULT_NGF
+    return int(pixels * (_HOST_BYTES_PER_PIXEL + _MAPS_ALIVE * _BYTES_PER_VALUE * features))
+
+
+def free_bytes(root: Path = Path("/")) -> int | None:
+    """Return the memory that this process may still take, or None where nobody says.
+
+    Linux: the kernel's MemAvailable, or less where a control group (v1 or v2, as containers
+    have) allows less; file cache counts as free. Windows: the free physical memory. Elsewhere
+    (macOS tells no program in plain C): half of the physical memory.
+
+    Args:
+        root: where the folders ``proc`` and ``sys`` are.
+    """
+    available = _meminfo_available(root)
+    if available is not None:
+        return min([available, *_cgroup_rooms(root)])
+    if sys.platform == "win32":
+        return _windows_available()
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def trim_heap() -> None:
+    """Give the memory that the C library's heap has freed back to the system, where it can.
+
+    glibc keeps it for later; after opening a model that is a second copy of its weights.
+    """
+    if sys.platform != "linux":
+        return
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # musl has none
+        trim(0)
+
+
+def _meminfo_available(root: Path) -> int | None:
+    text = _text(root / "proc/meminfo") or ""
+    fields = (line.split() for line in text.splitlines() if line.startswith("MemAvailable:"))
+    return next((int(field[1]) * 1024 for field in fields), None)
+
+
+def _cgroup_rooms(root: Path) -> list[int]:
+    """Return what each control group of this process, and each one above it, has left."""
+    rooms = []
+    for line in (_text(root / "proc/self/cgroup") or "").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers not in ("", "memory"):
+            continue
+        base = root / "sys/fs/cgroup" / controllers
+        group = base / path.lstrip("/")
+        # In a container the path may be the host's, of which only the top is visible.
+        for folder in {
+            base,
+            *(above for above in (group, *group.parents) if base in above.parents),
+        }:
+            room = _v2_room(folder) if controllers == "" else _v1_room(folder)
+            rooms += [] if room is None else [room]
+    return rooms
+
+
+def _v2_room(folder: Path) -> int | None:
+    return _room(folder, "memory.max", "memory.current", "inactive_file")
+
+
+def _v1_room(folder: Path) -> int | None:
+    return _room(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
+def _room(folder: Path, limit_name: str, usage_name: str, cache_name: str) -> int | None:
+    limit, usage = ((_text(folder / name) or "").strip() for name in (limit_name, usage_name))
+    if not (limit.isdigit() and usage.isdigit()) or int(limit) >= _UNLIMITED_BYTES:
+        return None
+    statistics = (_text(folder / "memory.stat") or "").splitlines()
+    cache = next((int(x.split()[1]) for x in statistics if x.startswith(f"{cache_name} ")), 0)
+    return max(0, int(limit) - int(usage) + cache)
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+
+
+if sys.platform == "win32":
+
+    class _MemoryStatus(ctypes.Structure):
+        """MEMORYSTATUSEX of the Windows API (sysinfoapi.h)."""
+
+        _fields_ = [
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            *((name, ctypes.c_ulonglong) for name in ("total", "available", "page_total")),
+            *((name, ctypes.c_ulonglong) for name in ("page", "virtual_total", "virtual", "more")),
+        ]
+
+    def _windows_available() -> int | None:
+        status = _MemoryStatus()
+        status.length = ctypes.sizeof(status)
+        if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):
+            return None
+        return int(status.available)
