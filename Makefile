@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow evaluate devices check format clean
+.PHONY: help demo test test-slow evaluate devices bench-peers check format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Export the embedded model, check it, erase an object from a photograph (out/)
 	$(BIN)/python -m lama_edge.demo out
@@ -25,6 +25,10 @@ evaluate: $(VENV)/.dev ## Measure lama-tiny against OpenCV; rewrites its card's 
 
 devices: $(VENV)/.dev ## Rewrite the table in docs/devices.md from benchmarks/results
 	$(BIN)/python -m lama_edge.benchmarks.reports.device_page
+
+bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; rewrites the README's table
+	$(BIN)/python -m lama_edge.benchmarks.peers --growth --dynamic --out benchmarks/results/peers.json
+	$(BIN)/python -m lama_edge.benchmarks.peers.readme
 
 check: $(VENV)/.dev ## Check format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .

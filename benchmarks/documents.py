@@ -20,7 +20,12 @@ with needs_extra("bench"):
 SCHEMA_VERSION = 1
 BENCH = "lama_edge.bench"
 PARITY = "lama_edge.parity"
-_MADE_BY = {BENCH: "lama-edge bench --out", PARITY: "lama-edge parity --out"}
+PEERS = "lama_edge.peers"
+_MADE_BY = {
+    BENCH: "lama-edge bench --out",
+    PARITY: "lama-edge parity --out",
+    PEERS: "python -m lama_edge.benchmarks.peers --out",
+}
 _MAX_REASON_CHARACTERS = 160
 _MAX_BITS = 64
 
@@ -52,7 +57,7 @@ def load_document(path: Path, kind: str) -> dict[str, Any]:
 
     Args:
         path: a JSON file.
-        kind: `BENCH` or `PARITY`.
+        kind: `BENCH`, `PARITY` or `PEERS`.
 
     Raises:
         UsageError: when the file cannot be opened.

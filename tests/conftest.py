@@ -8,13 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
-from lama_edge.models.config import FfcResnetConfig
-from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+from lama_edge.models.seeded import seeded_checkpoint
 
 DATA = Path(__file__).parent / "data"
 GOLDEN_CASES = 3
@@ -63,31 +60,7 @@ def golden_case(request: pytest.FixtureRequest, golden_folder: Path) -> GoldenCa
 @pytest.fixture(scope="session")
 def make_checkpoint() -> Callable[..., Checkpoint]:
     """Draws a checkpoint of any architecture, with natural activations; see the function."""
-    return _calibrated_checkpoint
-
-
-def _calibrated_checkpoint(config: FfcResnetConfig, *, seed: int = 0) -> Checkpoint:
-    """Draw weights, and take each batch norm's statistics from a seeded picture's activations.
-
-    Without that the activations of many residual blocks explode or vanish, and parity figures
-    on them would mean nothing.
-    """
-    side = 64
-    torch.manual_seed(seed)
-    generator = FfcResnetGenerator(config).train()
-    for module in generator.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, std=0.2)
-    with torch.no_grad():
-        image = torch.rand(2, 3, side, side)
-        mask = (torch.rand(2, 1, side, side) < 0.3).float()
-        generator(torch.cat([image * (1 - mask), mask], dim=1))
-    tensors = {
-        name: np.asarray(tensor.detach().numpy()) for name, tensor in generator.state_dict().items()
-    }
-    return Checkpoint(config, tensors, "0" * 64, Path("seeded"))
+    return seeded_checkpoint
 
 
 @pytest.fixture

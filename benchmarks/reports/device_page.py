@@ -19,16 +19,18 @@ from lama_edge.files import atomic_output
 
 BEGIN = "<!-- device table: begin -->"
 END = "<!-- device table: end -->"
+# The comparison with other ways to run a generator has a table of its own, in the README.
+_PEERS = "peers.json"
 
 
 def load_results(folder: Path) -> list[Document]:
-    """Read all benchmark documents of a folder.
+    """Read all documents of `lama-edge bench` in a folder.
 
     Raises:
         UsageError: when a file cannot be opened.
         DocumentError: when a file holds something else.
     """
-    return [load_bench(path) for path in sorted(folder.glob("*.json"))]
+    return [load_bench(path) for path in sorted(folder.glob("*.json")) if path.name != _PEERS]
 
 
 def updated(page: str, table: str) -> str:
