@@ -86,7 +86,8 @@ def hole_windows(hole: Hole, working: Working) -> tuple[Window, ...]:
     Each of `hole_boxes` that would be shrunk is first cut where a whole row or column of it is
     known. A window is such a box with the margin of `context_px` on each side where the picture
     has it, less of it where the window would else be shrunk. Two are replaced by one round both
-    where that costs the model fewer pixels and shrinks neither more. Last, a window grows into
+    where that costs the model fewer pixels and shrinks neither more, or where the hole of one
+    reaches into the other's. Last, a window grows into
     the picture where the model would be given padding.
 
     Every hole pixel is in the `hole` of exactly one window. Windows may overlap, and see holes
@@ -102,7 +103,7 @@ def hole_windows(hole: Hole, working: Working) -> tuple[Window, ...]:
     picture = Box(0, 0, *hole.shape)
     windows: list[Window] = []
     for box in (part for piece in hole_boxes(hole) for part in _cut(piece, hole, working)):
-        window, kept = _window(box, picture, working), windows
+        window, kept = _absorbed(_window(box, picture, working), windows)
         while (joined := _best_join(window, kept, working)) is not None:
             window, kept = joined
         windows = [*kept, window]
