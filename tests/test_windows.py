@@ -15,8 +15,8 @@ PHOTO_PIXELS = (3000, 4000)
 DYNAMIC = SizePolicy(None, 8, 16)
 FIXED = SizePolicy(Size(96, 128), 8, 16)
 ANY = Working(DYNAMIC)
-# Windows overlap in their margins: of the random masks here the worst had 3.5 times the pixels.
-MAX_COST = 4.0
+# Windows overlap in their margins: the worst of 800 random masks had 1.02 times the pixels.
+MAX_COST = 1.25
 LEAST_CONTEXT = context_px(1, 1)[1]
 sides = st.integers(1, 70)
 workings = st.sampled_from([ANY, Working(DYNAMIC, 96), Working(DYNAMIC, 200), Working(FIXED)])
