@@ -8,24 +8,18 @@ from typing import Any
 from lama_edge.errors import MissingBackendError, ModelError, needs_extra, one_line
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs
-from lama_edge.runtimes.onnxruntime_session import open_session, run_session
+from lama_edge.runtimes.onnxruntime_session import (
+    PROVIDERS,
+    open_session,
+    providers_for,
+    run_session,
+)
 from lama_edge.spec import Size, TensorSpec
 
 with needs_extra("onnx"):
     import onnxruntime as ort
 
-# Short name -> ONNX Runtime's name, in the order in which `auto` prefers them. `auto` takes only
-# those that run any graph without set-up of their own.
-_PROVIDERS = {
-    "cuda": "CUDAExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "xnnpack": "XnnpackExecutionProvider",
-    "qnn": "QNNExecutionProvider",
-    "dml": "DmlExecutionProvider",
-}
+# In the order of preference: those that run any graph without set-up of their own.
 _AUTO = ("cuda", "cpu")
 _TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
 
@@ -49,15 +43,14 @@ class OnnxRuntimeRunner(Runner):
             ModelError: when the file cannot be opened or carries no manifest.
         """
         wanted = _choose_provider(provider)
-        names = list(dict.fromkeys([_PROVIDERS[wanted], _PROVIDERS["cpu"]]))
         try:
-            session = open_session(str(path), provider_names=names, threads=threads)
+            session = open_session(str(path), provider_names=providers_for(wanted), threads=threads)
         except Exception as error:
             # ONNX Runtime's exceptions share no base class of their own.
             raise ModelError(
                 f"ONNX Runtime cannot open {str(path)!r}: {one_line(error)}"
             ) from error
-        if _PROVIDERS[wanted] not in session.get_providers():
+        if PROVIDERS[wanted] not in session.get_providers():
             if provider != "auto":
                 raise MissingBackendError(
                     f"the provider {provider!r} did not start here: there is no such device, or "
@@ -105,7 +98,7 @@ class OnnxRuntimeRunner(Runner):
 def available_providers() -> list[str]:
     """Return the short names of the providers in this build of ONNX Runtime."""
     there = set(ort.get_available_providers())
-    return [short for short, name in _PROVIDERS.items() if name in there]
+    return [short for short, name in PROVIDERS.items() if name in there]
 
 
 def _choose_provider(provider: str) -> str:

@@ -12,8 +12,24 @@ from lama_edge.runtimes.memory import trim_heap
 with needs_extra("onnx"):
     import onnxruntime as ort
 
+# Short name -> ONNX Runtime's own.
+PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+    "xnnpack": "XnnpackExecutionProvider",
+    "qnn": "QNNExecutionProvider",
+    "dml": "DmlExecutionProvider",
+}
 # What goes wrong is raised as well; the log would say it a second time.
 _ONLY_FATAL = 4
+
+
+def providers_for(provider: str) -> list[str]:
+    """Return ONNX Runtime's names of a provider, by its short name, and of the CPU's behind it."""
+    return list(dict.fromkeys([PROVIDERS[provider], PROVIDERS["cpu"]]))
 
 
 def open_session(

@@ -16,7 +16,7 @@ from lama_edge.errors import ModelError, UsageError, needs_extra, one_line
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.onnx_parts import OnnxParts
-from lama_edge.runtimes.onnxruntime_session import open_session, run_session
+from lama_edge.runtimes.onnxruntime_session import open_session, providers_for, run_session
 from lama_edge.runtimes.tiles_stages import Part, run_stages
 from lama_edge.stages import STAGES_KEY, Stage, StagePlan
 
@@ -123,7 +123,7 @@ class TilesRunner(Runner):
         try:
             session = open_session(
                 self._parts.cut(stage.reads, stage.outputs),
-                provider_names=_provider_names(self.provider),
+                provider_names=providers_for(self.provider),
                 threads=self._threads,
             )
         except ModelError:
@@ -140,12 +140,6 @@ class TilesRunner(Runner):
                 raise _failed(error) from error
 
         return run
-
-
-def _provider_names(provider: str) -> list[str]:
-    """Return ONNX Runtime's names of a provider and of the CPU's, which takes what is left."""
-    wanted = {f"{name}executionprovider" for name in (provider, "cpu")}
-    return [name for name in ort.get_available_providers() if name.lower() in wanted]
 
 
 def _failed(error: Exception) -> ModelError:
