@@ -7,7 +7,6 @@ Run it in a clone's top folder as ``python -m lama_edge.benchmarks.peers.readme`
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Any
 
 from lama_edge.benchmarks.documents import PEERS, load_document
 from lama_edge.benchmarks.reports import figures
+from lama_edge.benchmarks.reports.generated import between_markers, write_or_check
 from lama_edge.errors import LamaEdgeError, UsageError
-from lama_edge.files import atomic_output
 
 BEGIN = "<!-- peers:begin -->"
 END = "<!-- peers:end -->"
@@ -42,10 +41,7 @@ def updated(page: str, text: str) -> str:
     Raises:
         UsageError: when the page has not exactly one pair of markers, in order.
     """
-    found = re.fullmatch(f"(.*{re.escape(BEGIN)}).*({re.escape(END)}.*)", page, re.DOTALL)
-    if found is None or page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise UsageError(f"the page needs the lines {BEGIN!r} and {END!r} once each, in this order")
-    return f"{found.group(1)}\n{text}\n{found.group(2)}"
+    return between_markers(page, BEGIN, END, text)
 
 
 def _setting(document: dict[str, Any]) -> str:
@@ -155,17 +151,7 @@ def _update(result: Path, page: Path, *, check: bool) -> int:
         )
     old = page.read_text(encoding="utf-8")
     new = updated(old, block(load_document(result, PEERS)))
-    if new == old:
-        return 0
-    if check:
-        print(
-            f"{page} is out of date: run python -m lama_edge.benchmarks.peers.readme",
-            file=sys.stderr,
-        )
-        return 1
-    with atomic_output(page) as temporary:
-        temporary.write_text(new, encoding="utf-8")
-    return 0
+    return write_or_check(page, old, new, check=check, module="lama_edge.benchmarks.peers.readme")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lama_edge.benchmarks.documents import load_bench
+from lama_edge.benchmarks.reports.generated import between_markers, write_or_check
 from lama_edge.benchmarks.reports.markdown import device_table
 from lama_edge.benchmarks.reports.runs import Document
 from lama_edge.errors import LamaEdgeError, UsageError
-from lama_edge.files import atomic_output
 
 BEGIN = "<!-- device table: begin -->"
 END = "<!-- device table: end -->"
@@ -39,11 +39,7 @@ def updated(page: str, table: str) -> str:
     Raises:
         UsageError: when the page has not exactly one pair of markers, in order.
     """
-    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
-        raise UsageError(f"the page needs the lines {BEGIN!r} and {END!r} once each, in this order")
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n\n{table}\n{END}{after}"
+    return between_markers(page, BEGIN, END, f"\n{table}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,17 +73,9 @@ def _update(results: Path, page: Path, *, check: bool) -> int:
         )
     old = page.read_text(encoding="utf-8")
     new = updated(old, device_table(load_results(results)))
-    if new == old:
-        return 0
-    if check:
-        print(
-            f"{page} is out of date: run python -m lama_edge.benchmarks.reports.device_page",
-            file=sys.stderr,
-        )
-        return 1
-    with atomic_output(page) as temporary:
-        temporary.write_text(new, encoding="utf-8")
-    return 0
+    return write_or_check(
+        page, old, new, check=check, module="lama_edge.benchmarks.reports.device_page"
+    )
 
 
 if __name__ == "__main__":
