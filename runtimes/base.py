@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +97,7 @@ _BY_SUFFIX = {
         for suffix in CHECKPOINT_SUFFIXES
     },
 }
+_EMULATED = _Entry("lama_edge.runtimes.emulated_runner", "EmulatedRunner", "the emulator")
 
 
 def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None = None) -> Runner:
@@ -106,6 +108,8 @@ def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None
             torch reference.
         provider: the runtime's device or execution provider by its short name (``cpu``,
             ``cuda``, …); ``auto`` is the best one of those available that needs no set-up.
+            ``emulated`` is lama-edge's own executor for ONNX files, which rounds every
+            operator's result to the file's element type.
         threads: processor threads that work on one operation; None leaves it to the runtime.
             For torch it holds for the whole process.
 
@@ -129,6 +133,10 @@ def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None
     if entry is None:
         known = ", ".join(f"{name} ({e.describe})" for name, e in _BY_SUFFIX.items())
         raise ModelError(f"no runtime opens {str(path)!r}; known: {known}, a checkpoint's folder")
+    if provider == "emulated":
+        if path.suffix.lower() != ".onnx":
+            raise ModelError(f"{_EMULATED.describe} opens .onnx files only, not {str(path)!r}")
+        entry = _EMULATED
     opener = getattr(importlib.import_module(entry.module), entry.opener)
     runner: Runner = opener(path, provider=provider, threads=threads)
     return runner
@@ -156,6 +164,64 @@ def check_inputs(io: IoSpec, size: SizePolicy, image: Array, mask: Array) -> Non
     problem = size.problem_with(height, width)
     if problem is not None:
         raise ModelError(f"the picture is {height}x{width} (height x width): {problem}")
+
+
+@dataclass(frozen=True)
+class ValueSeen:
+    """An input or output as a file declares it.
+
+    Attributes:
+        name: its name.
+        dtype: its element type by numpy's name, such as ``float32``.
+        shape: its extents, numbers or not; None where the file gives none.
+    """
+
+    name: str
+    dtype: str
+    shape: Sequence[object] | None
+
+
+def read_manifest(
+    path: Path, text: str | None, *, inputs: Sequence[ValueSeen], outputs: Sequence[ValueSeen]
+) -> Manifest:
+    """Read an exported model's manifest and check that the model is what it says.
+
+    Args:
+        path: the model, for messages.
+        text: the manifest as the file holds it; None when it holds none.
+        inputs: what the file takes.
+        outputs: what it gives.
+
+    Raises:
+        ModelError: when there is no manifest, or it describes another model.
+    """
+    if text is None:
+        raise ModelError(
+            f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export onnx"
+        )
+    manifest = Manifest.from_json(text)
+    io = manifest.io
+    for what, seen, specs in (
+        ("inputs", inputs, (io.image, io.mask)),
+        ("outputs", outputs, (io.output,)),
+    ):
+        by_name = {value.name: value for value in seen}
+        if set(by_name) != {spec.name for spec in specs} or not all(
+            _declares(by_name[spec.name], spec, manifest.size) for spec in specs
+        ):
+            raise ModelError(
+                f"{str(path)!r} has other {what} than its manifest says; export it again"
+            )
+    return manifest
+
+
+def _declares(value: ValueSeen, spec: TensorSpec, size: SizePolicy) -> bool:
+    """Tell whether a graph's input or output is what the manifest says of it."""
+    if value.dtype != spec.dtype:
+        return False
+    if size.fixed is None or value.shape is None:
+        return True
+    return tuple(value.shape[1:]) == spec.shape(size.fixed.height, size.fixed.width)[1:]
 
 
 def spatial_size(spec: TensorSpec, array: Array) -> tuple[int, int]:

@@ -7,21 +7,20 @@ from typing import Any
 
 from lama_edge.errors import MissingBackendError, ModelError, needs_extra, one_line
 from lama_edge.manifest import METADATA_KEY, Manifest
-from lama_edge.runtimes.base import Array, Runner, check_inputs
+from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.onnxruntime_session import (
     PROVIDERS,
     open_session,
     providers_for,
     run_session,
 )
-from lama_edge.spec import Size, TensorSpec
 
 with needs_extra("onnx"):
     import onnxruntime as ort
 
 # In the order of preference: those that run any graph without set-up of their own.
 _AUTO = ("cuda", "cpu")
-_TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
+_DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 
 
 class OnnxRuntimeRunner(Runner):
@@ -116,29 +115,14 @@ def _choose_provider(provider: str) -> str:
 def _read_manifest(session: Any, path: Path) -> Manifest:
     try:
         text = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
-        inputs = {value.name: (value.type, value.shape) for value in session.get_inputs()}
-        outputs = {value.name: value.type for value in session.get_outputs()}
+        inputs = [_seen(value, value.shape) for value in session.get_inputs()]
+        outputs = [_seen(value, None) for value in session.get_outputs()]
     except UnicodeDecodeError as error:
         raise ModelError(
             f"{str(path)!r} is damaged: a text in it is no UTF-8; export it again"
         ) from error
-    if text is None:
-        raise ModelError(
-            f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export onnx"
-        )
-    manifest = Manifest.from_json(text)
-    io, fixed = manifest.io, manifest.size.fixed
-    fits = set(inputs) == {io.image.name, io.mask.name} and all(
-        _fits(*inputs[spec.name], spec, fixed) for spec in (io.image, io.mask)
-    )
-    if not fits or outputs != {io.output.name: _TYPES[io.output.dtype]}:
-        what = "inputs" if not fits else "outputs"
-        raise ModelError(f"{str(path)!r} has other {what} than its manifest says; export it again")
-    return manifest
+    return read_manifest(path, text, inputs=inputs, outputs=outputs)
 
 
-def _fits(element_type: str, shape: list[Any], spec: TensorSpec, fixed: Size | None) -> bool:
-    """Tell whether an input of the graph is what the manifest says of it."""
-    if element_type != _TYPES[spec.dtype]:
-        return False
-    return fixed is None or tuple(shape[1:]) == spec.shape(fixed.height, fixed.width)[1:]
+def _seen(value: Any, shape: list[Any] | None) -> ValueSeen:
+    return ValueSeen(value.name, _DTYPES.get(value.type, value.type), shape)

@@ -1,0 +1,1 @@
+"""An executor that runs graphs operator by operator and rounds every result as declared."""

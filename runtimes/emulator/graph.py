@@ -1,0 +1,190 @@
+"""Reads ONNX files into what the emulator runs: nodes in order, constants, inputs and outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lama_edge.errors import ModelError, needs_extra, one_line, shown
+from lama_edge.runtimes.emulator.operators import OPERATORS
+from lama_edge.runtimes.emulator.registry import Node, element_type
+
+with needs_extra("export"):
+    import onnx
+    import torch
+    from onnx import AttributeProto, numpy_helper
+
+_OPSETS = range(13, 24)
+
+
+@dataclass(frozen=True)
+class ValueType:
+    """An input or output of a graph.
+
+    Attributes:
+        name: its name.
+        element: its element type.
+        shape: its extents, None for one that is open; None as a whole if the file has none.
+    """
+
+    name: str
+    element: torch.dtype
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An ONNX graph.
+
+    Attributes:
+        inputs: what has to be fed.
+        outputs: what it gives.
+        constants: initializers and what ``Constant`` nodes give, by name.
+        nodes: all others, in order.
+        metadata: the file's metadata entries.
+    """
+
+    inputs: tuple[ValueType, ...]
+    outputs: tuple[ValueType, ...]
+    constants: dict[str, torch.Tensor]
+    nodes: tuple[Node, ...]
+    metadata: dict[str, str]
+
+
+def read_graph(model: bytes | str | Path | onnx.ModelProto) -> Graph:
+    """Read a model and check that the emulator has all it uses.
+
+    Args:
+        model: a path, a file's content, or the model itself.
+
+    Raises:
+        ModelError: when it cannot be read, is no ONNX model, or uses an operator, attribute or
+            element type that the emulator does not have; the message names the node.
+    """
+    proto = model if isinstance(model, onnx.ModelProto) else _parse(model)
+    graph = proto.graph
+    if not graph.output:
+        raise ModelError("this is no ONNX model: it has no graph with outputs")
+    opset = _opset(proto)
+    constants = {
+        tensor.name: _tensor(tensor, f"the constant {tensor.name!r}")
+        for tensor in graph.initializer
+    }
+    nodes = []
+    for node in (_read_node(each, opset) for each in graph.node):
+        if node.op == "Constant":
+            constants[node.outputs[0]] = _constant(node)
+        else:
+            nodes.append(node)
+    inputs = tuple(_value_type(value) for value in graph.input if value.name not in constants)
+    outputs = tuple(_value_type(value) for value in graph.output)
+    _check_names(inputs, outputs, constants, nodes)
+    metadata = {entry.key: entry.value for entry in proto.metadata_props}
+    return Graph(inputs, outputs, constants, tuple(nodes), metadata)
+
+
+def _parse(model: bytes | str | Path) -> onnx.ModelProto:
+    try:
+        if isinstance(model, bytes):
+            return onnx.load_model_from_string(model)
+        return onnx.load_model(str(model))
+    except Exception as error:
+        # Protocol Buffers' exceptions and the file system's share no base class of their own.
+        name = "the model" if isinstance(model, bytes) else repr(str(model))
+        raise ModelError(f"{name} cannot be read as an ONNX file: {one_line(error)}") from error
+
+
+def _opset(proto: onnx.ModelProto) -> int:
+    versions = [entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")]
+    if len(versions) != 1 or versions[0] not in _OPSETS:
+        seen = ", ".join(map(str, versions)) or "none"
+        raise ModelError(
+            f"the model's opset is {seen}; the emulator has {_OPSETS.start} to {_OPSETS.stop - 1}"
+        )
+    return int(versions[0])
+
+
+def _read_node(proto: onnx.NodeProto, opset: int) -> Node:
+    name = proto.name or next(iter(proto.output), "")
+    described = f"the node {shown(name)} ({proto.op_type})"
+    if proto.domain not in ("", "ai.onnx") or proto.op_type not in OPERATORS:
+        of_domain = f" of {shown(proto.domain)}" if proto.domain else ""
+        raise ModelError(f"{described} has an operator{of_domain} that the emulator does not have")
+    known = OPERATORS[proto.op_type].attributes
+    attributes = {}
+    for attribute in proto.attribute:
+        if attribute.name not in known:
+            raise ModelError(
+                f"{described} has the attribute {shown(attribute.name)}, which the emulator does "
+                "not have"
+            )
+        attributes[attribute.name] = _attribute(attribute, described)
+    return Node(name, proto.op_type, tuple(proto.input), tuple(proto.output), attributes, opset)
+
+
+def _attribute(attribute: AttributeProto, node: str) -> Any:
+    where = f"{node}, attribute {shown(attribute.name)},"
+    if attribute.type == AttributeProto.TENSOR:
+        return _tensor(attribute.t, where)
+    if attribute.type == AttributeProto.STRING:
+        return attribute.s.decode(errors="replace")
+    if attribute.type == AttributeProto.INT:
+        return attribute.i
+    if attribute.type == AttributeProto.FLOAT:
+        return attribute.f
+    if attribute.type == AttributeProto.INTS:
+        return tuple(attribute.ints)
+    if attribute.type == AttributeProto.FLOATS:
+        return tuple(attribute.floats)
+    raise ModelError(f"{where} is of a kind that the emulator does not have")
+
+
+def _tensor(proto: onnx.TensorProto, where: str) -> torch.Tensor:
+    element = element_type(proto.data_type, where)
+    try:
+        return torch.from_numpy(np.array(numpy_helper.to_array(proto))).to(element)
+    except (ValueError, TypeError) as error:
+        raise ModelError(f"{where} cannot be read: {one_line(error)}") from error
+
+
+def _constant(node: Node) -> torch.Tensor:
+    """Return what a ``Constant`` node holds; its attribute's name says in which type."""
+    if len(node.attributes) != 1 or len(node.outputs) != 1:
+        raise ModelError(f"{node} has {len(node.attributes)} values; a constant has one")
+    ((name, value),) = node.attributes.items()
+    if isinstance(value, torch.Tensor):
+        return value
+    return torch.tensor(value, dtype=torch.int64 if "int" in name else torch.float32)
+
+
+def _value_type(value: onnx.ValueInfoProto) -> ValueType:
+    tensor = value.type.tensor_type
+    element = element_type(tensor.elem_type, f"{value.name!r}")
+    if not tensor.HasField("shape"):
+        return ValueType(value.name, element, None)
+    extents = (side.dim_value if side.HasField("dim_value") else None for side in tensor.shape.dim)
+    return ValueType(value.name, element, tuple(extents))
+
+
+def _check_names(
+    inputs: tuple[ValueType, ...],
+    outputs: tuple[ValueType, ...],
+    constants: dict[str, torch.Tensor],
+    nodes: list[Node],
+) -> None:
+    """Refuse values that come from nowhere, or from two places."""
+    known = {value.name for value in inputs} | set(constants)
+    for node in nodes:
+        for name in node.inputs:
+            if name and name not in known:
+                raise ModelError(f"{node} reads {name!r}, which nothing before it gives")
+        for name in filter(None, node.outputs):
+            if name in known:
+                raise ModelError(f"{node} gives {name!r}, which exists already")
+            known.add(name)
+    for output in outputs:
+        if output.name not in known:
+            raise ModelError(f"nothing gives the output {output.name!r}")

@@ -1,0 +1,145 @@
+"""Runs a graph operator by operator, every result rounded to the type that the graph declares.
+
+ONNX Runtime's processor kernels compute float16 in wide registers and fuse operators, and so
+prove nothing about a device that stores every result in float16. This executor does as such a
+device does: sums in float32, and one rounding for each operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lama_edge.errors import ModelError, needs_extra, one_line
+from lama_edge.runtimes.base import Array
+from lama_edge.runtimes.emulator.graph import Graph, ValueType, read_graph
+from lama_edge.runtimes.emulator.operators import OPERATORS
+from lama_edge.runtimes.emulator.registry import Node
+
+with needs_extra("export"):
+    import onnx
+    import torch
+
+Observer = Callable[[str, str, "torch.Tensor"], None]
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A node, and the values that nothing needs once it has read them or given them."""
+
+    node: Node
+    last_read: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+class Program:
+    """An ONNX graph ready to run.
+
+    Attributes:
+        inputs: names of the inputs.
+        outputs: names of the outputs.
+        input_types: the inputs' element types and shapes.
+        output_types: the outputs'.
+        metadata: the file's metadata entries.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.input_types = graph.inputs
+        self.output_types = graph.outputs
+        self.inputs = tuple(value.name for value in graph.inputs)
+        self.outputs = tuple(value.name for value in graph.outputs)
+        self.metadata = graph.metadata
+        self._constants = graph.constants
+        self._steps = _plan(graph)
+
+    @classmethod
+    def load(cls, model: bytes | str | Path | onnx.ModelProto) -> Program:
+        """Read a model; see `lama_edge.runtimes.emulator.graph.read_graph`."""
+        return cls(read_graph(model))
+
+    @torch.no_grad()
+    def run(
+        self, feeds: Mapping[str, Array], *, observe: Observer | None = None
+    ) -> dict[str, Array]:
+        """Run the graph.
+
+        Args:
+            feeds: an array for each input, of its type.
+            observe: called with the name, the operator and the value of every floating-point
+                output of a node, in the graph's order, as soon as it is computed and rounded.
+                The value has the declared type and must not be changed.
+
+        Returns:
+            An array for each output.
+
+        Raises:
+            ModelError: when the arrays do not fit, or an operator fails; the message names its
+                node.
+        """
+        values = self._read_feeds(feeds)
+        for step in self._steps:
+            self._run_step(step, values, observe)
+        known = {**self._constants, **values}
+        return {name: np.array(known[name].contiguous().numpy()) for name in self.outputs}
+
+    def _run_step(
+        self, step: _Step, values: dict[str, torch.Tensor], observe: Observer | None
+    ) -> None:
+        node = step.node
+        arguments = [
+            self._constants[name] if name in self._constants else values[name] if name else None
+            for name in node.inputs
+        ]
+        # Before the node runs, so that a wide copy can take the place of a value.
+        for name in step.last_read:
+            del values[name]
+        try:
+            results = OPERATORS[node.op].apply(node, arguments)
+        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise ModelError(f"{node} failed: {one_line(error)}") from error
+        if len(results) < len(node.outputs):
+            raise ModelError(f"{node} gives {len(results)} values, not {len(node.outputs)}")
+        for name, value in zip(node.outputs, results, strict=False):
+            if not name:
+                continue
+            if observe is not None and value.is_floating_point():
+                observe(name, node.op, value)
+            if name not in step.unused:
+                values[name] = value
+
+    def _read_feeds(self, feeds: Mapping[str, Array]) -> dict[str, torch.Tensor]:
+        if set(feeds) != set(self.inputs):
+            given, wanted = ", ".join(sorted(feeds)), ", ".join(self.inputs)
+            raise ModelError(f"the model takes {wanted or 'nothing'}, not {given or 'nothing'}")
+        return {value.name: _fitting(value, feeds[value.name]) for value in self.input_types}
+
+
+def _fitting(value: ValueType, array: Array) -> torch.Tensor:
+    """Return an array as a tensor of its own, or refuse it."""
+    name = str(value.element).removeprefix("torch.")
+    if array.dtype.name != name:
+        raise ModelError(f"{value.name} has dtype {array.dtype}; the model takes {name}")
+    shape = value.shape
+    fits = shape is None or (
+        len(shape) == array.ndim
+        and all(side in (None, seen) for side, seen in zip(shape, array.shape, strict=True))
+    )
+    if shape is not None and not fits:
+        wanted = ",".join("any" if side is None else str(side) for side in shape)
+        raise ModelError(f"{value.name} has shape {array.shape}; the model takes [{wanted}]")
+    return torch.from_numpy(np.array(array))
+
+
+def _plan(graph: Graph) -> list[_Step]:
+    kept = {value.name for value in graph.outputs} | set(graph.constants)
+    needed = set(kept)
+    steps = []
+    for node in reversed(graph.nodes):
+        unused = tuple(name for name in node.outputs if name and name not in needed)
+        last_read = tuple(name for name in dict.fromkeys(node.inputs) if name not in needed)
+        steps.append(_Step(node, tuple(filter(None, last_read)), unused))
+        needed.update(node.inputs)
+    return steps[::-1]
