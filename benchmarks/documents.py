@@ -21,10 +21,14 @@ SCHEMA_VERSION = 1
 BENCH = "lama_edge.bench"
 PARITY = "lama_edge.parity"
 PEERS = "lama_edge.peers"
+RANGES = "lama_edge.ranges"
+TRADEOFF = "lama_edge.tradeoff"
 _MADE_BY = {
     BENCH: "lama-edge bench --out",
     PARITY: "lama-edge parity --out",
     PEERS: "python -m lama_edge.benchmarks.peers --out",
+    RANGES: "lama-edge inspect --ranges --out",
+    TRADEOFF: "lama-edge tradeoff --out",
 }
 _MAX_REASON_CHARACTERS = 160
 _MAX_BITS = 64
@@ -57,7 +61,7 @@ def load_document(path: Path, kind: str) -> dict[str, Any]:
 
     Args:
         path: a JSON file.
-        kind: `BENCH`, `PARITY` or `PEERS`.
+        kind: `BENCH`, `PARITY`, `PEERS`, `RANGES` or `TRADEOFF`.
 
     Raises:
         UsageError: when the file cannot be opened.

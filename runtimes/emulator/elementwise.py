@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import reduce
 
 from lama_edge.errors import needs_extra
+from lama_edge.runtimes.emulator.kernels import cast, divide_integers
 from lama_edge.runtimes.emulator.registry import (
     Kernel,
     Node,
@@ -72,14 +73,11 @@ for _name, _function in _COMPARING.items():
     operator(OPERATORS, _name, exact=True, result=own_type)(_plain(_function))
 
 
-# The processor traps when the smallest integer is divided by -1, and takes the process with it.
 @operator(OPERATORS, "Div")
 def _div(node: Node, x: Tensor, y: Tensor) -> Tensor:
     if x.is_floating_point():
         return torch.div(x, y)
-    minus_one = y == -1
-    numerator, divisor = torch.where(minus_one, -x, x), torch.where(minus_one, 1, y)
-    return torch.div(numerator, divisor, rounding_mode="trunc")
+    return divide_integers(x, y, floor=False)
 
 
 @operator(OPERATORS, "Mod", attributes=("fmod",))
@@ -110,8 +108,4 @@ def _where(node: Node, condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 @operator(OPERATORS, "Cast", attributes=("to", "saturate"), exact=True, result=own_type)
 def _cast(node: Node, x: Tensor) -> Tensor:
-    to = element_type(node.attributes["to"], node)
-    if x.is_floating_point() and not to.is_floating_point and to != torch.bool:
-        # What lies outside is undefined in C and ONNX; this way it wraps on every machine.
-        x = x.to(torch.int64)
-    return x.to(to)
+    return cast(x, element_type(node.attributes["to"], node))

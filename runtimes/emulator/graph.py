@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lama_edge.errors import ModelError, needs_extra, one_line, shown
+from lama_edge.runtimes.emulator.execution import ValueType
 from lama_edge.runtimes.emulator.operators import OPERATORS
 from lama_edge.runtimes.emulator.registry import Node, element_type
 
@@ -18,21 +19,6 @@ with needs_extra("export"):
     from onnx import AttributeProto, numpy_helper
 
 _OPSETS = range(13, 24)
-
-
-@dataclass(frozen=True)
-class ValueType:
-    """An input or output of a graph.
-
-    Attributes:
-        name: its name.
-        element: its element type.
-        shape: its extents, None for one that is open; None as a whole if the file has none.
-    """
-
-    name: str
-    element: torch.dtype
-    shape: tuple[int | None, ...] | None
 
 
 @dataclass(frozen=True)

@@ -193,3 +193,30 @@ def dequantise(
     if zero_point is not None:
         steps -= zero_point
     return steps.mul_(scale)
+
+
+def cast(x: torch.Tensor, to: torch.dtype) -> torch.Tensor:
+    """Convert elements; floating-point numbers lose their fraction on the way to integers."""
+    if x.is_floating_point() and not to.is_floating_point and to != torch.bool:
+        # What lies outside is undefined in C and ONNX; this way it wraps on every machine.
+        x = x.to(torch.int64)
+    return x.to(to)
+
+
+def divide_integers(x: torch.Tensor, y: torch.Tensor, *, floor: bool) -> torch.Tensor:
+    """Divide integers, rounding towards zero or down.
+
+    Raises:
+        RuntimeError: for a divisor of zero.
+    """
+    # The processor traps when the smallest integer is divided by -1, and takes the process with it.
+    minus_one = y == -1
+    numerator, divisor = torch.where(minus_one, -x, x), torch.where(minus_one, 1, y)
+    return torch.div(numerator, divisor, rounding_mode="floor" if floor else "trunc")
+
+
+def widened(x: torch.Tensor | None) -> torch.Tensor | None:
+    """Return float16 as float32 and integers as int64, which lose nothing; others as they are."""
+    if x is None or x.dtype == torch.bool:
+        return x
+    return x.to(torch.float32 if x.is_floating_point() else torch.int64)

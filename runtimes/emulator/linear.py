@@ -62,6 +62,16 @@ def _matmul(node: Node, x: Tensor, y: Tensor) -> Tensor:
     return torch.matmul(x, y)
 
 
+@operator(OPERATORS, "Gemm", attributes=("alpha", "beta", "transA", "transB"))
+def _gemm(node: Node, x: Tensor, y: Tensor, addend: Tensor | None = None) -> Tensor:
+    left = x.T if node.attributes.get("transA", 0) else x
+    right = y.T if node.attributes.get("transB", 0) else y
+    product = torch.matmul(left, right) * float(node.attributes.get("alpha", 1.0))
+    if addend is None:
+        return product
+    return product + addend * float(node.attributes.get("beta", 1.0))
+
+
 @operator(OPERATORS, "DFT", attributes=("axis", "inverse", "onesided"))
 def _dft(
     node: Node, x: Tensor, length: Tensor | None = None, axis_value: Tensor | None = None

@@ -7,32 +7,21 @@ device does: sums in float32, and one rounding for each operator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from lama_edge.errors import ModelError, needs_extra, one_line
 from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.emulator.graph import Graph, ValueType, read_graph
+from lama_edge.runtimes.emulator.execution import Observer, Step, plan, read_feeds
+from lama_edge.runtimes.emulator.graph import Graph, read_graph
 from lama_edge.runtimes.emulator.operators import OPERATORS
 from lama_edge.runtimes.emulator.registry import Node
 
 with needs_extra("export"):
     import onnx
     import torch
-
-Observer = Callable[[str, str, "torch.Tensor"], None]
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A node, and the values that nothing needs once it has read them or given them."""
-
-    node: Node
-    last_read: tuple[str, ...]
-    unused: tuple[str, ...]
 
 
 class Program:
@@ -53,7 +42,8 @@ class Program:
         self.outputs = tuple(value.name for value in graph.outputs)
         self.metadata = graph.metadata
         self._constants = graph.constants
-        self._steps = _plan(graph)
+        kept = (*self.outputs, *graph.constants)
+        self._steps = plan(graph.nodes, kept)
 
     @classmethod
     def load(cls, model: bytes | str | Path | onnx.ModelProto) -> Program:
@@ -79,14 +69,14 @@ class Program:
             ModelError: when the arrays do not fit, or an operator fails; the message names its
                 node.
         """
-        values = self._read_feeds(feeds)
+        values = read_feeds(self.input_types, feeds)
         for step in self._steps:
             self._run_step(step, values, observe)
         known = {**self._constants, **values}
         return {name: np.array(known[name].contiguous().numpy()) for name in self.outputs}
 
     def _run_step(
-        self, step: _Step, values: dict[str, torch.Tensor], observe: Observer | None
+        self, step: Step[Node], values: dict[str, torch.Tensor], observe: Observer | None
     ) -> None:
         node = step.node
         arguments = [
@@ -109,37 +99,3 @@ class Program:
                 observe(name, node.op, value)
             if name not in step.unused:
                 values[name] = value
-
-    def _read_feeds(self, feeds: Mapping[str, Array]) -> dict[str, torch.Tensor]:
-        if set(feeds) != set(self.inputs):
-            given, wanted = ", ".join(sorted(feeds)), ", ".join(self.inputs)
-            raise ModelError(f"the model takes {wanted or 'nothing'}, not {given or 'nothing'}")
-        return {value.name: _fitting(value, feeds[value.name]) for value in self.input_types}
-
-
-def _fitting(value: ValueType, array: Array) -> torch.Tensor:
-    """Return an array as a tensor of its own, or refuse it."""
-    name = str(value.element).removeprefix("torch.")
-    if array.dtype.name != name:
-        raise ModelError(f"{value.name} has dtype {array.dtype}; the model takes {name}")
-    shape = value.shape
-    fits = shape is None or (
-        len(shape) == array.ndim
-        and all(side in (None, seen) for side, seen in zip(shape, array.shape, strict=True))
-    )
-    if shape is not None and not fits:
-        wanted = ",".join("any" if side is None else str(side) for side in shape)
-        raise ModelError(f"{value.name} has shape {array.shape}; the model takes [{wanted}]")
-    return torch.from_numpy(np.array(array))
-
-
-def _plan(graph: Graph) -> list[_Step]:
-    kept = {value.name for value in graph.outputs} | set(graph.constants)
-    needed = set(kept)
-    steps = []
-    for node in reversed(graph.nodes):
-        unused = tuple(name for name in node.outputs if name and name not in needed)
-        last_read = tuple(name for name in dict.fromkeys(node.inputs) if name not in needed)
-        steps.append(_Step(node, tuple(filter(None, last_read)), unused))
-        needed.update(node.inputs)
-    return steps[::-1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lama_edge.errors import ModelError, needs_extra
+from lama_edge.runtimes.emulator.kernels import widened
 
 with needs_extra("export"):
     import torch
@@ -137,13 +138,6 @@ def operator(
         return kernel
 
     return register
-
-
-def widened(x: torch.Tensor | None) -> torch.Tensor | None:
-    """Return float16 as float32 and integers as int64, which lose nothing; others as they are."""
-    if x is None or x.dtype == torch.bool:
-        return x
-    return x.to(torch.float32 if x.is_floating_point() else torch.int64)
 
 
 def element_type(code: int, where: object) -> torch.dtype:

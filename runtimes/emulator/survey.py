@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lama_edge.errors import needs_extra
 from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.emulator.program import Program
+from lama_edge.runtimes.emulator.execution import Observable
 
 with needs_extra("export"):
     import torch
@@ -38,7 +38,7 @@ class Magnitude:
         return self.largest > limit or self.not_finite > 0
 
 
-def survey(program: Program, feeds: Mapping[str, Array]) -> list[Magnitude]:
+def survey(program: Observable, feeds: Mapping[str, Array]) -> list[Magnitude]:
     """Run a graph and measure every floating-point output of a node, in the graph's order.
 
     Args:
@@ -83,7 +83,7 @@ class NotFinite:
     checked: int
 
 
-def first_not_finite(program: Program, feeds: Mapping[str, Array]) -> NotFinite | None:
+def first_not_finite(program: Observable, feeds: Mapping[str, Array]) -> NotFinite | None:
     """Run a graph up to the first value that has NaN or infinite elements.
 
     Args:

@@ -1,4 +1,4 @@
-"""`lama-edge inspect` and `lama-edge models`: what a file holds, and which are published."""
+"""`lama-edge models`: which checkpoints are published, and where those fetched lie."""
 
 from __future__ import annotations
 
@@ -6,32 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lama_edge.cli.rendering import counter, indented, print_json
-from lama_edge.errors import printable
-
-
-def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add `lama-edge inspect`."""
-    inspect = commands.add_parser(
-        "inspect",
-        parents=[common],
-        help="print what a model or checkpoint is",
-        description="Print the manifest of an exported model, or what a checkpoint holds.",
-    )
-    inspect.add_argument("model", metavar="MODEL | CHECKPOINT")
-    inspect.set_defaults(command=_inspect)
-
-
-def _inspect(options: argparse.Namespace) -> None:
-    from lama_edge.runtimes.base import open_runner
-
-    with open_runner(options.model) as runner:
-        description = runner.manifest.to_dict()
-    if options.json:
-        print_json(description)
-        return
-    for line in indented(description):
-        print(printable(line))
+from lama_edge.cli.rendering import counter, print_json
 
 
 def add_models(commands: Any, common: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""How the command line shows results: plain data as indented lines or JSON, and progress bars."""
+"""How the command line shows results: tables, figures, JSON, and progress bars."""
 
 from __future__ import annotations
 
@@ -7,27 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-
-
-def indented(value: dict[str, Any], depth: int = 0) -> Iterator[str]:
-    """Render nested data as indented lines, plain values of one level in one column."""
-    width = max((len(key) for key in value), default=0)
-    for key, item in value.items():
-        if isinstance(item, dict) and item:
-            yield f"{'  ' * depth}{key}:"
-            yield from indented(item, depth + 1)
-        elif isinstance(item, list) and item and isinstance(item[0], dict):
-            for entry in item:
-                facts = ", ".join(f"{name} {_plain(fact)}" for name, fact in entry.items())
-                yield f"{'  ' * depth}{key:<{width}}  {facts}"
-        else:
-            yield f"{'  ' * depth}{key:<{width}}  {_plain(item)}"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_plain(item) for item in value)
-    return "-" if value is None else str(value)
 
 
 def parity_line(parity: dict[str, Any] | None) -> str:

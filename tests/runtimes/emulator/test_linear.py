@@ -118,6 +118,31 @@ def test_matrix_products_broadcast_their_batches(
     agrees("MatMul", y.T, np.swapaxes(x, -1, -2))
 
 
+@given(
+    sides=st.tuples(*[st.integers(1, 9)] * 3),
+    transposed=st.tuples(st.booleans(), st.booleans()),
+    factors=st.tuples(*[st.sampled_from([0.5, 1.0, 2.0])] * 2),
+    with_addend=st.booleans(),
+    seed=seeds,
+)
+@few
+def test_general_products_with_transposes_factors_and_addends(
+    agrees: Agrees,
+    sides: tuple[int, int, int],
+    transposed: tuple[bool, bool],
+    factors: tuple[float, float],
+    with_addend: bool,
+    seed: int,
+) -> None:
+    rows, inner, columns = sides
+    rng = np.random.default_rng(seed)
+    x = _eighths(rng, (inner, rows) if transposed[0] else (rows, inner), np.float32)
+    y = _eighths(rng, (columns, inner) if transposed[1] else (inner, columns), np.float32)
+    addend = [_eighths(rng, (columns,), np.float32)] if with_addend else []
+    flags = {"transA": int(transposed[0]), "transB": int(transposed[1])}
+    agrees("Gemm", x, y, *addend, alpha=factors[0], beta=factors[1], **flags)
+
+
 def test_float16_products_are_summed_in_float32(agrees: Agrees) -> None:
     # In float16 the sum would stand still at 2048, where one is half a unit.
     ones = np.ones((1, 4096), np.float16)

@@ -1,0 +1,142 @@
+"""What executors of graphs share, whatever the file format: inputs, and how long values live."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import numpy as np
+
+from lama_edge.errors import ModelError, needs_extra
+from lama_edge.runtimes.base import Array, Runner, open_runner
+
+with needs_extra("export"):
+    import torch
+
+Observer = Callable[[str, str, "torch.Tensor"], None]
+
+
+class Observable(Protocol):
+    """A graph that shows its values while it runs, see `lama_edge.runtimes.emulator.program`."""
+
+    def run(
+        self, feeds: Mapping[str, Array], *, observe: Observer | None = None
+    ) -> dict[str, Array]:
+        """Run the graph, and show every floating-point value by name, operator and tensor."""
+
+
+class ObservableRunner(Runner):
+    """A runner whose graph shows its values; use it as a context manager, as every runner."""
+
+    def __enter__(self) -> ObservableRunner:
+        return self
+
+    @property
+    @abstractmethod
+    def program(self) -> Observable:
+        """The graph.
+
+        Raises:
+            ModelError: when the model is closed.
+        """
+
+
+def open_observable(path: str | Path) -> ObservableRunner:
+    """Open an exported model emulated, whatever its format.
+
+    Raises:
+        ModelError: when it cannot be opened, see `open_runner`.
+    """
+    runner = open_runner(path, provider="emulated")
+    assert isinstance(runner, ObservableRunner)
+    return runner
+
+
+@dataclass(frozen=True)
+class ValueType:
+    """An input or output of a graph.
+
+    Attributes:
+        name: its name.
+        element: its element type.
+        shape: its extents, None for one that is open; None as a whole if the file has none.
+    """
+
+    name: str
+    element: torch.dtype
+    shape: tuple[int | None, ...] | None
+
+
+class Reading(Protocol):
+    """A step of a graph, as far as its values' lives depend on it."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the values it reads; empty for one left out."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the values it gives; empty for one left out."""
+
+
+N = TypeVar("N", bound=Reading)
+
+
+@dataclass(frozen=True)
+class Step(Generic[N]):
+    """A node, and the values that nothing needs once it has read them or given them."""
+
+    node: N
+    last_read: tuple[str, ...]
+    unused: tuple[str, ...]
+
+
+def plan(nodes: Sequence[N], kept: Iterable[str]) -> list[Step[N]]:
+    """Return the steps of a graph with the end of each value's life.
+
+    Args:
+        nodes: in the order in which they run.
+        kept: names of the values that live on: constants and outputs.
+    """
+    needed = set(kept)
+    steps = []
+    for node in reversed(nodes):
+        unused = tuple(name for name in node.outputs if name and name not in needed)
+        last_read = tuple(name for name in dict.fromkeys(node.inputs) if name not in needed)
+        steps.append(Step(node, tuple(filter(None, last_read)), unused))
+        needed.update(node.inputs)
+    return steps[::-1]
+
+
+def read_feeds(types: Sequence[ValueType], feeds: Mapping[str, Array]) -> dict[str, torch.Tensor]:
+    """Return an array for each input as a tensor of its own.
+
+    Raises:
+        ModelError: when an array is missing, too many, or of another type or shape.
+    """
+    names = [value.name for value in types]
+    if set(feeds) != set(names):
+        given, wanted = ", ".join(sorted(feeds)), ", ".join(names)
+        raise ModelError(f"the model takes {wanted or 'nothing'}, not {given or 'nothing'}")
+    return {value.name: _fitting(value, feeds[value.name]) for value in types}
+
+
+def _fitting(value: ValueType, array: Array) -> torch.Tensor:
+    name = str(value.element).removeprefix("torch.")
+    if array.dtype.name != name:
+        raise ModelError(f"{value.name} has dtype {array.dtype}; the model takes {name}")
+    if not fits(value.shape, array.shape):
+        wanted = ",".join("any" if side is None else str(side) for side in value.shape or ())
+        raise ModelError(f"{value.name} has shape {array.shape}; the model takes [{wanted}]")
+    return torch.from_numpy(np.array(array))
+
+
+def fits(declared: tuple[int | None, ...] | None, shape: Sequence[int]) -> bool:
+    """Tell whether a value's shape is the declared one, as far as that goes."""
+    return declared is None or (
+        len(declared) == len(shape)
+        and all(side in (None, seen) for side, seen in zip(declared, shape, strict=True))
+    )

@@ -1,0 +1,187 @@
+"""`lama-edge inspect`: what a model or checkpoint is, and how large its values become."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lama_edge.cli.rendering import parity_line, print_json, stages, table
+from lama_edge.errors import UsageError, printable
+from lama_edge.files import atomic_output, check_output
+from lama_edge.manifest import Manifest
+from lama_edge.spec import Size, TensorSpec, parse_size
+
+_MODEL = "MODEL | CHECKPOINT"
+# Given without --ranges, each of these would be silently of no use.
+_OF_RANGES = ("calibrate", "size", "out", "report")
+_MARKED_SHOWN = 10
+
+
+def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add `lama-edge inspect`."""
+    inspect = commands.add_parser(
+        "inspect",
+        parents=[common],
+        help="print what a model or checkpoint is",
+        description="Print what an exported model says of itself, or what a checkpoint holds. "
+        "With --ranges, run it on calibration pictures and show how large its values become.",
+    )
+    inspect.add_argument("model", metavar=_MODEL)
+    inspect.add_argument(
+        "--ranges", action="store_true", help="measure the values' magnitudes, layer by layer"
+    )
+    inspect.add_argument(
+        "--calibrate", type=Path, metavar="DIR", help="measure on these pictures; default: drawn"
+    )
+    inspect.add_argument(
+        "--size",
+        action="append",
+        metavar="SIZE",
+        help="measure at this size, such as 512 or 512x768; may repeat",
+    )
+    inspect.add_argument("--out", type=Path, metavar="RANGES.json", help="write the ranges")
+    inspect.add_argument("--report", type=Path, metavar="OUT.html", help="write a page about them")
+    inspect.set_defaults(command=_inspect)
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    if options.ranges:
+        _inspect_ranges(options)
+        return
+    for name in _OF_RANGES:
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name} is about the values' ranges: add --ranges")
+    from lama_edge.runtimes.base import open_runner
+
+    with open_runner(options.model) as runner:
+        manifest = runner.manifest
+    if options.json:
+        print_json(manifest.to_dict())
+        return
+    for line in table(list(_facts(manifest))):
+        print(printable(line))
+    if manifest.format["name"] != "checkpoint":
+        print(printable(parity_line(manifest.to_dict()["parity"])))
+
+
+def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Give what a manifest says, as label and text."""
+    name, *details = (f"{key} {value}" for key, value in manifest.format.items())
+    yield "format", ", ".join([name.removeprefix("name "), *details])
+    yield "sizes", _sizes(manifest)
+    for what, spec in (
+        ("input", manifest.io.image),
+        ("input", manifest.io.mask),
+        ("output", manifest.io.output),
+    ):
+        yield what, _tensor(spec)
+    yield "", "known pixels come back unchanged" if manifest.io.composite else "the raw fill"
+    yield "precision", manifest.precision
+    for key, value in (manifest.numerics or {}).items():
+        yield f"  {key}", str(value)
+    if manifest.dft is not None:
+        yield "DFT", manifest.dft
+    architecture = dict(manifest.source.architecture)
+    yield "architecture", str(architecture.pop("kind", "unknown"))
+    for key, value in architecture.items():
+        yield f"  {key}", str(value)
+    yield "parameters", f"{manifest.source.parameters:,}"
+    yield "checkpoint", f"SHA-256 {manifest.source.sha256}"
+    yield "made with", ", ".join(f"{tool} {version}" for tool, version in manifest.tools.items())
+
+
+def _sizes(manifest: Manifest) -> str:
+    size = manifest.size
+    if size.fixed is not None:
+        return f"{size.fixed} (height x width) only"
+    return f"any multiples of {size.multiple} from {size.min_size} up"
+
+
+def _tensor(spec: TensorSpec) -> str:
+    axes = ",".join(str(spec.channels) if axis == "C" else axis for axis in spec.layout)
+    low, high = spec.value_range
+    meaning = "above 0 is hole" if spec.name == "mask" else f"RGB, {low:g} to {high:g}"
+    return f"{spec.name} {spec.dtype} [{axes}], {meaning}"
+
+
+def _inspect_ranges(options: argparse.Namespace) -> None:
+    for target in (options.out, options.report):
+        if target is not None:
+            check_output(target)
+    sizes = tuple(_measured_size(token) for token in options.size or ())
+    with stages() as (progress, expect):
+        from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
+
+        job = RangesInspection(options.model, options.calibrate, sizes)
+        document = inspect_ranges(job, progress, expect)
+    if options.out is not None:
+        from lama_edge.benchmarks.documents import save_document
+
+        save_document(document, options.out)
+    if options.report is not None:
+        from lama_edge.benchmarks.reports import ranges_page
+
+        with atomic_output(options.report) as temporary:
+            temporary.write_text(ranges_page(document), encoding="utf-8")
+    if options.json:
+        print_json(document)
+    else:
+        for line in _range_lines(document):
+            print(printable(line))
+
+
+def _measured_size(token: str) -> Size:
+    size = parse_size(token)
+    if size is None:
+        raise UsageError("ranges are measured at sizes: give --size 512 or 512x768, not dynamic")
+    return size
+
+
+def _range_lines(document: dict[str, Any]) -> Iterator[str]:
+    """Give a row for each layer and branch, and below them the values with marks."""
+    sizes, percents = document["sizes"], list(document["layers"][0]["percentiles"])
+    pictures = len(document["pictures"])
+    yield (
+        f"magnitudes over {pictures} picture{'s' if pictures > 1 else ''}, and the largest at "
+        "each size (height x width):"
+    )
+    heads = ["layer", "branch", *(f"{percent} %" for percent in percents), *sizes, "largest in", ""]
+    rows = [heads]
+    for row in document["layers"]:
+        figures = [*row["percentiles"].values(), *(row["by_size"].get(size) for size in sizes)]
+        rows.append(
+            [
+                row["layer"],
+                row["branch"],
+                *("-" if figure is None else f"{figure:.4g}" for figure in figures),
+                row["peak"].removeprefix(f"{row['layer']}."),
+                ", ".join(row["marks"]),
+            ]
+        )
+    yield from table(rows)
+    yield from _marked_lines(document)
+
+
+def _marked_lines(document: dict[str, Any]) -> Iterator[str]:
+    limits = document["limits"]
+    for mark, meaning in (
+        ("not finite", "have infinite or NaN elements"),
+        ("over fp16", f"pass {limits['fp16_largest']:g}, the largest number of fp16"),
+        (
+            "over neural engine",
+            f"pass {limits['neural_engine_largest']:g}, where Apple's Neural Engine is reported "
+            "to saturate",
+        ),
+        ("subnormal in fp16", f"stay below {limits['fp16_least_normal']:.1e}, fp16's least normal"),
+    ):
+        names = [value["name"] for value in document["values"] if mark in value["marks"]]
+        if names:
+            more = f" and {len(names) - _MARKED_SHOWN} more" if len(names) > _MARKED_SHOWN else ""
+            yield f"{len(names)} values {meaning}: {', '.join(names[:_MARKED_SHOWN])}{more}"
+    if not any(value["marks"] for value in document["values"]):
+        yield (
+            f"no value passes {limits['neural_engine_largest']:g} or stays below "
+            f"{limits['fp16_least_normal']:.1e}: all fit fp16 at these sizes"
+        )
