@@ -134,8 +134,11 @@ def size_policy(described: Mapping[str, Any]) -> SizePolicy:
     )
 
 
+_QUALITY = ("reference", "max_abs_diff", "tolerance", "psnr_db", "snr_db", "sizes")
+
+
 def _quality(manifest: Manifest) -> dict[str, Any] | None:
     parity = manifest.to_dict()["parity"]
     if parity is None:
         return None
-    return {name: value for name, value in parity.items() if name != "runtime"}
+    return {name: parity[name] for name in _QUALITY}

@@ -23,7 +23,7 @@ from lama_edge.benchmarks.reports.pictures import CasePictures
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.inpaint_folder import find_pairs
-from lama_edge.runtimes.parity import tolerance_of
+from lama_edge.runtimes.parity import Tolerance, tolerance_of
 from lama_edge.runtimes.parity_cases import (
     ParityCase,
     picture_cases,
@@ -36,8 +36,10 @@ Progress = Callable[[str], None]
 Row = dict[str, Any]
 
 _TASKS = "lama_edge.benchmarks.parity_task"
-_LOOK_INSIDE = "lama_edge.benchmarks.first_difference:first_difference"
+_FIRST_DIFFERENCE = "lama_edge.benchmarks.first_difference:first_difference"
+_FIRST_NOT_FINITE = "lama_edge.benchmarks.first_not_finite:first_value_not_finite"
 _HASH_DIGITS = 12
+_SHOW_THEIR_VALUES = ("onnx", "coreml")
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +55,8 @@ class ParityCheck:
         images: a folder of pictures to judge on beside the seeded ones.
         masks: their masks, see `picture_cases`; None looks for them in `images`.
         provider: of the models; the reference runs on the CPU.
-        look_inside: whether to search ONNX models that fail for the first differing value.
+        look_inside: whether to search models that fail for the first differing value, or the
+            first that is not finite.
         timeout_s: how long each process may take, in seconds; None is for ever.
     """
 
@@ -174,6 +177,7 @@ class _Check:
             "passed": False,
             "tolerance": None,
             "tolerance_needed": None,
+            "least_psnr_db": None,
             "error": None,
             "worst": None,
             "cases": [],
@@ -185,10 +189,11 @@ class _Check:
             return
         try:
             policy = shared_policy(subject.manifest.size, self.reference.manifest.size)
-            row["tolerance"] = tolerance_of(subject.runtime, subject.manifest.precision)
+            tolerance = tolerance_of(subject.runtime, subject.manifest.precision)
         except ModelError as error:
             row["error"] = str(error)
             return
+        row.update(tolerance=tolerance.max_abs_diff, least_psnr_db=tolerance.psnr_db)
         batch = self._batch(policy)
         try:
             answer = self._run(subject, batch.file, self.folder / "outputs.npz")
@@ -199,17 +204,24 @@ class _Check:
         if suspect is not None:
             row["error"] = answer["message"]
         else:
-            suspect = self._judge(row, subject, batch, answer["known_changed"])
+            suspect = self._judge(row, subject, batch, answer["known_changed"], tolerance)
         if not row["passed"]:
             row["first_difference"] = self._look_inside(subject, batch, suspect)
             row["error"] = _joined(row["error"], self._other_source(subject))
 
     def _judge(
-        self, row: Row, subject: _Opened, batch: _Batch, known_changed: list[float | None]
+        self,
+        row: Row,
+        subject: _Opened,
+        batch: _Batch,
+        known_changed: list[float | None],
+        tolerance: Tolerance,
     ) -> int:
         """Fill in a row's figures; returns the case with the largest difference."""
-        side = Side(load_outputs(self.folder / "outputs.npz"), subject.manifest.io.form == "uint8")
-        row.update(judged_row(batch.cases, batch.reference, side, known_changed, row["tolerance"]))
+        side = Side(
+            load_outputs(self.folder / "outputs.npz"), subject.manifest.io.output.dtype == "uint8"
+        )
+        row.update(judged_row(batch.cases, batch.reference, side, known_changed, tolerance))
         self.pictures.extend(pictures_of(len(self.rows) - 1, batch.cases, batch.reference, side))
         figures = [case["max_abs_diff"] for case in row["cases"]]
         return figures.index(max(figures))
@@ -233,7 +245,7 @@ class _Check:
                 raise _of_the_reference(error, self.reference.model) from error
             if answer["failed_case"] is not None:
                 raise _of_the_reference(ModelError(answer["message"]), self.reference.model)
-            rounded = self.reference.manifest.io.form == "uint8"
+            rounded = self.reference.manifest.io.output.dtype == "uint8"
             self._batches[policy] = _Batch(cases, file, Side(load_outputs(outputs), rounded))
         return self._batches[policy]
 
@@ -242,8 +254,9 @@ class _Check:
         return _call(self.job, "run", {**who, "cases": str(cases), "outputs": str(outputs)})
 
     def _look_inside(self, subject: _Opened, batch: _Batch, case: int) -> dict[str, Any] | None:
-        """Search for the first differing value; what stands in the way is logged, no error."""
-        if not self.job.look_inside or subject.manifest.format["name"] != "onnx":
+        """Search for the first differing value, or one not finite; what hinders it is logged."""
+        kind = subject.manifest.format["name"]
+        if not self.job.look_inside or kind not in _SHOW_THEIR_VALUES:
             return None
         payload = {
             "model": subject.model,
@@ -251,8 +264,10 @@ class _Check:
             "cases": str(batch.file),
             "case": case,
         }
+        same_values = kind == "onnx" and subject.manifest.precision == "fp32"
+        task = _FIRST_DIFFERENCE if same_values else _FIRST_NOT_FINITE
         try:
-            answer = run_isolated(_LOOK_INSIDE, payload, timeout_s=self.job.timeout_s)
+            answer = run_isolated(task, payload, timeout_s=self.job.timeout_s)
         except LamaEdgeError as error:
             answer = {"first_difference": None, "reason": str(error)}
         if answer["first_difference"] is None:

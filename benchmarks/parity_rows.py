@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lama_edge.benchmarks.reports.pictures import CasePictures
 from lama_edge.runtimes.metrics import absolute_differences
-from lama_edge.runtimes.parity import case_figures, tolerance_needed
+from lama_edge.runtimes.parity import Tolerance, case_figures, tolerance_needed
 from lama_edge.runtimes.parity_cases import ParityCase
 
 _MOST = ("max_abs_diff", "mean_abs_diff", "levels_differing")
@@ -38,7 +38,7 @@ def judged_row(
     reference: Side,
     model: Side,
     known_changed: Sequence[float | None],
-    tolerance: float,
+    tolerance: Tolerance,
 ) -> dict[str, Any]:
     """Compare a model with the reference and judge it.
 
@@ -48,7 +48,7 @@ def judged_row(
         model: what the model made of them.
         known_changed: for each case the share of known values that the model changed; None for
             a model of the raw fill, which keeps none.
-        tolerance: largest absolute difference allowed, on the 0-to-1 scale.
+        tolerance: how far the model may be from the reference.
 
     Returns:
         The entries of a document's row that come of it: ``passed``, ``tolerance_needed``,
@@ -76,13 +76,19 @@ def judged_row(
             }
         )
     most_changed = max((changed or 0.0 for changed in known_changed), default=0.0)
+    worst = _worst(rows)
+    within = largest <= tolerance.max_abs_diff and (
+        tolerance.psnr_db is None
+        or worst["psnr_db"] is None
+        or worst["psnr_db"] >= tolerance.psnr_db
+    )
     return {
-        "passed": largest <= tolerance and most_changed == 0,
+        "passed": within and most_changed == 0,
         "tolerance_needed": tolerance_needed(largest),
         "error": f"the model changed {most_changed:.2%} of the known values"
         if most_changed
         else None,
-        "worst": _worst(rows),
+        "worst": worst,
         "cases": rows,
     }
 

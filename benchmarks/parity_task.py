@@ -17,7 +17,7 @@ from lama_edge.benchmarks.model_files import located, manifest_facts, model_sha2
 from lama_edge.errors import LamaEdgeError, ParityError
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import CHECKPOINT_SUFFIXES, is_zoo_name
-from lama_edge.runtimes.base import Runner, open_runner
+from lama_edge.runtimes.base import EXPORTED_SUFFIXES, Runner, open_runner
 from lama_edge.runtimes.parity import run_case
 from lama_edge.runtimes.parity_cases import ParityCase
 
@@ -70,7 +70,10 @@ def run(payload: Mapping[str, Any]) -> dict[str, Any]:
 def is_checkpoint(model: str) -> bool:
     """Tell whether a path or name is a checkpoint's, and not an exported model's."""
     path = Path(model)
-    return path.suffix.lower() in CHECKPOINT_SUFFIXES or is_zoo_name(path) or path.is_dir()
+    if is_zoo_name(path) or path.suffix.lower() in CHECKPOINT_SUFFIXES:
+        return True
+    # Some formats are folders.
+    return path.is_dir() and path.suffix.lower() not in EXPORTED_SUFFIXES
 
 
 def model_record(model: str, manifest: Manifest | None) -> dict[str, Any]:

@@ -10,10 +10,18 @@ from typing import Literal, get_args
 import numpy as np
 
 from lama_edge.errors import UsageError, needs_extra
-from lama_edge.export.dft import DftForm, OperatorDft, constant_matmul_dft, dynamic_matmul_dft
+from lama_edge.export.dft import (
+    NO_GAINS,
+    DftForm,
+    DftGains,
+    OperatorDft,
+    constant_matmul_dft,
+    dynamic_matmul_dft,
+)
+from lama_edge.export.dft_channels_last import ChannelsLastDft
 from lama_edge.export.ffc_resnet import ffc_resnet
 from lama_edge.export.graph_builder import GraphBuilder
-from lama_edge.export.layers import Array, Weights
+from lama_edge.export.layers import Array, Kernels, Weights
 from lama_edge.export.pix2pixhd import pix2pixhd
 from lama_edge.export.stages import stage_plan
 from lama_edge.models.config import FfcResnetConfig, GeneratorConfig
@@ -43,12 +51,18 @@ class GraphOptions:
         dft: ``matmul`` (matrix products, runs everywhere) or ``op`` (ONNX's DFT operator);
             generators without Fourier units have neither.
         opset: version of ONNX's default operator set.
+        dft_gains: powers of two that the DFT's matrices carry; the rest of the graph has to make
+            up for them, see `lama_edge.export.precision`.
+        kernels: what the graph is shaped for: ``integer`` where it is going to be quantised for
+            ONNX Runtime's kernels; it computes the same.
     """
 
     io: IoSpec
     size: SizePolicy
     dft: Dft = "matmul"
     opset: int = DEFAULT_OPSET
+    dft_gains: DftGains = NO_GAINS
+    kernels: Kernels = "float"
 
     def __post_init__(self) -> None:
         """Refuse sizes and opsets that cannot be written.
@@ -94,10 +108,10 @@ def build_deploy_graph(
         masked = b.op("Concat", "masked", known, hole_float, axis=1)
     weights = Weights(tensors)
     if isinstance(config, FfcResnetConfig):
-        dft_form = partial(_dft, b, options, config.reduction)
-        predicted = ffc_resnet(b, masked, config, weights, dft_form)
+        dft_form = partial(_dft, b, options, config)
+        predicted = ffc_resnet(b, masked, config, weights, dft_form, options.kernels)
     else:
-        predicted = pix2pixhd(b, masked, config, weights)
+        predicted = pix2pixhd(b, masked, config, weights, options.kernels)
     with b.scope("output"):
         output = _write_output(b, predicted, planar, hole, options.io)
     _declare(output, options, options.io.output)
@@ -114,13 +128,18 @@ def build_deploy_graph(
     return model
 
 
-def _dft(b: GraphBuilder, options: GraphOptions, reduction: int, feature_map: ir.Value) -> DftForm:
+def _dft(
+    b: GraphBuilder, options: GraphOptions, config: FfcResnetConfig, feature_map: ir.Value
+) -> DftForm:
     if options.dft == "op":
         return OperatorDft(b, feature_map)
     fixed = options.size.fixed
     if fixed is None:
-        return dynamic_matmul_dft(b, feature_map)
-    return constant_matmul_dft(b, fixed.height // reduction, fixed.width // reduction)
+        return dynamic_matmul_dft(b, feature_map, options.dft_gains)
+    height, width = fixed.height // config.reduction, fixed.width // config.reduction
+    if options.kernels == "integer":
+        return ChannelsLastDft(b, height, width, config.bottleneck_channels[1] // 2)
+    return constant_matmul_dft(b, height, width, options.dft_gains)
 
 
 def _graph_input(options: GraphOptions, spec: TensorSpec) -> ir.Value:

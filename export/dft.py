@@ -30,11 +30,36 @@ from lama_edge.export.graph_builder import GraphBuilder
 with needs_extra("export"):
     import onnx_ir as ir
 
+# The names of the matrices that carry a graph's `DftGains`.
+FORWARD_MATRIX = "dft.row"
+INVERSE_MATRIX = "dft.row_inverse"
+
 _FLOAT = int(ir.DataType.FLOAT)
 _TWO_PI = np.float32(2 * np.pi)
 
 
-Spectrum = tuple[ir.Value, ir.Value]
+# The real and the imaginary part, or, in one form, both in one value.
+Spectrum = tuple[ir.Value, ...]
+
+
+@dataclass(frozen=True)
+class DftGains:
+    """Powers of two that are folded into the matrices, so that a spectrum fits a number format.
+
+    Attributes:
+        forward: of the transform.
+        inverse: of its inverse.
+    """
+
+    forward: int = 0
+    inverse: int = 0
+
+    def by_matrix(self) -> dict[str, int]:
+        """Return each gain by the name of the matrix that carries it."""
+        return {FORWARD_MATRIX: self.forward, INVERSE_MATRIX: self.inverse}
+
+
+NO_GAINS = DftGains()
 
 
 @dataclass(frozen=True)
@@ -133,11 +158,16 @@ class MatmulDft(DftForm):
         return b.op("MatMul", "map", transposed, m["row_inverse"])
 
 
-def constant_matmul_dft(builder: GraphBuilder, height: int, width: int) -> MatmulDft:
+def constant_matmul_dft(
+    builder: GraphBuilder, height: int, width: int, gains: DftGains = NO_GAINS
+) -> MatmulDft:
     """Return the matmul form for one bottleneck size, with constant matrices."""
     matrices = dft_matrices(height, width)
+    exponents = gains.by_matrix()
     values = {
-        name: builder.shared(f"dft.{name}", getattr(matrices, name))
+        name: builder.shared(
+            f"dft.{name}", np.ldexp(getattr(matrices, name), exponents.get(f"dft.{name}", 0))
+        )
         for name in DftMatrices.__dataclass_fields__
     }
     shapes = {
@@ -147,7 +177,9 @@ def constant_matmul_dft(builder: GraphBuilder, height: int, width: int) -> Matmu
     return MatmulDft(builder, values, shapes)
 
 
-def dynamic_matmul_dft(builder: GraphBuilder, feature_map: ir.Value) -> MatmulDft:
+def dynamic_matmul_dft(
+    builder: GraphBuilder, feature_map: ir.Value, gains: DftGains = NO_GAINS
+) -> MatmulDft:
     """Return the matmul form whose matrices the graph makes from the shape of `feature_map`."""
     b = builder
     with b.scope("dft"):
@@ -176,8 +208,10 @@ def dynamic_matmul_dft(builder: GraphBuilder, feature_map: ir.Value) -> MatmulDf
         # The matrix of (re, im) to (re, im) is the forward one's transpose.
         forward = b.op("Concat", "column_forward", re, im, axis=1)
         matrices = {
-            "row": b.op("Reshape", "row", row_pairs, row_shape),
-            "row_inverse": b.op("Reshape", "row_inverse", weighted, row_shape),
+            "row": b.op("Reshape", "row", _gained(b, row_pairs, gains.forward), row_shape),
+            "row_inverse": b.op(
+                "Reshape", "row_inverse", _gained(b, weighted, gains.inverse), row_shape
+            ),
             "column_re": re,
             "column_im": im,
             "column_inverse": b.op("Transpose", "column_inverse", forward, perm=[1, 0]),
@@ -280,6 +314,15 @@ def _cos_sin(
     cos = b.op("Div", f"{name}_cos", b.op("Cos", f"{name}_cos_raw", angle), root)
     sin = b.op("Div", f"{name}_sin", b.op("Sin", f"{name}_sin_raw", angle), root)
     return cos, sin
+
+
+def _gained(b: GraphBuilder, x: ir.Value, exponent: int) -> ir.Value:
+    """Multiply by a power of two."""
+    if exponent == 0:
+        return x
+    role = str(x.name).rpartition(".")[2]
+    factor = np.array(np.ldexp(1.0, exponent), dtype=np.float32)
+    return b.op("Mul", f"{role}_gained", x, b.constant(f"{role}_gain", factor))
 
 
 def _hermitian_weights(b: GraphBuilder, frequencies: ir.Value, width: ir.Value) -> ir.Value:

@@ -1,12 +1,14 @@
 """The `ffc_resnet` generator as a deploy graph.
 
-Batch norm is folded into the convolution before it. Convolutions that meet in a sum stay apart:
-runtimes fold the addition into the second one, while joining their inputs costs a copy.
+Batch norm is folded into the convolution before it. For float kernels, convolutions that meet in
+a sum stay apart: runtimes fold the addition into the second one, while joining their inputs costs
+a copy. For integer kernels they are joined: each would round its own result, and the copy is of
+bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +17,12 @@ from lama_edge.errors import needs_extra
 from lama_edge.export.dft import DftForm, Spectrum
 from lama_edge.export.graph_builder import GraphBuilder
 from lama_edge.export.layers import (
+    Kernels,
     Weights,
     convolution,
     decoder,
+    pointwise_convolution,
+    product,
     reflect_pad,
     relu,
     scale_outputs,
@@ -48,6 +53,7 @@ def ffc_resnet(
     config: FfcResnetConfig,
     weights: Weights,
     dft_form: Callable[[ir.Value], DftForm],
+    kernels: Kernels = "float",
 ) -> ir.Value:
     """Write the generator into the graph.
 
@@ -57,6 +63,7 @@ def ffc_resnet(
         config: the architecture.
         weights: the generator's tensors under their official names.
         dft_form: makes the DFT's form from a map of the bottleneck's size.
+        kernels: what the graph is shaped for.
 
     Returns:
         float32 [N,3,H,W] in [0,1], the raw fill.
@@ -71,10 +78,12 @@ def ffc_resnet(
     first_block = 2 + config.n_downsampling
     for index in range(config.n_blocks):
         with b.scope(f"block{index:02d}"):
-            maps = _residual_block(b, maps, layers.at(str(first_block + index)), dft)
+            block = layers.at(str(first_block + index))
+            maps = _residual_block(b, maps, block, dft, kernels)
     b.stage("decoder", maps, (), halo=decoder_halo(config.n_downsampling))
     x = b.op("Concat", "bottleneck", *maps, axis=1)
-    return decoder(b, x, layers, first_block + config.n_blocks + 1, config.n_downsampling)
+    first_up = first_block + config.n_blocks + 1
+    return decoder(b, x, layers, first_up, config.n_downsampling, kernels)
 
 
 def _downsample(
@@ -95,13 +104,13 @@ def _downsample(
 
 
 def _residual_block(
-    b: GraphBuilder, maps: LocalGlobal, weights: Weights, dft: DftForm
+    b: GraphBuilder, maps: LocalGlobal, weights: Weights, dft: DftForm, kernels: Kernels
 ) -> LocalGlobal:
     with b.scope("conv1"):
-        between, spectral = _fast_fourier_conv(b, maps, weights.at("conv1"), dft)
+        between, spectral = _fast_fourier_conv(b, maps, weights.at("conv1"), dft, kernels)
     _record_stages(b, maps, spectral, between, residual=None)
     with b.scope("conv2"):
-        out, spectral = _fast_fourier_conv(b, between, weights.at("conv2"), dft)
+        out, spectral = _fast_fourier_conv(b, between, weights.at("conv2"), dft, kernels)
     sums = b.op("Add", "local", maps[0], out[0]), b.op("Add", "global", maps[1], out[1])
     _record_stages(b, between, spectral, sums, residual=maps)
     return sums
@@ -126,39 +135,61 @@ def _record_stages(
 
 
 def _fast_fourier_conv(
-    b: GraphBuilder, maps: LocalGlobal, weights: Weights, dft: DftForm
+    b: GraphBuilder, maps: LocalGlobal, weights: Weights, dft: DftForm, kernels: Kernels
 ) -> tuple[LocalGlobal, _SpectralTransform]:
     local, global_ = maps
     ffc = weights.at("ffc")
     local_scale, local_shift = weights.batch_norm("bn_l")
     global_scale, global_shift = weights.batch_norm("bn_g")
-    padded_local = reflect_pad(b, "pad_local", local, 1)
-    padded_global = reflect_pad(b, "pad_global", global_, 1)
-    to_local = scale_outputs(ffc["convl2l.weight"], local_scale)
-    from_local = convolution(b, "local_to_local", padded_local, to_local, local_shift)
-    to_local = scale_outputs(ffc["convg2l.weight"], local_scale)
-    from_global = convolution(b, "global_to_local", padded_global, to_local, None)
-    out_local = b.op("Add", "local", from_local, from_global)
+    padded = (reflect_pad(b, "pad_local", local, 1), reflect_pad(b, "pad_global", global_, 1))
+    to_local = [scale_outputs(ffc[f"conv{path}.weight"], local_scale) for path in ("l2l", "g2l")]
+    names = "local_to_local", "global_to_local"
+    out_local = _summed(b, "local", padded, to_local, local_shift, names, kernels)
     to_global = scale_outputs(ffc["convl2g.weight"], global_scale)
-    from_local = convolution(b, "local_to_global", padded_local, to_global, global_shift)
+    from_local = convolution(b, "local_to_global", padded[0], to_global, global_shift)
     with b.scope("spectral"):
-        spectral = _spectral_transform(b, global_, ffc.at("convg2g"), global_scale, dft)
+        convg2g = ffc.at("convg2g")
+        spectral = _spectral_transform(b, global_, convg2g, global_scale, dft, kernels)
     out_global = b.op("Add", "global", from_local, spectral.output)
     return (relu(b, "local_relu", out_local), relu(b, "global_relu", out_global)), spectral
 
 
+def _summed(
+    b: GraphBuilder,
+    role: str,
+    maps: Sequence[ir.Value],
+    weights: Sequence[np.ndarray],
+    bias: np.ndarray,
+    names: tuple[str, str],
+    kernels: Kernels,
+) -> ir.Value:
+    """Convolve two maps, each with its weights, and return the sum of the results and a bias."""
+    if kernels == "integer":
+        joined = b.op("Concat", f"{role}_joined", *maps, axis=1)
+        return convolution(b, role, joined, np.concatenate(weights, axis=1), bias)
+    first = convolution(b, names[0], maps[0], weights[0], bias)
+    second = convolution(b, names[1], maps[1], weights[1], None)
+    return b.op("Add", role, first, second)
+
+
 def _spectral_transform(
-    b: GraphBuilder, x: ir.Value, weights: Weights, output_scale: np.ndarray, dft: DftForm
+    b: GraphBuilder,
+    x: ir.Value,
+    weights: Weights,
+    output_scale: np.ndarray,
+    dft: DftForm,
+    kernels: Kernels,
 ) -> _SpectralTransform:
     """Write the global path; `output_scale` is the scale of the batch norm that follows it."""
     scale, shift = weights.batch_norm("conv1.1")
-    x = convolution(b, "reduce", x, scale_outputs(weights["conv1.0.weight"], scale), shift)
+    weight = scale_outputs(weights["conv1.0.weight"], scale)
+    x = pointwise_convolution(b, "reduce", x, weight, shift, kernels=kernels)
     reduced = relu(b, "reduce_relu", x)
     spectrum = dft.forward(reduced)
     mixed = _fourier_unit(b, spectrum, weights.at("fu"))
     total = b.op("Add", "sum", reduced, dft.inverse(mixed))
     expand = scale_outputs(weights["conv2.weight"], output_scale)
-    output = convolution(b, "expand", total, expand, None)
+    output = pointwise_convolution(b, "expand", total, expand, None, kernels=kernels)
     return _SpectralTransform(reduced, spectrum, mixed, total, output)
 
 
@@ -166,6 +197,16 @@ def _fourier_unit(b: GraphBuilder, spectrum: Spectrum, weights: Weights) -> Spec
     """Write the convolution of the spectrum; LaMa's has real and imaginary channels in turn."""
     scale, shift = weights.batch_norm("bn")
     weight = scale_outputs(weights["conv_layer.weight"], scale)
+    if len(spectrum) == 1:
+        outputs_order, inputs_order = (
+            np.r_[0:channels:2, 1:channels:2] for channels in weight.shape[:2]
+        )
+        weight = weight[outputs_order][:, inputs_order]
+        parameters = weight[:, :, 0, 0], shift[outputs_order]
+        mixed = product(b, "fourier", spectrum[0], *parameters)
+        # ONNX Runtime would fuse the ReLU into the product and compute it on one thread.
+        apart = b.op("Unsqueeze", "fourier_apart", mixed, b.integers(0))
+        return (relu(b, "fourier_relu", apart),)
     outputs = []
     for row, part in enumerate(("re", "im")):
         from_re, from_im = weight[row::2, 0::2], weight[row::2, 1::2]
@@ -173,7 +214,7 @@ def _fourier_unit(b: GraphBuilder, spectrum: Spectrum, weights: Weights) -> Spec
         imaginary = convolution(b, f"{part}_from_im", spectrum[1], from_im, None)
         total = b.op("Add", f"fourier_{part}", real, imaginary)
         outputs.append(relu(b, f"fourier_{part}_relu", total))
-    return outputs[0], outputs[1]
+    return tuple(outputs)
 
 
 def _conv_bn_relu(

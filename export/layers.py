@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ with needs_extra("export"):
     import onnx_ir as ir
 
 Array = NDArray[Any]
+# What the graph is shaped for: kernels on float maps, [N,C,H,W] and blocks of it, or integer
+# kernels with the channels last, which give every sum of convolutions an extra rounding.
+Kernels = Literal["float", "integer"]
 BATCH_NORM_EPSILON = 1e-5  # torch's default, which every LaMa checkpoint was trained with
 
 
@@ -86,8 +89,45 @@ def convolution(
     )
 
 
+def product(b: GraphBuilder, role: str, x: ir.Value, weight: Array, bias: Array | None) -> ir.Value:
+    """Multiply [R,C_in] by the transpose of `weight` [C_out,C_in] and add `bias` [C_out]."""
+    return b.op("Gemm", role, x, *_parameters(b, role, weight, bias), transB=1)
+
+
+def pointwise_convolution(
+    b: GraphBuilder,
+    role: str,
+    x: ir.Value,
+    weight: Array,
+    bias: Array | None,
+    *,
+    kernels: Kernels = "float",
+) -> ir.Value:
+    """Convolve [N,C_in,H,W] with `weight` [C_out,C_in,1,1].
+
+    Among integer kernels it is a product of rows of channels: an integer product can give floats,
+    an integer convolution only rounds.
+    """
+    if kernels == "float":
+        return convolution(b, role, x, weight, bias)
+    last = b.op("Transpose", f"{role}_last", x, perm=[0, 2, 3, 1])
+    rows = b.op("Reshape", f"{role}_rows", last, b.integers(-1, weight.shape[1]))
+    mixed = product(b, f"{role}_product", rows, weight[:, :, 0, 0], bias)
+    shape = b.op("Shape", f"{role}_shape", last)
+    size = b.op("Slice", f"{role}_size", shape, b.integers(0), b.integers(3))
+    target = b.op("Concat", f"{role}_target", size, b.integers(weight.shape[0]), axis=0)
+    image = b.op("Reshape", f"{role}_image", mixed, target)
+    return b.op("Transpose", role, image, perm=[0, 3, 1, 2])
+
+
 def upsampling_convolution(
-    b: GraphBuilder, role: str, x: ir.Value, weight: Array, bias: Array
+    b: GraphBuilder,
+    role: str,
+    x: ir.Value,
+    weight: Array,
+    bias: Array,
+    *,
+    kernels: Kernels = "float",
 ) -> ir.Value:
     """Double height and width by a transposed 3×3 convolution, and apply ReLU.
 
@@ -102,6 +142,7 @@ def upsampling_convolution(
         weight: [C_in,C_out,3,3], of a transposed convolution of stride 2, padding 1 and output
             padding 1.
         bias: [C_out].
+        kernels: what the shuffle is shaped for.
 
     Returns:
         float32 [N,C_out,2h,2w].
@@ -114,8 +155,33 @@ def upsampling_convolution(
             padding = (0, 0, len(taps_down) - 1, len(taps_right) - 1)
             phase = convolution(b, name, x, kernel, bias, padding=padding)
             phases.append(relu(b, f"{name}_relu", phase))
+    if kernels == "integer":
+        return _woven(b, role, x, phases)
     joined = b.op("Concat", f"{role}_phases", *phases, axis=1)
     return b.op("DepthToSpace", f"{role}_shuffle", joined, blocksize=2, mode="DCR")
+
+
+def _woven(b: GraphBuilder, role: str, x: ir.Value, phases: list[ir.Value]) -> ir.Value:
+    """Shuffle four maps [N,C,h,w] into one [N,C,2h,2w] by concatenation alone.
+
+    With the channels last, pixels of two maps alternate in a row when their channels are
+    concatenated, and rows of pixels alternate when whole rows are. Runtimes with integer kernels
+    keep such maps with their channels last, where the transpositions cancel; a `DepthToSpace`
+    there takes ten times as long.
+    """
+    last = [
+        b.op("Transpose", f"{role}_phase{n}_last", phase, perm=[0, 2, 3, 1])
+        for n, phase in enumerate(phases)
+    ]
+    rows = [b.op("Concat", f"{role}_row{n}", *last[2 * n : 2 * n + 2], axis=3) for n in range(2)]
+    joined = b.op("Concat", f"{role}_rows", *rows, axis=2)
+    shape = b.op("Shape", f"{role}_shape", x)
+    batch = b.op("Slice", f"{role}_batch", shape, b.integers(0), b.integers(1))
+    sides = b.op("Slice", f"{role}_sides", shape, b.integers(2), b.integers(4))
+    doubled = b.op("Mul", f"{role}_doubled", sides, b.integers(2))
+    target = b.op("Concat", f"{role}_target", batch, doubled, b.integers(-1), axis=0)
+    woven = b.op("Reshape", f"{role}_woven", joined, target)
+    return b.op("Transpose", f"{role}_shuffle", woven, perm=[0, 3, 1, 2])
 
 
 def blocked_convolution(
@@ -148,7 +214,12 @@ def blocked_convolution(
 
 
 def decoder(
-    b: GraphBuilder, x: ir.Value, layers: Weights, first: int, n_upsampling: int
+    b: GraphBuilder,
+    x: ir.Value,
+    layers: Weights,
+    first: int,
+    n_upsampling: int,
+    kernels: Kernels = "float",
 ) -> ir.Value:
     """Write the decoder that every family ends with.
 
@@ -158,6 +229,7 @@ def decoder(
         layers: the generator's ``model``.
         first: index in it of the first transposed convolution.
         n_upsampling: number of doublings.
+        kernels: what the graph is shaped for.
 
     Returns:
         float32 [N,3,H,W] in [0,1].
@@ -168,7 +240,8 @@ def decoder(
             scale, shift = layers.batch_norm(str(index + 1))
             conv = layers.at(str(index))
             weight = conv["weight"] * scale[:, None, None]
-            x = upsampling_convolution(b, "conv", x, weight, conv["bias"] * scale + shift)
+            bias = conv["bias"] * scale + shift
+            x = upsampling_convolution(b, "conv", x, weight, bias, kernels=kernels)
     with b.scope("head"):
         last = layers.at(str(first + 3 * n_upsampling + 1))
         x = reflect_pad(b, "pad", x, 3)

@@ -34,7 +34,11 @@ def build_onnx(
     Returns:
         The model; shapes of intermediate values are recorded where they are known.
     """
-    model = build_deploy_graph(config, tensors, options)
+    return finish(build_deploy_graph(config, tensors, options))
+
+
+def finish(model: ir.Model) -> onnx.ModelProto:
+    """Infer a graph's shapes, as far as they are known, check it in full and return its message."""
     ShapeInferencePass(strict_mode=True, data_prop=True)(model)
     proto: onnx.ModelProto = ir.to_proto(model)
     onnx.checker.check_model(proto, full_check=True)

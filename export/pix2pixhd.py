@@ -8,6 +8,7 @@ from __future__ import annotations
 from lama_edge.errors import needs_extra
 from lama_edge.export.graph_builder import GraphBuilder
 from lama_edge.export.layers import (
+    Kernels,
     Weights,
     convolution,
     decoder,
@@ -22,7 +23,13 @@ with needs_extra("export"):
     import onnx_ir as ir
 
 
-def pix2pixhd(b: GraphBuilder, x: ir.Value, config: GeneratorConfig, weights: Weights) -> ir.Value:
+def pix2pixhd(
+    b: GraphBuilder,
+    x: ir.Value,
+    config: GeneratorConfig,
+    weights: Weights,
+    kernels: Kernels = "float",
+) -> ir.Value:
     """Write the generator into the graph.
 
     Args:
@@ -30,6 +37,7 @@ def pix2pixhd(b: GraphBuilder, x: ir.Value, config: GeneratorConfig, weights: We
         x: float32 [N,4,H,W], masked RGB and mask.
         config: the architecture.
         weights: the generator's tensors under their official names.
+        kernels: what the graph is shaped for.
 
     Returns:
         float32 [N,3,H,W] in [0,1], the raw fill.
@@ -57,7 +65,8 @@ def pix2pixhd(b: GraphBuilder, x: ir.Value, config: GeneratorConfig, weights: We
         b.stage("bands", (between,), (total,), pointwise=(x,), halo=halo)
         x = total
     b.stage("decoder", (x,), (), halo=decoder_halo(config.n_downsampling))
-    return decoder(b, x, layers, first_block + config.n_blocks, config.n_downsampling)
+    first_up = first_block + config.n_blocks
+    return decoder(b, x, layers, first_up, config.n_downsampling, kernels)
 
 
 def _plain_block(b: GraphBuilder, x: ir.Value, block: Weights) -> tuple[ir.Value, ir.Value]:

@@ -15,7 +15,7 @@ from PIL import Image
 from lama_edge import cli
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pipeline import EXPORT_STAGES
-from lama_edge.runtimes.parity import TOLERANCES
+from lama_edge.runtimes.parity import TOLERANCES, Tolerance
 
 HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "PIL", "safetensors", "yaml")
 
@@ -69,8 +69,8 @@ def test_export_inspect_and_inpaint_work_one_after_the_other(
     assert printed.startswith(f"wrote {model} (0.7 MB)\nparity: max difference ")
     assert _run("inspect", model) == 0
     printed = capsys.readouterr().out
-    assert "fixed     64, 72\n" in printed
-    assert "kind            ffc_resnet\n" in printed
+    assert "64x72 (height x width) only\n" in printed
+    assert "ffc_resnet\n" in printed
     assert _run("inpaint", model, *picture_and_mask, "-o", output) == 0
     assert capsys.readouterr().out == (
         f"wrote {output} (70 x 50 pixels, 11.4% inpainted, strategy full: the picture of 70x50 "
@@ -173,7 +173,7 @@ def test_a_parity_failure_is_exit_code_1(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(TOLERANCES, ("onnxruntime", "fp32"), 1e-12)
+    monkeypatch.setitem(TOLERANCES, ("onnxruntime", "fp32"), Tolerance(1e-12))
     assert _run("export", "onnx", golden_folder, "-o", tmp_path / "m.onnx", "--size", "32") == 1
     assert "the tolerance is 1e-12" in _error(capsys)
     assert list(tmp_path.iterdir()) == []
@@ -185,7 +185,7 @@ def test_an_interrupt_is_exit_code_130(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lama_edge.pipeline.build_onnx", interrupt)
+    monkeypatch.setattr("lama_edge.pipeline.finish", interrupt)
     assert _run("export", "onnx", "-o", tmp_path / "m.onnx", "--size", "32") == 130
     assert _error(capsys) == "lama-edge: interrupted"
     assert list(tmp_path.iterdir()) == []

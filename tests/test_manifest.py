@@ -71,3 +71,11 @@ def test_values_that_no_export_writes_are_refused(section: str, key: str, value:
 def test_nan_is_out_of_tolerance() -> None:
     figures = ParityFigures("torch-fp32", "x", ("8x8",), float("nan"), 1e-4, None, None)
     assert not figures.passed
+
+
+def test_figures_without_the_later_entries_are_read() -> None:
+    """Files written before reduced precisions have neither."""
+    data = MANIFEST.to_dict()
+    assert data["parity"] is not None
+    del data["numerics"], data["parity"]["least_psnr_db"], data["parity"]["forced"]
+    assert Manifest.from_json(json.dumps(data)) == MANIFEST

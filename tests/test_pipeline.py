@@ -14,12 +14,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from lama_edge import pipeline
-from lama_edge.errors import MissingBackendError, ParityError, UsageError
+from lama_edge.errors import MissingBackendError, NotFiniteError, ParityError, UsageError
+from lama_edge.export.precision import build
+from lama_edge.models.checkpoint import Checkpoint
+from lama_edge.models.seeded import heated
 from lama_edge.pipeline import EXPORT_STAGES, OnnxExport, export_onnx
 from lama_edge.runtimes.base import open_runner
-from lama_edge.spec import Size
+from lama_edge.spec import IoForm, Size
 
 KILLS = 10
 
@@ -71,24 +75,111 @@ def test_without_the_check_the_manifest_says_so(golden_folder: Path, tmp_path: P
     assert export_onnx(job).manifest.parity is None
 
 
-def test_a_model_out_of_tolerance_is_not_kept(
-    golden_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "golden.onnx"
-    path.write_text("what was there before")
-    build = pipeline.build_onnx
+@pytest.fixture
+def biased(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports get a last convolution whose bias is off."""
+    finish = pipeline.finish
 
-    def broken(*arguments):
-        model = build(*arguments)
+    def broken(graph):
+        model = finish(graph)
         (bias,) = [t for t in model.graph.initializer if t.name == "head.conv.bias"]
         bias.raw_data = (np.frombuffer(bias.raw_data, np.float32) + np.float32(0.01)).tobytes()
         return model
 
-    monkeypatch.setattr(pipeline, "build_onnx", broken)
+    monkeypatch.setattr(pipeline, "finish", broken)
+
+
+@pytest.mark.usefixtures("biased")
+def test_a_model_out_of_tolerance_is_not_kept(golden_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "golden.onnx"
+    path.write_text("what was there before")
     with pytest.raises(ParityError, match="differs from torch-fp32"):
         export_onnx(OnnxExport(golden_folder, path, overwrite=True))
     assert path.read_text() == "what was there before"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("biased")
+def test_a_model_kept_by_force_says_so_in_its_manifest(golden_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "golden.onnx"
+    export_onnx(OnnxExport(golden_folder, path, size=Size(64, 72), keep_failed=True))
+    with open_runner(path) as runner:
+        parity = runner.manifest.parity
+    assert parity is not None
+    assert parity.forced
+    assert not parity.passed
+
+
+def test_force_marks_no_model_that_passes(golden_folder: Path, tmp_path: Path) -> None:
+    job = OnnxExport(golden_folder, tmp_path / "a.onnx", size=Size(16, 16), keep_failed=True)
+    parity = export_onnx(job).manifest.parity
+    assert parity is not None
+    assert not parity.forced
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("form", ["float", "uint8"])
+def test_the_first_value_that_is_not_finite_is_named(
+    golden_checkpoint: Checkpoint,
+    unchanged_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    form: IoForm,
+    force: bool,
+) -> None:
+    hot = heated(golden_checkpoint, local=1.0, global_=1.0, spectral=1e5)
+    monkeypatch.setattr(pipeline, "load_checkpoint", lambda reference: hot)
+    monkeypatch.setattr(
+        build, "branch_exponents", lambda model, groups, ranges, size: np.zeros(groups.count)
+    )
+    job = OnnxExport(
+        None,
+        unchanged_folder / "a.onnx",
+        size=Size(64, 72),
+        io=form,
+        precision="fp16",
+        keep_failed=force,
+    )
+    with pytest.raises(NotFiniteError, match=r"spectral\.reduce \(Conv\) is the first value"):
+        export_onnx(job)
+
+
+def test_fp16_is_judged_by_the_executor_that_rounds(golden_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "half.onnx"
+    result = export_onnx(OnnxExport(golden_folder, path, precision="fp16"))
+    with open_runner(path) as runner:
+        assert runner.manifest == result.manifest
+    parity = result.manifest.parity
+    assert parity is not None
+    assert parity.passed
+    assert parity.least_psnr_db == 55
+    assert parity.runtime.startswith("emulator ")
+    assert result.manifest.numerics is not None
+    assert result.manifest.numerics["calibration_pictures"] == 10
+
+
+def test_ranges_are_measured_on_the_users_pictures(golden_folder: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("a", "b", "c"):
+        Image.new("RGB", (90, 80), "teal").save(pictures / f"{name}.png")
+    job = OnnxExport(golden_folder, tmp_path / "a.onnx", precision="fp16", calibrate=pictures)
+    numerics = export_onnx(job).manifest.numerics
+    assert numerics is not None
+    assert numerics["calibration_pictures"] == 3 + 2  # and the flat ones
+
+
+def test_pictures_for_a_precision_that_needs_none_are_refused(unchanged_folder: Path) -> None:
+    job = OnnxExport("any", unchanged_folder / "a.onnx", calibrate=unchanged_folder)
+    with pytest.raises(UsageError, match="--calibrate is of no use for fp32"):
+        export_onnx(job)
+
+
+def test_fp16_and_the_dft_operator_do_not_go_together(
+    golden_folder: Path, unchanged_folder: Path
+) -> None:
+    job = OnnxExport(golden_folder, unchanged_folder / "a.onnx", precision="fp16", dft="op")
+    with pytest.raises(UsageError, match="float32 only; leave --dft out"):
+        export_onnx(job)
 
 
 def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:

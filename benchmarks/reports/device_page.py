@@ -20,7 +20,8 @@ from lama_edge.errors import LamaEdgeError, UsageError
 BEGIN = "<!-- device table: begin -->"
 END = "<!-- device table: end -->"
 # The comparison with other ways to run a generator has a table of its own, in the README.
-_PEERS = "peers.json"
+# Results of other commands.
+_OTHERS = ("peers.json", "int8.json")
 
 
 def load_results(folder: Path) -> list[Document]:
@@ -30,7 +31,7 @@ def load_results(folder: Path) -> list[Document]:
         UsageError: when a file cannot be opened.
         DocumentError: when a file holds something else.
     """
-    return [load_bench(path) for path in sorted(folder.glob("*.json")) if path.name != _PEERS]
+    return [load_bench(path) for path in sorted(folder.glob("*.json")) if path.name not in _OTHERS]
 
 
 def updated(page: str, table: str) -> str:

@@ -76,6 +76,7 @@ def _worst_cells(model: Mapping[str, Any], worst: Mapping[str, Any]) -> list[tup
         ("Tolerance needed", figures.scientific(model["tolerance_needed"])),
         ("Mean diff", figures.scientific(worst["mean_abs_diff"])),
         ("PSNR", _decibels(worst, "psnr_db")),
+        ("Least PSNR", figures.decibels(model["least_psnr_db"])),
         ("SNR", _decibels(worst, "snr_db")),
         ("SSIM", _ssim(worst["ssim"])),
         ("Levels differing", figures.percent(worst["levels_differing"])),

@@ -40,6 +40,10 @@ class ParityError(LamaEdgeError):
     exit_code = 1
 
 
+class NotFiniteError(ParityError):
+    """An exported model that returns NaN or infinite values."""
+
+
 class MissingBackendError(LamaEdgeError):
     """A package, runtime or provider that is not installed here."""
 

@@ -48,6 +48,8 @@ class ParityFigures:
         tolerance: the largest difference allowed.
         psnr_db: peak signal-to-noise ratio with peak 1; None when the results are equal.
         snr_db: signal-to-noise ratio against the reference's variance; None when equal.
+        least_psnr_db: the smallest PSNR allowed; None where the difference alone is judged.
+        forced: whether the model was kept although it was out of tolerance.
     """
 
     reference: str
@@ -57,11 +59,16 @@ class ParityFigures:
     tolerance: float
     psnr_db: float | None
     snr_db: float | None
+    least_psnr_db: float | None = None
+    forced: bool = False
 
     @property
     def passed(self) -> bool:
-        """Whether the largest difference is within the tolerance (NaN is not)."""
-        return self.max_abs_diff <= self.tolerance
+        """Whether the largest difference (NaN is not) and the PSNR are within what is allowed."""
+        clear = (
+            self.least_psnr_db is None or self.psnr_db is None or self.psnr_db >= self.least_psnr_db
+        )
+        return self.max_abs_diff <= self.tolerance and clear
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ class Manifest:
         source: the checkpoint.
         tools: versions of the packages that made the file.
         parity: figures measured at export; None when that was skipped.
+        numerics: how a precision other than fp32 was made: calibration, exponents, layers left in
+            higher precision; plain values by name, None for fp32.
     """
 
     format: Mapping[str, str | int]
@@ -88,6 +97,7 @@ class Manifest:
     source: Source
     tools: Mapping[str, str]
     parity: ParityFigures | None = None
+    numerics: Mapping[str, str | int | float] | None = None
 
     def with_parity(self, parity: ParityFigures) -> Manifest:
         """Return a copy that carries the figures."""
@@ -120,6 +130,7 @@ class Manifest:
             },
             "tools": dict(self.tools),
             "parity": None if self.parity is None else _parity_to_dict(self.parity),
+            "numerics": None if self.numerics is None else dict(self.numerics),
         }
 
     def to_json(self) -> str:
@@ -167,6 +178,8 @@ def _parity_to_dict(parity: ParityFigures) -> dict[str, Any]:
         "tolerance": parity.tolerance,
         "psnr_db": parity.psnr_db,
         "snr_db": parity.snr_db,
+        "least_psnr_db": parity.least_psnr_db,
+        "forced": parity.forced,
     }
 
 
@@ -191,6 +204,7 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
         ),
         tools={str(name): str(version) for name, version in data["tools"].items()},
         parity=None if data["parity"] is None else _parity_from_dict(data["parity"]),
+        numerics=None if data.get("numerics") is None else _plain_values(data["numerics"]),
     )
 
 
@@ -213,4 +227,6 @@ def _parity_from_dict(data: Mapping[str, Any]) -> ParityFigures:
         tolerance=float(data["tolerance"]),
         psnr_db=decibels(data["psnr_db"]),
         snr_db=decibels(data["snr_db"]),
+        least_psnr_db=decibels(data.get("least_psnr_db")),
+        forced=bool(data.get("forced", False)),
     )

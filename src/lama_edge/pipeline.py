@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import LamaEdgeError, NotFiniteError, ParityError, UsageError
 from lama_edge.export.deploy_graph import Dft, GraphOptions
-from lama_edge.export.onnx_format import build_onnx, tool_versions, write_onnx
+from lama_edge.export.onnx_format import build_onnx, finish, tool_versions, write_onnx
+from lama_edge.export.precision.build import NEED_RANGES, build_at, check_precision
 from lama_edge.files import atomic_output, check_output
 from lama_edge.manifest import Manifest, ParityFigures
-from lama_edge.models.checkpoint import load_checkpoint
+from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
+from lama_edge.ranges import Ranges
+from lama_edge.runtimes.base import Runner
+from lama_edge.runtimes.forms import to_model
 from lama_edge.runtimes.parity import judge, raw_outputs, require_parity, tolerance_of
 from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.torch_runner import TorchRunner
-from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
+from lama_edge.spec import (
+    IoForm,
+    IoSpec,
+    Precision,
+    Size,
+    SizePolicy,
+    io_spec,
+    require_tensor_form,
+)
 
 Progress = Callable[[str], None]
-EXPORT_STAGES = ("checkpoint", "reference", "graph", "write", "parity", "save")
+EXPORT_STAGES = ("checkpoint", "ranges", "reference", "graph", "write", "parity", "save")
+
+# The exponents of fp16 leave room for what larger pictures do, so a small one shows enough.
+_FP16_CALIBRATION_SIDE = 256
+_ADVICE: dict[Precision, str] = {
+    "fp32": "",
+    "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+    "w8": "use --precision fp16 or fp32",
+    "int8": "try --calibrate with a folder of pictures like yours, or --precision w8, fp16 or fp32",
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +59,9 @@ class OnnxExport:
         opset: version of ONNX's default operator set.
         overwrite: whether an existing output may be replaced.
         check_parity: whether to judge the file against torch before it is kept.
+        precision: the number format.
+        calibrate: a folder of pictures to measure ranges on; None draws some.
+        keep_failed: whether to keep a file that is out of tolerance; its manifest says so.
     """
 
     checkpoint: str | Path | None
@@ -49,6 +73,9 @@ class OnnxExport:
     opset: int = 17
     overwrite: bool = False
     check_parity: bool = True
+    precision: Precision = "fp32"
+    calibrate: Path | None = None
+    keep_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,55 +100,125 @@ def export_onnx(job: OnnxExport, progress: Progress = lambda stage: None) -> Exp
         ParityError: when the result is out of tolerance; nothing is written then.
         MissingBackendError: when ONNX Runtime is not installed.
     """
-    if job.output.suffix.lower() != ".onnx":
-        raise UsageError(f"the output {str(job.output)!r} must end in .onnx: runtimes go by that")
-    check_output(job.output, overwrite=job.overwrite)
+    _check(job)
     progress("checkpoint")
     checkpoint = load_checkpoint(job.checkpoint)
     config = checkpoint.config
+    check_precision(job.precision, config, job.dft)
     options = GraphOptions(
         io=io_spec(job.io, composite=job.composite),
         size=SizePolicy(job.size, config.size_multiple, config.min_size),
         dft=job.dft,
         opset=job.opset,
     )
+    progress("ranges")
+    ranges = None
+    if job.precision in NEED_RANGES:
+        ranges = measured_ranges(checkpoint, options.size, job.precision, job.calibrate)
     progress("reference")
     cases = seeded_cases(options.size) if job.check_parity else []
     with TorchRunner(checkpoint, composite=False) as reference:
         source, torch_version = reference.manifest.source, reference.manifest.tools
         wanted = raw_outputs(reference, cases)
     progress("graph")
-    model = build_onnx(config, checkpoint.tensors, options)
+    graph = build_at(job.precision, config, checkpoint.tensors, options, ranges)
+    model = finish(graph.model)
     del checkpoint
     manifest = Manifest(
         format={"name": "onnx", "opset": options.opset},
         io=options.io,
         size=options.size,
-        precision="fp32",
+        precision=job.precision,
         dft=options.dft if config.has_fourier_units else None,
         source=source,
         tools={**tool_versions(), **torch_version},
+        numerics=graph.numerics,
     )
     with atomic_output(job.output, overwrite=job.overwrite) as temporary:
         progress("write")
         write_onnx(model, manifest, temporary)
         if job.check_parity:
             progress("parity")
-            figures = _judge_onnx(temporary, cases, wanted)
-            require_parity(figures)
-            manifest = manifest.with_parity(figures)
+            manifest = manifest.with_parity(_judged(job, temporary, cases, wanted))
             progress("save")
             write_onnx(model, manifest, temporary)
     return ExportResult(job.output, job.output.stat().st_size, manifest)
 
 
-def _judge_onnx(
-    path: Path, cases: list[ParityCase], wanted: list[NDArray[np.float32]]
-) -> ParityFigures:
-    # Imported here because an export without its parity check needs no ONNX Runtime.
-    from lama_edge.runtimes.onnxruntime_runner import OnnxRuntimeRunner
+def _check(job: OnnxExport) -> None:
+    """Refuse what cannot work before any long work is done."""
+    if job.output.suffix.lower() != ".onnx":
+        raise UsageError(f"the output {str(job.output)!r} must end in .onnx: runtimes go by that")
+    require_tensor_form(job.io)
+    check_output(job.output, overwrite=job.overwrite)
+    if job.calibrate is not None and job.precision not in NEED_RANGES:
+        precisions = " or ".join(sorted(NEED_RANGES))
+        raise UsageError(
+            f"--calibrate is of no use for {job.precision}: leave it out, or add --precision "
+            f"{precisions}"
+        )
 
-    with OnnxRuntimeRunner(path, provider="cpu") as model:
+
+def measured_ranges(
+    checkpoint: Checkpoint, size: SizePolicy, precision: Precision, folder: Path | None
+) -> Ranges:
+    """Measure the plain fp32 graph's ranges on the calibration pictures.
+
+    Args:
+        checkpoint: the model's.
+        size: the pictures that the model takes.
+        precision: what the ranges are for; int8 wants them at the model's own size.
+        folder: of pictures; None draws some.
+
+    Raises:
+        UsageError: when the folder holds no picture.
+        PictureError: when a picture cannot be read.
+    """
+    # Imported here because fp32 needs neither the emulator nor the drawing of pictures.
+    from lama_edge.runtimes.calibration import calibration_cases
+    from lama_edge.runtimes.ranges import measure_ranges
+
+    any_size = replace(size, fixed=None)
+    sizes = [] if size.fixed is None else [size.fixed]
+    if precision == "fp16":
+        step = size.multiple
+        side = -(-max(_FP16_CALIBRATION_SIDE, size.min_size) // step) * step
+        sizes = [Size(side, side)]
+    plain = GraphOptions(io=io_spec("float", composite=False), size=any_size)
+    model = build_onnx(checkpoint.config, checkpoint.tensors, plain)
+    return measure_ranges(model, plain.io, calibration_cases(any_size, folder=folder, sizes=sizes))
+
+
+def _judged(
+    job: OnnxExport, path: Path, cases: list[ParityCase], wanted: list[NDArray[np.float32]]
+) -> ParityFigures:
+    """Judge the file.
+
+    Raises:
+        ParityError: when it is out of tolerance and must not be kept, or returns values that are
+            not finite.
+    """
+    figures = None
+    try:
+        figures = _judge_onnx(path, job.precision, cases, wanted)
+        require_parity(figures, advice=_ADVICE[job.precision])
+    except ParityError as error:
+        culprit = _first_not_finite(path, io_spec(job.io), cases)
+        if culprit is not None:
+            raise NotFiniteError(f"{error}; {culprit}") from error
+        if figures is None or not job.keep_failed:
+            raise
+        return replace(figures, forced=True)
+    return figures
+
+
+def _judge_onnx(
+    path: Path,
+    precision: Precision,
+    cases: list[ParityCase],
+    wanted: list[NDArray[np.float32]],
+) -> ParityFigures:
+    with _open_judge(path, precision) as model:
         return judge(
             model,
             cases,
@@ -129,3 +226,35 @@ def _judge_onnx(
             reference_name="torch-fp32",
             tolerance=tolerance_of(model.version, model.manifest.precision),
         )
+
+
+def _open_judge(path: Path, precision: Precision) -> Runner:
+    """Open a file with the runtime that is to judge it.
+
+    ONNX Runtime's CPU kernels compute fp16 graphs wide and prove nothing about fp16.
+    """
+    # Imported here because an export without its parity check needs no runtime.
+    if precision == "fp16":
+        from lama_edge.runtimes.emulated_runner import EmulatedRunner
+
+        return EmulatedRunner(path)
+    from lama_edge.runtimes.onnxruntime_runner import OnnxRuntimeRunner
+
+    return OnnxRuntimeRunner(path, provider="cpu")
+
+
+def _first_not_finite(path: Path, io: IoSpec, cases: list[ParityCase]) -> str | None:
+    """Name the first value that is not finite, when there is one and it can be found."""
+    from lama_edge.runtimes.emulator.program import Program
+    from lama_edge.runtimes.emulator.survey import first_not_finite
+
+    try:
+        program = Program.load(path)
+        for case in cases:
+            image, mask = to_model(io, case.image, case.hole)
+            found = first_not_finite(program, {io.image.name: image, io.mask.name: mask})
+            if found is not None:
+                return f"{found.name} ({found.op}) is the first value that is not finite"
+    except LamaEdgeError:
+        return None
+    return None

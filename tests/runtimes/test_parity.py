@@ -14,6 +14,7 @@ from lama_edge.manifest import Manifest, ParityFigures, Source
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.runtimes.base import Array, Runner, open_runner
 from lama_edge.runtimes.parity import (
+    Tolerance,
     case_figures,
     judge,
     raw_outputs,
@@ -26,7 +27,7 @@ from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 
-TOLERANCE = 1e-4
+TOLERANCE = Tolerance(1e-4)
 DYNAMIC = SizePolicy(None, 8, 16)
 
 
@@ -68,6 +69,25 @@ def test_the_largest_difference_and_psnr_are_those_put_in() -> None:
     assert not figures.passed
     with pytest.raises(ParityError, match=r"1\.00e-02.*tolerance is 1e-04"):
         require_parity(figures)
+
+
+@pytest.mark.parametrize(("least", "passes"), [(39.0, True), (41.0, False)])
+def test_a_psnr_below_the_least_fails_whatever_the_largest_difference(
+    least: float, passes: bool
+) -> None:
+    cases = seeded_cases(DYNAMIC)
+    references = raw_outputs(_Shifted("float", 100), cases)
+    figures = judge(
+        _Shifted("float", 100, added=0.01),
+        cases,
+        references,
+        reference_name="constant",
+        tolerance=Tolerance(0.5, psnr_db=least),
+    )
+    assert figures.passed == passes
+    if not passes:
+        with pytest.raises(ParityError, match=r"40\.0 dB.*at least 41 dB: try this"):
+            require_parity(figures, advice="try this")
 
 
 @pytest.mark.parametrize(

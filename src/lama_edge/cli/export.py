@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
+from lama_edge.cli.export_coreml import add_export_coreml
 from lama_edge.cli.rendering import parity_line, print_json, stages
 from lama_edge.errors import UsageError
-from lama_edge.spec import IO_FORMS, Size, parse_size
+from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS, Size, parse_size
 
 
 def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -36,7 +38,7 @@ def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
         help="512, 512x768 (height x width) or dynamic (the default)",
     )
     onnx.add_argument(
-        "--io", choices=IO_FORMS, default="float", help="form of the inputs and the output"
+        "--io", choices=TENSOR_IO_FORMS, default="float", help="form of the inputs and the output"
     )
     onnx.add_argument(
         "--dft",
@@ -44,7 +46,19 @@ def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
         default="auto",
         help="Fourier transform as matrix products (auto) or as ONNX's DFT operator",
     )
-    onnx.add_argument("--precision", choices=("fp32",), default="fp32", help="number format")
+    onnx.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="fp32",
+        help="number format: fp16 rescaled so that nothing overflows, w8 int8 weights, int8 "
+        "weights and activations",
+    )
+    onnx.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="DIR",
+        help="measure the ranges for fp16 and int8 on these pictures (default: drawn ones)",
+    )
     onnx.add_argument("--opset", type=int, default=17, metavar="N", help="ONNX opset (default 17)")
     onnx.add_argument(
         "--no-composite", action="store_true", help="return the raw fill, named `predicted`"
@@ -54,8 +68,14 @@ def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
         action="store_true",
         help="skip the check against torch; the manifest says it",
     )
-    onnx.add_argument("--force", action="store_true", help="replace OUT.onnx when it exists")
+    onnx.add_argument(
+        "--force",
+        action="store_true",
+        help="replace OUT.onnx when it exists, and keep the model even when it is out of "
+        "tolerance; its manifest says so",
+    )
     onnx.set_defaults(command=_export_onnx)
+    add_export_coreml(formats, common)
 
 
 def _export_onnx(options: argparse.Namespace) -> None:
@@ -74,8 +94,19 @@ def _export_onnx(options: argparse.Namespace) -> None:
             opset=options.opset,
             overwrite=options.force,
             check_parity=not options.no_parity,
+            precision=options.precision,
+            calibrate=options.calibrate,
+            keep_failed=options.force,
         )
         result = export_onnx(job, progress)
+    parity = result.manifest.parity
+    if parity is not None and parity.forced:
+        psnr = "" if parity.psnr_db is None else f", {parity.psnr_db:.1f} dB"
+        print(
+            f"lama-edge: warning: out of tolerance (difference {parity.max_abs_diff:.1e}{psnr}) "
+            "and kept because of --force",
+            file=sys.stderr,
+        )
     if options.json:
         manifest = result.manifest.to_dict()
         print_json(

@@ -47,7 +47,9 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         "(default: 1024); a fixed-size model goes by its size",
     )
     inpaint.add_argument("--tile", type=int, metavar="N", help="side of a tile in pixels")
-    inpaint.add_argument("--provider", default="auto", help="cpu, cuda, … (default: auto)")
+    inpaint.add_argument(
+        "--provider", default="auto", help="cpu, cuda, … or emulated (default: auto)"
+    )
     inpaint.set_defaults(command=_inpaint)
 
 

@@ -38,7 +38,11 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
     parity.add_argument(
         "--masks", type=Path, metavar="DIR", help="their masks, by name; default: seeded ones"
     )
-    parity.add_argument("--provider", default="auto", help="of the models (default: auto)")
+    parity.add_argument(
+        "--provider",
+        default="auto",
+        help="of the models; `emulated` rounds every result as fp16 devices do (default: auto)",
+    )
     _add_outputs(parity)
     parity.set_defaults(command=_parity)
 
@@ -169,6 +173,9 @@ def _print_parity(document: dict[str, Any]) -> None:
             print(f"{name}: {one_line(row['error'])}")
         if row["tolerance_needed"] is not None and not row["passed"]:
             print(f"{name}: a tolerance of {row['tolerance_needed']:.1e} would have been needed")
+        if row["least_psnr_db"] is not None and not row["passed"]:
+            least, precision = row["least_psnr_db"], row["model"]["precision"]
+            print(f"{name}: at least {least:g} dB are asked of {precision} models")
         first = row["first_difference"]
         if first is not None:
             by = first["max_abs_diff"]

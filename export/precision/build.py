@@ -1,0 +1,162 @@
+"""From a checkpoint to the deploy graph at a precision: one entry for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lama_edge.errors import UsageError, needs_extra
+from lama_edge.export.deploy_graph import Dft, GraphOptions, build_deploy_graph
+from lama_edge.export.layers import Array
+from lama_edge.export.precision.half import to_half
+from lama_edge.export.precision.homogeneity import channel_groups, rescale
+from lama_edge.export.precision.quantisation import SENSITIVE, quantise
+from lama_edge.export.precision.scaling import branch_exponents, choose_gains
+from lama_edge.export.precision.weights8 import quantise_weights
+from lama_edge.models.config import GeneratorConfig
+from lama_edge.ranges import Ranges
+from lama_edge.spec import Precision
+
+with needs_extra("export"):
+    import onnx_ir as ir
+
+NEED_RANGES: frozenset[Precision] = frozenset({"fp16", "int8"})
+
+Numerics = dict[str, str | int | float]
+
+
+@dataclass(frozen=True)
+class PreciseGraph:
+    """A deploy graph, and what the manifest says of how its precision was made.
+
+    Attributes:
+        model: the graph.
+        numerics: as `lama_edge.manifest.Manifest.numerics`; None for fp32.
+    """
+
+    model: ir.Model
+    numerics: Numerics | None
+
+
+@dataclass(frozen=True)
+class _Job:
+    config: GeneratorConfig
+    tensors: Mapping[str, Array]
+    options: GraphOptions
+    ranges: Ranges | None
+
+
+def build_at(
+    precision: Precision,
+    config: GeneratorConfig,
+    tensors: Mapping[str, Array],
+    options: GraphOptions,
+    ranges: Ranges | None = None,
+) -> PreciseGraph:
+    """Build the deploy graph at a precision.
+
+    Args:
+        precision: the number format.
+        config: the generator's architecture.
+        tensors: its tensors under their official names.
+        options: form, size, DFT and opset.
+        ranges: of the fp32 graph's values, for the precisions of `NEED_RANGES`.
+
+    Raises:
+        UsageError: see `check_precision`.
+    """
+    check_precision(precision, config, options.dft)
+    return _BUILDERS[precision](_Job(config, tensors, options, ranges))
+
+
+def check_precision(precision: Precision, config: GeneratorConfig, dft: Dft) -> None:
+    """Refuse a precision and a form of the DFT that do not go together.
+
+    Raises:
+        UsageError: saying what to leave out.
+    """
+    if precision != "fp32" and config.has_fourier_units and dft == "op":
+        raise UsageError(
+            f"--precision {precision} with --dft op: ONNX's DFT operator computes in float32 "
+            "only; leave --dft out"
+        )
+
+
+def _fp32(job: _Job) -> PreciseGraph:
+    return PreciseGraph(build_deploy_graph(job.config, job.tensors, job.options), None)
+
+
+def _fp16(job: _Job) -> PreciseGraph:
+    scaled = rescaled_graph(job.config, job.tensors, job.options, _required(job.ranges))
+    to_half(scaled.model)
+    return scaled
+
+
+def rescaled_graph(
+    config: GeneratorConfig,
+    tensors: Mapping[str, Array],
+    options: GraphOptions,
+    ranges: Ranges,
+) -> PreciseGraph:
+    """Build the deploy graph in float32 with every branch scaled to fit fp16.
+
+    It computes what the plain one does, bit for bit where nothing under- or overflows.
+
+    Args:
+        config: the generator's architecture.
+        tensors: its tensors under their official names.
+        options: form, size, DFT and opset.
+        ranges: of the plain graph's values.
+    """
+    model = build_deploy_graph(config, tensors, options)
+    gains = choose_gains(model, ranges, options.size)
+    if gains != options.dft_gains:
+        model = build_deploy_graph(config, tensors, replace(options, dft_gains=gains))
+    groups = channel_groups(model, gains=gains.by_matrix(), by_channel=False)
+    exponents = branch_exponents(model, groups, ranges, options.size)
+    rescale(model, groups, np.exp2(exponents))
+    numerics: Numerics = {
+        "calibration_pictures": ranges.pictures,
+        "branches": groups.count,
+        "least_exponent": int(exponents.min()),
+        "largest_exponent": int(exponents.max()),
+        "dft_forward_exponent": gains.forward,
+        "dft_inverse_exponent": gains.inverse,
+    }
+    return PreciseGraph(model, numerics)
+
+
+def _required(ranges: Ranges | None) -> Ranges:
+    if ranges is None:
+        raise ValueError("this precision is made from measured ranges")
+    return ranges
+
+
+def _w8(job: _Job) -> PreciseGraph:
+    model = build_deploy_graph(job.config, job.tensors, job.options)
+    return PreciseGraph(model, {"int8_weights": len(quantise_weights(model))})
+
+
+def _int8(job: _Job) -> PreciseGraph:
+    ranges = _required(job.ranges)
+    options = replace(job.options, kernels="integer")
+    model = build_deploy_graph(job.config, job.tensors, options)
+    quantised = quantise(model, ranges)
+    numerics: Numerics = {
+        "calibration_pictures": ranges.pictures,
+        "integer_layers": len(quantised.integer_layers),
+        "float_layers": len(quantised.float_layers),
+    }
+    for kind in sorted({layer.kind for layer in quantised.float_layers}):
+        numerics[f"float_{kind}"] = SENSITIVE[kind]
+    return PreciseGraph(model, numerics)
+
+
+_BUILDERS: Mapping[Precision, Callable[[_Job], PreciseGraph]] = {
+    "fp32": _fp32,
+    "fp16": _fp16,
+    "w8": _w8,
+    "int8": _int8,
+}

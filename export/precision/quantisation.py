@@ -1,0 +1,133 @@
+"""Static int8: a float deploy graph with integers where they are fast and do no harm.
+
+Quantise and dequantise nodes stand round the layers that compute in integers, and runtimes with
+integer kernels fuse each such group into one. What only moves elements (padding, joining,
+shuffling) works on the integers themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lama_edge.errors import needs_extra
+from lama_edge.export.precision.equalisation import equalise
+from lama_edge.export.precision.integer_graph import IntegerGraph, parameters_of, quantised
+from lama_edge.export.precision.layer_kinds import LayerKind, layer_kind
+from lama_edge.export.precision.quantised_values import (
+    LAYERS,
+    shared_range,
+    signed_scale,
+    sources,
+)
+from lama_edge.export.precision.weights8 import (
+    dequantised,
+    int8_weight,
+    quantise_weights,
+    remove_unused_constants,
+)
+from lama_edge.ranges import Ranges
+
+with needs_extra("export"):
+    import onnx_ir as ir
+
+Flavour = Literal["onnxruntime", "tensorrt"]
+
+# Kinds of layers that compute in floats, and why. With one kind alone in integers lama-tiny's
+# photographs of 256 pixels come to 29.7 and 38.0 dB, and to 44.1 dB or more with any other
+# (`python -m lama_edge.benchmarks.int8_study`).
+SENSITIVE: dict[LayerKind, str] = {
+    "spectrum": "its constant bin is a hundred times larger than the others",
+    "expand": "it reads a sum with the spectrum's inverse, peaked and of both signs",
+}
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """What is chosen for a quantised graph.
+
+    Attributes:
+        flavour: ``onnxruntime`` (uint8 activations with a zero point, int32 biases, results
+            rounded where the kernels round them; wants a graph shaped for integer kernels) or
+            ``tensorrt`` (int8 activations with zero point 0 at the layers' inputs, float biases;
+            wants one shaped for float kernels).
+        float_kinds: kinds of layers that compute in floats, with int8 weights.
+    """
+
+    flavour: Flavour = "onnxruntime"
+    float_kinds: frozenset[LayerKind] = frozenset(SENSITIVE)
+
+
+@dataclass(frozen=True)
+class FloatLayer:
+    """A layer that computes in floats: its name, its kind, and why."""
+
+    name: str
+    kind: LayerKind
+    reason: str
+
+
+@dataclass(frozen=True)
+class QuantisedModel:
+    """A quantised graph.
+
+    Attributes:
+        model: the graph.
+        integer_layers: names of the layers that compute in integers.
+        float_layers: the others.
+    """
+
+    model: ir.Model
+    integer_layers: tuple[str, ...]
+    float_layers: tuple[FloatLayer, ...]
+
+
+def quantise(
+    model: ir.Model, ranges: Ranges, options: Quantisation | None = None
+) -> QuantisedModel:
+    """Quantise a float32 deploy graph, in place.
+
+    Args:
+        model: a graph of any family, its DFT in matrix products.
+        ranges: of the values of the checkpoint's fp32 graph, at the sizes it is going to see.
+        options: None is the default.
+
+    Raises:
+        UsageError: when a range is missing, or the graph holds what cannot be scaled.
+    """
+    options = options or Quantisation()
+    layers = [node for node in model.graph if node.op_type in LAYERS]
+    kinds = {str(node.name): layer_kind(str(node.name)) for node in layers}
+    integer = [node for node in layers if kinds[str(node.name)] not in options.float_kinds]
+    names = tuple(str(node.name) for node in integer)
+    ranges = equalise(model, ranges, integer)
+    if options.flavour == "tensorrt":
+        _quantise_inputs(model, ranges, integer)
+    else:
+        IntegerGraph(model, ranges).quantise(integer)
+    quantise_weights(model)
+    kept = [
+        FloatLayer(name, kind, SENSITIVE.get(kind, "asked for"))
+        for name, kind in kinds.items()
+        if kind in options.float_kinds
+    ]
+    return QuantisedModel(model, names, tuple(kept))
+
+
+def _quantise_inputs(model: ir.Model, ranges: Ranges, layers: list[ir.Node]) -> None:
+    """Put a pair of nodes before each layer's input, and its weights in int8."""
+    graph = model.graph
+    known: dict[ir.Value, ir.Value] = {}
+    for layer in layers:
+        x, weight = layer.inputs[0], layer.inputs[1]
+        assert x is not None
+        assert weight is not None
+        if x not in known:
+            scale = signed_scale(*shared_range(sources(x), ranges))
+            parameters = parameters_of(graph, str(x.name), scale)
+            pair = [quantised(graph, x, parameters), *parameters]
+            name = f"{x.name}.dequantised"
+            known[x] = dequantised(graph, layer, name, pair, axis=None)
+        layer.replace_input_with(0, known[x])
+        layer.replace_input_with(1, int8_weight(graph, layer, weight))
+    remove_unused_constants(graph)
