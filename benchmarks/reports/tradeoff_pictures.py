@@ -1,0 +1,177 @@
+"""The pictures of a trade-off: what each precision made of one, and where it differs from fp32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lama_edge.benchmarks.reports import figures, images
+from lama_edge.benchmarks.reports.charts import round_up
+
+_DETAIL_PX = 96
+# Of the differences of the precision farthest from fp32; what lies above is drawn in red.
+_TOP_PERCENTILE = 99.0
+_NO_DIFFERENCE = 1e-6
+
+
+@dataclass(frozen=True)
+class ShownPicture:
+    """What every precision made of one picture.
+
+    Attributes:
+        picture: index into the document's ``pictures``.
+        role: why it is shown, such as ``worst``.
+        image: uint8 [H,W,3], RGB, what all were given.
+        hole: bool [H,W], True inside the hole.
+        outputs: of each precision, uint8 [H,W,3], RGB; known pixels are the input's.
+        differences: of each precision, float32 [H,W]: the largest absolute difference from fp32
+            over the channels, on the 0-to-1 scale, less what rounding excuses; 0 outside.
+    """
+
+    picture: int
+    role: str
+    image: NDArray[np.uint8]
+    hole: NDArray[np.bool_]
+    outputs: Mapping[str, NDArray[np.uint8]]
+    differences: Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Legend:
+    """How all differences of the page are drawn.
+
+    Attributes:
+        factor: by how much they are amplified, spelled out.
+        top: the difference with the lightest colour, spelled out.
+        largest: the largest of all, spelled out, where it is above `top`; else None.
+    """
+
+    factor: str
+    top: str
+    largest: str | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column below a picture's heading: the input, or a precision.
+
+    Attributes:
+        name: what it is of.
+        images: from the top.
+    """
+
+    name: str
+    images: tuple[images.Shown, ...]
+
+
+@dataclass(frozen=True)
+class PictureShown:
+    """A picture as the page shows it.
+
+    Attributes:
+        picture: index into the document's ``pictures``.
+        role: why it is shown.
+        columns: the input, then every precision.
+    """
+
+    picture: int
+    role: str
+    columns: tuple[Column, ...]
+
+
+def show_pictures(
+    pictures: Sequence[ShownPicture], names: Sequence[str]
+) -> tuple[list[PictureShown], Legend | None]:
+    """Encode all pictures, with one scale for all differences.
+
+    Args:
+        pictures: what to show.
+        names: what to call each, in the same order.
+
+    Returns:
+        What the page shows, and how differences are drawn; None where there are none.
+    """
+    scale = _scale(pictures)
+    plans = [list(_columns(p, name, scale)) for p, name in zip(pictures, names, strict=True)]
+    encoders = [e for plan in plans for _, column in plan for _, _, e, _ in column]
+    uris = iter(images.encode_all(encoders))
+    shown = [
+        PictureShown(
+            picture.picture,
+            picture.role,
+            tuple(
+                Column(name, tuple(images.Shown(next(uris), alt, text, *size[::-1])
+                                   for text, alt, _, size in column))
+                for name, column in plan
+            ),
+        )
+        for picture, plan in zip(pictures, plans, strict=True)
+    ]  # fmt: skip
+    if scale is None:
+        return shown, None
+    top, largest = scale
+    spelled = figures.scientific(largest) if largest > top else None
+    return shown, Legend(_factor(top), figures.scientific(top), spelled)
+
+
+_Plan = tuple[str, str, images.Encoder, tuple[int, int]]
+
+
+def _scale(pictures: Sequence[ShownPicture]) -> tuple[float, float] | None:
+    """Return the difference with the lightest colour, and the largest of all."""
+    found = [d[p.hole] for p in pictures for name, d in p.differences.items() if name != "fp32"]
+    largest = max((float(values.max()) for values in found), default=0.0)
+    if not found:
+        return None
+    top = max(float(np.percentile(values, _TOP_PERCENTILE)) for values in found)
+    return round_up(max(top, _NO_DIFFERENCE)), largest
+
+
+def _columns(
+    shown: ShownPicture, name: str, scale: tuple[float, float] | None
+) -> Iterator[tuple[str, list[_Plan]]]:
+    window = _detail(shown)
+    place = f"{window[0].stop - window[0].start}×{window[1].stop - window[1].start}\u00a0px"
+    size = shown.hole.shape
+    detail_size = shown.hole[window].shape
+    marked = images.tinted(shown.image, shown.hole)
+    yield "input", [
+        ("the hole marked", f"{name}: the input, the hole marked", images.photo(marked), size),
+        (f"detail, {place}", f"{name}: the detail of the input", images.photo(marked[window]),
+         detail_size),
+    ]  # fmt: skip
+    for precision, output in shown.outputs.items():
+        column: list[_Plan] = [
+            ("filled", f"{name}: filled by {precision}", images.photo(output), size),
+            ("detail", f"{name}: the detail by {precision}", images.photo(output[window]),
+             detail_size),
+        ]  # fmt: skip
+        if precision != "fp32" and scale is not None:
+            apart = shown.differences[precision]
+            largest = figures.scientific(float(apart.max()))
+            encoder = images.difference(apart, shown.hole, top=scale[0], largest=max(scale))
+            alt = f"{name}: where {precision} differs from fp32, by up to {largest}"
+            caption = f"difference {_factor(scale[0])} (≤ {largest})"
+            column.append((caption, alt, encoder, size))
+        yield precision, column
+
+
+def _factor(top: float) -> str:
+    return f"×{float(f'{1 / top:.2g}'):,.10g}".replace(",", "\u202f")
+
+
+def _detail(shown: ShownPicture) -> tuple[slice, slice]:
+    """Return the window around the pixel where a precision is farthest from fp32."""
+    apart = np.max(list(shown.differences.values()), axis=0)
+    if not apart.any():
+        apart = shown.hole
+    row, column = np.unravel_index(int(np.argmax(apart)), apart.shape)
+    slices = []
+    for place, side in zip((int(row), int(column)), apart.shape, strict=True):
+        length = min(side, _DETAIL_PX)
+        start = int(np.clip(place - length // 2, 0, side - length))
+        slices.append(slice(start, start + length))
+    return slices[0], slices[1]
