@@ -90,14 +90,25 @@ class _Entry:
     describe: str
 
 
-_BY_SUFFIX = {
+_COREML_EMULATED = _Entry(
+    "lama_edge.runtimes.coreml_emulated_runner", "CoremlEmulatedRunner", "Core ML, emulated"
+)
+_EXPORTED = {
     ".onnx": _Entry("lama_edge.runtimes.onnxruntime_runner", "OnnxRuntimeRunner", "ONNX Runtime"),
+    ".mlpackage": _COREML_EMULATED,
+}
+_BY_SUFFIX = {
+    **_EXPORTED,
     **{
         suffix: _Entry("lama_edge.runtimes.torch_runner", "TorchRunner", "torch")
         for suffix in CHECKPOINT_SUFFIXES
     },
 }
-_EMULATED = _Entry("lama_edge.runtimes.emulated_runner", "EmulatedRunner", "the emulator")
+_EMULATED = {
+    ".onnx": _Entry("lama_edge.runtimes.emulated_runner", "EmulatedRunner", "the emulator"),
+    ".mlpackage": _COREML_EMULATED,
+}
+EXPORTED_SUFFIXES = frozenset(_EXPORTED)
 
 
 def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None = None) -> Runner:
@@ -108,8 +119,8 @@ def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None
             torch reference.
         provider: the runtime's device or execution provider by its short name (``cpu``,
             ``cuda``, …); ``auto`` is the best one of those available that needs no set-up.
-            ``emulated`` is lama-edge's own executor for ONNX files, which rounds every
-            operator's result to the file's element type.
+            ``emulated`` is lama-edge's own executor for ONNX files and Core ML packages, which
+            rounds every operator's result to the file's element type.
         threads: processor threads that work on one operation; None leaves it to the runtime.
             For torch it holds for the whole process.
 
@@ -134,9 +145,10 @@ def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None
         known = ", ".join(f"{name} ({e.describe})" for name, e in _BY_SUFFIX.items())
         raise ModelError(f"no runtime opens {str(path)!r}; known: {known}, a checkpoint's folder")
     if provider == "emulated":
-        if path.suffix.lower() != ".onnx":
-            raise ModelError(f"{_EMULATED.describe} opens .onnx files only, not {str(path)!r}")
-        entry = _EMULATED
+        entry = _EMULATED.get(path.suffix.lower())
+        if entry is None:
+            known = " and ".join(_EMULATED)
+            raise ModelError(f"the emulator opens {known} models only, not {str(path)!r}")
     opener = getattr(importlib.import_module(entry.module), entry.opener)
     runner: Runner = opener(path, provider=provider, threads=threads)
     return runner
@@ -196,8 +208,10 @@ def read_manifest(
         ModelError: when there is no manifest, or it describes another model.
     """
     if text is None:
+        format_name = "coreml" if path.suffix.lower() == ".mlpackage" else "onnx"
         raise ModelError(
-            f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export onnx"
+            f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export "
+            f"{format_name}"
         )
     manifest = Manifest.from_json(text)
     io = manifest.io

@@ -12,13 +12,13 @@ from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read
 with needs_extra("export"):
     import torch
 
-    from lama_edge.runtimes.emulator.graph import ValueType
+    from lama_edge.runtimes.emulator.execution import ObservableRunner, ValueType
     from lama_edge.runtimes.emulator.program import Program
 
 PROVIDER = "emulated"
 
 
-class EmulatedRunner(Runner):
+class EmulatedRunner(ObservableRunner):
     """An ONNX model open in the emulator; see `Runner`.
 
     It is the judge of fp16 exports: `lama_edge.runtimes.emulator.program` says why.

@@ -17,7 +17,7 @@ def to_model(io: IoSpec, image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> t
         image: uint8 [H,W,3], RGB.
         hole: bool [H,W], True inside the hole.
     """
-    if io.form == "uint8":
+    if io.image.dtype == "uint8":
         levels = np.where(hole, np.uint8(255), np.uint8(0))
         return image[np.newaxis], levels[np.newaxis, :, :, np.newaxis]
     planar = image.transpose(2, 0, 1)[np.newaxis].astype(np.float32) / np.float32(255)
@@ -26,6 +26,6 @@ def to_model(io: IoSpec, image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> t
 
 def from_model(io: IoSpec, output: Array) -> NDArray[np.float32]:
     """Return the first picture of a model's output as float32 [H,W,3] on the 0-to-255 scale."""
-    if io.form == "uint8":
+    if io.image.dtype == "uint8":
         return np.asarray(output[0], dtype=np.float32)
     return np.asarray(output[0].transpose(1, 2, 0) * np.float32(255))

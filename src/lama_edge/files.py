@@ -35,7 +35,7 @@ def atomic_output(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
         UsageError: when the folder is missing, or the target exists and must not be replaced.
     """
     check_output(target, overwrite=overwrite)
-    _remove_stale(target)
+    remove_stale(target)
     name = f".{target.stem}.tmp-{os.getpid()}-{secrets.token_hex(4)}{target.suffix}"
     temporary = target.with_name(name)
     try:
@@ -74,7 +74,8 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _remove_stale(target: Path) -> None:
+def remove_stale(target: Path) -> None:
+    """Remove the temporary files of a target that killed runs left behind."""
     pattern = re.compile(
         rf"\.{re.escape(target.stem)}\.tmp-(\d+)-[0-9a-f]{{8}}{re.escape(target.suffix)}"
     )

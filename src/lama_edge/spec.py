@@ -8,10 +8,15 @@ from typing import Any, Literal, get_args
 
 from lama_edge.errors import UsageError
 
-IoForm = Literal["float", "uint8"]
+IoForm = Literal["float", "uint8", "image"]
 Dtype = Literal["float32", "uint8"]
 Layout = Literal["NCHW", "NHWC"]
+Precision = Literal["fp32", "fp16", "w8", "int8"]
 IO_FORMS: tuple[IoForm, ...] = get_args(IoForm)
+# Of ONNX files and engines, which know no images, and of Core ML packages, which know no bytes.
+TENSOR_IO_FORMS: tuple[IoForm, ...] = ("float", "uint8")
+COREML_IO_FORMS: tuple[IoForm, ...] = ("float", "image")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 MAX_SIDE = 16384
 
@@ -46,7 +51,8 @@ class IoSpec:
     """What goes in and comes out of a model.
 
     Attributes:
-        form: ``float`` (NCHW, 0 to 1) or ``uint8`` (NHWC, 0 to 255).
+        form: ``float`` (NCHW, 0 to 1), ``uint8`` (NHWC, 0 to 255) or ``image`` (Core ML's pictures;
+            runners take and give them as uint8, NHWC).
         composite: whether known pixels come back unchanged; otherwise the output is the raw fill.
         image: RGB.
         mask: any value above 0 is hole; the model itself binarises it.
@@ -61,7 +67,7 @@ class IoSpec:
 
 
 def io_spec(form: IoForm, *, composite: bool = True) -> IoSpec:
-    """Return the contract of one of the two forms.
+    """Return the contract of a form.
 
     Raises:
         UsageError: when `form` is unknown.
@@ -71,7 +77,7 @@ def io_spec(form: IoForm, *, composite: bool = True) -> IoSpec:
     layout: Layout
     if form == "float":
         dtype, layout, top = "float32", "NCHW", 1.0
-    elif form == "uint8":
+    elif form in ("uint8", "image"):
         dtype, layout, top = "uint8", "NHWC", 255.0
     else:
         raise UsageError(f"unknown io form {form!r}; choose one of: {', '.join(IO_FORMS)}")
@@ -80,6 +86,16 @@ def io_spec(form: IoForm, *, composite: bool = True) -> IoSpec:
         return TensorSpec(name, dtype, layout, channels, (0.0, top))
 
     return IoSpec(form, composite, tensor("image", 3), tensor("mask", 1), tensor(output, 3))
+
+
+def require_tensor_form(form: IoForm) -> None:
+    """Refuse a form that only Core ML packages have.
+
+    Raises:
+        UsageError: naming the form to use.
+    """
+    if form not in TENSOR_IO_FORMS:
+        raise UsageError(f"--io {form} is Core ML's own: use --io uint8, the same without images")
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def test_an_exported_model_opens_in_the_emulator_by_the_providers_name(model_pat
 
 
 def test_other_formats_are_refused(model_path: Path, golden_folder: Path) -> None:
-    with pytest.raises(ModelError, match=r"the emulator opens \.onnx files only, not"):
+    with pytest.raises(ModelError, match=r"opens \.onnx and \.mlpackage models only, not"):
         open_runner(golden_folder, provider="emulated")
     with pytest.raises(UsageError, match=r"no provider 'cpu'.*'emulated'"):
         EmulatedRunner(model_path, provider="cpu")

@@ -15,8 +15,10 @@ from collections.abc import Callable, Sequence
 import lama_edge
 from lama_edge.cli.export import add_export
 from lama_edge.cli.inpaint import add_inpaint
+from lama_edge.cli.inspect import add_inspect
 from lama_edge.cli.measure import add_bench, add_compare, add_parity
-from lama_edge.cli.models import add_inspect, add_models
+from lama_edge.cli.models import add_models
+from lama_edge.cli.tradeoff import add_tradeoff
 from lama_edge.errors import LamaEdgeError, one_line
 
 Command = Callable[[argparse.Namespace], int | None]
@@ -80,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         add_parity,
         add_bench,
         add_compare,
+        add_tradeoff,
         add_inspect,
         add_models,
     ):

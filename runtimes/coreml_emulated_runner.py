@@ -1,0 +1,103 @@
+"""Runs Core ML packages op by op on any machine, every result rounded as the program declares."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import lama_edge
+from lama_edge.errors import ModelError, UsageError, needs_extra
+from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.runtimes.base import Array, check_inputs, read_manifest
+
+with needs_extra("coreml"):
+    import torch
+
+    from lama_edge.runtimes.emulator.execution import ObservableRunner
+    from lama_edge.runtimes.mil_interpreter.model import MilModel
+
+PROVIDER = "emulated"
+
+_log = logging.getLogger(__name__)
+
+
+class CoremlEmulatedRunner(ObservableRunner):
+    """A package open in the interpreter; see `Runner`.
+
+    It is no Core ML: `lama_edge.runtimes.mil_interpreter.program` says what it proves.
+
+    Attributes:
+        program: the package's function, for those who want to observe its values.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        provider: str = PROVIDER,
+        threads: int | None = None,
+        function: str | None = None,
+    ) -> None:
+        """Open a package that lama-edge exported.
+
+        Args:
+            path: the ``.mlpackage`` folder.
+            provider: ``emulated``, the only one; ``auto`` is the same, with a warning.
+            threads: threads that work on one operation, in this whole process from here on;
+                None leaves torch's setting.
+            function: which function of a package of several sizes; None is the default one. A
+                function's manifest has its own size.
+
+        Raises:
+            ModelError: when the package cannot be read, carries no manifest, has no such
+                function, or uses what the interpreter does not have.
+            UsageError: for another provider.
+        """
+        if provider not in (PROVIDER, "auto"):
+            raise UsageError(
+                f"a .mlpackage runs emulated here, not on {provider!r}; give {PROVIDER!r} or auto"
+            )
+        if provider != PROVIDER:
+            _log.warning(
+                "%s runs emulated, op by op: its results count, its times say nothing of a device",
+                path.name,
+            )
+        if threads is not None:
+            torch.set_num_threads(threads)
+        model = MilModel.load(path, function)
+        self.provider = PROVIDER
+        self.version = f"coreml-emulator {lama_edge.__version__}"
+        self.manifest = _manifest(path, model)
+        self._model: MilModel | None = model
+
+    @property
+    def program(self) -> MilModel:
+        """The package's function, and the names of all of them.
+
+        Raises:
+            ModelError: when the package is closed.
+        """
+        if self._model is None:
+            raise ModelError("the model is closed")
+        return self._model
+
+    def run(self, image: Array, mask: Array) -> Array:
+        """See `Runner.run`."""
+        model, io = self.program, self.manifest.io
+        check_inputs(io, self.manifest.size, image, mask)
+        return model.run({io.image.name: image, io.mask.name: mask})[io.output.name]
+
+    def close(self) -> None:
+        """See `Runner.close`."""
+        self._model = None
+
+
+def _manifest(path: Path, model: MilModel) -> Manifest:
+    """Return the function's own manifest, or the package's where there is one for all."""
+    own = model.metadata.get(f"{METADATA_KEY}.{model.function}")
+    return read_manifest(
+        path,
+        model.metadata.get(METADATA_KEY) if own is None else own,
+        inputs=[feature.seen for feature in model.inputs],
+        outputs=[feature.seen for feature in model.outputs],
+    )

@@ -1,0 +1,121 @@
+"""An open ``.mlpackage``: one of its functions, with its inputs and outputs as apps see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lama_edge.errors import ModelError, shown
+from lama_edge.runtimes.base import Array
+from lama_edge.runtimes.emulator.execution import Observer
+from lama_edge.runtimes.mil_interpreter.features import Feature, read_features
+from lama_edge.runtimes.mil_interpreter.function import read_function
+from lama_edge.runtimes.mil_interpreter.package import read_package
+from lama_edge.runtimes.mil_interpreter.program import MilProgram
+from lama_edge.runtimes.mil_interpreter.values import Blobs
+
+_MAIN = "main"
+
+
+@dataclass(frozen=True)
+class MilModel:
+    """A function of a package ready to run.
+
+    Attributes:
+        function: its name.
+        functions: the names of all, the default one first.
+        inputs: what it takes.
+        outputs: what it gives.
+        metadata: the package's user-defined entries.
+        program: the function itself.
+    """
+
+    function: str
+    functions: tuple[str, ...]
+    inputs: tuple[Feature, ...]
+    outputs: tuple[Feature, ...]
+    metadata: Mapping[str, str]
+    program: MilProgram
+
+    @classmethod
+    def load(cls, path: Path, function: str | None = None) -> MilModel:
+        """Read a package.
+
+        Args:
+            path: the ``.mlpackage`` folder.
+            function: which function to run; None is the default one.
+
+        Raises:
+            ModelError: when it is damaged, has no such function, or uses what the interpreter
+                does not have.
+            MissingBackendError: when coremltools or torch is not installed.
+        """
+        package = read_package(path)
+        description = package.specification.description
+        functions = _functions(package.specification)
+        chosen = functions[0] if function is None else function
+        if chosen not in functions:
+            known = ", ".join(map(shown, functions))
+            raise ModelError(f"{str(path)!r} has no function {shown(chosen)}; it has: {known}")
+        blobs = Blobs(package.folder)
+        try:
+            program = MilProgram(read_function(package.specification.mlProgram, chosen, blobs))
+        finally:
+            blobs.close()
+        described = _described(description, chosen)
+        return cls(
+            chosen,
+            functions,
+            read_features(described.input, program.input_types, "input"),
+            read_features(described.output, program.output_types, "output"),
+            dict(description.metadata.userDefined),
+            program,
+        )
+
+    def run(
+        self, feeds: Mapping[str, Array], *, observe: Observer | None = None
+    ) -> dict[str, Array]:
+        """Run the function.
+
+        Args:
+            feeds: an array for each input; pictures as uint8 [1,H,W,channels], in RGB.
+            observe: see `MilProgram.run`.
+
+        Returns:
+            An array for each output; pictures as they are fed.
+
+        Raises:
+            ModelError: see `MilProgram.run`.
+        """
+        takers = {feature.name: feature for feature in self.inputs}
+        fed = {
+            name: takers[name].fed(array) if name in takers else array
+            for name, array in feeds.items()
+        }
+        results = self.program.run(fed, observe=observe)
+        return {feature.name: feature.given(results[feature.name]) for feature in self.outputs}
+
+
+def _functions(specification: Any) -> tuple[str, ...]:
+    """Return the functions' names, the default one first."""
+    description = specification.description
+    named = [str(each.name) for each in description.functions]
+    if not named:
+        return (_MAIN,)
+    default = str(description.defaultFunctionName) or named[0]
+    if default not in named:
+        raise ModelError(
+            f"the package's default function is {shown(default)}, which is none of its own: "
+            f"{', '.join(map(shown, named))}"
+        )
+    return (default, *(name for name in named if name != default))
+
+
+def _described(description: Any, function: str) -> Any:
+    """Return the message that holds a function's inputs and outputs."""
+    for each in description.functions:
+        if each.name == function:
+            return each
+    return description

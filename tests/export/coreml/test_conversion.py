@@ -1,0 +1,84 @@
+"""Conversion in a process of its own: what comes back when it works, fails or dies."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("coremltools")
+
+import onnx_ir as ir
+
+from lama_edge.errors import ModelError, UsageError
+from lama_edge.export.coreml import conversion
+from lama_edge.export.coreml.conversion import convert_in_fresh_process
+from lama_edge.export.coreml.options import known_precision, known_target
+from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
+from lama_edge.spec import Size
+
+SIZE = Size(64, 64)
+
+
+@pytest.fixture
+def job(
+    packaged: Any, golden_graph: Callable[..., ir.Model], tmp_path: Path
+) -> tuple[ir.Model, Any, Path]:
+    manifest = packaged("fourier", SIZE).manifest
+    return golden_graph(manifest, "fourier"), manifest, tmp_path / "graph.onnx"
+
+
+def test_a_failed_conversion_is_told_and_leaves_the_next_one_alone(
+    job: tuple[ir.Model, Any, Path], packaged: Any, tmp_path: Path
+) -> None:
+    """What coremltools registers while it fails ends with the process."""
+    graph, manifest, path = job
+    output = tmp_path / "out.mlpackage"
+    last = next(node for node in graph.graph if node.op_type == "Sigmoid")
+    last.op_type = "Erf"
+    ir.save(graph, path)
+    with pytest.raises(ModelError, match=r"'head\.sigmoid' is a Erf"):
+        convert_in_fresh_process([path], [manifest], output)
+    assert not output.exists()
+    last.op_type = "Sigmoid"
+    ir.save(graph, path)
+    steps: list[str] = []
+    convert_in_fresh_process([path], [manifest], output, steps.append)
+    assert steps == ["64x64"]
+    with CoremlEmulatedRunner(output) as runner:
+        assert runner.manifest == manifest
+    one = packaged("fourier", SIZE)
+    weights = "Data/com.apple.CoreML/weights/weight.bin"
+    assert (output / weights).read_bytes() == (one.path / weights).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL: the sys"),
+        ("raise SystemExit('out of disk')", "ended with code 1: out of disk"),
+    ],
+)
+def test_a_process_that_dies_is_an_error_with_its_last_words(
+    monkeypatch: pytest.MonkeyPatch, packaged: Any, tmp_path: Path, program: str, message: str
+) -> None:
+    run = subprocess.Popen
+    monkeypatch.setattr(
+        conversion.subprocess,
+        "Popen",
+        lambda command, **rest: run([sys.executable, "-c", program], **rest),
+    )
+    manifest = packaged("fourier", SIZE).manifest
+    with pytest.raises(ModelError, match=message):
+        convert_in_fresh_process([tmp_path / "none.onnx"], [manifest], tmp_path / "o.mlpackage")
+
+
+def test_unknown_precisions_and_targets_are_refused_with_those_that_are_known() -> None:
+    with pytest.raises(UsageError, match=r"--precision int8 is none .* fp32, fp16, w8, pal6, pal4"):
+        known_precision("int8")
+    with pytest.raises(UsageError, match=r"--target iOS15 is not known; .* iOS16, iOS17, iOS18"):
+        known_target("iOS15")
