@@ -1,9 +1,9 @@
 """The figures behind int8: quality kind by kind and as a whole, speed and file sizes.
 
-`python -m lama_edge.benchmarks.int8_study BIG_CHECKPOINT --out benchmarks/results/int8.json`
-measures lama-tiny's fills against fp32 on the training's holdout and on photographs, and the
-speed of BIG_CHECKPOINT (big-lama's shape) at 512 x 512 beside its fp32 export and torch's default
-export, in rounds in turn. Prints a table in Markdown.
+`make precision` measures lama-tiny's fills against fp32 on the training's holdout and on
+photographs, and the speed of big-lama's shape with seeded weights at 512 x 512 beside its fp32
+export and torch's default export, in rounds in turn; writes benchmarks/results/int8.json and the
+tables in docs/precision.md. Keep the machine quiet meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,14 @@ import numpy as np
 from lama_edge.benchmarks.environment import environment
 from lama_edge.benchmarks.int8_quality import Fidelity, Subject, sensitivities
 from lama_edge.benchmarks.isolation import run_isolated
+from lama_edge.benchmarks.reports.generated import between_markers
 from lama_edge.benchmarks.stopwatch import Policy, measure
 from lama_edge.errors import LamaEdgeError
 from lama_edge.export.precision.layer_kinds import LAYER_KINDS
 from lama_edge.files import atomic_output
 from lama_edge.models.checkpoint import load_checkpoint
+from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.seeded import save_seeded
 from lama_edge.runtimes.onnxruntime_session import open_session, run_session
 
 SIDES = (128, 256, 512)
@@ -38,6 +42,8 @@ _SPEED_RANGES_SIDE = 64
 _THREADS = 2
 _POLICY = Policy(min_warmup_runs=2, min_warmup_ms=0, min_runs=3, min_seconds=0)
 _TORCH = "torch-default-export"
+_BIG_LAMA = FfcResnetConfig(n_blocks=18)
+_BEGIN, _END = "<!-- int8:begin -->", "<!-- int8:end -->"
 _TASK = "lama_edge.benchmarks.int8_study:"
 _DEFAULT_EXPORT = "lama_edge.benchmarks.peers.prepare:write_default_export"
 
@@ -151,14 +157,44 @@ def tables(document: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def updated(page: str, document: Mapping[str, Any]) -> str:
+    """Return a page with the tables between its markers.
+
+    Raises:
+        UsageError: when the page has not exactly one pair of markers.
+    """
+    where = document["environment"]
+    versions = where["packages"]
+    source = (
+        f"{where['chip']}, {document['threads']} threads, onnxruntime {versions['onnxruntime']}, "
+        f"torch {versions['torch']}; samples in benchmarks/results/int8.json."
+    )
+    return between_markers(page, _BEGIN, _END, f"{tables(document)}\n\n{source}")
+
+
+@contextmanager
+def _checkpoint(path: Path | None) -> Iterator[Path]:
+    """Give the checkpoint to time: the user's, or a seeded one of big-lama's shape."""
+    if path is not None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
+        seeded = Path(folder) / "big-lama-shape.safetensors"
+        save_seeded(_BIG_LAMA, seeded)
+        yield seeded
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m lama_edge.benchmarks.int8_study",
         description="Measure what int8 costs in quality and brings in speed.",
     )
-    parser.add_argument("checkpoint", type=Path, help="of big-lama's shape")
+    parser.add_argument(
+        "checkpoint", nargs="?", type=Path, help="to time (default: big-lama's shape, seeded)"
+    )
     parser.add_argument("--out", type=Path, metavar="RESULT.json")
+    parser.add_argument("--page", type=Path, metavar="PAGE.md", help="write the tables into it")
     parser.add_argument("--count", type=int, default=16, help="scenes; above 256 px a quarter")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIDES, metavar="PIXELS")
     parser.add_argument("--rounds", type=int, default=3, help="of every model, in turn")
@@ -167,12 +203,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         started = time.monotonic()
         document: dict[str, Any] = {"environment": environment(), "threads": _THREADS}
-        document["speed"] = speed(args.checkpoint, args.rounds, with_torch=not args.no_torch)
+        with _checkpoint(args.checkpoint) as checkpoint:
+            document["speed"] = speed(checkpoint, args.rounds, with_torch=not args.no_torch)
         document["quality"] = quality(args.count, args.sizes)
         if args.out is not None:
             with atomic_output(args.out, overwrite=True) as temporary:
                 text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
                 temporary.write_text(text + "\n", encoding="utf-8")
+        if args.page is not None:
+            old = args.page.read_text(encoding="utf-8")
+            with atomic_output(args.page) as temporary:
+                temporary.write_text(updated(old, document), encoding="utf-8")
         print(tables(document))
         print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
     except LamaEdgeError as error:
