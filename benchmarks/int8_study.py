@@ -140,7 +140,10 @@ def tables(document: Mapping[str, Any]) -> str:
     groups = [one["pictures"] for one in figures["weights"]]
     lines += ["", f"| layers in int8, {_SENSITIVITY_SIDE} px | {' | '.join(groups)} |"]
     lines.append("| --- |" + " --: |" * len(groups))
-    rows = {"none (weights alone)": figures["weights"], **figures["alone"]}
+    alone: dict[str, Any] = {
+        kind: figures["alone"][kind] for kind in LAYER_KINDS if kind in figures["alone"]
+    }
+    rows = {"none (weights alone)": figures["weights"], **alone}
     for kind, each in rows.items():
         lines.append(f"| {kind} | " + " | ".join(f"{f['pooled_db']:.1f} dB" for f in each) + " |")
     timed = document["speed"]

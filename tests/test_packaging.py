@@ -150,7 +150,7 @@ def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
     assert expected <= without_extra
     for name, error in report["modules"].items():
         if error is not None:
-            assert re.search(r'pip install "lama-edge\[(export|bench|dev)\]"', error), name
+            assert re.search(r'pip install "lama-edge\[(export|bench|coreml|dev)\]"', error), name
     _check_command_line(interpreter, model, tmp_path)
 
 

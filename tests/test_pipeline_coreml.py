@@ -63,7 +63,7 @@ def test_several_sizes_become_functions_that_are_each_judged(
 @pytest.fixture
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     """No package is near enough."""
-    monkeypatch.setattr(pipeline_coreml, "_tolerance", lambda job, runtime: Tolerance(0.0))
+    monkeypatch.setattr(pipeline_coreml, "tolerance_of", lambda runtime, precision: Tolerance(0.0))
 
 
 @pytest.mark.usefixtures("strict")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import reduce
 
 from lama_edge.errors import needs_extra
-from lama_edge.runtimes.emulator.kernels import cast, divide_integers
+from lama_edge.runtimes.emulator.kernels import cast, divide_integers, square_root
 from lama_edge.runtimes.emulator.registry import (
     Kernel,
     Node,
@@ -27,7 +27,7 @@ _ROUNDED: dict[str, Callable[..., Tensor]] = {
     "Add": torch.add,
     "Sub": torch.sub,
     "Mul": torch.mul,
-    "Sqrt": torch.sqrt,
+    "Sqrt": square_root,
     "Exp": torch.exp,
     "Log": torch.log,
     "Sin": torch.sin,

@@ -220,3 +220,8 @@ def widened(x: torch.Tensor | None) -> torch.Tensor | None:
     if x is None or x.dtype == torch.bool:
         return x
     return x.to(torch.float32 if x.is_floating_point() else torch.int64)
+
+
+def square_root(x: torch.Tensor) -> torch.Tensor:
+    """Return the square root, correctly rounded; torch's in float32 is a unit off at times."""
+    return torch.sqrt(x.to(torch.float64)).to(x.dtype)

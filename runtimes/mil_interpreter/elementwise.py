@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lama_edge.errors import needs_extra
-from lama_edge.runtimes.emulator.kernels import cast, divide_integers
+from lama_edge.runtimes.emulator.kernels import cast, divide_integers, square_root
 from lama_edge.runtimes.mil_interpreter.elements import BOOL, ELEMENTS, FP16, Element
 from lama_edge.runtimes.mil_interpreter.registry import (
     Declared,
@@ -38,7 +38,7 @@ _ROUNDED_UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     f"{_UNARY}.exp": torch.exp,
     f"{_UNARY}.exp2": torch.exp2,
     f"{_UNARY}.sin": torch.sin,
-    f"{_UNARY}.sqrt": torch.sqrt,
+    f"{_UNARY}.sqrt": square_root,
     f"{_UNARY}.square": torch.square,
     f"{_UNARY}.tanh": torch.tanh,
     f"{_ACTIVATION}.sigmoid": torch.sigmoid,

@@ -195,7 +195,7 @@ def test_a_fault_fails_parity_and_is_found_where_it_is(
     assert not _passes(model, cases, cases_file, wanted)
     found = _look(model, golden_folder, cases_file)["first_difference"]
     assert (found["tensor"], found["op"]) == (tensor, op)
-    assert found["max_abs_diff"] > TOLERANCE
+    assert found["max_abs_diff"] > TOLERANCE.max_abs_diff
     assert len(found["position"]) == 4
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -22,7 +22,12 @@ INTEGERS = (np.int64, np.int32, np.int8, np.uint8)
 # 2, 3, 2, 1, 4 and 3. numpy rounds each of the sigmoid's steps to float16.
 UNITS = {"Exp": 3, "Log": 4, "Sin": 3, "Cos": 2, "Sigmoid": 5, "Tanh": 4}
 PLAIN = ("Sqrt", "Reciprocal", "Floor", "Ceil", "Round", "Relu", "Neg", "Abs", "Identity")
-few = settings(max_examples=10, deadline=None, derandomize=True)
+few = settings(
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.filter_too_much],
+)
 
 
 def _elements(dtype: Any, **limits: Any) -> st.SearchStrategy[Any]:
@@ -190,3 +195,9 @@ def test_casts(agrees: Agrees, source: Any, to: int, data: st.DataObject) -> Non
     # What does not fit an integer type is undefined.
     fits = {"min_value": 0, "max_value": 255} if to == TensorProto.UINT8 else {}
     agrees("Cast", data.draw(_arrays(source, **fits)), to=to)
+
+
+def test_square_roots_are_rounded_correctly_at_any_magnitude(agrees: Agrees) -> None:
+    """torch's own is a unit off for one float32 in 160."""
+    magnitudes = np.exp2(np.random.default_rng(0).uniform(-30, 60, 4000))
+    agrees("Sqrt", magnitudes.astype(np.float32))
