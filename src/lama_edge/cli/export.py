@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from lama_edge.cli.export_coreml import add_export_coreml
-from lama_edge.cli.rendering import parity_line, print_json, stages
+from lama_edge.cli.rendering import print_export, stages
 from lama_edge.errors import UsageError
 from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS, Size, parse_size
 
@@ -99,22 +98,7 @@ def _export_onnx(options: argparse.Namespace) -> None:
             keep_failed=options.force,
         )
         result = export_onnx(job, progress)
-    parity = result.manifest.parity
-    if parity is not None and parity.forced:
-        psnr = "" if parity.psnr_db is None else f", {parity.psnr_db:.1f} dB"
-        print(
-            f"lama-edge: warning: out of tolerance (difference {parity.max_abs_diff:.1e}{psnr}) "
-            "and kept because of --force",
-            file=sys.stderr,
-        )
-    if options.json:
-        manifest = result.manifest.to_dict()
-        print_json(
-            {"path": str(result.path), "size_bytes": result.size_bytes, "manifest": manifest}
-        )
-        return
-    print(f"wrote {result.path} ({result.size_bytes / 1e6:.1f} MB)")
-    print(parity_line(result.manifest.to_dict()["parity"]))
+    print_export(result.path, result.size_bytes, result.manifest.to_dict(), as_json=options.json)
 
 
 def _one_size(tokens: list[str] | None) -> Size | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from lama_edge.cli.rendering import parity_line, print_json, stages
+from lama_edge.cli.rendering import print_export, stages
 from lama_edge.export.coreml.options import PACKAGE_PRECISIONS, TARGETS
 from lama_edge.spec import COREML_IO_FORMS, parse_size
 
@@ -98,18 +97,4 @@ def _export_coreml(options: argparse.Namespace) -> None:
             keep_failed=options.force,
         )
         result = export_coreml(job, progress)
-    parity = result.manifest.to_dict()["parity"]
-    if parity is not None and parity["forced"]:
-        print(
-            f"lama-edge: warning: out of tolerance (difference {parity['max_abs_diff']:.1e}) and "
-            "kept because of --force",
-            file=sys.stderr,
-        )
-    if options.json:
-        manifest = result.manifest.to_dict()
-        print_json(
-            {"path": str(result.path), "size_bytes": result.size_bytes, "manifest": manifest}
-        )
-        return
-    print(f"wrote {result.path} ({result.size_bytes / 1e6:.1f} MB)")
-    print(parity_line(parity))
+    print_export(result.path, result.size_bytes, result.manifest.to_dict(), as_json=options.json)

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 
@@ -19,6 +20,23 @@ def parity_line(parity: dict[str, Any] | None) -> str:
         f"(tolerance {parity['tolerance']:.0e}), {psnr}, against {parity['reference']} "
         f"at {len(parity['sizes'])} size{'s' if len(parity['sizes']) > 1 else ''}"
     )
+
+
+def print_export(path: Path, size_bytes: int, manifest: dict[str, Any], *, as_json: bool) -> None:
+    """Print what an export wrote, and warn of a model that was kept out of tolerance."""
+    parity = manifest["parity"]
+    if parity is not None and parity["forced"]:
+        psnr = "" if parity["psnr_db"] is None else f", {parity['psnr_db']:.1f} dB"
+        print(
+            f"lama-edge: warning: out of tolerance (difference {parity['max_abs_diff']:.1e}{psnr}) "
+            "and kept because of --force",
+            file=sys.stderr,
+        )
+    if as_json:
+        print_json({"path": str(path), "size_bytes": size_bytes, "manifest": manifest})
+        return
+    print(f"wrote {path} ({size_bytes / 1e6:.1f} MB)")
+    print(parity_line(parity))
 
 
 def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
