@@ -12,10 +12,6 @@ from lama_edge.runtimes.emulator.execution import Observable
 with needs_extra("export"):
     import torch
 
-# The largest finite float16, and where Apple's Neural Engine is reported to saturate.
-FLOAT16_LIMIT = 65504.0
-NEURAL_ENGINE_LIMIT = 32752.0
-
 
 @dataclass(frozen=True)
 class Magnitude:

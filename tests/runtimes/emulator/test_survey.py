@@ -7,10 +7,9 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from lama_edge.ranges import FP16_LARGEST, NEURAL_ENGINE_LARGEST
 from lama_edge.runtimes.emulator.program import Program
 from lama_edge.runtimes.emulator.survey import (
-    FLOAT16_LIMIT,
-    NEURAL_ENGINE_LIMIT,
     Magnitude,
     NotFinite,
     first_not_finite,
@@ -61,8 +60,8 @@ def test_every_float_has_its_largest_magnitude_in_the_graphs_order(growing: Prog
         Magnitude("none", "Sub", 0, 2),
         Magnitude("y", "Where", 1, 0),
     ]
-    assert [each.name for each in found if each.passes(FLOAT16_LIMIT)] == ["thrice", "none"]
-    beyond = [each.name for each in found if each.passes(NEURAL_ENGINE_LIMIT)]
+    assert [each.name for each in found if each.passes(FP16_LARGEST)] == ["thrice", "none"]
+    beyond = [each.name for each in found if each.passes(NEURAL_ENGINE_LARGEST)]
     assert beyond == ["twice", "thrice", "none"]
     assert {op: each.name for op, each in largest_by_op(found).items()} == {
         "Mul": "thrice",

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lama_edge.errors import ModelError
+from lama_edge.ranges import NEURAL_ENGINE_LARGEST
 
 pytest.importorskip("coremltools")
 from coremltools.converters.mil import Builder as mb  # noqa: N813
@@ -381,7 +382,6 @@ def test_an_image_that_the_program_does_not_take_is_refused(package: Path) -> No
 
 def test_the_survey_names_what_grows_and_what_is_not_finite(save_program: Save) -> None:
     from lama_edge.runtimes.emulator.survey import (
-        NEURAL_ENGINE_LIMIT,
         first_not_finite,
         largest_by_op,
         survey,
@@ -400,7 +400,7 @@ def test_the_survey_names_what_grows_and_what_is_not_finite(save_program: Save) 
         ("over", "square"),
         ("y", "sub"),
     ]
-    assert [each.passes(NEURAL_ENGINE_LIMIT) for each in found] == [True, True, True]
+    assert [each.passes(NEURAL_ENGINE_LARGEST) for each in found] == [True, True, True]
     assert largest_by_op(found)["mul"].largest == 40000
     first = first_not_finite(model, {"x": x})
     assert first is not None
