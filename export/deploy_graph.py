@@ -109,7 +109,8 @@ def build_deploy_graph(
     weights = Weights(tensors)
     if isinstance(config, FfcResnetConfig):
         dft_form = partial(_dft, b, options, config)
-        predicted = ffc_resnet(b, masked, config, weights, dft_form, options.kernels)
+        form = options.kernels, options.size.fixed
+        predicted = ffc_resnet(b, masked, config, weights, dft_form, *form)
     else:
         predicted = pix2pixhd(b, masked, config, weights, options.kernels)
     with b.scope("output"):

@@ -3,12 +3,12 @@
 Batch norm is folded into the convolution before it. For float kernels, convolutions that meet in
 a sum stay apart: runtimes fold the addition into the second one, while joining their inputs costs
 a copy. For integer kernels they are joined: each would round its own result, and the copy is of
-bytes.
+bytes. At a fixed size integer kernels get products of gathered pixels instead, which give floats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +27,47 @@ from lama_edge.export.layers import (
     relu,
     scale_outputs,
 )
+from lama_edge.export.layers_channels_last import (
+    gathered,
+    gathered_convolution,
+    paired_convolution,
+    reflected_windows,
+)
 from lama_edge.export.stages import decoder_halo, encoder_halo
 from lama_edge.models.config import FfcResnetConfig
+from lama_edge.spec import Size
 
 with needs_extra("export"):
     import onnx_ir as ir
 
 LocalGlobal = tuple[ir.Value, ir.Value]
+
+
+@dataclass(frozen=True)
+class _Form:
+    """The form that a graph's layers are written in.
+
+    Attributes:
+        dft: the DFT's.
+        kernels: what the graph is shaped for.
+        windows: which pixels a 3×3 window of the bottleneck sees, where integer kernels gather
+            them.
+    """
+
+    dft: DftForm
+    kernels: Kernels
+    windows: ir.Value | None
+
+
+@dataclass(frozen=True)
+class _SpatialWeights:
+    """Weights [C_out,C_in,3,3] of a Fourier convolution's other paths, and the biases [C_out]."""
+
+    local_to_local: np.ndarray
+    global_to_local: np.ndarray
+    local_bias: np.ndarray
+    local_to_global: np.ndarray
+    global_bias: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -54,6 +88,7 @@ def ffc_resnet(
     weights: Weights,
     dft_form: Callable[[ir.Value], DftForm],
     kernels: Kernels = "float",
+    size: Size | None = None,
 ) -> ir.Value:
     """Write the generator into the graph.
 
@@ -64,22 +99,29 @@ def ffc_resnet(
         weights: the generator's tensors under their official names.
         dft_form: makes the DFT's form from a map of the bottleneck's size.
         kernels: what the graph is shaped for.
+        size: the picture's, where it is fixed.
 
     Returns:
         float32 [N,3,H,W] in [0,1], the raw fill.
     """
     layers = weights.at("model")
+    windows = None
     with b.scope("stem"):
         x = reflect_pad(b, "pad", x, 3)
-        x = _conv_bn_relu(b, "conv", x, layers.at("1"))
+        if kernels == "integer" and size is not None:
+            x = paired_convolution(b, "conv", x, *_folded(layers.at("1")))
+            cells = size.height // config.reduction, size.width // config.reduction
+            windows = reflected_windows(b, *cells)
+        else:
+            x = _conv_bn_relu(b, "conv", x, layers.at("1"))
     maps = _downsample(b, x, config, layers)
     b.stage("encoder", (), maps, halo=encoder_halo(config.n_downsampling))
-    dft = dft_form(maps[0])
+    form = _Form(dft_form(maps[0]), kernels, windows)
     first_block = 2 + config.n_downsampling
     for index in range(config.n_blocks):
         with b.scope(f"block{index:02d}"):
             block = layers.at(str(first_block + index))
-            maps = _residual_block(b, maps, block, dft, kernels)
+            maps = _residual_block(b, maps, block, form)
     b.stage("decoder", maps, (), halo=decoder_halo(config.n_downsampling))
     x = b.op("Concat", "bottleneck", *maps, axis=1)
     first_up = first_block + config.n_blocks + 1
@@ -104,13 +146,13 @@ def _downsample(
 
 
 def _residual_block(
-    b: GraphBuilder, maps: LocalGlobal, weights: Weights, dft: DftForm, kernels: Kernels
+    b: GraphBuilder, maps: LocalGlobal, weights: Weights, form: _Form
 ) -> LocalGlobal:
     with b.scope("conv1"):
-        between, spectral = _fast_fourier_conv(b, maps, weights.at("conv1"), dft, kernels)
+        between, spectral = _fast_fourier_conv(b, maps, weights.at("conv1"), form)
     _record_stages(b, maps, spectral, between, residual=None)
     with b.scope("conv2"):
-        out, spectral = _fast_fourier_conv(b, between, weights.at("conv2"), dft, kernels)
+        out, spectral = _fast_fourier_conv(b, between, weights.at("conv2"), form)
     sums = b.op("Add", "local", maps[0], out[0]), b.op("Add", "global", maps[1], out[1])
     _record_stages(b, between, spectral, sums, residual=maps)
     return sums
@@ -135,41 +177,61 @@ def _record_stages(
 
 
 def _fast_fourier_conv(
-    b: GraphBuilder, maps: LocalGlobal, weights: Weights, dft: DftForm, kernels: Kernels
+    b: GraphBuilder, maps: LocalGlobal, weights: Weights, form: _Form
 ) -> tuple[LocalGlobal, _SpectralTransform]:
-    local, global_ = maps
     ffc = weights.at("ffc")
     local_scale, local_shift = weights.batch_norm("bn_l")
     global_scale, global_shift = weights.batch_norm("bn_g")
-    padded = (reflect_pad(b, "pad_local", local, 1), reflect_pad(b, "pad_global", global_, 1))
-    to_local = [scale_outputs(ffc[f"conv{path}.weight"], local_scale) for path in ("l2l", "g2l")]
-    names = "local_to_local", "global_to_local"
-    out_local = _summed(b, "local", padded, to_local, local_shift, names, kernels)
-    to_global = scale_outputs(ffc["convl2g.weight"], global_scale)
-    from_local = convolution(b, "local_to_global", padded[0], to_global, global_shift)
+    spatial = _SpatialWeights(
+        scale_outputs(ffc["convl2l.weight"], local_scale),
+        scale_outputs(ffc["convg2l.weight"], local_scale),
+        local_shift,
+        scale_outputs(ffc["convl2g.weight"], global_scale),
+        global_shift,
+    )
+    if form.windows is None:
+        out_local, from_local = _spatial_convolutions(b, maps, spatial, form.kernels)
+    else:
+        out_local, from_local = _gathered_convolutions(b, maps, spatial, form.windows)
     with b.scope("spectral"):
         convg2g = ffc.at("convg2g")
-        spectral = _spectral_transform(b, global_, convg2g, global_scale, dft, kernels)
+        spectral = _spectral_transform(b, maps[1], convg2g, global_scale, form)
     out_global = b.op("Add", "global", from_local, spectral.output)
     return (relu(b, "local_relu", out_local), relu(b, "global_relu", out_global)), spectral
 
 
-def _summed(
-    b: GraphBuilder,
-    role: str,
-    maps: Sequence[ir.Value],
-    weights: Sequence[np.ndarray],
-    bias: np.ndarray,
-    names: tuple[str, str],
-    kernels: Kernels,
-) -> ir.Value:
-    """Convolve two maps, each with its weights, and return the sum of the results and a bias."""
+def _spatial_convolutions(
+    b: GraphBuilder, maps: LocalGlobal, weights: _SpatialWeights, kernels: Kernels
+) -> LocalGlobal:
+    """Return the local map, and what the global one gets from the local one."""
+    local, global_ = (
+        reflect_pad(b, f"pad_{name}", x, 1)
+        for name, x in zip(("local", "global"), maps, strict=True)
+    )
     if kernels == "integer":
-        joined = b.op("Concat", f"{role}_joined", *maps, axis=1)
-        return convolution(b, role, joined, np.concatenate(weights, axis=1), bias)
-    first = convolution(b, names[0], maps[0], weights[0], bias)
-    second = convolution(b, names[1], maps[1], weights[1], None)
-    return b.op("Add", role, first, second)
+        joined = b.op("Concat", "local_joined", local, global_, axis=1)
+        both = np.concatenate((weights.local_to_local, weights.global_to_local), axis=1)
+        total = convolution(b, "local", joined, both, weights.local_bias)
+    else:
+        first = convolution(b, "local_to_local", local, weights.local_to_local, weights.local_bias)
+        second = convolution(b, "global_to_local", global_, weights.global_to_local, None)
+        total = b.op("Add", "local", first, second)
+    to_global = weights.local_to_global, weights.global_bias
+    return total, convolution(b, "local_to_global", local, *to_global)
+
+
+def _gathered_convolutions(
+    b: GraphBuilder, maps: LocalGlobal, weights: _SpatialWeights, windows: ir.Value
+) -> LocalGlobal:
+    """Return the same as `_spatial_convolutions`, from products of the windows' pixels."""
+    of_local = gathered(b, "of_local", maps[0], windows, weights.local_to_local.shape[1])
+    of_global = gathered(b, "of_global", maps[1], windows, weights.global_to_local.shape[1])
+    first_weights = weights.local_to_local, weights.local_bias
+    first = gathered_convolution(b, "local_to_local", of_local, *first_weights)
+    second = gathered_convolution(b, "global_to_local", of_global, weights.global_to_local, None)
+    total = b.op("Add", "local", first, second)
+    to_global = weights.local_to_global, weights.global_bias
+    return total, gathered_convolution(b, "local_to_global", of_local, *to_global)
 
 
 def _spectral_transform(
@@ -177,19 +239,18 @@ def _spectral_transform(
     x: ir.Value,
     weights: Weights,
     output_scale: np.ndarray,
-    dft: DftForm,
-    kernels: Kernels,
+    form: _Form,
 ) -> _SpectralTransform:
     """Write the global path; `output_scale` is the scale of the batch norm that follows it."""
     scale, shift = weights.batch_norm("conv1.1")
     weight = scale_outputs(weights["conv1.0.weight"], scale)
-    x = pointwise_convolution(b, "reduce", x, weight, shift, kernels=kernels)
+    x = pointwise_convolution(b, "reduce", x, weight, shift, kernels=form.kernels)
     reduced = relu(b, "reduce_relu", x)
-    spectrum = dft.forward(reduced)
+    spectrum = form.dft.forward(reduced)
     mixed = _fourier_unit(b, spectrum, weights.at("fu"))
-    total = b.op("Add", "sum", reduced, dft.inverse(mixed))
+    total = b.op("Add", "sum", reduced, form.dft.inverse(mixed))
     expand = scale_outputs(weights["conv2.weight"], output_scale)
-    output = pointwise_convolution(b, "expand", total, expand, None, kernels=kernels)
+    output = pointwise_convolution(b, "expand", total, expand, None, kernels=form.kernels)
     return _SpectralTransform(reduced, spectrum, mixed, total, output)
 
 
@@ -227,7 +288,13 @@ def _conv_bn_relu(
     path: str = "convl2l",
     norm: str = "bn_l",
 ) -> ir.Value:
-    scale, shift = weights.batch_norm(norm)
-    weight = scale_outputs(weights[f"ffc.{path}.weight"], scale)
-    x = convolution(b, role, x, weight, shift, stride=stride)
+    x = convolution(b, role, x, *_folded(weights, path, norm), stride=stride)
     return relu(b, f"{role}_relu", x)
+
+
+def _folded(
+    weights: Weights, path: str = "convl2l", norm: str = "bn_l"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a convolution's weight and bias with the batch norm after it."""
+    scale, shift = weights.batch_norm(norm)
+    return scale_outputs(weights[f"ffc.{path}.weight"], scale), shift

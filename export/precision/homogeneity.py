@@ -185,6 +185,9 @@ class _Finder:
         elif node.op_type == "Slice":
             start, end = (int(array_of(_constant(node, index))[0]) for index in (1, 2))
             channels = channels[start:end]
+        elif node.op_type == "Gather":
+            # Pixels of a window, side by side.
+            channels = channels * array_of(_constant(node, 1)).shape[-1]
         elif node.op_type == "DepthToSpace":
             channels = self._shuffled(channels, node.attributes["blocksize"].as_int() ** 2)
         elif node.op_type == "MatMul":

@@ -86,22 +86,18 @@ class IntegerGraph:
     def _round(self, result: ir.Value) -> None:
         """Let what reads a layer's result read its integers, or floats made of them."""
         scale, parameters = self._scales[result]
-        uses, name = list(result.uses()), str(result.name)
-        named = name in self._named
-        if named:
-            result.name = f"{name}.exact"
+        uses = list(result.uses())
         integers = quantised(self._graph, result, parameters)
         node = ir.node("DequantizeLinear", [integers, *parameters])
         rounded = node.outputs[0]
-        rounded.name = node.name = name if named else f"{name}.rounded"
+        rounded.name = node.name = f"{result.name}.rounded"
         producer = integers.producer()
         assert producer is not None
         self._graph.insert_after(producer, node)
         for use in uses:
             use.node.replace_input_with(use.idx, rounded)
         self._scales[rounded] = scale, parameters
-        if not named:
-            self._integers[rounded] = integers
+        self._integers[rounded] = integers
 
     def _read_integers(self, layer: ir.Node) -> None:
         x, weight, *rest = (value for value in layer.inputs if value is not None)

@@ -27,8 +27,8 @@ _PATTERNS: tuple[tuple[str, LayerKind], ...] = (
     (r"\.spectral\.reduce", "reduce"),
     (r"\.spectral\.expand", "expand"),
     (r"\.spectral\.", "spectrum"),
-    (r"\.local_to_global$", "local to global"),
-    (r"\.(local|local_to_local|global_to_local)$", "to local"),
+    (r"\.local_to_global(_product)?$", "local to global"),
+    (r"\.(local|(local|global)_to_local(_product)?)$", "to local"),
     (r"^block\d+\.", "residual"),
 )
 

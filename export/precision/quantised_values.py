@@ -16,7 +16,7 @@ with needs_extra("export"):
     import onnx_ir as ir
 
 # Move elements and never change them: a quantised map stays quantised through them.
-MOVING = frozenset({"Pad", "Concat", "Slice", "Transpose", "Reshape", "DepthToSpace"})
+MOVING = frozenset({"Pad", "Concat", "Slice", "Transpose", "Reshape", "Gather", "DepthToSpace"})
 LAYERS = frozenset({"Conv", "Gemm"})
 _INPUT_SCOPE = "input."
 _LEAST_RANGE = 1e-9
