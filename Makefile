@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow evaluate devices bench-peers precision check format clean
+.PHONY: help demo test test-slow test-gpu evaluate devices bench-peers precision vectors check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; 
 precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/precision.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.int8_study --out benchmarks/results/int8.json --page docs/precision.md
 
+vectors: $(VENV)/.dev ## Rewrite the vectors that the native wrappers are tested against
+	$(BIN)/python -m lama_edge.runtimes.vectors
+
 check: $(VENV)/.dev ## Check format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -45,6 +48,7 @@ format: $(VENV)/.dev ## Format the code and apply the lint's safe fixes
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf runtimes/swift/.build runtimes/swift/Stubs/.build runtimes/swift/Examples/Eraser/.build
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -382,6 +383,17 @@ def test_fitting_keeps_the_shape_and_never_grows(h: int, w: int, most_h: int, mo
         scale = min(most_h / h, most_w / w)
         assert abs(height - h * scale) <= max(0.5, 1 - h * scale) + 1e-9
         assert abs(width - w * scale) <= max(0.5, 1 - w * scale) + 1e-9
+
+
+@pytest.mark.parametrize("resize", [imaging.shrink, imaging.enlarge])
+@pytest.mark.parametrize("size", [(90, 11, 40, 9), (31, 30, 4, 17), (12, 90, 7, 20)])
+def test_rows_are_resized_before_columns_whatever_the_shape(
+    resize: Callable[[imaging.Pixels, int, int], imaging.Pixels], size: tuple[int, int, int, int]
+) -> None:
+    height, width, to_height, to_width = size
+    rgb = noise(height, width, 3)
+    one_by_one = resize(resize(rgb, height, to_width), to_height, to_width)
+    np.testing.assert_array_equal(resize(rgb, to_height, to_width), one_by_one)
 
 
 @given(st.data(), sides, sides)

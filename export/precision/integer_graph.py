@@ -31,7 +31,8 @@ with needs_extra("export"):
 # alone at big-lama's shape and 512 x 512, in ms, direct and as a product: 128 to 384 3.0 and 2.3,
 # 512 to 256 3.5 and 2.9, 256 to 384 with stride 2 6.1 and 3.3; 256 to 128 3.6 and 4.1, 64 to 128
 # 8.8 and 19.9. 512 to 128 alone is faster as a product (4.4 and 3.3) and in the graph slower (its
-# copies do not fit the cache beside everything else: 816 ms become 861).
+# copies do not fit the cache beside everything else: 816 ms become 861). At a fixed size the
+# bottleneck's convolutions are products already, see `export.layers_channels_last`.
 _PRODUCT_OUTPUTS = 192
 
 

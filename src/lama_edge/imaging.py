@@ -253,7 +253,7 @@ def shrink(rgb: Pixels, height: int, width: int) -> Pixels:
     The box filter is the one whose support stays inside a target pixel: a wider one would
     bleed the hole's old content into pixels that `shrink_hole` leaves known.
     """
-    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BOX))
+    return _resized(rgb, height, width, Image.Resampling.BOX)
 
 
 def shrink_hole(hole: Hole, height: int, width: int) -> Hole:
@@ -269,7 +269,16 @@ def shrink_hole(hole: Hole, height: int, width: int) -> Hole:
 
 def enlarge(rgb: Pixels, height: int, width: int) -> Pixels:
     """Interpolate uint8 [H,W,3] up to `height` x `width`, bicubic."""
-    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
+    return _resized(rgb, height, width, Image.Resampling.BICUBIC)
+
+
+def _resized(rgb: Pixels, height: int, width: int, resampling: Image.Resampling) -> Pixels:
+    # Rows before columns, as the native wrappers do it: Pillow 13 on its own would take some shapes
+    # the other way round (python-pillow/Pillow#9549), which shows, for there are 8 bits in between.
+    image = Image.fromarray(rgb)
+    for size in ((width, image.height), (width, height)):
+        image = image.resize(size, resampling)
+    return np.asarray(image)
 
 
 def _load(path: str | Path, what: str) -> Image.Image:

@@ -1,0 +1,1 @@
+"""Shared vectors: what native wrappers must reproduce bit for bit, written from Python."""

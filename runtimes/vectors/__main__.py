@@ -1,0 +1,55 @@
+"""Shared vectors: what every native wrapper must reproduce, written from this implementation.
+
+    python -m lama_edge.runtimes.vectors tests/data/vectors
+
+The format is in tests/data/vectors/README.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from lama_edge.errors import LamaEdgeError
+from lama_edge.files import atomic_output
+from lama_edge.runtimes.vectors.format import Topic
+from lama_edge.runtimes.vectors.manifests import manifest_vectors
+from lama_edge.runtimes.vectors.pixels import pixel_vectors
+from lama_edge.runtimes.vectors.windows import inpainting_vectors, window_vectors
+
+
+def shared_vectors() -> Iterator[Topic]:
+    """Compute all vectors from the Python implementation; the same ones each time."""
+    yield manifest_vectors()
+    yield pixel_vectors()
+    yield window_vectors()
+    yield inpainting_vectors()
+
+
+def write_vectors(folder: Path) -> None:
+    """Write all topics into a folder: a JSON file each, and one of arrays where there are any.
+
+    Raises:
+        UsageError: when the folder is missing or not writable.
+    """
+    for topic in shared_vectors():
+        with atomic_output(folder / f"{topic.name}.json") as path:
+            path.write_text(topic.to_json(), encoding="utf-8", newline="\n")
+        if topic.data:
+            with atomic_output(folder / f"{topic.name}.bin") as path:
+                path.write_bytes(topic.data)
+
+
+def main() -> int:
+    """Write the vectors into the folder named on the command line."""
+    try:
+        write_vectors(Path(sys.argv[1] if len(sys.argv) > 1 else "tests/data/vectors"))
+    except LamaEdgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Shared vectors of manifests: what a wrapper reads out of them, and which it refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from lama_edge.errors import LamaEdgeError
+from lama_edge.manifest import Manifest, ParityFigures
+from lama_edge.runtimes.vectors.format import Case, Topic, kind_of, policy_case
+from lama_edge.runtimes.vectors.model import stand_in_manifest
+from lama_edge.spec import Size, SizePolicy
+
+_FIGURES = ParityFigures("torch-fp32", "emulated", ("64x96",), 3e-6, 1e-4, 90.5, 88.0)
+_WHOLE = stand_in_manifest(SizePolicy(None, 8, 16)).with_parity(_FIGURES)
+_FIXED = stand_in_manifest(SizePolicy(Size(512, 768), 8, 16), "image")
+_COREML = replace(
+    _FIXED,
+    source=replace(_FIXED.source, architecture={"ngf": 64, "n_blocks": None}),
+    format={"name": "coreml", "version": 8, "functions": "512x768 64x64"},
+    precision="fp16",
+    dft=None,
+    parity=replace(_FIGURES, psnr_db=52.0, least_psnr_db=55.0, forced=True),
+    numerics={"exponent": -4, "guard": 0.5, "calibration": "seeded"},
+)
+_RAW = stand_in_manifest(SizePolicy(None, 8, 72), "float", composite=False)
+
+
+def manifest_vectors() -> Topic:
+    """Return whole and damaged manifests, with what `Manifest.from_json` makes of each."""
+    return Topic("manifests", {"manifests": [_case(text) for text in (*_good(), *_bad())]})
+
+
+def _good() -> list[str]:
+    return [
+        _WHOLE.to_json(),
+        _COREML.to_json(),
+        _RAW.to_json(),
+        json.dumps(_plain() | {"unknown": [1, 2]}, indent=1),
+        _without("numerics"),
+        _without("parity", "forced"),
+    ]
+
+
+def _bad() -> list[str]:
+    plain = _plain()
+    sizes: tuple[dict[str, Any], ...] = (
+        {"multiple": 0},
+        {"min_size": 5000},
+        {"fixed": [1, 2, 3]},
+        {"fixed": 8},
+    )
+    return [
+        *(_without(name) for name in ("schema_version", "io", "size", "source", "parity", "dft")),
+        _without("io", "form"),
+        _without("size", "fixed"),
+        _without("source", "architecture"),
+        json.dumps(plain | {"schema_version": 2}),
+        json.dumps(plain | {"schema_version": "1"}),
+        json.dumps(plain | {"io": plain["io"] | {"form": "tensor"}}),
+        *(json.dumps(plain | {"size": plain["size"] | change}) for change in sizes),
+        json.dumps(plain | {"format": {"name": ["onnx"]}}),
+        _WHOLE.to_json()[:-1],
+        "",
+        "[]",
+    ]
+
+
+def _plain() -> dict[str, Any]:
+    return _WHOLE.to_dict()
+
+
+def _without(*path: str) -> str:
+    data = json.loads(_WHOLE.to_json())
+    inner = data
+    for name in path[:-1]:
+        inner = inner[name]
+    del inner[path[-1]]
+    return json.dumps(data)
+
+
+def _case(text: str) -> Case:
+    try:
+        manifest = Manifest.from_json(text)
+    except LamaEdgeError as error:
+        return {"json": text, "error": kind_of(error)}
+    return {
+        "json": text,
+        "form": manifest.io.form,
+        "composite": manifest.io.composite,
+        "output": manifest.io.output.name,
+        "size": policy_case(manifest.size),
+        "precision": manifest.precision,
+        "dft": manifest.dft,
+        "sha256": manifest.source.sha256,
+        "parameters": manifest.source.parameters,
+        "passed": None if manifest.parity is None else manifest.parity.passed,
+    }
