@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-gpu evaluate devices bench-peers precision vectors check format clean
+.PHONY: help demo test test-slow test-gpu evaluate devices bench-peers precision coreml-precisions vectors check format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Export the embedded model, check it, erase an object from a photograph (out/)
 	$(BIN)/python -m lama_edge.demo out
@@ -18,6 +18,9 @@ test: $(VENV)/.dev ## Run every test but the slow ones
 
 test-slow: $(VENV)/.dev ## Run the slow tests: big-lama's shape, long runs
 	$(BIN)/pytest -m slow -s $(PYTEST_ARGS)
+
+test-gpu: $(VENV)/.dev ## Run the tests that need an NVIDIA GPU
+	$(BIN)/pytest -m gpu -s $(PYTEST_ARGS)
 
 evaluate: $(VENV)/.dev ## Measure lama-tiny against OpenCV; rewrites its card's tables and the contact sheet
 	$(BIN)/python -m lama_edge.models.training.evaluate --card models/embedded/lama_tiny.md
@@ -32,6 +35,9 @@ bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; 
 
 precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/precision.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.int8_study --out benchmarks/results/int8.json --page docs/precision.md
+
+coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; rewrites docs/coreml.md's table
+	$(BIN)/python -m lama_edge.benchmarks.coreml_precisions --measure
 
 vectors: $(VENV)/.dev ## Rewrite the vectors that the native wrappers are tested against
 	$(BIN)/python -m lama_edge.runtimes.vectors

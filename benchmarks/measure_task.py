@@ -18,7 +18,7 @@ from lama_edge.benchmarks.sensors import Watch, peak_memory_bytes
 from lama_edge.benchmarks.stopwatch import Policy, measure
 from lama_edge.errors import ModelError
 from lama_edge.manifest import Manifest
-from lama_edge.runtimes.base import open_runner
+from lama_edge.runtimes.base import Runner, open_runner
 from lama_edge.runtimes.forms import from_model, to_model
 from lama_edge.spec import Size, SizePolicy
 
@@ -32,16 +32,15 @@ def describe_model(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Open a model and return what it says of itself.
 
     Args:
-        payload: `model` (path), `provider`, `threads`.
+        payload: `model` (path), `provider`, `threads`, and `function`, which of a package's,
+            where it is not the default.
 
     Returns:
         `facts` (the document's ``model`` as far as the manifest tells), `quality`, `runtime`,
         `provider` (the one in use), and `size`: `fixed` (height and width, or None), `multiple`
         and `min_size`.
     """
-    with open_runner(
-        payload["model"], provider=payload["provider"], threads=payload["threads"]
-    ) as runner:
+    with _open(payload) as runner:
         manifest = runner.manifest
         name, version = runner.version.split()[:2]
         return {
@@ -72,9 +71,7 @@ def measure_model(payload: Mapping[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(ImportError):
         importlib.import_module(payload["runtime"].split()[0])
     start = time.perf_counter_ns()
-    with open_runner(
-        payload["model"], provider=payload["provider"], threads=payload["threads"]
-    ) as runner:
+    with _open(payload) as runner:
         load_ms = (time.perf_counter_ns() - start) / 1e6
         io = runner.manifest.io
         inputs = to_model(io, *measured_picture(Size(*payload["size"])))
@@ -97,6 +94,15 @@ def measure_model(payload: Mapping[str, Any]) -> dict[str, Any]:
         "other_load": watch.other_load,
         "sensors": {"before": watch.before, "after": watch.after},
     }
+
+
+def _open(payload: Mapping[str, Any]) -> Runner:
+    return open_runner(
+        payload["model"],
+        provider=payload["provider"],
+        threads=payload["threads"],
+        function=payload.get("function"),
+    )
 
 
 def measured_picture(size: Size) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -128,6 +128,11 @@ def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
             raise ValueError("a number is too long")
 
 
+def titled(name: str, function: str | None) -> str:
+    """Return what documents call a model, or one function of it."""
+    return name if function is None else f"{name} {function}"
+
+
 def manifest_facts(manifest: Manifest) -> dict[str, Any]:
     """Return what a document's ``model`` takes from the manifest."""
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,10 @@ import lama_edge
 from lama_edge.benchmarks.isolation import run_isolated
 from lama_edge.benchmarks.parity_reference import choose_reference
 from lama_edge.benchmarks.parity_rows import Side, judged_row, pictures_of
-from lama_edge.benchmarks.parity_task import (
-    base_name,
-    load_outputs,
-    model_record,
-    save_cases,
-)
+from lama_edge.benchmarks.parity_subjects import Opened, Refused, open_model, open_reference
+from lama_edge.benchmarks.parity_task import RUN, base_name, load_outputs, save_cases
 from lama_edge.benchmarks.reports.pictures import CasePictures
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError
-from lama_edge.manifest import Manifest
 from lama_edge.runtimes.inpaint_folder import find_pairs
 from lama_edge.runtimes.parity import Tolerance, tolerance_of
 from lama_edge.runtimes.parity_cases import (
@@ -35,7 +30,6 @@ from lama_edge.spec import SizePolicy
 Progress = Callable[[str], None]
 Row = dict[str, Any]
 
-_TASKS = "lama_edge.benchmarks.parity_task"
 _FIRST_DIFFERENCE = "lama_edge.benchmarks.first_difference:first_difference"
 _FIRST_NOT_FINITE = "lama_edge.benchmarks.first_not_finite:first_value_not_finite"
 _HASH_DIGITS = 12
@@ -88,25 +82,6 @@ class ParityResult:
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """A model that could be opened, by the name the user gave it."""
-
-    model: str
-    record: Mapping[str, Any]
-    runtime: str
-    manifest: Manifest
-
-
-@dataclass(frozen=True)
-class _Refused:
-    """A model that could not be opened."""
-
-    model: str
-    record: Mapping[str, Any]
-    error: LamaEdgeError
-
-
-@dataclass(frozen=True)
 class _Batch:
     """The cases of one size policy, their file, and what the reference made of them."""
 
@@ -118,7 +93,8 @@ class _Batch:
 def check_parity(job: ParityCheck, progress: Progress = lambda stage: None) -> ParityResult:
     """Compare models with a reference on the same pictures, inside the holes.
 
-    A model that crashes, is refused or lacks its runtime is a row of the document with its error;
+    Each function of a Core ML package of several sizes is judged, in a row of its own. A model
+    that crashes, is refused or lacks its runtime is a row of the document with its error;
     the others go on.
 
     Args:
@@ -140,9 +116,13 @@ def check_parity(job: ParityCheck, progress: Progress = lambda stage: None) -> P
     from lama_edge.benchmarks.environment import environment
 
     progress("reference")
-    subjects = [_open(job, model) for model in job.models]
+    subjects = [
+        subject
+        for model in job.models
+        for subject in open_model(model, job.provider, timeout_s=job.timeout_s)
+    ]
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
-        check = _Check(job, _open_reference(job, subjects), Path(folder))
+        check = _Check(job, _reference(job, subjects), Path(folder))
         for subject in subjects:
             progress(str(subject.record["name"]))
             check.add(subject)
@@ -163,17 +143,17 @@ class _Check:
     """A check under way: the rows so far, and the batches that rows share."""
 
     job: ParityCheck
-    reference: _Opened
+    reference: Opened
     folder: Path
     rows: list[Row] = field(default_factory=list)
     pictures: list[CasePictures] = field(default_factory=list)
     _batches: dict[SizePolicy, _Batch] = field(default_factory=dict)
 
-    def add(self, subject: _Opened | _Refused) -> None:
+    def add(self, subject: Opened | Refused) -> None:
         """Judge one model and add its row."""
         row: Row = {
             "model": dict(subject.record),
-            "runtime": subject.runtime if isinstance(subject, _Opened) else None,
+            "runtime": subject.runtime if isinstance(subject, Opened) else None,
             "passed": False,
             "tolerance": None,
             "tolerance_needed": None,
@@ -184,7 +164,7 @@ class _Check:
             "first_difference": None,
         }
         self.rows.append(row)
-        if isinstance(subject, _Refused):
+        if isinstance(subject, Refused):
             row["error"] = _without_paths(subject.error, subject.model)
             return
         try:
@@ -212,7 +192,7 @@ class _Check:
     def _judge(
         self,
         row: Row,
-        subject: _Opened,
+        subject: Opened,
         batch: _Batch,
         known_changed: list[float | None],
         tolerance: Tolerance,
@@ -249,17 +229,18 @@ class _Check:
             self._batches[policy] = _Batch(cases, file, Side(load_outputs(outputs), rounded))
         return self._batches[policy]
 
-    def _run(self, subject: _Opened, cases: Path, outputs: Path) -> dict[str, Any]:
-        who = _who(self.job, subject.model, is_reference=subject is self.reference)
-        return _call(self.job, "run", {**who, "cases": str(cases), "outputs": str(outputs)})
+    def _run(self, subject: Opened, cases: Path, outputs: Path) -> dict[str, Any]:
+        payload = {**subject.payload, "cases": str(cases), "outputs": str(outputs)}
+        return run_isolated(RUN, payload, timeout_s=self.job.timeout_s)
 
-    def _look_inside(self, subject: _Opened, batch: _Batch, case: int) -> dict[str, Any] | None:
+    def _look_inside(self, subject: Opened, batch: _Batch, case: int) -> dict[str, Any] | None:
         """Search for the first differing value, or one not finite; what hinders it is logged."""
         kind = subject.manifest.format["name"]
         if not self.job.look_inside or kind not in _SHOW_THEIR_VALUES:
             return None
         payload = {
             "model": subject.model,
+            "function": subject.payload["function"],
             "reference": self.reference.model,
             "cases": str(batch.file),
             "case": case,
@@ -276,7 +257,7 @@ class _Check:
         found: dict[str, Any] | None = answer["first_difference"]
         return found
 
-    def _other_source(self, subject: _Opened) -> str | None:
+    def _other_source(self, subject: Opened) -> str | None:
         ours, theirs = (side.record["source_sha256"] for side in (subject, self.reference))
         if ours == theirs:
             return None
@@ -286,29 +267,21 @@ class _Check:
         )
 
 
-def _open(job: ParityCheck, model: str, *, is_reference: bool = False) -> _Opened | _Refused:
-    try:
-        answer = _call(job, "describe", _who(job, model, is_reference=is_reference))
-        manifest = Manifest.from_json(answer["manifest"])
-    except LamaEdgeError as error:
-        return _Refused(model, model_record(model, None), error)
-    return _Opened(model, answer["model"], answer["runtime"], manifest)
-
-
-def _open_reference(job: ParityCheck, subjects: list[_Opened | _Refused]) -> _Opened:
+def _reference(job: ParityCheck, subjects: list[Opened | Refused]) -> Opened:
+    """Open the reference: the one that was named, or the models' own checkpoint."""
     name = job.reference
     if name is None:
-        opened = [subject for subject in subjects if isinstance(subject, _Opened)]
-        if not opened and isinstance(subjects[0], _Refused):
+        opened = [subject for subject in subjects if isinstance(subject, Opened)]
+        if not opened and isinstance(subjects[0], Refused):
             raise subjects[0].error
         name = choose_reference({subject.manifest.source.sha256 for subject in opened})
-    reference = _open(job, name, is_reference=True)
-    if isinstance(reference, _Refused):
+    reference = open_reference(name, timeout_s=job.timeout_s)
+    if isinstance(reference, Refused):
         raise _of_the_reference(reference.error, name) from reference.error
     return reference
 
 
-def _reference_record(reference: _Opened) -> dict[str, Any]:
+def _reference_record(reference: Opened) -> dict[str, Any]:
     """Return what the document says of the reference; a checkpoint's hash is its weights' file's.
 
     That is the one that models exported from it carry.
@@ -321,16 +294,6 @@ def _reference_record(reference: _Opened) -> dict[str, Any]:
         "sha256": record[hashed],
         "runtime": reference.runtime,
     }
-
-
-def _who(job: ParityCheck, model: str, *, is_reference: bool) -> dict[str, Any]:
-    """Return the payload that says what to open; the reference is raw and on the CPU."""
-    provider = "cpu" if is_reference else job.provider
-    return {"model": model, "provider": provider, "raw": is_reference}
-
-
-def _call(job: ParityCheck, task: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-    return run_isolated(f"{_TASKS}:{task}", payload, timeout_s=job.timeout_s)
 
 
 def _of_the_reference(error: LamaEdgeError, name: str) -> LamaEdgeError:

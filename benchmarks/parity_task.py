@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.benchmarks.model_files import located, manifest_facts, model_sha256, model_size_bytes
+from lama_edge.benchmarks.model_files import (
+    located,
+    manifest_facts,
+    model_sha256,
+    model_size_bytes,
+    titled,
+)
 from lama_edge.errors import LamaEdgeError, ParityError
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import CHECKPOINT_SUFFIXES, is_zoo_name
@@ -21,6 +27,8 @@ from lama_edge.runtimes.base import EXPORTED_SUFFIXES, Runner, open_runner
 from lama_edge.runtimes.parity import run_case
 from lama_edge.runtimes.parity_cases import ParityCase
 
+DESCRIBE = "lama_edge.benchmarks.parity_task:describe"
+RUN = "lama_edge.benchmarks.parity_task:run"
 _KNOWN_ONCE_OPEN = ("precision", "io", "dft", "architecture", "parameters", "source_sha256")
 
 
@@ -29,17 +37,20 @@ def describe(payload: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         payload: ``model``, a path or name; ``provider``; ``raw``, whether a checkpoint shall
-            give its raw fill.
+            give its raw fill; and ``function``, which of a package's, where it is not the default.
 
     Returns:
-        ``model``, as documents describe it; ``runtime``, with version and provider; and the
-        ``manifest`` as JSON text.
+        ``model``, as documents describe it; ``runtime``, with version and provider; the
+        ``manifest`` as JSON text; and the names of the ``functions`` of a package of several, the
+        default one first, or none.
     """
+    model = payload["model"]
     with _open(payload) as runner:
         return {
-            "model": model_record(payload["model"], runner.manifest),
+            "model": model_record(model, runner.manifest, payload.get("function")),
             "runtime": runner.version,
             "manifest": runner.manifest.to_json(),
+            "functions": _functions(model, runner.manifest),
         }
 
 
@@ -76,12 +87,15 @@ def is_checkpoint(model: str) -> bool:
     return path.is_dir() and path.suffix.lower() not in EXPORTED_SUFFIXES
 
 
-def model_record(model: str, manifest: Manifest | None) -> dict[str, Any]:
+def model_record(
+    model: str, manifest: Manifest | None, function: str | None = None
+) -> dict[str, Any]:
     """Return what documents say of a model: no path, its base name only.
 
     Args:
         model: as the user named it.
         manifest: its self-description; None for a model that could not be opened.
+        function: which of a package's functions it is about; the name then says it.
     """
     hashed: str | None = None
     size_bytes: int | None = None
@@ -90,7 +104,7 @@ def model_record(model: str, manifest: Manifest | None) -> dict[str, Any]:
         hashed, size_bytes = model_sha256(path), model_size_bytes(path)
     kind = "checkpoint" if is_checkpoint(model) else Path(model).suffix.lower().lstrip(".")
     record = {
-        "name": base_name(model),
+        "name": titled(base_name(model), function),
         "format": kind or "unknown",
         "sha256": hashed,
         "size_bytes": size_bytes,
@@ -130,10 +144,21 @@ def _save(path: Path, arrays: dict[str, Any]) -> None:
     np.savez(path, **arrays)
 
 
+def _functions(model: str, manifest: Manifest) -> list[str]:
+    """Return the functions of a package that has several."""
+    if manifest.format["name"] != "coreml":
+        return []
+    # Imported here because it reads packages with coremltools.
+    from lama_edge.runtimes.coreml_description import describe_package
+
+    names = describe_package(Path(model)).functions
+    return list(names) if len(names) > 1 else []
+
+
 def _open(payload: Mapping[str, Any]) -> Runner:
     model, provider = payload["model"], payload["provider"]
     if not is_checkpoint(model):
-        return open_runner(model, provider=provider)
+        return open_runner(model, provider=provider, function=payload.get("function"))
     from lama_edge.runtimes.torch_runner import TorchRunner
 
     return TorchRunner(Path(model), provider=provider, composite=not payload["raw"])

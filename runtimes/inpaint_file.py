@@ -34,6 +34,7 @@ class InpaintFile:
         max_side: see `Inpainter`.
         tile: see `Inpainter`.
         provider: see `open_runner`.
+        function: see `open_runner`.
     """
 
     model: str | Path
@@ -44,6 +45,7 @@ class InpaintFile:
     max_side: int | None = None
     tile: int | None = None
     provider: str = "auto"
+    function: str | None = None
 
     def open(self) -> Inpainter:
         """Open the model as the job says.
@@ -57,6 +59,7 @@ class InpaintFile:
             strategy=self.strategy,
             max_side=self.max_side,
             tile=self.tile,
+            function=self.function,
         )
 
 

@@ -93,6 +93,7 @@ class Inpainter:
         strategy: Strategy = "auto",
         max_side: int | None = None,
         tile: int | None = None,
+        function: str | None = None,
     ) -> Inpainter:
         """Open a model.
 
@@ -102,6 +103,7 @@ class Inpainter:
             strategy: see the class.
             max_side: see the class.
             tile: see the class.
+            function: as in `open_runner`.
 
         Raises:
             UsageError: when an option cannot be used, or not with the strategy.
@@ -109,7 +111,7 @@ class Inpainter:
             MissingBackendError: when the runtime or provider is not installed here.
         """
         check_options(strategy, max_side, tile)
-        runner = open_runner(path, provider=provider)
+        runner = open_runner(path, provider=provider, function=function)
         inpainter = cls(runner, strategy=strategy, max_side=max_side, tile=tile)
         if strategy == "tiles":
             # Nothing runs whole then: its weights need not stay in memory beside the parts'.

@@ -63,6 +63,35 @@ def make_checkpoint() -> Callable[..., Checkpoint]:
     return seeded_checkpoint
 
 
+@pytest.fixture(scope="session")
+def coreml_package(
+    golden_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Exports the golden checkpoint to a Core ML package, once for each choice of options."""
+    pytest.importorskip("coremltools")
+    from lama_edge import pipeline_coreml
+    from lama_edge.export.coreml.conversion import convert
+    from lama_edge.spec import Size
+
+    folder, made = tmp_path_factory.mktemp("packages"), {}
+
+    def package(*sizes: Size | None, io: str = "float") -> Path:
+        key = (sizes, io)
+        if key not in made:
+            path = folder / f"{len(made)}.mlpackage"
+            job = pipeline_coreml.CoremlExport(
+                golden_folder, path, sizes=sizes, io=io, precision="fp32", check_parity=False
+            )
+            with pytest.MonkeyPatch.context() as patch:
+                # A process of its own takes three seconds longer.
+                patch.setattr(pipeline_coreml, "convert_in_fresh_process", convert)
+                pipeline_coreml.export_coreml(job)
+            made[key] = path
+        return made[key]
+
+    return package
+
+
 @pytest.fixture
 def unchanged_folder(tmp_path: Path) -> Iterator[Path]:
     """An empty folder that the test must leave empty."""

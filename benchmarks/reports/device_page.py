@@ -21,7 +21,7 @@ BEGIN = "<!-- device table: begin -->"
 END = "<!-- device table: end -->"
 # The comparison with other ways to run a generator has a table of its own, in the README.
 # Results of other commands.
-_OTHERS = ("peers.json", "int8.json")
+_OTHERS = ("peers.json", "int8.json", "coreml.json")
 
 
 def load_results(folder: Path) -> list[Document]:

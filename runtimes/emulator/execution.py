@@ -44,13 +44,17 @@ class ObservableRunner(Runner):
         """
 
 
-def open_observable(path: str | Path) -> ObservableRunner:
+def open_observable(path: str | Path, function: str | None = None) -> ObservableRunner:
     """Open an exported model emulated, whatever its format.
+
+    Args:
+        path: the model.
+        function: which function of a package of several; None is the default one.
 
     Raises:
         ModelError: when it cannot be opened, see `open_runner`.
     """
-    runner = open_runner(path, provider="emulated")
+    runner = open_runner(path, provider="emulated", function=function)
     assert isinstance(runner, ObservableRunner)
     return runner
 

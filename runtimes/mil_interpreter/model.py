@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lama_edge.errors import ModelError, shown
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.emulator.execution import Observer
 from lama_edge.runtimes.mil_interpreter.features import Feature, read_features
 from lama_edge.runtimes.mil_interpreter.function import read_function
+from lama_edge.runtimes.mil_interpreter.functions import (
+    chosen_function,
+    described,
+    function_names,
+)
 from lama_edge.runtimes.mil_interpreter.package import read_package
 from lama_edge.runtimes.mil_interpreter.program import MilProgram
 from lama_edge.runtimes.mil_interpreter.values import Blobs
-
-_MAIN = "main"
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,19 @@ class MilModel:
         """
         package = read_package(path)
         description = package.specification.description
-        functions = _functions(package.specification)
-        chosen = functions[0] if function is None else function
-        if chosen not in functions:
-            known = ", ".join(map(shown, functions))
-            raise ModelError(f"{str(path)!r} has no function {shown(chosen)}; it has: {known}")
+        functions = function_names(description)
+        chosen = chosen_function(path, functions, function)
         blobs = Blobs(package.folder)
         try:
             program = MilProgram(read_function(package.specification.mlProgram, chosen, blobs))
         finally:
             blobs.close()
-        described = _described(description, chosen)
+        own = described(description, chosen)
         return cls(
             chosen,
             functions,
-            read_features(described.input, program.input_types, "input"),
-            read_features(described.output, program.output_types, "output"),
+            read_features(own.input, program.input_types, "input"),
+            read_features(own.output, program.output_types, "output"),
             dict(description.metadata.userDefined),
             program,
         )
@@ -96,26 +94,3 @@ class MilModel:
         }
         results = self.program.run(fed, observe=observe)
         return {feature.name: feature.given(results[feature.name]) for feature in self.outputs}
-
-
-def _functions(specification: Any) -> tuple[str, ...]:
-    """Return the functions' names, the default one first."""
-    description = specification.description
-    named = [str(each.name) for each in description.functions]
-    if not named:
-        return (_MAIN,)
-    default = str(description.defaultFunctionName) or named[0]
-    if default not in named:
-        raise ModelError(
-            f"the package's default function is {shown(default)}, which is none of its own: "
-            f"{', '.join(map(shown, named))}"
-        )
-    return (default, *(name for name in named if name != default))
-
-
-def _described(description: Any, function: str) -> Any:
-    """Return the message that holds a function's inputs and outputs."""
-    for each in description.functions:
-        if each.name == function:
-            return each
-    return description

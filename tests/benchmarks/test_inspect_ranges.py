@@ -97,8 +97,15 @@ def test_steps_are_announced_before_they_begin(golden_folder: Path) -> None:
     assert seen == ["model", 1 + len(pictures), *(picture["name"] for picture in pictures)]
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "m.engine"
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("m.tflite", r"checkpoints, \.onnx files and"),
+        ("m.engine", r"\.onnx and \.mlpackage models"),
+    ],
+)
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, says: str) -> None:
+    path = tmp_path / name
     path.write_bytes(b"")
-    with pytest.raises(ModelError, match=r"checkpoints, \.onnx files and"):
+    with pytest.raises(ModelError, match=says):
         inspect_ranges(RangesInspection(str(path)))

@@ -84,7 +84,7 @@ def test_a_package_opens_emulated_and_agrees_with_torch(
 
 def test_other_providers_tiles_and_closed_models_are_refused(package: Path) -> None:
     with pytest.raises(UsageError, match=r"emulated here, not on 'all'.*'emulated'"):
-        open_runner(package, provider="all")
+        CoremlEmulatedRunner(package, provider="all")
     runner = open_runner(package, provider="emulated")
     with pytest.raises(ModelError, match="cannot run in tiles"):
         runner.tiled()

@@ -264,7 +264,7 @@ def test_tiles_are_opened_once_with_the_side_asked_for_and_closed() -> None:
 
 def test_opening_for_tiles_lets_the_whole_model_go(monkeypatch: pytest.MonkeyPatch) -> None:
     runner = TilingRunner()
-    monkeypatch.setattr(module, "open_runner", lambda path, provider: runner)
+    monkeypatch.setattr(module, "open_runner", lambda path, **options: runner)
     with Inpainter.open("m.onnx", strategy="tiles") as inpainter:
         assert runner.closed
         inpainter(picture("RGB", 90, 70), spots(90, 70))
@@ -496,18 +496,20 @@ def test_an_unknown_strategy_is_refused_before_the_model_is_opened(tmp_path: Pat
             make()
 
 
-def test_open_hands_path_and_provider_to_the_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_hands_path_provider_and_function_to_the_runner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     runner, asked = FakeRunner(), []
 
-    def open_runner(path: str, *, provider: str) -> Runner:
-        asked.append((path, provider))
+    def open_runner(path: str, *, provider: str, function: str | None) -> Runner:
+        asked.append((path, provider, function))
         return runner
 
     monkeypatch.setattr(module, "open_runner", open_runner)
-    with Inpainter.open("m.onnx", provider="cpu", strategy="crop") as inpainter:
+    with Inpainter.open("m", provider="cpu", strategy="crop", function="f") as inpainter:
         assert (inpainter.runner, inpainter.strategy) == (runner, "crop")
         assert not runner.closed
-    assert asked == [("m.onnx", "cpu")]
+    assert asked == [("m", "cpu", "f")]
     assert runner.closed == 1
 
 

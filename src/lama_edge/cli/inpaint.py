@@ -50,6 +50,11 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
     inpaint.add_argument(
         "--provider", default="auto", help="cpu, cuda, … or emulated (default: auto)"
     )
+    inpaint.add_argument(
+        "--function",
+        metavar="NAME",
+        help="of a Core ML package of several sizes, such as size_512x768 (default: its first)",
+    )
     inpaint.set_defaults(command=_inpaint)
 
 
@@ -65,6 +70,7 @@ def _inpaint(options: argparse.Namespace) -> None:
         max_side=options.max_side,
         tile=options.tile,
         provider=options.provider,
+        function=options.function,
     )
     if options.image.is_dir():
         _inpaint_folder(job, as_json=options.json)

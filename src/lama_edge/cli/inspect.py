@@ -7,6 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lama_edge.cli.inspect_package import (
+    add_package_options,
+    describe,
+    is_package,
+    package_dict,
+    package_facts,
+    placement_lines,
+)
+from lama_edge.cli.inspect_tensorrt import (
+    add_tensorrt_options,
+    is_for_tensorrt,
+    print_capability,
+)
 from lama_edge.cli.rendering import parity_line, print_json, stages, table
 from lama_edge.errors import UsageError, printable
 from lama_edge.files import atomic_output, check_output
@@ -25,8 +38,9 @@ def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
         "inspect",
         parents=[common],
         help="print what a model or checkpoint is",
-        description="Print what an exported model says of itself, or what a checkpoint holds. "
-        "With --ranges, run it on calibration pictures and show how large its values become.",
+        description="Print what an exported model says of itself, or what a checkpoint holds. Of a "
+        "Core ML package, on macOS, where its operations run. With --ranges, run it on calibration "
+        "pictures and show how large its values become.",
     )
     inspect.add_argument("model", metavar=_MODEL)
     inspect.add_argument(
@@ -43,16 +57,26 @@ def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     inspect.add_argument("--out", type=Path, metavar="RANGES.json", help="write the ranges")
     inspect.add_argument("--report", type=Path, metavar="OUT.html", help="write a page about them")
+    add_package_options(inspect)
+    add_tensorrt_options(inspect)
     inspect.set_defaults(command=_inspect)
 
 
 def _inspect(options: argparse.Namespace) -> None:
+    package = is_package(options)
+    for_tensorrt = is_for_tensorrt(options)
     if options.ranges:
         _inspect_ranges(options)
         return
     for name in _OF_RANGES:
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} is about the values' ranges: add --ranges")
+    if package:
+        _inspect_package(options)
+        return
+    if for_tensorrt:
+        print_capability(options)
+        return
     from lama_edge.runtimes.base import open_runner
 
     with open_runner(options.model) as runner:
@@ -66,10 +90,25 @@ def _inspect(options: argparse.Namespace) -> None:
         print(printable(parity_line(manifest.to_dict()["parity"])))
 
 
+def _inspect_package(options: argparse.Namespace) -> None:
+    described, placement = describe(options)
+    manifest = described.manifest
+    if options.json:
+        print_json({**manifest.to_dict(), **package_dict(described, placement)})
+        return
+    for line in (
+        *table([*_facts(manifest), *package_facts(described)]),
+        parity_line(manifest.to_dict()["parity"]),
+        *placement_lines(placement),
+    ):
+        print(printable(line))
+
+
 def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     """Give what a manifest says, as label and text."""
-    name, *details = (f"{key} {value}" for key, value in manifest.format.items())
-    yield "format", ", ".join([name.removeprefix("name "), *details])
+    details = dict(manifest.format)
+    name = str(details.pop("name"))
+    yield "format", ", ".join([name, *(f"{key} {value}" for key, value in details.items())])
     yield "sizes", _sizes(manifest)
     for what, spec in (
         ("input", manifest.io.image),
@@ -96,7 +135,9 @@ def _sizes(manifest: Manifest) -> str:
     size = manifest.size
     if size.fixed is not None:
         return f"{size.fixed} (height x width) only"
-    return f"any multiples of {size.multiple} from {size.min_size} up"
+    most = manifest.format.get("max_side")
+    end = "up" if most is None else f"to {most}"
+    return f"any multiples of {size.multiple} from {size.min_size} {end}"
 
 
 def _tensor(spec: TensorSpec) -> str:

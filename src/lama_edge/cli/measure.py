@@ -23,7 +23,8 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="check that models compute what a reference computes",
         description="Run models and a reference on the same pictures, each in a process of its "
-        "own, and compare the results inside the holes. Exit code 1 when one is out of tolerance.",
+        "own, and compare the results inside the holes. A Core ML package of several sizes is "
+        "judged function by function. Exit code 1 when one is out of tolerance.",
     )
     parity.add_argument("models", nargs="+", metavar="MODEL", help="exported models, checkpoints")
     parity.add_argument(
@@ -65,6 +66,11 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
         help="picture size for models of dynamic size, such as 512 or 512x768; may repeat",
     )
     bench.add_argument("--provider", default="auto", help="cpu, cuda, … (default: auto)")
+    bench.add_argument(
+        "--function",
+        metavar="NAME",
+        help="of Core ML packages of several sizes, such as size_512x768 (default: their first)",
+    )
     bench.add_argument("--threads", type=int, metavar="N", help="default: one a core")
     bench.add_argument("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
     bench.add_argument(
@@ -202,6 +208,7 @@ def _bench(options: argparse.Namespace) -> int:
             sizes=sizes,
             threads=options.threads,
             provider=options.provider,
+            function=options.function,
             rounds=options.rounds,
             min_runs=options.min_runs,
             min_seconds=options.min_seconds,

@@ -10,15 +10,11 @@ import pytest
 pytest.importorskip("coremltools")
 
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
-from lama_edge.runtimes.parity import raw_outputs
 from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
-from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size, SizePolicy
 
 GREY, RGB = 10, 20
-FAMILIES = {"fourier": Size(72, 88), "regular": Size(64, 64), "dilated": Size(72, 104)}
-# Half of it is the rounding to whole levels.
-MOST_LEVELS = 1
+SIZE = Size(64, 88)
 
 
 def _case(size: Size) -> ParityCase:
@@ -26,29 +22,10 @@ def _case(size: Size) -> ParityCase:
     return case
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_pictures_come_back_within_a_level(packaged: Any, family: str, precision: str) -> None:
-    package = packaged(family, FAMILIES[family], "image", precision)
-    case = _case(FAMILIES[family])
-    with (
-        CoremlEmulatedRunner(package.path) as runner,
-        TorchRunner(package.checkpoint, composite=False) as reference,
-    ):
-        mask = case.hole[np.newaxis, :, :, np.newaxis].astype(np.uint8)
-        output = runner.run(case.image[np.newaxis], mask)[0]
-        (wanted,) = raw_outputs(reference, [case])
-    assert output.dtype == np.uint8
-    known = ~case.hole
-    np.testing.assert_array_equal(output[known], case.image[known])
-    fill = np.abs(output.astype(float) - wanted)[case.hole]
-    assert fill.max() <= MOST_LEVELS
-
-
 def test_the_faintest_mask_is_a_hole(packaged: Any) -> None:
     """The mask is binarised in the graph: 1 of 255 and 255 are the same."""
-    package = packaged("fourier", FAMILIES["fourier"], "image", "fp32")
-    case = _case(FAMILIES["fourier"])
+    package = packaged("fourier", SIZE, "image", "fp32")
+    case = _case(SIZE)
     with CoremlEmulatedRunner(package.path) as runner:
         mask = case.hole[np.newaxis, :, :, np.newaxis].astype(np.uint8)
         faint, full = (runner.run(case.image[np.newaxis], mask * level) for level in (1, 255))
@@ -60,13 +37,13 @@ def test_inputs_and_output_are_images_that_core_ml_neither_scales_nor_shifts(
     packaged: Any,
 ) -> None:
     """An image output has no scale of its own, so the product with 255 is in the graph."""
-    package = packaged("fourier", FAMILIES["fourier"], "image", "fp32")
+    package = packaged("fourier", SIZE, "image", "fp32")
     description = package.spec.description
     spaces = {
         feature.name: (feature.type.imageType.colorSpace, feature.type.imageType.height)
         for feature in (*description.input, *description.output)
     }
-    assert spaces == {"image": (RGB, 72), "mask": (GREY, 72), "inpainted": (RGB, 72)}
+    assert spaces == {"image": (RGB, 64), "mask": (GREY, 64), "inpainted": (RGB, 64)}
     names = {operation.outputs[0].name: operation.type for operation in package.operations()}
     assert names["output_levels"] == "mul"
     assert names["output_rounded"] == "round"
@@ -77,7 +54,7 @@ def test_inputs_and_output_are_images_that_core_ml_neither_scales_nor_shifts(
 def test_two_conversions_after_each_other_have_the_same_outputs(packaged: Any) -> None:
     """coremltools changes the types it is given; each conversion gets fresh ones."""
     kinds = []
-    for size in (FAMILIES["fourier"], Size(64, 64)):
+    for size in (SIZE, Size(64, 64)):
         for form in ("image", "float", "image", "float"):
             description = packaged("fourier", size, form, "fp32").spec.description
             kinds.append([one.type.WhichOneof("Type") for one in description.output])
