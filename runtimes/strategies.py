@@ -162,6 +162,10 @@ def plan(
     """
     policy = manifest.size
     side = DEFAULT_MAX_SIDE if max_side is None else max_side
+    # Engines of a range of sizes and dynamic packages have a largest side.
+    largest = manifest.format.get("max_side")
+    if isinstance(largest, int):
+        side = min(side, largest)
     if not hole.any():
         return Plan(Choice("none", "the mask has no hole", side, whole=True), (), Working(policy))
     cropped = hole_windows(hole, Working(policy, side))

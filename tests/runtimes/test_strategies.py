@@ -12,7 +12,8 @@ from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.models.training.photographs import photograph
 from lama_edge.models.training.samples import holdout
 from lama_edge.runtimes.inpainter import Inpainter
-from lama_edge.runtimes.strategies import Situation, Strategy, check_options, choose
+from lama_edge.runtimes.strategies import Situation, Strategy, check_options, choose, plan
+from lama_edge.runtimes.vectors.model import stand_in_manifest
 from lama_edge.spec import Size, SizePolicy
 
 GIB = 2**30
@@ -42,6 +43,14 @@ FIXED = replace(PHOTOGRAPH, policy=SizePolicy(Size(512, 512), 8, 16))
 # 0.73 on the gradient, 1.24 to 1.62 on textures, whose fine detail a soft fill cannot meet.
 MAX_SMOOTH_RATIO = 1.0
 MAX_STEP_RATIOS = {"crop": 1.15, "shrunk crop": 1.7, "resize": 1.75}
+
+
+@pytest.mark.parametrize(("asked", "given"), [(None, 128), (64, 64), (256, 128)])
+def test_a_models_largest_side_bounds_its_windows(asked: int | None, given: int) -> None:
+    manifest = replace(stand_in_manifest(DYNAMIC), format={"name": "stand-in", "max_side": 128})
+    hole = np.ones((300, 400), dtype=bool)
+    made = plan("crop", hole, manifest, max_side=asked, free_bytes=None, can_tile=lambda: False)
+    assert made.working.max_side == given
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,9 @@ public func plan(
 ) throws -> Plan {
     try checkOptions(strategy, maxSide: maxSide)
     let policy = manifest.size
-    let side = maxSide ?? defaultMaxSide
+    var side = maxSide ?? defaultMaxSide
+    // Packages of any size have a largest side.
+    if case .int(let largest) = manifest.format["max_side"] { side = min(side, largest) }
     if hole.isEmpty {
         let none = Choice("none", "the mask has no hole", maxSide: side, whole: true)
         return Plan(choice: none, windows: [], working: Working(policy: policy))

@@ -160,12 +160,13 @@ final class ArithmeticModel: WindowModel {
 
 /// The manifest of a model that is nowhere exported.
 func standInManifest(
-    _ policy: SizePolicy, form: IOForm = .uint8, composite: Bool = true, ngf: Int = 64
+    _ policy: SizePolicy, form: IOForm = .uint8, composite: Bool = true, ngf: Int = 64,
+    format: String = #"{"name": "stand-in"}"#
 ) throws -> Manifest {
     let fixed = policy.fixed.map { "[\($0.height), \($0.width)]" } ?? "null"
     return try Manifest(
         json: """
-            {"schema_version": 1, "format": {"name": "stand-in"},
+            {"schema_version": 1, "format": \(format),
              "io": {"form": "\(form.rawValue)", "composite": \(composite)},
              "size": {"fixed": \(fixed), "multiple": \(policy.multiple),
                       "min_size": \(policy.minSize)},

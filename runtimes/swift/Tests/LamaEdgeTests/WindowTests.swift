@@ -108,6 +108,17 @@ final class WindowTests: XCTestCase {
         }
     }
 
+    func testAModelsLargestSideBoundsItsWindows() throws {
+        let hole = try Hole(height: 300, width: 400, flags: Array(repeating: true, count: 120_000))
+        let dynamic = SizePolicy(fixed: nil, multiple: 8, minSize: 16)
+        let manifest = try standInManifest(
+            dynamic, format: #"{"name": "stand-in", "max_side": 128}"#)
+        for asked in [nil, 64, 256] {
+            let made = try plan(.crop, hole: hole, manifest: manifest, maxSide: asked)
+            XCTAssertEqual(made.working.maxSide, min(asked ?? 128, 128))
+        }
+    }
+
     func testTheIntegerRootIsExactBesideSquares() {
         for root in [1, 2, 3, 1000, 94_906_266, 3_037_000_498] {
             XCTAssertEqual(integerRoot(root * root), root)
