@@ -16,7 +16,7 @@ import lama_edge
 from lama_edge.benchmarks.documents import BENCH, SCHEMA_VERSION, check_document
 from lama_edge.benchmarks.environment import anonymous
 from lama_edge.benchmarks.measure_task import measured_picture, size_policy
-from lama_edge.benchmarks.model_files import located, model_sha256, model_size_bytes
+from lama_edge.benchmarks.model_files import located, model_sha256, model_size_bytes, titled
 from lama_edge.benchmarks.reports.pictures import Picture
 from lama_edge.benchmarks.statistics import summarise, warnings_about
 from lama_edge.benchmarks.stopwatch import Policy
@@ -39,6 +39,8 @@ class Bench:
             its own size whatever this says.
         threads: processor threads; None is one for each physical core that may be used.
         provider: the runtime's provider, see `open_runner`.
+        providers: one for each model, where they differ; empty is `provider` for all.
+        function: which function of packages of several sizes; None is the default one.
         rounds: how often each model is measured, every time in a fresh process.
         min_runs: samples a round, at least.
         min_seconds: length of the sampling a round, at least, in seconds.
@@ -53,6 +55,8 @@ class Bench:
     sizes: tuple[Size, ...] = ()
     threads: int | None = None
     provider: str = "auto"
+    providers: tuple[str, ...] = ()
+    function: str | None = None
     rounds: int = 3
     min_runs: int = 10
     min_seconds: float = 3.0
@@ -64,6 +68,11 @@ class Bench:
     def __post_init__(self) -> None:
         if not self.models:
             raise UsageError("there is no model to measure; give at least one")
+        if self.providers and len(self.providers) != len(self.models):
+            raise UsageError(
+                f"there are {len(self.providers)} providers for {len(self.models)} models; give "
+                "one for each"
+            )
         if self.rounds < 1:
             raise UsageError(f"rounds is {self.rounds}; give 1 or more")
         if self.threads is not None and self.threads < 1:
@@ -133,10 +142,11 @@ def run_bench(job: Bench, progress: Progress = lambda stage: None) -> BenchResul
     # Every path is looked up before the first model is opened: a slip of the pen should not cost
     # the time of the models before it.
     paths = [located(model) for model in job.models]
+    providers = job.providers or (job.provider,) * len(paths)
     rows = [
         row
-        for path, name in zip(paths, _names(paths), strict=True)
-        for row in _describe(job, target, threads, path, name, progress)
+        for path, provider, name in zip(paths, providers, _names(paths, providers), strict=True)
+        for row in _describe(job, target, threads, path, name, provider, progress)
     ]
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
         outputs = [Path(folder, f"{index}.npy") for index in range(len(rows))]
@@ -152,20 +162,26 @@ def run_bench(job: Bench, progress: Progress = lambda stage: None) -> BenchResul
     return BenchResult(document, pictures)
 
 
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Return base names, numbered where several models have the same one."""
-    names: list[str] = []
-    for path in paths:
+def _names(paths: Sequence[Path], providers: Sequence[str]) -> list[str]:
+    """Return base names, numbered where several models have the same one and provider."""
+    names: list[tuple[str, str]] = []
+    for path, provider in zip(paths, providers, strict=True):
         base = path.resolve().name
         name, number = base, 2
-        while name in names:
+        while (name, provider) in names:
             name, number = f"{base} ({number})", number + 1
-        names.append(name)
-    return names
+        names.append((name, provider))
+    return [name for name, _ in names]
 
 
 def _describe(
-    job: Bench, target: Target, threads: int, path: Path, name: str, progress: Progress
+    job: Bench,
+    target: Target,
+    threads: int,
+    path: Path,
+    name: str,
+    provider: str,
+    progress: Progress,
 ) -> list[_Row]:
     """Open a model once and return a row for each size that it will be measured at."""
     progress(f"opening {name}")
@@ -174,7 +190,7 @@ def _describe(
     except OSError as error:
         raise ModelError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
     known = {
-        "name": name,
+        "name": titled(name, job.function),
         "format": path.suffix.lower().lstrip(".") or "folder",
         "sha256": hashed,
         "size_bytes": size_bytes,
@@ -184,7 +200,8 @@ def _describe(
     )
     payload = {
         "model": str(path),
-        "provider": job.provider,
+        "provider": provider,
+        "function": job.function,
         "threads": threads,
         "timeout_s": job.timeout_s,
     }
@@ -193,7 +210,7 @@ def _describe(
     except MissingBackendError:
         raise
     except LamaEdgeError as error:
-        return [_Row(path, {**unknown, **known}, job.provider, error=_spelled(error, path))]
+        return [_Row(path, {**unknown, **known}, provider, error=_spelled(error, path))]
     model = {**known, **described["facts"]}
     return [
         _Row(path, model, described["provider"], described["runtime"], size, described["quality"])
@@ -236,6 +253,7 @@ def _measure(job: Bench, target: Target, threads: int, row: _Row, output: Path |
     payload = {
         "model": str(row.path),
         "provider": row.provider,
+        "function": job.function,
         "threads": threads,
         "runtime": row.runtime,
         "size": [size.height, size.width],

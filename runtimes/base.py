@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import ModelError
+from lama_edge.errors import ModelError, UsageError
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import CHECKPOINT_SUFFIXES, is_zoo_name
 from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
@@ -88,14 +88,21 @@ class _Entry:
     module: str
     opener: str
     describe: str
+    has_functions: bool = False
 
 
 _COREML_EMULATED = _Entry(
-    "lama_edge.runtimes.coreml_emulated_runner", "CoremlEmulatedRunner", "Core ML, emulated"
+    "lama_edge.runtimes.coreml_emulated_runner",
+    "CoremlEmulatedRunner",
+    "Core ML, emulated",
+    has_functions=True,
 )
 _EXPORTED = {
     ".onnx": _Entry("lama_edge.runtimes.onnxruntime_runner", "OnnxRuntimeRunner", "ONNX Runtime"),
-    ".mlpackage": _COREML_EMULATED,
+    ".mlpackage": _Entry(
+        "lama_edge.runtimes.coreml_runner", "open_package", "Core ML", has_functions=True
+    ),
+    ".engine": _Entry("lama_edge.runtimes.tensorrt_runner", "TensorrtRunner", "TensorRT"),
 }
 _BY_SUFFIX = {
     **_EXPORTED,
@@ -111,7 +118,13 @@ _EMULATED = {
 EXPORTED_SUFFIXES = frozenset(_EXPORTED)
 
 
-def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None = None) -> Runner:
+def open_runner(
+    path: str | Path,
+    *,
+    provider: str = "auto",
+    threads: int | None = None,
+    function: str | None = None,
+) -> Runner:
     """Open a model with the runtime that its file name calls for.
 
     Args:
@@ -123,12 +136,16 @@ def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None
             rounds every operator's result to the file's element type.
         threads: processor threads that work on one operation; None leaves it to the runtime.
             For torch it holds for the whole process.
+        function: which function of a Core ML package that holds several sizes, such as
+            ``size_512x768``; None is the default one.
 
     Returns:
         A runner, to be used as a context manager.
 
     Raises:
-        ModelError: when the path does not exist, no runtime opens it, or opening fails.
+        ModelError: when the path does not exist, no runtime opens it, it has no such function, or
+            opening fails.
+        UsageError: for a function of a format that has none.
         MissingBackendError: when the runtime or the provider is not installed here.
     """
     path = Path(path)
@@ -149,8 +166,14 @@ def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None
         if entry is None:
             known = " and ".join(_EMULATED)
             raise ModelError(f"the emulator opens {known} models only, not {str(path)!r}")
+    chosen = {} if function is None else {"function": function}
+    if chosen and not entry.has_functions:
+        raise UsageError(
+            f"only Core ML packages have functions to choose from, and {str(path)!r} is none: "
+            f"leave {function!r} out"
+        )
     opener = getattr(importlib.import_module(entry.module), entry.opener)
-    runner: Runner = opener(path, provider=provider, threads=threads)
+    runner: Runner = opener(path, provider=provider, threads=threads, **chosen)
     return runner
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import MissingBackendError, ModelError, needs_extra, one_line
+from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, needs_extra, one_line
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
-from lama_edge.runtimes.onnxruntime_session import (
+from lama_edge.runtimes.onnxruntime_providers import (
     PROVIDERS,
-    open_session,
+    available_providers,
     providers_for,
-    run_session,
 )
+from lama_edge.runtimes.onnxruntime_session import open_session, run_session
 
 with needs_extra("onnx"):
     import onnxruntime as ort
@@ -43,7 +43,11 @@ class OnnxRuntimeRunner(Runner):
         """
         wanted = _choose_provider(provider)
         try:
-            session = open_session(str(path), provider_names=providers_for(wanted), threads=threads)
+            session = open_session(
+                str(path), provider_names=providers_for(wanted, path), threads=threads
+            )
+        except LamaEdgeError:
+            raise
         except Exception as error:
             # ONNX Runtime's exceptions share no base class of their own.
             raise ModelError(
@@ -92,12 +96,6 @@ class OnnxRuntimeRunner(Runner):
     def close(self) -> None:
         """See `Runner.close`."""
         self._session = None
-
-
-def available_providers() -> list[str]:
-    """Return the short names of the providers in this build of ONNX Runtime."""
-    there = set(ort.get_available_providers())
-    return [short for short, name in PROVIDERS.items() if name in there]
 
 
 def _choose_provider(provider: str) -> str:

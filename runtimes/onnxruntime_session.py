@@ -8,32 +8,17 @@ from typing import Any
 from lama_edge.errors import needs_extra
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.memory import trim_heap
+from lama_edge.runtimes.onnxruntime_providers import Provider
 
 with needs_extra("onnx"):
     import onnxruntime as ort
 
-# Short name -> ONNX Runtime's own.
-PROVIDERS = {
-    "cuda": "CUDAExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "xnnpack": "XnnpackExecutionProvider",
-    "qnn": "QNNExecutionProvider",
-    "dml": "DmlExecutionProvider",
-}
 # What goes wrong is raised as well; the log would say it a second time.
 _ONLY_FATAL = 4
 
 
-def providers_for(provider: str) -> list[str]:
-    """Return ONNX Runtime's names of a provider, by its short name, and of the CPU's behind it."""
-    return list(dict.fromkeys([PROVIDERS[provider], PROVIDERS["cpu"]]))
-
-
 def open_session(
-    model: str | bytes, *, provider_names: Sequence[str], threads: int | None
+    model: str | bytes, *, provider_names: Sequence[str | Provider], threads: int | None
 ) -> ort.InferenceSession:
     """Create a session.
 
@@ -62,7 +47,8 @@ def open_session(
 
     Args:
         model: the file's path, or the file itself.
-        provider_names: ONNX Runtime's own names of execution providers, the preferred one first.
+        provider_names: ONNX Runtime's own names of execution providers, the preferred one first,
+            or what `providers_for` gives: names with options.
         threads: threads that work on one operation; None is one for each physical core.
 
     Raises:

@@ -16,7 +16,8 @@ from lama_edge.errors import ModelError, UsageError, needs_extra, one_line
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.onnx_parts import OnnxParts
-from lama_edge.runtimes.onnxruntime_session import open_session, providers_for, run_session
+from lama_edge.runtimes.onnxruntime_providers import providers_for
+from lama_edge.runtimes.onnxruntime_session import open_session, run_session
 from lama_edge.runtimes.tiles_stages import Part, run_stages
 from lama_edge.stages import STAGES_KEY, Stage, StagePlan
 

@@ -15,6 +15,8 @@ with needs_extra("export"):
 
     from lama_edge.models.generators import build_generator
 
+_WAYS = ("compile", "tf32")
+
 
 class TorchRunner(Runner):
     """A generator in torch, in the float form, with torch's own FFT; see `Runner`."""
@@ -31,7 +33,9 @@ class TorchRunner(Runner):
 
         Args:
             source: a checkpoint's path, or a checkpoint already loaded.
-            provider: ``cpu`` or ``cuda``; ``auto`` is cpu, the reference.
+            provider: ``cpu`` or ``cuda``; ``auto`` is cpu, the reference. ``+compile`` after it
+                runs the generator through `torch.compile`, and ``+tf32`` lets a GPU multiply
+                float32 with 10 bits of mantissa; both may be given: ``cuda+compile+tf32``.
             threads: threads that work on one operation, in this whole process from here on;
                 None leaves torch's setting.
             composite: whether known pixels come back unchanged; otherwise the raw fill.
@@ -40,7 +44,9 @@ class TorchRunner(Runner):
             CheckpointError: when the checkpoint cannot be used.
             MissingBackendError: when the provider is not available.
         """
-        self.provider = _choose_device(provider)
+        device, *ways = provider.split("+")
+        self._device = _choose_device(device)
+        self.provider = "+".join([self._device, *_checked_ways(ways, self._device)])
         if threads is not None:
             torch.set_num_threads(threads)
         checkpoint = source if isinstance(source, Checkpoint) else load_checkpoint(source)
@@ -58,7 +64,12 @@ class TorchRunner(Runner):
             ),
             tools={"torch": torch.__version__},
         )
-        self._generator: torch.nn.Module | None = generator.to(self.provider)
+        if self._device == "cuda":
+            _allow_tf32("tf32" in ways)
+        generator = generator.to(self._device)
+        if "compile" in ways:
+            generator.compile()
+        self._generator: torch.nn.Module | None = generator
 
     @torch.inference_mode()
     def run(self, image: Array, mask: Array) -> Array:
@@ -66,8 +77,8 @@ class TorchRunner(Runner):
         if self._generator is None:
             raise ModelError("the model is closed")
         check_inputs(self.manifest.io, self.manifest.size, image, mask)
-        pixels = torch.from_numpy(image).to(self.provider)
-        hole = torch.from_numpy(mask).to(self.provider) > 0
+        pixels = torch.from_numpy(image).to(self._device)
+        hole = torch.from_numpy(mask).to(self._device) > 0
         known = pixels.masked_fill(hole, 0)
         predicted = self._generator(torch.cat([known, hole.float()], dim=1))
         if self.manifest.io.composite:
@@ -90,3 +101,22 @@ def _choose_device(provider: str) -> str:
             f"available: {', '.join(available)}"
         )
     return provider
+
+
+def _checked_ways(ways: list[str], device: str) -> list[str]:
+    for way in ways:
+        if way not in _WAYS or (way == "tf32" and device != "cuda"):
+            raise MissingBackendError(
+                f"torch on {device} has no way {way!r} to run; after the provider, give "
+                f"{' or '.join(f'+{one}' for one in _WAYS)} (+tf32 for cuda alone)"
+            )
+    return sorted(set(ways))
+
+
+def _allow_tf32(allowed: bool) -> None:
+    """Say, for this process, whether a GPU may compute float32 in TF32; torch's cuDNN does.
+
+    See https://docs.pytorch.org/docs/stable/notes/cuda.html (TensorFloat-32).
+    """
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed

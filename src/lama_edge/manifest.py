@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lama_edge.engines import EngineBuild
 from lama_edge.errors import LamaEdgeError, ModelError, reason, shown
 from lama_edge.spec import IO_FORMS, IoSpec, Size, SizePolicy, io_spec, tensor_spec_to_dict
 
@@ -87,6 +88,7 @@ class Manifest:
         parity: figures measured at export; None when that was skipped.
         numerics: how a precision other than fp32 was made: calibration, exponents, layers left in
             higher precision; plain values by name, None for fp32.
+        engine: how a TensorRT engine was built; None for other formats.
     """
 
     format: Mapping[str, str | int]
@@ -98,6 +100,7 @@ class Manifest:
     tools: Mapping[str, str]
     parity: ParityFigures | None = None
     numerics: Mapping[str, str | int | float] | None = None
+    engine: EngineBuild | None = None
 
     def with_parity(self, parity: ParityFigures) -> Manifest:
         """Return a copy that carries the figures."""
@@ -106,6 +109,7 @@ class Manifest:
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain data, ready for JSON."""
         fixed = self.size.fixed
+        engine = {} if self.engine is None else {"engine": self.engine.to_dict()}
         return {
             "schema_version": SCHEMA_VERSION,
             "format": dict(self.format),
@@ -131,6 +135,7 @@ class Manifest:
             "tools": dict(self.tools),
             "parity": None if self.parity is None else _parity_to_dict(self.parity),
             "numerics": None if self.numerics is None else dict(self.numerics),
+            **engine,
         }
 
     def to_json(self) -> str:
@@ -205,6 +210,7 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
         tools={str(name): str(version) for name, version in data["tools"].items()},
         parity=None if data["parity"] is None else _parity_from_dict(data["parity"]),
         numerics=None if data.get("numerics") is None else _plain_values(data["numerics"]),
+        engine=None if data.get("engine") is None else EngineBuild.from_dict(data["engine"]),
     )
 
 

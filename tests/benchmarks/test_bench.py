@@ -213,7 +213,8 @@ def test_a_process_that_takes_too_long_is_a_row(folder: Path) -> None:
 def test_models_of_one_name_stay_apart(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "fixed.onnx"
     shutil.copy(folder / "fixed.onnx", other)
-    names = module._names([folder / "fixed.onnx", other, tmp_path / "." / "fixed.onnx"])
+    paths = [folder / "fixed.onnx", other, tmp_path / "." / "fixed.onnx"]
+    names = module._names(paths, ["auto"] * len(paths))
     assert names == ["fixed.onnx", "fixed.onnx (2)", "fixed.onnx (3)"]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.cli.export_coreml import add_export_coreml
+from lama_edge.cli.export_tensorrt import add_export_tensorrt
 from lama_edge.cli.rendering import print_export, stages
 from lama_edge.errors import UsageError
 from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS, Size, parse_size
@@ -75,6 +76,7 @@ def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     onnx.set_defaults(command=_export_onnx)
     add_export_coreml(formats, common)
+    add_export_tensorrt(formats, common)
 
 
 def _export_onnx(options: argparse.Namespace) -> None:

@@ -1,0 +1,1 @@
+"""From ONNX files to TensorRT engines, with TensorRT or TensorRT for RTX."""

@@ -1,0 +1,166 @@
+"""What is chosen for an engine, without TensorRT: precisions, sizes, the builder's options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from lama_edge.engines import FlavorChoice, HardwareCompatibility, Library, ProfileSizes
+from lama_edge.errors import UsageError
+from lama_edge.spec import Size, SizePolicy, parse_size
+
+EnginePrecision = Literal["fp32", "fp16", "int8"]
+ENGINE_PRECISIONS: tuple[EnginePrecision, ...] = get_args(EnginePrecision)
+DEFAULT_PRECISION: EnginePrecision = "fp16"
+# What manifests call fp32 graphs whose products may be computed in TF32.
+TF32 = "tf32"
+DEFAULT_PROFILE = ProfileSizes(Size(512, 512), Size(512, 512), Size(512, 512))
+# The builder's own default: each level above it takes longer and rarely gives a faster engine.
+DEFAULT_OPTIMISATION_LEVEL = 3
+OPTIMISATION_LEVELS = range(6)
+CURRENT_GPU = "current"
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """What is chosen for the builder.
+
+    Attributes:
+        flavor: the library.
+        compute_capabilities: the GPUs to build for, such as ``8.6``, or ``current`` for the one
+            in this machine; empty is the library's own choice. TensorRT knows only ``current``.
+        optimisation_level: how long to search for fast kernels, 0 to 5.
+        workspace_mib: limit of scratch memory on the GPU, in MiB; None is the GPU's memory.
+        tf32: whether float32 products may be computed in TF32, with 10 bits of mantissa. The
+            float layers of int8 engines always may.
+        version_compatible: whether later versions of TensorRT shall run the engine.
+        hardware_compatibility: which other GPUs shall.
+        timing_cache: the file that keeps what the builder timed; None is one in lama-edge's
+            folder for caches. TensorRT for RTX times nothing and keeps none.
+    """
+
+    flavor: FlavorChoice = "auto"
+    compute_capabilities: tuple[str, ...] = ()
+    optimisation_level: int = DEFAULT_OPTIMISATION_LEVEL
+    workspace_mib: int | None = None
+    tf32: bool = False
+    version_compatible: bool = False
+    hardware_compatibility: HardwareCompatibility = "none"
+    timing_cache: Path | None = None
+
+    @property
+    def workspace_bytes(self) -> int | None:
+        """The limit of scratch memory in bytes; None is the GPU's memory."""
+        return None if self.workspace_mib is None else self.workspace_mib * _MIB
+
+
+def check_options(options: BuildOptions, library: Library) -> None:
+    """Refuse what the library cannot do, before any long work is done.
+
+    Raises:
+        UsageError: naming the option.
+    """
+    if options.optimisation_level not in OPTIMISATION_LEVELS:
+        raise UsageError(
+            f"--optimisation-level {options.optimisation_level} is none: give "
+            f"{OPTIMISATION_LEVELS.start} to {OPTIMISATION_LEVELS.stop - 1}"
+        )
+    if options.workspace_mib is not None and options.workspace_mib <= 0:
+        raise UsageError(f"--workspace {options.workspace_mib} is none: give MiB above 0")
+    chosen = options.compute_capabilities
+    if len(set(chosen)) != len(chosen) or (CURRENT_GPU in chosen and len(chosen) > 1):
+        raise UsageError("give every --compute-capability once, and current alone")
+    if library.flavor == "tensorrt":
+        if any(one != CURRENT_GPU for one in chosen):
+            raise UsageError(
+                f"--compute-capability {chosen[0]} is of use with --flavor rtx only: TensorRT "
+                "builds for the GPU that it runs on"
+            )
+        return
+    if options.version_compatible:
+        raise UsageError("--version-compatible is of use with --flavor tensorrt only")
+    if options.hardware_compatibility != "none":
+        raise UsageError(
+            "--hardware-compatibility is of use with --flavor tensorrt only: TensorRT for RTX "
+            "has --compute-capability"
+        )
+    if options.timing_cache is not None:
+        raise UsageError("--timing-cache is of use with --flavor tensorrt only: RTX times nothing")
+
+
+def parse_profile(token: str) -> ProfileSizes:
+    """Read a ``--size`` token: ``512``, ``512x768`` (height x width) or ``MIN:OPT:MAX`` of these.
+
+    Raises:
+        UsageError: when it is none of these, a side is out of range, or the sizes do not rise.
+    """
+    parts = [parse_size(part) for part in re.split(":", token)]
+    sizes = [size for size in parts if size is not None]
+    if len(sizes) != len(parts):
+        raise UsageError(
+            "an engine is built for a range of sizes, not for any: give --size MIN:OPT:MAX, such "
+            "as 256:512:1024"
+        )
+    if len(sizes) not in (1, 3):
+        raise UsageError(
+            f"--size {token!r} is no range: give three sizes, MIN:OPT:MAX, such as 256:512:1024"
+        )
+    minimum, optimum, maximum = sizes[0], sizes[len(sizes) // 2], sizes[-1]
+    rising = (
+        minimum.height <= optimum.height <= maximum.height
+        and minimum.width <= optimum.width <= maximum.width
+    )
+    if not rising:
+        raise UsageError(f"--size {token!r} does not rise from MIN over OPT to MAX on each side")
+    return ProfileSizes(minimum, optimum, maximum)
+
+
+def check_profiles(profiles: Sequence[ProfileSizes], size: SizePolicy) -> None:
+    """Refuse sizes that a model does not take.
+
+    Args:
+        profiles: of the engine to build.
+        size: what the model takes.
+
+    Raises:
+        UsageError: naming the size and what is possible.
+    """
+    if len(set(profiles)) != len(profiles) or not profiles:
+        raise UsageError("give every --size once")
+    for profile in profiles:
+        for one in (profile.minimum, profile.optimum, profile.maximum):
+            problem = size.problem_with(one.height, one.width)
+            if problem is not None:
+                raise UsageError(f"--size {profile}: {one} cannot be built for: {problem}")
+
+
+def engine_size(profiles: Sequence[ProfileSizes], size: SizePolicy) -> SizePolicy:
+    """Return the sizes that an engine's manifest promises, those of its first profile.
+
+    Every picture whose sides keep to it, and to `max_side`, is within the profile; one that is
+    not square takes others too, and of one that takes no square the optimum alone is promised.
+
+    Args:
+        profiles: of the engine.
+        size: what the model takes that it is built from.
+    """
+    first = profiles[0]
+    if max_side(profiles) is None:
+        return SizePolicy(first.optimum, size.multiple, size.min_size)
+    return SizePolicy(None, size.multiple, _least_side(first))
+
+
+def max_side(profiles: Sequence[ProfileSizes]) -> int | None:
+    """Return the largest side that the manifest promises; None when it promises one size."""
+    first = profiles[0]
+    largest = min(first.maximum.height, first.maximum.width)
+    return None if first.fixed is not None or largest < _least_side(first) else largest
+
+
+def _least_side(profile: ProfileSizes) -> int:
+    return max(profile.minimum.height, profile.minimum.width)

@@ -1,0 +1,81 @@
+"""The builder's timing cache: what it measured of kernels, kept so that later builds are short."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lama_edge.engines import Library
+from lama_edge.errors import UsageError
+from lama_edge.files import atomic_output
+from lama_edge.models.zoo import cache_folder
+
+_log = logging.getLogger(__name__)
+
+
+def load_timing_cache(
+    library: Library, config: Any, gpus: Sequence[str], path: Path | None
+) -> Path | None:
+    """Give a builder's configuration what earlier builds measured.
+
+    A cache belongs to one version of the library and one GPU: another's is not used.
+
+    Args:
+        library: the library.
+        config: its `IBuilderConfig`.
+        gpus: compute capabilities to build for.
+        path: the cache's file, which need not exist; None is one in lama-edge's folder for caches.
+
+    Returns:
+        The file to keep the cache in after the build; None for TensorRT for RTX, which times
+        kernels where the engine runs.
+    """
+    if library.flavor == "rtx":
+        return None
+    if path is None:
+        try:
+            folder = cache_folder() / "timing"
+        except UsageError:
+            return None
+        path = folder / f"tensorrt-{library.version}-sm{'-'.join(gpus)}.cache"
+    attach(config, path)
+    return path
+
+
+def attach(config: Any, path: Path) -> bool:
+    """Let a configuration use a cache file, or an empty cache where that is missing or foreign.
+
+    Returns:
+        Whether the file is used.
+    """
+    try:
+        known = path.read_bytes()
+    except OSError:
+        known = b""
+    if known:
+        cache = config.create_timing_cache(known)
+        if cache is not None and config.set_timing_cache(cache, False):
+            return True
+        _log.warning("the timing cache %s is another GPU's or version's: starting afresh", path)
+    config.set_timing_cache(config.create_timing_cache(b""), False)
+    return False
+
+
+def save_timing_cache(config: Any, path: Path | None) -> None:
+    """Keep what a build measured, for the next one; a folder that cannot be written is no error.
+
+    Args:
+        config: the configuration that was built with.
+        path: from `load_timing_cache`.
+    """
+    cache = None if path is None else config.get_timing_cache()
+    if path is None or cache is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_output(path) as temporary:
+            temporary.write_bytes(cache.serialize())
+    except (OSError, UsageError) as error:
+        _log.warning("the timing cache cannot be kept: %s", error)

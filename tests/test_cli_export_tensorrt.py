@@ -1,0 +1,122 @@
+"""`lama-edge export tensorrt` and `inspect --tensorrt`: from flags to what is printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorrt_rtx")
+
+from lama_edge.cli import main
+from lama_edge.engines import manifest_path
+from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.spec import Size
+
+RTX = ("--flavor", "rtx", "--compute-capability", "8.6")
+
+
+def test_a_checkpoint_becomes_an_engine_and_a_line_says_what_was_judged(
+    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.engine"
+    words = ["export", "tensorrt", str(golden_folder), "-o", str(path), *RTX]
+    assert main([*words, "--size", "64:72:96", "--precision", "fp32", "--no-parity"]) == 0
+    wrote, parity, built = capsys.readouterr().out.splitlines()
+    assert wrote.startswith(f"wrote {path} (")
+    assert parity == "parity: not checked"
+    assert built.startswith("built with TensorRT for RTX ")
+    assert "for compute capability 8.6, fp32, sizes 64x64:72x72:96x96; judged: nothing" in built
+    assert main([*words, "--size", "64"]) == 2
+    assert "add --force to replace it" in capsys.readouterr().err
+
+
+def test_every_option_reaches_the_engine(
+    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.engine"
+    words = ["export", "tensorrt", str(golden_folder), "-o", str(path), *RTX, "--json"]
+    chosen = ["--size", "64", "--size", "72x96", "--precision", "fp32", "--io", "uint8", "--tf32"]
+    builder = ["--optimisation-level", "1", "--workspace", "512", "--compute-capability", "8.9"]
+    assert main([*words, *chosen, *builder, "--no-composite", "--no-parity"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    manifest, engine = result["manifest"], result["manifest"]["engine"]
+    assert result["path"] == str(path)
+    assert json.loads(manifest_path(path).read_text()) == manifest
+    assert manifest["precision"] == "tf32"
+    assert manifest["io"]["form"] == "uint8"
+    assert manifest["io"]["outputs"][0]["name"] == "predicted"
+    assert engine["tf32"] is True
+    assert engine["optimisation_level"] == 1
+    assert engine["workspace_bytes"] == 512 << 20
+    assert engine["compute_capabilities"] == ["8.6", "8.9"]
+    assert [one["opt"] for one in engine["profiles"]] == [[64, 64], [72, 96]]
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "problem"),
+    [
+        (("--size", "dynamic"), 2, "give --size MIN:OPT:MAX"),
+        (("--size", "96:64:128"), 2, "does not rise"),
+        (("--compute-capability", "8.7"), 2, "it knows 7.5"),
+        (("--timing-cache", "a.cache"), 2, "--timing-cache is of use with --flavor tensorrt only"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_an_exit_code(
+    golden_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    exit_code: int,
+    problem: str,
+) -> None:
+    path = str(tmp_path / "a.engine")
+    command = ["export", "tensorrt", str(golden_folder), "-o", path, "--flavor", "rtx", *words]
+    assert main(command) == exit_code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert problem in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inspect_says_which_nodes_the_parser_takes(
+    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "good.onnx", tmp_path / "bad.onnx"
+    export_onnx(OnnxExport(golden_folder, good, Size(64, 72), check_parity=False))
+    export_onnx(OnnxExport(golden_folder, bad, Size(64, 72), dft="op", check_parity=False))
+    assert main(["inspect", "--tensorrt", str(good), "--flavor", "rtx"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("TensorRT for RTX ")
+    assert line.endswith(" nodes")
+    assert " takes all " in line
+    assert main(["inspect", "--tensorrt", str(bad), "--flavor", "rtx"]) == 0
+    head, titles, first, *_ = capsys.readouterr().out.splitlines()
+    assert " refuses 16 of " in head
+    assert titles.split() == ["node", "operator", "why"]
+    assert first.split()[:2] == ["block00.conv1.spectral.rows", "DFT"]
+    assert main(["inspect", "--tensorrt", str(bad), "--json"]) == 0
+    refused = json.loads(capsys.readouterr().out)["refused"]
+    assert len(refused) == 16
+    assert refused[0]["name"] == "block00.conv1.spectral.rows"
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("a.engine", "--tensorrt"), "is about ONNX files"),
+        (("a.onnx", "--tensorrt", "--ranges"), "ask one at a time"),
+        (("a.onnx", "--flavor", "rtx"), "add --tensorrt"),
+        (("a.onnx", "--tensorrt"), "cannot be read (No such file or directory)"),
+    ],
+)
+def test_what_inspect_cannot_answer_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    problem: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["inspect", *words]) == 2
+    assert problem in capsys.readouterr().err
