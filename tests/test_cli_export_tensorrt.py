@@ -32,6 +32,24 @@ def test_a_checkpoint_becomes_an_engine_and_a_line_says_what_was_judged(
     assert "add --force to replace it" in capsys.readouterr().err
 
 
+def test_an_engine_is_inspected_without_a_gpu(
+    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.engine"
+    words = ["export", "tensorrt", str(golden_folder), "-o", str(path), *RTX]
+    assert main([*words, "--size", "64:72:96", "--precision", "fp32", "--no-parity"]) == 0
+    capsys.readouterr()
+    assert main(["inspect", str(path)]) == 0
+    said = capsys.readouterr().out
+    for fact in ("SM 8.6", "64x64:72x72:96x96", "TensorRT for RTX", "multiples of 8 from 64 to 96"):
+        assert fact in said
+    assert main(["inspect", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(manifest_path(path).read_text())
+    path.write_bytes(path.read_bytes()[:1000])
+    assert main(["inspect", str(path)]) == 2
+    assert "is cut short: it has 1000 of the" in capsys.readouterr().err
+
+
 def test_every_option_reaches_the_engine(
     golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lama_edge.cli.inspect_engine import engine_facts, is_engine
 from lama_edge.cli.inspect_package import (
     add_package_options,
     describe,
@@ -77,17 +78,27 @@ def _inspect(options: argparse.Namespace) -> None:
     if for_tensorrt:
         print_capability(options)
         return
-    from lama_edge.runtimes.base import open_runner
-
-    with open_runner(options.model) as runner:
-        manifest = runner.manifest
+    manifest, more = _read(options.model)
     if options.json:
         print_json(manifest.to_dict())
         return
-    for line in table(list(_facts(manifest))):
+    for line in table([*_facts(manifest), *more]):
         print(printable(line))
     if manifest.format["name"] != "checkpoint":
         print(printable(parity_line(manifest.to_dict()["parity"])))
+
+
+def _read(model: str) -> tuple[Manifest, list[tuple[str, str]]]:
+    """Return a model's manifest, and what there is to say beside it."""
+    if is_engine(model):
+        from lama_edge.runtimes.tensorrt.engine_files import read_engine_file
+
+        file = read_engine_file(Path(model))
+        return file.manifest, list(engine_facts(file))
+    from lama_edge.runtimes.base import open_runner
+
+    with open_runner(model) as runner:
+        return runner.manifest, []
 
 
 def _inspect_package(options: argparse.Namespace) -> None:
