@@ -108,6 +108,7 @@ def _reference_graph(reference: str, manifest: Manifest) -> _Graph:
         size=manifest.size,
         dft="op" if manifest.dft == "op" else "matmul",
         opset=int(manifest.format.get("opset", DEFAULT_OPSET)),
+        kernels="winograd" if manifest.format.get("convolutions") == "winograd" else "float",
     )
     return _Graph(build_onnx(checkpoint.config, checkpoint.tensors, options), manifest)
 

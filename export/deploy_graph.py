@@ -25,7 +25,7 @@ from lama_edge.export.layers import Array, Kernels, Weights
 from lama_edge.export.pix2pixhd import pix2pixhd
 from lama_edge.export.stages import stage_plan
 from lama_edge.models.config import FfcResnetConfig, GeneratorConfig
-from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
+from lama_edge.spec import Convolutions, IoSpec, SizePolicy, TensorSpec
 from lama_edge.stages import STAGES_KEY
 
 with needs_extra("export"):
@@ -54,7 +54,8 @@ class GraphOptions:
         dft_gains: powers of two that the DFT's matrices carry; the rest of the graph has to make
             up for them, see `lama_edge.export.precision`.
         kernels: what the graph is shaped for: ``integer`` where it is going to be quantised for
-            ONNX Runtime's kernels; it computes the same.
+            ONNX Runtime's kernels, ``winograd`` for fewer products in float32; it computes the
+            same.
     """
 
     io: IoSpec
@@ -80,6 +81,11 @@ class GraphOptions:
             problem = any_size.problem_with(fixed.height, fixed.width)
             if problem is not None:
                 raise UsageError(f"--size {fixed} cannot be exported: {problem}")
+
+
+def kernels_of(convolutions: Convolutions) -> Kernels:
+    """Return what a float32 graph is shaped for."""
+    return "winograd" if convolutions == "winograd" else "float"
 
 
 def build_deploy_graph(
@@ -138,7 +144,7 @@ def _dft(
     if fixed is None:
         return dynamic_matmul_dft(b, feature_map, options.dft_gains)
     height, width = fixed.height // config.reduction, fixed.width // config.reduction
-    if options.kernels == "integer":
+    if options.kernels != "float":
         return ChannelsLastDft(b, height, width, config.bottleneck_channels[1] // 2)
     return constant_matmul_dft(b, height, width, options.dft_gains)
 

@@ -28,6 +28,7 @@ class RecordedStage:
     outputs: tuple[ir.Value, ...]
     pointwise: tuple[ir.Value, ...]
     halo: tuple[int, int]
+    align: int
 
 
 class GraphBuilder:
@@ -96,6 +97,7 @@ class GraphBuilder:
         *,
         pointwise: Sequence[ir.Value] = (),
         halo: tuple[int, int] = (0, 0),
+        align: int = 1,
     ) -> None:
         """Record that the graph between some of its values can run piece by piece.
 
@@ -105,9 +107,10 @@ class GraphBuilder:
             outputs: values that it gives.
             pointwise: values that it reads without one.
             halo: (before, after), in cells.
+            align: see `lama_edge.stages.Stage`.
         """
         self.stages.append(
-            RecordedStage(kind, tuple(inputs), tuple(outputs), tuple(pointwise), halo)
+            RecordedStage(kind, tuple(inputs), tuple(outputs), tuple(pointwise), halo, align)
         )
 
     def build(

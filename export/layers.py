@@ -16,9 +16,10 @@ with needs_extra("export"):
     import onnx_ir as ir
 
 Array = NDArray[Any]
-# What the graph is shaped for: kernels on float maps, [N,C,H,W] and blocks of it, or integer
-# kernels with the channels last, which give every sum of convolutions an extra rounding.
-Kernels = Literal["float", "integer"]
+# What the graph is shaped for: convolutions of float maps, [N,C,H,W] and blocks of it; products of
+# float maps with the channels last, 3×3 convolutions in Winograd's form; or integer kernels with
+# the channels last, which give every sum of convolutions an extra rounding.
+Kernels = Literal["float", "winograd", "integer"]
 BATCH_NORM_EPSILON = 1e-5  # torch's default, which every LaMa checkpoint was trained with
 
 

@@ -73,6 +73,7 @@ def _stage(recorded: RecordedStage) -> Stage:
         pointwise=_names(recorded.pointwise),
         whole=_shared_values(recorded) if recorded.kind == "channels" else (),
         halo=recorded.halo,
+        align=recorded.align,
     )
 
 

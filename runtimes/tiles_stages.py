@@ -130,7 +130,7 @@ class _PictureRun:
         whole = {name: self._maps[name] for name in stage.whole}
         height = min(array.shape[2] for array in maps.values())
         row = sum(array.size // height for array in maps.values())
-        for rows in pieces(height, max(1, self._budget // row), stage.halo):
+        for rows in pieces(height, max(1, self._budget // row), stage.halo, stage.align):
             bands = {name: array[:, :, rows.read] for name, array in maps.items()}
             results = part({**whole, **self._contiguous(bands)})
             for name, result in zip(stage.outputs, results, strict=True):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import LamaEdgeError, NotFiniteError, ParityError, UsageError
-from lama_edge.export.deploy_graph import Dft, GraphOptions
+from lama_edge.export.deploy_graph import Dft, GraphOptions, kernels_of
 from lama_edge.export.onnx_format import build_onnx, finish, tool_versions, write_onnx
 from lama_edge.export.precision.build import NEED_RANGES, build_at, check_precision
 from lama_edge.files import atomic_output, check_output
@@ -23,6 +23,7 @@ from lama_edge.runtimes.parity import judge, raw_outputs, require_parity, tolera
 from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import (
+    Convolutions,
     IoForm,
     IoSpec,
     Precision,
@@ -62,6 +63,8 @@ class OnnxExport:
         precision: the number format.
         calibrate: a folder of pictures to measure ranges on; None draws some.
         keep_failed: whether to keep a file that is out of tolerance; its manifest says so.
+        convolutions: ``direct``, or ``winograd``: a quarter of the products in the 3 x 3
+            convolutions of Fourier generators, for four times the weights in memory; fp32 only.
     """
 
     checkpoint: str | Path | None
@@ -76,6 +79,7 @@ class OnnxExport:
     precision: Precision = "fp32"
     calibrate: Path | None = None
     keep_failed: bool = False
+    convolutions: Convolutions = "direct"
 
 
 @dataclass(frozen=True)
@@ -105,11 +109,17 @@ def export_onnx(job: OnnxExport, progress: Progress = lambda stage: None) -> Exp
     checkpoint = load_checkpoint(job.checkpoint)
     config = checkpoint.config
     check_precision(job.precision, config, job.dft)
+    if job.convolutions == "winograd" and not config.has_fourier_units:
+        raise UsageError(
+            f"--convolutions winograd is for generators with Fourier units, and this is a "
+            f"{config.kind}: leave it out"
+        )
     options = GraphOptions(
         io=io_spec(job.io, composite=job.composite),
         size=SizePolicy(job.size, config.size_multiple, config.min_size),
         dft=job.dft,
         opset=job.opset,
+        kernels=kernels_of(job.convolutions),
     )
     progress("ranges")
     ranges = None
@@ -125,7 +135,7 @@ def export_onnx(job: OnnxExport, progress: Progress = lambda stage: None) -> Exp
     model = finish(graph.model)
     del checkpoint
     manifest = Manifest(
-        format={"name": "onnx", "opset": options.opset},
+        format=_format(job),
         io=options.io,
         size=options.size,
         precision=job.precision,
@@ -157,6 +167,18 @@ def _check(job: OnnxExport) -> None:
             f"--calibrate is of no use for {job.precision}: leave it out, or add --precision "
             f"{precisions}"
         )
+    if job.convolutions == "winograd" and job.precision != "fp32":
+        raise UsageError(
+            f"--convolutions winograd is for fp32: the form would cost {job.precision} digits; "
+            "leave one of the two out"
+        )
+
+
+def _format(job: OnnxExport) -> dict[str, str | int]:
+    about: dict[str, str | int] = {"name": "onnx", "opset": job.opset}
+    if job.convolutions != "direct":
+        about["convolutions"] = job.convolutions
+    return about
 
 
 def measured_ranges(

@@ -41,6 +41,9 @@ class Stage:
         outputs: values that the stage gives.
         halo: (before, after), in cells: by how much a piece of the inputs must be larger than
             the piece of the result.
+        align: pieces of the inputs begin and end at multiples of this, in cells, where the graph
+            works in blocks of its own: what is at the same place in a block comes out alike, to
+            the bit.
     """
 
     kind: StageKind
@@ -49,6 +52,7 @@ class Stage:
     pointwise: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
     halo: tuple[int, int] = (0, 0)
+    align: int = 1
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -85,6 +89,7 @@ class StagePlan:
                     "whole": stage.whole,
                     "outputs": stage.outputs,
                     "halo": stage.halo,
+                    "align": stage.align,
                 }
                 for stage in self.stages
             ],
@@ -150,6 +155,7 @@ def _stage_from_dict(data: Mapping[str, Any]) -> Stage:
         pointwise=_names(data["pointwise"]),
         whole=_names(data["whole"]),
         halo=(before, after),
+        align=_integer("align", data.get("align", 1), 1, _MAX_SCALE),
     )
     if not stage.outputs:
         raise ValueError(f"a stage of kind {kind} gives nothing")

@@ -10,7 +10,7 @@ from lama_edge.cli.export_coreml import add_export_coreml
 from lama_edge.cli.export_tensorrt import add_export_tensorrt
 from lama_edge.cli.rendering import print_export, stages
 from lama_edge.errors import UsageError
-from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS, Size, parse_size
+from lama_edge.spec import CONVOLUTIONS, PRECISIONS, TENSOR_IO_FORMS, Size, parse_size
 
 
 def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -59,6 +59,13 @@ def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="measure the ranges for fp16 and int8 on these pictures (default: drawn ones)",
     )
+    onnx.add_argument(
+        "--convolutions",
+        choices=CONVOLUTIONS,
+        default="direct",
+        help="winograd: the 3x3 convolutions of fp32 Fourier generators with a quarter of the "
+        "products, for processors; their weights take four times the memory",
+    )
     onnx.add_argument("--opset", type=int, default=17, metavar="N", help="ONNX opset (default 17)")
     onnx.add_argument(
         "--no-composite", action="store_true", help="return the raw fill, named `predicted`"
@@ -98,6 +105,7 @@ def _export_onnx(options: argparse.Namespace) -> None:
             precision=options.precision,
             calibrate=options.calibrate,
             keep_failed=options.force,
+            convolutions=options.convolutions,
         )
         result = export_onnx(job, progress)
     print_export(result.path, result.size_bytes, result.manifest.to_dict(), as_json=options.json)

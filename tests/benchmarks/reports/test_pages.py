@@ -130,6 +130,18 @@ def test_table_headers_say_what_they_head(html: str) -> None:
     assert len(page.all("caption")) == len(page.all("table"))
 
 
+def test_rows_have_as_many_cells_as_their_table_has_columns(html: str) -> None:
+    for table in re.findall(r"<table.*?</table>", html, re.DOTALL):
+        if "rowspan" in table:
+            continue
+        widths = set()
+        for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL):
+            cells = re.findall(r"<t[hd]\b[^>]*>", row)
+            spans = (re.search(r'colspan="(\d+)"', cell) for cell in cells)
+            widths.add(sum(1 if span is None else int(span[1]) for span in spans))
+        assert len(widths) == 1
+
+
 def test_links_lead_to_places_on_the_page(html: str) -> None:
     page = Page(html)
     names = [a["id"] for _, a in page.tags if "id" in a]

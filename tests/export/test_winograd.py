@@ -1,0 +1,145 @@
+"""Winograd's form: the convolution it stands for, in layers, whole graphs and exports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from lama_edge.cli import main
+from lama_edge.errors import UsageError
+from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph
+from lama_edge.export.graph_builder import GraphBuilder
+from lama_edge.export.onnx_format import finish
+from lama_edge.export.winograd import (
+    TILE,
+    dynamic_tiling,
+    fixed_tiling,
+    results,
+    transformed_convolution,
+    transformed_pixels,
+    transforms,
+)
+from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
+from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.runtimes.base import open_runner
+from lama_edge.spec import Size, SizePolicy, io_spec
+
+RunLayer = Callable[[Callable[[GraphBuilder, ir.Value], ir.Value], np.ndarray], np.ndarray]
+CHANNELS = st.integers(1, 5)
+SIDE = st.integers(2, 13)
+# Sums of 9 to 45 products of order 1; measured at most 1.3e-5.
+LARGEST_DIFFERENCE = 5e-5
+# Of lama-tiny's fill, 0 to 1, from the graph with direct convolutions: measured at most 8.0e-7.
+LARGEST_GRAPH_DIFFERENCE = 5e-6
+
+
+def _normal(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def test_the_transforms_convolve_exactly_but_for_rounding() -> None:
+    rng = np.random.default_rng(5)
+    pixels, kernel = rng.normal(size=(TILE + 2, TILE + 2)), rng.normal(size=(3, 3))
+    matrices = transforms()
+    products = (matrices.pixels @ pixels.ravel()) * (matrices.weights @ kernel.ravel())
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, (3, 3))
+    expected = np.einsum("yxkl,kl->yx", windows, kernel)
+    assert np.abs((matrices.results @ products).reshape(TILE, TILE) - expected).max() < 1e-13
+
+
+@pytest.mark.parametrize("fixed", [True, False])
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(inputs=CHANNELS, outputs=CHANNELS, height=SIDE, width=SIDE)
+def test_a_layer_is_the_sum_of_its_convolutions_with_reflected_edges(
+    run_layer: RunLayer, fixed: bool, inputs: int, outputs: int, height: int, width: int
+) -> None:
+    x, bias = _normal(1, 2, inputs, height, width), _normal(3, outputs)
+    weights = [_normal(seed, outputs, inputs, 3, 3) for seed in (2, 4)]
+
+    def write(b: GraphBuilder, value: ir.Value) -> ir.Value:
+        tiling = fixed_tiling(b, Size(height, width)) if fixed else dynamic_tiling(b, value)
+        tiles = transformed_pixels(b, "of", value, tiling, inputs)
+        first, second = (
+            transformed_convolution(b, f"conv{n}", tiles, weight)
+            for n, weight in enumerate(weights)
+        )
+        return results(b, "sum", b.op("Add", "both", first, second), bias, tiling, outputs)
+
+    padded = functional.pad(torch.from_numpy(x), (1, 1, 1, 1), mode="reflect")
+    both = torch.from_numpy(weights[0] + weights[1])
+    expected = functional.conv2d(padded, both, torch.from_numpy(bias)).numpy()
+    result = run_layer(write, x)
+    assert result.shape == expected.shape
+    assert np.abs(result - expected).max() <= LARGEST_DIFFERENCE
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Checkpoint:
+    return load_checkpoint(None)
+
+
+# Bottlenecks of 2 x 2 pixels, of sides that are and are not multiples of a tile, and oblong ones.
+@pytest.mark.parametrize("size", [Size(16, 16), Size(24, 40), Size(64, 64), Size(136, 200)])
+def test_the_whole_graph_computes_the_same(tiny: Checkpoint, size: Size) -> None:
+    rng = np.random.default_rng(1)
+    feeds = {
+        "image": rng.random((2, 3, size.height, size.width), dtype=np.float32),
+        "mask": (rng.random((2, 1, size.height, size.width)) < 0.3).astype(np.float32),
+    }
+    wanted = _run(tiny, size, feeds, kernels="float")
+    for fixed in (size, None):
+        difference = np.abs(_run(tiny, fixed, feeds, kernels="winograd") - wanted).max()
+        assert difference <= LARGEST_GRAPH_DIFFERENCE
+
+
+def _run(checkpoint: Checkpoint, size: Size | None, feeds: Any, **options: Any) -> np.ndarray:
+    policy = SizePolicy(size, 8, 16)
+    chosen = GraphOptions(io_spec("float", composite=False), policy, **options)
+    model = finish(build_deploy_graph(checkpoint.config, checkpoint.tensors, chosen))
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, feeds)[0])
+
+
+def test_an_export_says_so_runs_in_tiles_and_is_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, plain = tmp_path / "w.onnx", tmp_path / "d.onnx"
+    assert main(["export", "onnx", "-o", str(path), "--convolutions", "winograd", "--json"]) == 0
+    manifest = json.loads(capsys.readouterr().out)["manifest"]
+    assert manifest["format"]["convolutions"] == "winograd"
+    assert manifest["parity"]["max_abs_diff"] <= LARGEST_GRAPH_DIFFERENCE
+    assert main(["export", "onnx", "-o", str(plain), "--no-parity"]) == 0
+    rng = np.random.default_rng(2)
+    image = rng.random((1, 3, 136, 200), dtype=np.float32)
+    mask = np.zeros((1, 1, 136, 200), dtype=np.float32)
+    mask[..., 20:110, :90] = 1
+    with open_runner(path) as whole, whole.tiled(32) as tiled:
+        filled = whole.run(image, mask)
+        assert np.abs(tiled.run(image, mask) - filled).max() <= 1e-5
+    with open_runner(plain) as direct:
+        assert np.abs(direct.run(image, mask) - filled).max() <= LARGEST_GRAPH_DIFFERENCE
+
+
+@pytest.mark.parametrize("precision", ["fp16", "w8", "int8"])
+def test_reduced_precisions_are_refused(tmp_path: Path, precision: Any) -> None:
+    job = OnnxExport(None, tmp_path / "x.onnx", precision=precision, convolutions="winograd")
+    with pytest.raises(UsageError, match="--convolutions winograd is for fp32"):
+        export_onnx(job)
+
+
+def test_generators_without_fourier_units_are_refused(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[1] / "data" / "regular"
+    job = OnnxExport(folder, tmp_path / "x.onnx", convolutions="winograd")
+    with pytest.raises(UsageError, match="this is a pix2pixhd_global"):
+        export_onnx(job)
