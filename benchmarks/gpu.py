@@ -18,6 +18,7 @@ import numpy as np
 
 from lama_edge.benchmarks.bench import DEFAULT_SIZE, Bench, BenchResult, run_bench
 from lama_edge.benchmarks.documents import save_document
+from lama_edge.benchmarks.exit_codes import exit_code_of
 from lama_edge.benchmarks.gpu_entries import (
     ENTRIES,
     Device,
@@ -39,7 +40,6 @@ from lama_edge.spec import Size, parse_size
 Progress = Callable[[str], None]
 # big-lama's shape.
 _BIG_LAMA = FfcResnetConfig(ngf=64, n_blocks=18)
-_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -240,14 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         be measured here; 130 interrupted.
     """
     options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except LamaEdgeError as error:
-        print(f"lama-edge: error: {one_line(error)}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("lama-edge: interrupted", file=sys.stderr)
-        return _INTERRUPTED
+    return exit_code_of(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from lama_edge.export.layers import Array, Kernels, Weights
 from lama_edge.export.pix2pixhd import pix2pixhd
 from lama_edge.export.stages import stage_plan
 from lama_edge.models.config import FfcResnetConfig, GeneratorConfig
-from lama_edge.spec import Convolutions, IoSpec, SizePolicy, TensorSpec
+from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
 from lama_edge.stages import STAGES_KEY
 
 with needs_extra("export"):
@@ -83,8 +83,8 @@ class GraphOptions:
                 raise UsageError(f"--size {fixed} cannot be exported: {problem}")
 
 
-def kernels_of(convolutions: Convolutions) -> Kernels:
-    """Return what a float32 graph is shaped for."""
+def kernels_of(convolutions: str) -> Kernels:
+    """Return what a float32 graph is shaped for, as a user or a manifest spells it."""
     return "winograd" if convolutions == "winograd" else "float"
 
 

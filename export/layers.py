@@ -114,10 +114,17 @@ def pointwise_convolution(
     last = b.op("Transpose", f"{role}_last", x, perm=[0, 2, 3, 1])
     rows = b.op("Reshape", f"{role}_rows", last, b.integers(-1, weight.shape[1]))
     mixed = product(b, f"{role}_product", rows, weight[:, :, 0, 0], bias)
+    return map_of_rows(b, role, mixed, last, len(weight))
+
+
+def map_of_rows(
+    b: GraphBuilder, role: str, rows: ir.Value, last: ir.Value, channels: int
+) -> ir.Value:
+    """Return rows [NHW,C] as a map [N,C,H,W], of the size of a map `last` [N,H,W,…]."""
     shape = b.op("Shape", f"{role}_shape", last)
     size = b.op("Slice", f"{role}_size", shape, b.integers(0), b.integers(3))
-    target = b.op("Concat", f"{role}_target", size, b.integers(weight.shape[0]), axis=0)
-    image = b.op("Reshape", f"{role}_image", mixed, target)
+    target = b.op("Concat", f"{role}_target", size, b.integers(channels), axis=0)
+    image = b.op("Reshape", f"{role}_image", rows, target)
     return b.op("Transpose", role, image, perm=[0, 3, 1, 2])
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from lama_edge.errors import needs_extra
 from lama_edge.export.graph_builder import GraphBuilder
-from lama_edge.export.layers import Array, convolution, product, relu
+from lama_edge.export.layers import Array, convolution, map_of_rows, product, relu
 
 with needs_extra("export"):
     import onnx_ir as ir
@@ -80,11 +80,7 @@ def gathered_convolution(
     outputs = len(weight)
     columns = np.moveaxis(weight, 1, -1).reshape(outputs, -1)
     mixed = product(b, f"{role}_product", seen.rows, columns, bias)
-    shape = b.op("Shape", f"{role}_shape", seen.last)
-    size = b.op("Slice", f"{role}_size", shape, b.integers(0), b.integers(3))
-    target = b.op("Concat", f"{role}_target", size, b.integers(outputs), axis=0)
-    image = b.op("Reshape", f"{role}_image", mixed, target)
-    return b.op("Transpose", role, image, perm=[0, 3, 1, 2])
+    return map_of_rows(b, role, mixed, seen.last, outputs)
 
 
 def paired_convolution(

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import ModelError, shown
-from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import ValueSeen, read_manifest
 from lama_edge.runtimes.mil_interpreter.functions import (
     chosen_function,
     described,
     function_names,
+    manifest_text,
 )
 from lama_edge.runtimes.mil_interpreter.package import read_package
 
@@ -57,10 +58,9 @@ def describe_package(path: Path, function: str | None = None) -> PackageDescript
     if chosen not in specification.mlProgram.functions:
         raise ModelError(f"{str(path)!r} has no function {shown(chosen)}, though it describes one")
     own = described(description, chosen)
-    metadata = description.metadata.userDefined
     manifest = read_manifest(
         path,
-        metadata.get(f"{METADATA_KEY}.{chosen}", metadata.get(METADATA_KEY)),
+        manifest_text(description, chosen),
         inputs=[value_seen(one) for one in own.input],
         outputs=[value_seen(one) for one in own.output],
     )

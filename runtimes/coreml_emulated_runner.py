@@ -7,7 +7,7 @@ from pathlib import Path
 
 import lama_edge
 from lama_edge.errors import ModelError, UsageError, needs_extra
-from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, check_inputs, read_manifest
 
 with needs_extra("coreml"):
@@ -93,11 +93,9 @@ class CoremlEmulatedRunner(ObservableRunner):
 
 
 def _manifest(path: Path, model: MilModel) -> Manifest:
-    """Return the function's own manifest, or the package's where there is one for all."""
-    own = model.metadata.get(f"{METADATA_KEY}.{model.function}")
     return read_manifest(
         path,
-        model.metadata.get(METADATA_KEY) if own is None else own,
+        model.manifest,
         inputs=[feature.seen for feature in model.inputs],
         outputs=[feature.seen for feature in model.outputs],
     )

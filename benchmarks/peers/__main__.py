@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.documents import PEERS, load_document, save_document
+from lama_edge.benchmarks.exit_codes import exit_code_of
 from lama_edge.benchmarks.peers.document import merged
 from lama_edge.benchmarks.peers.run import (
     BIG_LAMA,
@@ -23,12 +24,10 @@ from lama_edge.benchmarks.peers.run import (
 )
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.stopwatch import Policy
-from lama_edge.errors import LamaEdgeError, UsageError, one_line
+from lama_edge.errors import LamaEdgeError, UsageError
 from lama_edge.files import check_output
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.spec import Size, parse_size
-
-_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,14 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else was measured and written; 3 missing package; 130 interrupted.
     """
     options = _parser().parse_args(arguments)
-    try:
-        return _run(options)
-    except LamaEdgeError as error:
-        print(f"lama-edge: error: {one_line(error)}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print("lama-edge: interrupted", file=sys.stderr)
-        return _INTERRUPTED
+    return exit_code_of(lambda: _run(options))
 
 
 def _run(options: argparse.Namespace) -> int:

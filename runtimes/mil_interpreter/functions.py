@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import ModelError, shown
+from lama_edge.manifest import METADATA_KEY
 
 _MAIN = "main"
 
@@ -42,6 +43,13 @@ def chosen_function(path: Path, functions: tuple[str, ...], function: str | None
         known = ", ".join(map(shown, functions))
         raise ModelError(f"{str(path)!r} has no function {shown(chosen)}; it has: {known}")
     return chosen
+
+
+def manifest_text(description: Any, function: str) -> str | None:
+    """Return a function's own manifest, or the package's where there is one for all."""
+    entries = description.metadata.userDefined
+    text: str | None = entries.get(f"{METADATA_KEY}.{function}", entries.get(METADATA_KEY))
+    return text
 
 
 def described(description: Any, function: str) -> Any:

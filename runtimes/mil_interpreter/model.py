@@ -14,6 +14,7 @@ from lama_edge.runtimes.mil_interpreter.functions import (
     chosen_function,
     described,
     function_names,
+    manifest_text,
 )
 from lama_edge.runtimes.mil_interpreter.package import read_package
 from lama_edge.runtimes.mil_interpreter.program import MilProgram
@@ -29,7 +30,7 @@ class MilModel:
         functions: the names of all, the default one first.
         inputs: what it takes.
         outputs: what it gives.
-        metadata: the package's user-defined entries.
+        manifest: the function's manifest, as JSON; None where the package carries none.
         program: the function itself.
     """
 
@@ -37,7 +38,7 @@ class MilModel:
     functions: tuple[str, ...]
     inputs: tuple[Feature, ...]
     outputs: tuple[Feature, ...]
-    metadata: Mapping[str, str]
+    manifest: str | None
     program: MilProgram
 
     @classmethod
@@ -68,7 +69,7 @@ class MilModel:
             functions,
             read_features(own.input, program.input_types, "input"),
             read_features(own.output, program.output_types, "output"),
-            dict(description.metadata.userDefined),
+            manifest_text(description, chosen),
             program,
         )
 
