@@ -15,6 +15,7 @@ import numpy as np
 
 from lama_edge.errors import needs_extra
 from lama_edge.export.dft import DftForm, Spectrum
+from lama_edge.export.ffc_bands import LocalGlobal, Trunk
 from lama_edge.export.graph_builder import GraphBuilder
 from lama_edge.export.layers import (
     Kernels,
@@ -34,22 +35,11 @@ from lama_edge.export.layers_channels_last import (
     reflected_windows,
 )
 from lama_edge.export.stages import decoder_halo, encoder_halo
-from lama_edge.export.winograd import (
-    TILE,
-    Tiling,
-    dynamic_tiling,
-    fixed_tiling,
-    results,
-    transformed_convolution,
-    transformed_pixels,
-)
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.spec import Size
 
 with needs_extra("export"):
     import onnx_ir as ir
-
-LocalGlobal = tuple[ir.Value, ir.Value]
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,6 @@ class _Form:
     dft: DftForm
     kernels: Kernels
     windows: ir.Value | None
-    tiling: Tiling | None
 
 
 @dataclass(frozen=True)
@@ -115,11 +104,7 @@ def ffc_resnet(
         float32 [N,3,H,W] in [0,1], the raw fill.
     """
     layers = weights.at("model")
-    windows, tiling = None, None
-    if kernels == "winograd" and size is not None:
-        tiling = fixed_tiling(
-            b, Size(size.height // config.reduction, size.width // config.reduction)
-        )
+    windows = None
     with b.scope("stem"):
         x = reflect_pad(b, "pad", x, 3)
         if kernels == "integer" and size is not None:
@@ -129,17 +114,37 @@ def ffc_resnet(
         else:
             x = _conv_bn_relu(b, "conv", x, layers.at("1"))
     maps = _downsample(b, x, config, layers)
-    b.stage("encoder", (), maps, halo=encoder_halo(config.n_downsampling))
-    form = _Form(dft_form(maps[0]), kernels, windows, tiling)
     first_block = 2 + config.n_downsampling
-    for index in range(config.n_blocks):
-        with b.scope(f"block{index:02d}"):
-            block = layers.at(str(first_block + index))
-            maps = _residual_block(b, maps, block, form)
-    b.stage("decoder", maps, (), halo=decoder_halo(config.n_downsampling))
-    x = b.op("Concat", "bottleneck", *maps, axis=1)
+    if kernels == "winograd":
+        x = _trunk_in_bands(b, maps, config, layers)
+    else:
+        b.stage("encoder", (), maps, halo=encoder_halo(config.n_downsampling))
+        form = _Form(dft_form(maps[0]), kernels, windows)
+        for index in range(config.n_blocks):
+            with b.scope(f"block{index:02d}"):
+                maps = _residual_block(b, maps, layers.at(str(first_block + index)), form)
+        b.stage("decoder", maps, (), halo=decoder_halo(config.n_downsampling))
+        x = b.op("Concat", "bottleneck", *maps, axis=1)
     first_up = first_block + config.n_blocks + 1
     return decoder(b, x, layers, first_up, config.n_downsampling, kernels)
+
+
+def _trunk_in_bands(
+    b: GraphBuilder, maps: LocalGlobal, config: FfcResnetConfig, layers: Weights
+) -> ir.Value:
+    """Write the blocks as loops over bands, between maps [N,C,H,W]; return the joined result."""
+    first, second = (
+        b.op("Unsqueeze", f"{name}_rows", last, b.integers(1))
+        for name, x in zip(("local", "global"), maps, strict=True)
+        for last in (b.op("Transpose", f"{name}_last", x, perm=[0, 2, 3, 1]),)
+    )
+    b.stage("encoder", (), (first, second), halo=encoder_halo(config.n_downsampling))
+    trunk = Trunk(b, config, (first, second))
+    maps = trunk.write(layers, 2 + config.n_downsampling)
+    b.stage("decoder", maps, (), halo=decoder_halo(config.n_downsampling))
+    joined = b.op("Concat", "joined", *maps, axis=4)
+    flat = b.op("Squeeze", "bottleneck_last", joined, b.integers(1))
+    return b.op("Transpose", "bottleneck", flat, perm=[0, 3, 1, 2])
 
 
 def _downsample(
@@ -164,11 +169,11 @@ def _residual_block(
 ) -> LocalGlobal:
     with b.scope("conv1"):
         between, spectral = _fast_fourier_conv(b, maps, weights.at("conv1"), form)
-    _record_stages(b, maps, spectral, between, form.kernels, residual=None)
+    _record_stages(b, maps, spectral, between, residual=None)
     with b.scope("conv2"):
         out, spectral = _fast_fourier_conv(b, between, weights.at("conv2"), form)
     sums = b.op("Add", "local", maps[0], out[0]), b.op("Add", "global", maps[1], out[1])
-    _record_stages(b, between, spectral, sums, form.kernels, residual=maps)
+    _record_stages(b, between, spectral, sums, residual=maps)
     return sums
 
 
@@ -177,18 +182,17 @@ def _record_stages(
     maps: LocalGlobal,
     spectral: _SpectralTransform,
     out: LocalGlobal,
-    kernels: Kernels,
     residual: LocalGlobal | None,
 ) -> None:
     """Record a convolution's stages; `out` is its result, added to `residual` if there is one."""
     local, global_ = ((), ()) if residual is None else ((residual[0],), (residual[1],))
-    halo, align = (1, 1), TILE if kernels == "winograd" else 1
+    halo = (1, 1)
     reduced, total = spectral.reduced, spectral.total
-    b.stage("bands", maps, (out[0], reduced), pointwise=local, halo=halo, align=align)
+    b.stage("bands", maps, (out[0], reduced), pointwise=local, halo=halo)
     b.stage("channels", (), spectral.spectrum, pointwise=(reduced,))
     b.stage("bands", (), spectral.mixed, pointwise=spectral.spectrum)
     b.stage("channels", (), (total,), pointwise=(*spectral.mixed, reduced))
-    b.stage("bands", maps[:1], out[1:], pointwise=(total, *global_), halo=halo, align=align)
+    b.stage("bands", maps[:1], out[1:], pointwise=(total, *global_), halo=halo)
 
 
 def _fast_fourier_conv(
@@ -204,16 +208,13 @@ def _fast_fourier_conv(
         scale_outputs(ffc["convl2g.weight"], global_scale),
         global_shift,
     )
-    if form.kernels == "winograd":
-        out_local, from_local = _winograd_convolutions(b, maps, spatial, form.tiling)
-    elif form.windows is None:
+    if form.windows is None:
         out_local, from_local = _spatial_convolutions(b, maps, spatial, form.kernels)
     else:
         out_local, from_local = _gathered_convolutions(b, maps, spatial, form.windows)
     with b.scope("spectral"):
         convg2g = ffc.at("convg2g")
-        bias = global_shift if form.kernels == "winograd" else None
-        spectral = _spectral_transform(b, maps[1], convg2g, global_scale, bias, form)
+        spectral = _spectral_transform(b, maps[1], convg2g, global_scale, form)
     out_global = b.op("Add", "global", from_local, spectral.output)
     return (relu(b, "local_relu", out_local), relu(b, "global_relu", out_global)), spectral
 
@@ -252,30 +253,11 @@ def _gathered_convolutions(
     return total, gathered_convolution(b, "local_to_global", of_local, *to_global)
 
 
-def _winograd_convolutions(
-    b: GraphBuilder, maps: LocalGlobal, weights: _SpatialWeights, tiling: Tiling | None
-) -> LocalGlobal:
-    """Return the same as `_spatial_convolutions`, but for the global map's bias."""
-    # Made anew for each, a dynamic tiling is that of the piece where the graph runs in pieces.
-    tiling = tiling or dynamic_tiling(b, maps[0])
-    of_local = transformed_pixels(b, "of_local", maps[0], tiling, weights.local_to_local.shape[1])
-    of_global = transformed_pixels(
-        b, "of_global", maps[1], tiling, weights.global_to_local.shape[1]
-    )
-    first = transformed_convolution(b, "local_to_local", of_local, weights.local_to_local)
-    second = transformed_convolution(b, "global_to_local", of_global, weights.global_to_local)
-    total = b.op("Add", "local_products", first, second)
-    local = results(b, "local", total, weights.local_bias, tiling, len(weights.local_bias))
-    to_global = transformed_convolution(b, "to_global", of_local, weights.local_to_global)
-    return local, results(b, "local_to_global", to_global, None, tiling, len(weights.global_bias))
-
-
 def _spectral_transform(
     b: GraphBuilder,
     x: ir.Value,
     weights: Weights,
     output_scale: np.ndarray,
-    bias: np.ndarray | None,
     form: _Form,
 ) -> _SpectralTransform:
     """Write the global path; `output_scale` is the scale of the batch norm that follows it."""
@@ -287,7 +269,7 @@ def _spectral_transform(
     mixed = _fourier_unit(b, spectrum, weights.at("fu"))
     total = b.op("Add", "sum", reduced, form.dft.inverse(mixed))
     expand = scale_outputs(weights["conv2.weight"], output_scale)
-    output = pointwise_convolution(b, "expand", total, expand, bias, kernels=form.kernels)
+    output = pointwise_convolution(b, "expand", total, expand, None, kernels=form.kernels)
     return _SpectralTransform(reduced, spectrum, mixed, total, output)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,7 @@ class RecordedStage:
     pointwise: tuple[ir.Value, ...]
     halo: tuple[int, int]
     align: int
+    like: tuple[ir.Value, ...]
 
 
 class GraphBuilder:
@@ -48,6 +49,7 @@ class GraphBuilder:
         self._nodes: list[ir.Node] = []
         self._constants: dict[str, ir.Value] = {}
         self._names: set[str] = set()
+        self._counts: dict[str, int] = {}
         self._scope: list[str] = []
 
     @contextmanager
@@ -89,6 +91,74 @@ class GraphBuilder:
         self._nodes.append(node)
         return node.outputs[0]
 
+    def scan(
+        self,
+        role: str,
+        indices: Sequence[ir.Value],
+        maps: Sequence[ir.Value],
+        body: Callable[..., Sequence[ir.Value]],
+    ) -> tuple[ir.Value, ...]:
+        """Append a `Scan`: nodes that run once for each element of their inputs' first axes.
+
+        Args:
+            role: last part of the node's name, and first of its outputs'.
+            indices: int64 inputs, alike in their first extents.
+            maps: float32 inputs, of the same first extents.
+            body: appends the nodes that take one element of each input, without the first axis;
+                it may read any other value of the graph, and returns float32 results.
+
+        Returns:
+            The results of all elements, joined along a new first axis.
+        """
+        name = self._claim(self._path(role))
+        types = [ir.DataType.INT64] * len(indices) + [ir.DataType.FLOAT] * len(maps)
+        parts = [
+            ir.val(self._claim(f"{name}.in{number}"), type=ir.TensorType(data_type))
+            for number, data_type in enumerate(types)
+        ]
+        around, self._nodes = self._nodes, []
+        try:
+            results = list(body(*parts))
+            nodes = self._nodes
+        finally:
+            self._nodes = around
+        for result in results:
+            result.type = ir.TensorType(ir.DataType.FLOAT)
+        node = ir.node(
+            "Scan",
+            [*indices, *maps],
+            {
+                "body": ir.Graph(parts, results, nodes=nodes, name=f"{name}.body"),
+                "num_scan_inputs": len(parts),
+            },
+            num_outputs=len(results),
+            name=name,
+        )
+        for number, output in enumerate(node.outputs):
+            output.name = self._claim(f"{name}.out{number}")
+        self._nodes.append(node)
+        return tuple(node.outputs)
+
+    def numbered(self, word: str) -> str:
+        """Return a role that is not taken in this scope: the word and a number."""
+        name = self._path(word)
+        self._counts[name] = self._counts.get(name, 0) + 1
+        return f"{word}{self._counts[name]}"
+
+    def extents(self, role: str, *extents: int | ir.Value) -> ir.Value:
+        """Return a shape, int64 [rank], of numbers and of values [1]."""
+        parts: list[ir.Value] = []
+        numbers: list[int] = []
+        for extent in extents:
+            if isinstance(extent, int):
+                numbers.append(extent)
+                continue
+            parts += [self.integers(*numbers)] * bool(numbers)
+            parts.append(extent)
+            numbers = []
+        parts += [self.integers(*numbers)] * bool(numbers)
+        return parts[0] if len(parts) == 1 else self.op("Concat", role, *parts, axis=0)
+
     def stage(
         self,
         kind: StageKind,
@@ -98,6 +168,7 @@ class GraphBuilder:
         pointwise: Sequence[ir.Value] = (),
         halo: tuple[int, int] = (0, 0),
         align: int = 1,
+        like: tuple[ir.Value, ...] = (),
     ) -> None:
         """Record that the graph between some of its values can run piece by piece.
 
@@ -108,10 +179,13 @@ class GraphBuilder:
             pointwise: values that it reads without one.
             halo: (before, after), in cells.
             align: see `lama_edge.stages.Stage`.
+            like: see `lama_edge.stages.Stage`; of no use where the stage reads
+                the first value itself.
         """
-        self.stages.append(
-            RecordedStage(kind, tuple(inputs), tuple(outputs), tuple(pointwise), halo, align)
-        )
+        values = tuple(inputs), tuple(outputs), tuple(pointwise)
+        if like[:1] and like[0] in (*inputs, *pointwise):
+            like = ()
+        self.stages.append(RecordedStage(kind, *values, halo, align, like))
 
     def build(
         self,

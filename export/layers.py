@@ -17,8 +17,8 @@ with needs_extra("export"):
 
 Array = NDArray[Any]
 # What the graph is shaped for: convolutions of float maps, [N,C,H,W] and blocks of it; products of
-# float maps with the channels last, 3×3 convolutions in Winograd's form; or integer kernels with
-# the channels last, which give every sum of convolutions an extra rounding.
+# float maps with the channels last, a band at a time, 3×3 convolutions in Winograd's form; or
+# integer kernels with the channels last, which give every sum of convolutions an extra rounding.
 Kernels = Literal["float", "winograd", "integer"]
 BATCH_NORM_EPSILON = 1e-5  # torch's default, which every LaMa checkpoint was trained with
 

@@ -74,6 +74,7 @@ def _stage(recorded: RecordedStage) -> Stage:
         whole=_shared_values(recorded) if recorded.kind == "channels" else (),
         halo=recorded.halo,
         align=recorded.align,
+        like=_names(recorded.like),
     )
 
 

@@ -19,7 +19,8 @@ from lama_edge.errors import ModelError
 _MODEL_GRAPH, _MODEL_METADATA = 7, 14
 _GRAPH_NODE, _GRAPH_NAME, _GRAPH_INITIALIZER = 1, 2, 5
 _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO = 11, 12, 13
-_NODE_INPUT, _NODE_OUTPUT = 1, 2
+_NODE_INPUT, _NODE_OUTPUT, _NODE_ATTRIBUTE = 1, 2, 5
+_ATTRIBUTE_GRAPH = 6
 _TENSOR_NAME = 8
 _VALUE_NAME, _VALUE_TYPE = 1, 2
 _TYPE_TENSOR = 1
@@ -95,7 +96,7 @@ class OnnxParts:
         for field in self._fields(graph.payload, graph.end):
             if field.number == _GRAPH_NODE:
                 self._nodes.append(
-                    _Node(field, self._texts(field, _NODE_INPUT), self._texts(field, _NODE_OUTPUT))
+                    _Node(field, self._reads(field), self._texts(field, _NODE_OUTPUT))
                 )
             elif field.number == _GRAPH_INITIALIZER:
                 self._tensors[self._texts(field, _TENSOR_NAME)[0]] = field
@@ -154,6 +155,30 @@ class OnnxParts:
             nodes.add(self._producers[name])
             waiting += self._nodes[self._producers[name]].inputs
         return nodes, names
+
+    def _reads(self, node: _Field) -> tuple[str, ...]:
+        """Return what a node reads: its inputs, and what the body of a loop takes from around."""
+        names = list(self._texts(node, _NODE_INPUT))
+        for attribute in self._inside(node):
+            if attribute.number == _NODE_ATTRIBUTE:
+                for field in self._inside(attribute):
+                    if field.number == _ATTRIBUTE_GRAPH:
+                        names += self._reads_from_around(field)
+        return tuple(names)
+
+    def _reads_from_around(self, body: _Field) -> list[str]:
+        """Return what a loop's body reads but neither takes nor makes."""
+        read: dict[str, None] = {}
+        own: set[str] = set()
+        for field in self._inside(body):
+            if field.number == _GRAPH_NODE:
+                read.update(dict.fromkeys(self._reads(field)))
+                own.update(self._texts(field, _NODE_OUTPUT))
+            elif field.number == _GRAPH_INPUT:
+                own.update(self._texts(field, _VALUE_NAME))
+            elif field.number == _GRAPH_INITIALIZER:
+                own.update(self._texts(field, _TENSOR_NAME))
+        return [name for name in read if name not in own]
 
     def _copy(self, field: _Field) -> bytes:
         return self._data[field.start : field.end]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lama_edge.runtimes.onnxruntime_session import open_session, run_session
 with needs_extra("onnx"):
     import onnxruntime as ort
 
+_log = logging.getLogger(__name__)
 # In the order of preference: those that run any graph without set-up of their own.
 _AUTO = ("cuda", "cpu")
 _DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
@@ -67,6 +69,7 @@ class OnnxRuntimeRunner(Runner):
         self.provider = wanted
         self.version = f"onnxruntime {ort.__version__} {wanted}"
         self.manifest = _read_manifest(session, path)
+        _warn_of_loops(self.manifest, path, wanted)
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
@@ -108,6 +111,16 @@ def _choose_provider(provider: str) -> str:
             f"available: {', '.join(available)}"
         )
     return provider
+
+
+def _warn_of_loops(manifest: Manifest, path: Path, provider: str) -> None:
+    """Say so when a graph shaped for processors is going to run on something else."""
+    if provider != "cpu" and manifest.format.get("convolutions", "direct") != "direct":
+        _log.warning(
+            "%s is shaped for processors; for the provider %s export it with --convolutions direct",
+            path,
+            provider,
+        )
 
 
 def _read_manifest(session: Any, path: Path) -> Manifest:

@@ -123,7 +123,7 @@ class TilesRunner(Runner):
         assert self._parts is not None
         try:
             session = open_session(
-                self._parts.cut(stage.reads, stage.outputs),
+                self._parts.cut((*stage.reads, *stage.like[:1]), stage.outputs),
                 provider_names=providers_for(self.provider),
                 threads=self._threads,
             )

@@ -99,6 +99,8 @@ class _PictureRun:
             return self._run_bands(stage, part)
         if stage.kind == "channels":
             return self._run_channels(stage, part)
+        if stage.kind == "frequencies":
+            return self._run_frequencies(stage, part)
         return self._run_whole(stage, part)
 
     def _run_whole(
@@ -118,7 +120,7 @@ class _PictureRun:
             for columns in pieces(width, self._cells, stage.halo, self._align):
                 results = part(self._crops(stage, rows, columns))
                 for name, result in zip(stage.outputs, results, strict=True):
-                    shape = (1, result.shape[1], height, width)
+                    shape = (1, result.shape[1], height, width, *result.shape[4:])
                     where = (_ALL, _ALL, rows.wanted, columns.wanted)
                     yield name, shape, where, result[:, :, rows.inner, columns.inner]
 
@@ -132,9 +134,9 @@ class _PictureRun:
         row = sum(array.size // height for array in maps.values())
         for rows in pieces(height, max(1, self._budget // row), stage.halo, stage.align):
             bands = {name: array[:, :, rows.read] for name, array in maps.items()}
-            results = part({**whole, **self._contiguous(bands)})
+            results = part(_with_extents(stage, {**whole, **self._contiguous(bands)}))
             for name, result in zip(stage.outputs, results, strict=True):
-                shape = (1, result.shape[1], height, result.shape[3])
+                shape = (1, result.shape[1], height, *result.shape[3:])
                 yield name, shape, (_ALL, _ALL, rows.wanted), result[:, :, rows.inner]
 
     def _run_channels(
@@ -155,6 +157,18 @@ class _PictureRun:
                 each = result.shape[1] // (group.stop - group.start)
                 shape = (1, channels * each, *result.shape[2:])
                 yield name, shape, (_ALL, group.scaled(each).wanted), result
+
+    def _run_frequencies(
+        self, stage: Stage, part: Part
+    ) -> Iterator[tuple[str, tuple[int, ...], _Index, Array]]:
+        """Run groups of a spectrum's columns."""
+        ((name, spectrum),) = ((name, self._maps[name]) for name in stage.pointwise)
+        bins = spectrum.shape[3]
+        for group in pieces(bins, max(1, self._budget // (spectrum.size // bins))):
+            columns = self._contiguous({name: spectrum[:, :, :, group.wanted]})
+            (result,) = part(_with_extents(stage, columns))
+            shape = (1, bins, *result.shape[2:])
+            yield stage.outputs[0], shape, (_ALL, group.wanted), result
 
     def decode(self, stage: Stage, part: Part) -> Array:
         """Run tiles of the bottleneck up to the picture, where the result is not the picture."""
@@ -195,6 +209,11 @@ class _PictureRun:
             name: self._workspace.contiguous(slot, view)
             for slot, (name, view) in enumerate(views.items())
         }
+
+
+def _with_extents(stage: Stage, feeds: dict[str, Array]) -> dict[str, Array]:
+    """Let what a stage reads stand for the value whose extents it takes."""
+    return feeds if not stage.like else {**feeds, stage.like[0]: feeds[stage.like[1]]}
 
 
 def _touched_cells(spec: TensorSpec, mask: Array, scale: int) -> Array:

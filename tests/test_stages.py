@@ -17,7 +17,16 @@ PLAN = StagePlan(
         Stage("encoder", ("image", "mask"), ("local", "global"), halo=(2, 1)),
         Stage("constants", (), ("matrix",), whole=("local",)),
         Stage("channels", (), ("spectrum",), pointwise=("global",), whole=("matrix",)),
-        Stage("bands", ("local",), ("sum",), pointwise=("spectrum",), halo=(1, 1)),
+        Stage("frequencies", (), ("mixed",), pointwise=("spectrum",)),
+        Stage(
+            "bands",
+            ("local",),
+            ("sum",),
+            pointwise=("mixed",),
+            halo=(1, 1),
+            align=4,
+            like=("global", "local"),
+        ),
         Stage("decoder", ("sum",), ("inpainted",), pointwise=("image", "mask"), halo=(1, 2)),
     ),
 )
@@ -33,12 +42,13 @@ def test_the_json_is_canonical() -> None:
 
 
 def test_another_version_is_refused_with_advice() -> None:
-    data = {**json.loads(PLAN.to_json()), "version": 99}
-    with pytest.raises(ModelError, match=r"version 99.*export the model again"):
-        StagePlan.from_json(json.dumps(data))
+    for version in (1, 99):
+        data = {**json.loads(PLAN.to_json()), "version": version}
+        with pytest.raises(ModelError, match=rf"version {version}.*export the model again"):
+            StagePlan.from_json(json.dumps(data))
 
 
-@pytest.mark.parametrize("damage", ["", "[]", "{}", "null", '{"version": 1}', "{", "[" * 100_000])
+@pytest.mark.parametrize("damage", ["", "[]", "{}", "null", '{"version": 2}', "{", "[" * 100_000])
 def test_a_damaged_text_is_refused(damage: str) -> None:
     with pytest.raises(ModelError, match="stages cannot be read"):
         StagePlan.from_json(damage)
@@ -52,15 +62,19 @@ def test_a_damaged_text_is_refused(damage: str) -> None:
         (("align",), True, "align is True"),
         (("stages",), [], "encoder must come first"),
         (("stages", 0, "kind"), "bands", "encoder must come first"),
-        (("stages", 3, "kind"), "decoder", "each once"),
+        (("stages", 4, "kind"), "decoder", "each once"),
+        (("stages", 4, "like"), ["global", "sum"], "takes extents of what it does not read"),
+        (("stages", 4, "like"), ["local", "mixed"], "takes extents of what it does not read"),
+        (("stages", 4, "like"), ["global"], "takes extents of what it does not read"),
+        (("stages", 4, "like"), "ab", "names expected, not 'ab'"),
         (("stages", 2, "kind"), "rows", "unknown kind 'rows'"),
         (("stages", 2, "kind"), ["bands"], "unknown kind a list"),
         (("stages", 2, "halo"), [1], "not enough values"),
-        (("stages", 3, "halo"), [1, -1], "halo is -1"),
-        (("stages", 3, "halo"), [1, 10**30], "halo is a number of 100 bits"),
-        (("stages", 3, "inputs"), ["globe"], "no stage gives 'globe'"),
+        (("stages", 4, "halo"), [1, -1], "halo is -1"),
+        (("stages", 4, "halo"), [1, 10**30], "halo is a number of 100 bits"),
+        (("stages", 4, "inputs"), ["globe"], "no stage gives 'globe'|takes extents"),
         (("stages", 2, "whole"), ["sum"], "no stage gives 'sum' before it is read"),
-        (("stages", 3, "inputs"), "local", "names expected, not 'local'"),
+        (("stages", 4, "inputs"), "local", "names expected, not 'local'"),
         (("stages", 3, "outputs"), [3], "names expected"),
         (("stages", 3, "outputs"), [], "gives nothing"),
         (("stages", 2, "pointwise"), [], "reads nothing piece by piece"),

@@ -51,6 +51,9 @@ class Peer:
 CHECKPOINT = Artifact("checkpoint.safetensors", _PREPARE + "write_checkpoint")
 REFERENCE = Artifact("reference.npy", _PREPARE + "write_reference")
 LAMA_EDGE = Artifact("lama-edge.onnx", _PREPARE + "write_lama_edge", is_ours=True)
+LAMA_EDGE_DIRECT = Artifact(
+    "lama-edge-direct.onnx", _PREPARE + "write_lama_edge_direct", is_ours=True
+)
 OURS = "lama-edge"
 LIMIT = "convolution-limit"
 
@@ -89,10 +92,16 @@ PEERS = (
         LAMA_EDGE,
     ),
     Peer(
+        "lama-edge-direct",
+        "the same with `--convolutions direct`, the form for GPUs and other runtimes.",
+        "lama-edge",
+        LAMA_EDGE_DIRECT,
+    ),
+    Peer(
         "lama-edge-openvino",
-        "the same file in OpenVINO, inference precision f32.",
+        "that file in OpenVINO, inference precision f32.",
         "openvino",
-        LAMA_EDGE,
+        LAMA_EDGE_DIRECT,
         needs="openvino",
     ),
     Peer(

@@ -21,7 +21,7 @@ from lama_edge.models.config import config_from_dict
 from lama_edge.models.generators import build_generator
 from lama_edge.models.seeded import save_seeded
 from lama_edge.pipeline import OnnxExport, export_onnx
-from lama_edge.spec import Size
+from lama_edge.spec import Convolutions, Size
 
 with needs_extra("export"):
     import torch
@@ -92,6 +92,15 @@ def write_lama_edge(payload: Payload) -> dict[str, Any]:
 
     Parity is not checked here: each measurement compares its result with the reference.
     """
+    return _write_lama_edge(payload, "auto")
+
+
+def write_lama_edge_direct(payload: Payload) -> dict[str, Any]:
+    """Export with lama-edge and ``--convolutions direct``."""
+    return _write_lama_edge(payload, "direct")
+
+
+def _write_lama_edge(payload: Payload, convolutions: Convolutions) -> dict[str, Any]:
     size = None if payload["size"] is None else Size(*payload["size"])
     job = OnnxExport(
         payload["checkpoint"],
@@ -99,6 +108,7 @@ def write_lama_edge(payload: Payload) -> dict[str, Any]:
         size,
         overwrite=True,
         check_parity=False,
+        convolutions=convolutions,
     )
     export_onnx(job)
     return {}

@@ -10,12 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import LamaEdgeError, NotFiniteError, ParityError, UsageError
-from lama_edge.export.deploy_graph import Dft, GraphOptions, kernels_of
+from lama_edge.export.deploy_graph import (
+    Dft,
+    GraphOptions,
+    gains_by_winograd,
+    has_winograd,
+    kernels_of,
+)
 from lama_edge.export.onnx_format import build_onnx, finish, tool_versions, write_onnx
 from lama_edge.export.precision.build import NEED_RANGES, build_at, check_precision
 from lama_edge.files import atomic_output, check_output
 from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
+from lama_edge.models.config import GeneratorConfig
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.base import Runner
 from lama_edge.runtimes.forms import to_model
@@ -63,8 +70,9 @@ class OnnxExport:
         precision: the number format.
         calibrate: a folder of pictures to measure ranges on; None draws some.
         keep_failed: whether to keep a file that is out of tolerance; its manifest says so.
-        convolutions: ``direct``, or ``winograd``: a quarter of the products in the 3 x 3
-            convolutions of Fourier generators, for four times the weights in memory; fp32 only.
+        convolutions: ``direct``, ``winograd`` (the 3 x 3 convolutions of a Fourier generator with
+            a quarter of the products, in loops over bands; fp32, for processors), or ``auto``,
+            the faster of the two in ONNX Runtime on a processor.
     """
 
     checkpoint: str | Path | None
@@ -79,7 +87,7 @@ class OnnxExport:
     precision: Precision = "fp32"
     calibrate: Path | None = None
     keep_failed: bool = False
-    convolutions: Convolutions = "direct"
+    convolutions: Convolutions = "auto"
 
 
 @dataclass(frozen=True)
@@ -109,17 +117,13 @@ def export_onnx(job: OnnxExport, progress: Progress = lambda stage: None) -> Exp
     checkpoint = load_checkpoint(job.checkpoint)
     config = checkpoint.config
     check_precision(job.precision, config, job.dft)
-    if job.convolutions == "winograd" and not config.has_fourier_units:
-        raise UsageError(
-            f"--convolutions winograd is for generators with Fourier units, and this is a "
-            f"{config.kind}: leave it out"
-        )
+    convolutions = _convolutions(job, config)
     options = GraphOptions(
         io=io_spec(job.io, composite=job.composite),
         size=SizePolicy(job.size, config.size_multiple, config.min_size),
         dft=job.dft,
         opset=job.opset,
-        kernels=kernels_of(job.convolutions),
+        kernels=kernels_of(convolutions),
     )
     progress("ranges")
     ranges = None
@@ -135,7 +139,7 @@ def export_onnx(job: OnnxExport, progress: Progress = lambda stage: None) -> Exp
     model = finish(graph.model)
     del checkpoint
     manifest = Manifest(
-        format=_format(job),
+        format=_format(job, convolutions),
         io=options.io,
         size=options.size,
         precision=job.precision,
@@ -174,10 +178,29 @@ def _check(job: OnnxExport) -> None:
         )
 
 
-def _format(job: OnnxExport) -> dict[str, str | int]:
+def _convolutions(job: OnnxExport, config: GeneratorConfig) -> Convolutions:
+    """Return the form that the job's convolutions get.
+
+    Raises:
+        UsageError: when Winograd's form is asked for and the generator cannot have it.
+    """
+    possible = has_winograd(config, job.dft)
+    if job.convolutions == "auto":
+        fits = possible and job.precision == "fp32" and gains_by_winograd(config)
+        return "winograd" if fits else "direct"
+    if job.convolutions == "winograd" and not possible:
+        what = "the DFT as an operator" if config.has_fourier_units else f"a {config.kind}"
+        raise UsageError(
+            f"--convolutions winograd is for generators with Fourier units and the DFT as matrix "
+            f"products, and this is {what}: leave it out"
+        )
+    return job.convolutions
+
+
+def _format(job: OnnxExport, convolutions: Convolutions) -> dict[str, str | int]:
     about: dict[str, str | int] = {"name": "onnx", "opset": job.opset}
-    if job.convolutions != "direct":
-        about["convolutions"] = job.convolutions
+    if convolutions != "direct":
+        about["convolutions"] = convolutions
     return about
 
 

@@ -198,6 +198,11 @@ def onnx_source(job: TensorrtExport) -> EngineSource:
             f"{str(path)!r} is {manifest.precision}, quantised as ONNX Runtime likes it: give the "
             "checkpoint, with --precision int8"
         )
+    if manifest.format.get("convolutions", "direct") != "direct":
+        raise UsageError(
+            f"{str(path)!r} is shaped for processors, with loops that a GPU is slow in: give the "
+            "checkpoint, or export the file with --convolutions direct"
+        )
     if job.build.tf32 and manifest.precision != "fp32":
         raise UsageError("--tf32 is about float32 products, and the file is fp16: leave it out")
     fixed = manifest.size.fixed

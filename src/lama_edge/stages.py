@@ -15,9 +15,9 @@ from typing import Any, Literal, get_args
 
 from lama_edge.errors import LamaEdgeError, ModelError, reason, shown
 
-STAGES_VERSION = 1
+STAGES_VERSION = 2
 STAGES_KEY = "lama_edge_stages"
-StageKind = Literal["encoder", "constants", "bands", "channels", "decoder"]
+StageKind = Literal["encoder", "constants", "bands", "channels", "frequencies", "decoder"]
 STAGE_KINDS: tuple[StageKind, ...] = get_args(StageKind)
 # Of the generators that a configuration can describe: 64 blocks of 2 convolutions with 5 stages
 # each, and 32 pixels to a cell.
@@ -32,6 +32,7 @@ class Stage:
     Attributes:
         kind: how it is cut into pieces: ``encoder`` (tiles of the picture become tiles of the
             bottleneck), ``bands`` (rows of the bottleneck), ``channels`` (groups of channels),
+            ``frequencies`` (columns of a spectrum [N,1,H,F,C], which becomes [N,F,H,C]),
             ``decoder`` (tiles of the bottleneck become tiles of the picture), or ``constants``
             (run once, on whole maps).
         inputs: values read piece by piece, with the halo.
@@ -44,6 +45,8 @@ class Stage:
         align: pieces of the inputs begin and end at multiples of this, in cells, where the graph
             works in blocks of its own: what is at the same place in a block comes out alike, to
             the bit.
+        like: nothing, or two values, the second of which is among what is read: the extents of a
+            piece of it stand for those of the first value, of which nothing else is used.
     """
 
     kind: StageKind
@@ -53,6 +56,7 @@ class Stage:
     whole: tuple[str, ...] = ()
     halo: tuple[int, int] = (0, 0)
     align: int = 1
+    like: tuple[str, ...] = ()
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -90,6 +94,7 @@ class StagePlan:
                     "outputs": stage.outputs,
                     "halo": stage.halo,
                     "align": stage.align,
+                    "like": stage.like,
                 }
                 for stage in self.stages
             ],
@@ -155,8 +160,11 @@ def _stage_from_dict(data: Mapping[str, Any]) -> Stage:
         pointwise=_names(data["pointwise"]),
         whole=_names(data["whole"]),
         halo=(before, after),
-        align=_integer("align", data.get("align", 1), 1, _MAX_SCALE),
+        align=_integer("align", data["align"], 1, _MAX_SCALE),
+        like=_names(data["like"]),
     )
+    if stage.like and [name in stage.reads for name in stage.like] != [False, True]:
+        raise ValueError(f"a stage of kind {kind} takes extents of what it does not read")
     if not stage.outputs:
         raise ValueError(f"a stage of kind {kind} gives nothing")
     if kind != "constants" and not stage.inputs + stage.pointwise:

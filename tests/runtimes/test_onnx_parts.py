@@ -80,6 +80,52 @@ def test_a_part_is_a_valid_model_of_only_what_leads_to_its_outputs(path: Path) -
     assert not part.metadata_props
 
 
+def test_a_part_with_a_loop_gets_what_its_body_takes_from_around(tmp_path: Path) -> None:
+    """Rows of x times `weights`, plus the sums of all rows, which the body takes from outside."""
+    unknown = None
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["row", "weights"], ["turned"]),
+            helper.make_node("Add", ["turned", "sums"], ["added"]),
+        ],
+        "body",
+        [helper.make_tensor_value_info("row", TensorProto.FLOAT, unknown)],
+        [helper.make_tensor_value_info("added", TensorProto.FLOAT, unknown)],
+    )
+    rows = ["rows", 3]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Relu", ["image"], ["x"]),
+            helper.make_node("ReduceSum", ["x", "axes"], ["sums"], keepdims=0),
+            helper.make_node("Scan", ["x"], ["out"], body=body, num_scan_inputs=1),
+            helper.make_node("Neg", ["unused"], ["other"]),
+        ],
+        "g",
+        [
+            helper.make_tensor_value_info("image", TensorProto.FLOAT, rows),
+            helper.make_tensor_value_info("unused", TensorProto.FLOAT, rows),
+        ],
+        [
+            helper.make_tensor_value_info("out", TensorProto.FLOAT, rows),
+            helper.make_tensor_value_info("other", TensorProto.FLOAT, rows),
+        ],
+        [
+            numpy_helper.from_array(FIRST[0, 0], "weights"),
+            numpy_helper.from_array(np.array([0]), "axes"),
+        ],
+        value_info=[helper.make_tensor_value_info("x", TensorProto.FLOAT, rows)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "loop.onnx")
+    part = OnnxParts(tmp_path / "loop.onnx").cut(["x"], ["out"])
+    read = onnx.load_model_from_string(part)
+    assert [node.op_type for node in read.graph.node] == ["ReduceSum", "Scan"]
+    assert [value.name for value in read.graph.input] == ["x"]
+    x = RNG.standard_normal((5, 3)).astype(np.float32)
+    (out,) = _run(part, {"x": x})
+    np.testing.assert_allclose(out, x @ FIRST[0, 0] + x.sum(0), rtol=1e-5, atol=1e-6)
+
+
 def test_values_keep_their_types_and_leave_their_extents_open(path: Path) -> None:
     part = onnx.load_model_from_string(OnnxParts(path).cut(["image"], ["middle", "sizes"]))
     types = {

@@ -62,9 +62,10 @@ def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
     onnx.add_argument(
         "--convolutions",
         choices=CONVOLUTIONS,
-        default="direct",
-        help="winograd: the 3x3 convolutions of fp32 Fourier generators with a quarter of the "
-        "products, for processors; their weights take four times the memory",
+        default="auto",
+        help="winograd: the 3x3 convolutions of wide fp32 Fourier generators with a quarter of the "
+        "products, in loops, for processors; direct: without loops, for GPUs and runtimes other "
+        "than ONNX Runtime; auto: winograd where it is faster on a processor (the default)",
     )
     onnx.add_argument("--opset", type=int, default=17, metavar="N", help="ONNX opset (default 17)")
     onnx.add_argument(
