@@ -15,6 +15,7 @@ import numpy as np
 
 from lama_edge.errors import needs_extra
 from lama_edge.export.dft import DftForm, Spectrum
+from lama_edge.export.ends_in_bands import LEAST_STEPS, decoder_in_bands, encoder_start
 from lama_edge.export.ffc_bands import LocalGlobal, Trunk
 from lama_edge.export.graph_builder import GraphBuilder
 from lama_edge.export.layers import (
@@ -105,6 +106,8 @@ def ffc_resnet(
     """
     layers = weights.at("model")
     windows = None
+    if kernels == "winograd":
+        return _in_bands(b, x, config, layers)
     with b.scope("stem"):
         x = reflect_pad(b, "pad", x, 3)
         if kernels == "integer" and size is not None:
@@ -114,25 +117,42 @@ def ffc_resnet(
         else:
             x = _conv_bn_relu(b, "conv", x, layers.at("1"))
     maps = _downsample(b, x, config, layers)
+    b.stage("encoder", (), maps, halo=encoder_halo(config.n_downsampling))
+    form = _Form(dft_form(maps[0]), kernels, windows)
     first_block = 2 + config.n_downsampling
-    if kernels == "winograd":
-        x = _trunk_in_bands(b, maps, config, layers)
-    else:
-        b.stage("encoder", (), maps, halo=encoder_halo(config.n_downsampling))
-        form = _Form(dft_form(maps[0]), kernels, windows)
-        for index in range(config.n_blocks):
-            with b.scope(f"block{index:02d}"):
-                maps = _residual_block(b, maps, layers.at(str(first_block + index)), form)
-        b.stage("decoder", maps, (), halo=decoder_halo(config.n_downsampling))
-        x = b.op("Concat", "bottleneck", *maps, axis=1)
+    for index in range(config.n_blocks):
+        with b.scope(f"block{index:02d}"):
+            maps = _residual_block(b, maps, layers.at(str(first_block + index)), form)
+    b.stage("decoder", maps, (), halo=decoder_halo(config.n_downsampling))
+    x = b.op("Concat", "bottleneck", *maps, axis=1)
     first_up = first_block + config.n_blocks + 1
     return decoder(b, x, layers, first_up, config.n_downsampling, kernels)
+
+
+def _in_bands(b: GraphBuilder, x: ir.Value, config: FfcResnetConfig, layers: Weights) -> ir.Value:
+    """Write the generator as loops over bands of rows."""
+    ends_too = config.n_downsampling >= LEAST_STEPS
+    if ends_too:
+        with b.scope("start"):
+            x = encoder_start(
+                b,
+                x,
+                lambda rows: _conv_bn_relu(b, "stem", rows, layers.at("1")),
+                lambda rows: _conv_bn_relu(b, "down0", rows, layers.at("2"), stride=2),
+            )
+    else:
+        with b.scope("stem"):
+            x = _conv_bn_relu(b, "conv", reflect_pad(b, "pad", x, 3), layers.at("1"))
+    x = _trunk_in_bands(b, _downsample(b, x, config, layers, int(ends_too)), config, layers)
+    first_up = 3 + config.n_downsampling + config.n_blocks
+    write = decoder_in_bands if ends_too else decoder
+    return write(b, x, layers, first_up, config.n_downsampling)
 
 
 def _trunk_in_bands(
     b: GraphBuilder, maps: LocalGlobal, config: FfcResnetConfig, layers: Weights
 ) -> ir.Value:
-    """Write the blocks as loops over bands, between maps [N,C,H,W]; return the joined result."""
+    """Write the blocks between maps [N,C,H,W]; return the joined result."""
     first, second = (
         b.op("Unsqueeze", f"{name}_rows", last, b.integers(1))
         for name, x in zip(("local", "global"), maps, strict=True)
@@ -148,10 +168,10 @@ def _trunk_in_bands(
 
 
 def _downsample(
-    b: GraphBuilder, x: ir.Value, config: FfcResnetConfig, layers: Weights
+    b: GraphBuilder, x: ir.Value, config: FfcResnetConfig, layers: Weights, done: int = 0
 ) -> LocalGlobal:
-    """Halve the size `n_downsampling` times; the last stage splits into (local, global)."""
-    for index in range(config.n_downsampling - 1):
+    """Halve the size `n_downsampling` times but those done; the last splits (local, global)."""
+    for index in range(done, config.n_downsampling - 1):
         with b.scope(f"down{index}"):
             x = reflect_pad(b, "pad", x, 1)
             x = _conv_bn_relu(b, "conv", x, layers.at(str(2 + index)), stride=2)

@@ -27,7 +27,7 @@ BATCH_NORM_EPSILON = 1e-5  # torch's default, which every LaMa checkpoint was tr
 # output see, in the order of the inputs they meet.
 _PHASE_TAPS = ([1], [2, 0])
 # 3 output channels of 4 × 4 pixels are 48, whole vectors of 8 and of 16 lanes.
-_HEAD_BLOCK = 4
+HEAD_BLOCK = 4
 
 
 @dataclass(frozen=True)
@@ -242,20 +242,36 @@ def decoder(
     Returns:
         float32 [N,3,H,W] in [0,1].
     """
-    for stage in range(n_upsampling):
-        with b.scope(f"up{stage}"):
-            index = first + 3 * stage
-            scale, shift = layers.batch_norm(str(index + 1))
-            conv = layers.at(str(index))
-            weight = conv["weight"] * scale[:, None, None]
-            bias = conv["bias"] * scale + shift
-            x = upsampling_convolution(b, "conv", x, weight, bias, kernels=kernels)
+    x = upsampled(b, x, layers, first, n_upsampling, kernels)
     with b.scope("head"):
         last = layers.at(str(first + 3 * n_upsampling + 1))
         x = reflect_pad(b, "pad", x, 3)
-        block = min(_HEAD_BLOCK, 2**n_upsampling)
+        block = min(HEAD_BLOCK, 2**n_upsampling)
         x = blocked_convolution(b, "conv", x, last["weight"], last["bias"], block)
         return b.op("Sigmoid", "sigmoid", x)
+
+
+def upsampled(
+    b: GraphBuilder,
+    x: ir.Value,
+    layers: Weights,
+    first: int,
+    count: int,
+    kernels: Kernels = "float",
+) -> ir.Value:
+    """Write the decoder's first doublings, `count` of them, as `decoder` does."""
+    for stage in range(count):
+        with b.scope(f"up{stage}"):
+            parameters = upsampling_parameters(layers, first + 3 * stage)
+            x = upsampling_convolution(b, "conv", x, *parameters, kernels=kernels)
+    return x
+
+
+def upsampling_parameters(layers: Weights, index: int) -> tuple[Array, Array]:
+    """Return a transposed convolution's weight and bias, with the batch norm after it."""
+    scale, shift = layers.batch_norm(str(index + 1))
+    conv = layers.at(str(index))
+    return conv["weight"] * scale[:, None, None], conv["bias"] * scale + shift
 
 
 def relu(b: GraphBuilder, role: str, x: ir.Value) -> ir.Value:

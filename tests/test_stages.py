@@ -33,7 +33,9 @@ PLAN = StagePlan(
 
 
 def test_a_plan_survives_its_own_json() -> None:
-    assert StagePlan.from_json(PLAN.to_json()) == PLAN
+    again = StagePlan.from_json(PLAN.to_json())
+    assert again == PLAN
+    assert [stage.like for stage in again.stages] == [()] * 4 + [("global", "local"), ()]
 
 
 def test_the_json_is_canonical() -> None:
@@ -44,8 +46,20 @@ def test_the_json_is_canonical() -> None:
 def test_another_version_is_refused_with_advice() -> None:
     for version in (1, 99):
         data = {**json.loads(PLAN.to_json()), "version": version}
-        with pytest.raises(ModelError, match=rf"version {version}.*export the model again"):
+        # All of the message, which is one line: a dot is anything but a line's end.
+        with pytest.raises(ModelError, match=rf"^.*version {version}.*export the model again.*\Z"):
             StagePlan.from_json(json.dumps(data))
+
+
+def test_the_text_of_version_1_is_told_from_a_damaged_one() -> None:
+    """It has no `like`, which must not be what the message is about."""
+    data = json.loads(PLAN.to_json())
+    for stage in data["stages"]:
+        del stage["like"]
+    with pytest.raises(ModelError, match="KeyError"):
+        StagePlan.from_json(json.dumps(data))
+    with pytest.raises(ModelError, match="stages have version 1; this release reads 2"):
+        StagePlan.from_json(json.dumps({**data, "version": 1}))
 
 
 @pytest.mark.parametrize("damage", ["", "[]", "{}", "null", '{"version": 2}', "{", "[" * 100_000])
@@ -66,6 +80,9 @@ def test_a_damaged_text_is_refused(damage: str) -> None:
         (("stages", 4, "like"), ["global", "sum"], "takes extents of what it does not read"),
         (("stages", 4, "like"), ["local", "mixed"], "takes extents of what it does not read"),
         (("stages", 4, "like"), ["global"], "takes extents of what it does not read"),
+        (("stages", 4, "like"), ["global", "local", "mixed"], "takes extents of what it does"),
+        (("stages", 4, "like"), ["local", "local"], "takes extents of what it does not read"),
+        (("stages", 4, "like"), [3, "local"], "names expected"),
         (("stages", 4, "like"), "ab", "names expected, not 'ab'"),
         (("stages", 2, "kind"), "rows", "unknown kind 'rows'"),
         (("stages", 2, "kind"), ["bands"], "unknown kind a list"),

@@ -8,13 +8,13 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lama_edge.export.bands import Bands, bands_of, frequency_groups
-from lama_edge.export.expressions import Expression, best_divisor, extent, stacked
 from lama_edge.export.graph_builder import GraphBuilder
 
+# Of these sizes each is one band and one group of frequencies.
 SIDE = st.integers(2, 40)
 
 
@@ -47,42 +47,47 @@ def _bands(batch: int, height: int, width: int) -> dict[str, np.ndarray]:
     return dict(zip(names, _values(write, (batch, 1, height, width, 1)), strict=True))
 
 
-def _reflected(position: int, length: int) -> int:
-    position = abs(position)
-    return max(0, length - 1 - abs(length - 1 - position))
+def _several_bands(test: Callable[..., None]) -> Callable[..., None]:
+    """Add sizes of several bands: of whole tiles, of tiles cut short, and a prime height."""
+    for batch, height, width in ((1, 64, 64), (2, 62, 100), (1, 96, 130), (2, 67, 50)):
+        test = example(batch=batch, height=height, width=width)(test)
+    return test
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(batch=st.integers(1, 3), height=SIDE, width=SIDE)
+@_several_bands
 def test_every_pixel_is_in_one_band_and_its_tile_sees_what_is_around_it(
     batch: int, height: int, width: int
 ) -> None:
     found = _bands(batch, height, width)
+    assert found["height"].tolist() == [height]
+    assert found["width"].tolist() == [width]
     (pixels,) = found["pixels"]
     rows, rest = divmod(int(pixels), width)
     assert rest == 0
     assert height % rows == 0
-    count = batch * height // rows
-    down, across = -(-rows // 4), -(-width // 4)
-    assert found["seen"].shape == (count, 36, down * across)
-    assert found["place"].shape == (pixels,)
-    for band in (0, count // 2, count - 1):
-        image, first = divmod(band * rows, height)
-        for pixel in {0, int(pixels) // 2, int(pixels) - 1}:
-            y, x = divmod(pixel, width)
-            within, tile = divmod(int(found["place"][pixel]), down * across)
-            assert within == y % 4 * 4 + x % 4
-            # The nine pixels around it, among the 36 that its tile sees.
-            for dy in range(3):
-                for dx in range(3):
-                    seen = found["seen"][band, (within // 4 + dy) * 6 + within % 4 + dx, tile]
-                    line = _reflected(first + y + dy - 1, height)
-                    expected = (image * height + line) * width + _reflected(x + dx - 1, width)
-                    assert seen == expected
+    count, across = batch * height // rows, -(-width // 4)
+    tiles = -(-rows // 4) * across
+    assert found["seen"].shape == (count, 36, tiles)
+    y, x = (axis.ravel() for axis in np.mgrid[:rows, :width])
+    tile = y // 4 * across + x // 4
+    assert np.array_equal(found["place"], (y % 4 * 4 + x % 4) * tiles + tile)
+    # Of the 36 pixels that a tile sees, results use the nine around each pixel of the band.
+    images = np.arange(batch * height * width).reshape(batch, height, width)
+    around = np.pad(images, ((0, 0), (1, 1), (1, 1)), mode="reflect")
+    seen = found["seen"].reshape(count, 6, 6, tiles)
+    for dy in range(3):
+        for dx in range(3):
+            expected = around[:, dy : dy + height, dx : dx + width].reshape(count, -1)
+            assert np.array_equal(seen[:, y % 4 + dy, x % 4 + dx, tile], expected)
+    # Those that no result uses are pixels, too.
+    assert 0 <= seen.min() <= seen.max() < images.size
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(batch=st.integers(1, 3), height=SIDE, width=SIDE)
+@_several_bands
 def test_bands_and_groups_lead_to_every_line_of_a_spectrum_once(
     batch: int, height: int, width: int
 ) -> None:
@@ -100,7 +105,16 @@ def test_bands_and_groups_lead_to_every_line_of_a_spectrum_once(
 
 @pytest.mark.parametrize(
     ("height", "width", "rows"),
-    [(64, 64, 32), (128, 128, 16), (256, 256, 8), (96, 128, 16), (127, 64, 127), (2, 2, 2)],
+    [
+        (64, 64, 32),
+        (128, 128, 16),
+        (256, 256, 8),
+        (96, 128, 16),
+        # Bands that end within a tile, and heights of one band.
+        (62, 100, 31),
+        (127, 64, 127),
+        (2, 2, 2),
+    ],
 )
 def test_a_band_has_about_128_tiles_where_its_rows_divide(
     height: int, width: int, rows: int
@@ -108,25 +122,12 @@ def test_a_band_has_about_128_tiles_where_its_rows_divide(
     assert _bands(1, height, width)["pixels"] == [rows * width]
 
 
-def test_expressions_compute_what_arrays_do() -> None:
-    def write(b: GraphBuilder, x: ir.Value) -> list[ir.Value]:
-        n = extent(b, x, 0)
-        steps = n.steps()
-        return [
-            (steps - 3).reflected(n - 2).value,
-            steps.tiles(4).value,
-            stacked([steps, -steps], 1).value,
-            (steps * 2 % 5).where((steps % 2).equals(0), 9).value,
-            best_divisor(n, _costs(b, [3, 1, 2, 0, 1, 5, 1, 1, 0, 1, 1, 4]), steps + 1).value,
-        ]
-
-    reflected, tiles, pair, picked, divisor = _values(write, (12,))
-    assert reflected.tolist() == [3, 2, 1, 0, 1, 2, 3, 4, 5, 6, 7, 8]
-    assert tiles.tolist() == [0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3]
-    assert np.array_equal(pair, np.stack([np.arange(12), -np.arange(12)], 1))
-    assert picked.tolist() == [0, 9, 4, 9, 3, 9, 2, 9, 1, 9, 0, 9]
-    assert divisor == [4]
-
-
-def _costs(b: GraphBuilder, costs: list[int]) -> Expression:
-    return Expression(b, b.constant("costs", np.array(costs, np.float32)), "float32")
+@pytest.mark.parametrize(
+    ("height", "bins", "together"),
+    [(64, 33, 11), (128, 65, 5), (256, 129, 3), (8, 5, 5), (1100, 7, 1)],
+)
+def test_a_group_has_about_1024_lines_where_its_frequencies_divide(
+    height: int, bins: int, together: int
+) -> None:
+    (groups,) = _values(lambda b, x: [frequency_groups(b, x)], (1, 1, height, bins, 1))
+    assert groups.shape == (bins // together, together * height)

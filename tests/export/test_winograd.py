@@ -31,6 +31,7 @@ from lama_edge.export.winograd import (
     weights_matrix,
 )
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
+from lama_edge.models.config import FfcResnetConfig
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import Size, SizePolicy, io_spec
@@ -99,9 +100,11 @@ def tiny() -> Checkpoint:
 
 
 # Bottlenecks of 2 x 2 pixels, of sides that are and are not multiples of a tile, of a prime number
-# of rows, and oblong ones.
+# of rows, oblong ones, and one of two bands of 31 rows and three groups of 17 frequencies: all
+# others are one band and one group.
 @pytest.mark.parametrize(
-    "size", [Size(16, 16), Size(24, 40), Size(64, 64), Size(136, 200), Size(184, 72)]
+    "size",
+    [Size(16, 16), Size(24, 40), Size(64, 64), Size(136, 200), Size(184, 72), Size(496, 800)],
 )
 def test_the_whole_graph_computes_the_same(tiny: Checkpoint, size: Size) -> None:
     rng = np.random.default_rng(1)
@@ -113,6 +116,23 @@ def test_the_whole_graph_computes_the_same(tiny: Checkpoint, size: Size) -> None
     for fixed in (size, None):
         difference = np.abs(_run(tiny, fixed, feeds, kernels="winograd") - wanted).max()
         assert difference <= LARGEST_GRAPH_DIFFERENCE
+
+
+@pytest.mark.parametrize("n_downsampling", [1, 2, 4])
+def test_other_depths_compute_the_same(
+    make_checkpoint: Callable[..., Checkpoint], n_downsampling: int
+) -> None:
+    """One halving has its ends whole, more have them in bands."""
+    checkpoint = make_checkpoint(FfcResnetConfig(ngf=4, n_blocks=1, n_downsampling=n_downsampling))
+    size = Size(96, 32)
+    rng = np.random.default_rng(4)
+    feeds = {
+        "image": rng.random((1, 3, 96, 32), dtype=np.float32),
+        "mask": (rng.random((1, 1, 96, 32)) < 0.3).astype(np.float32),
+    }
+    wanted = _run(checkpoint, size, feeds, kernels="float")
+    found = _run(checkpoint, None, feeds, kernels="winograd")
+    assert np.abs(found - wanted).max() <= LARGEST_GRAPH_DIFFERENCE
 
 
 def _run(checkpoint: Checkpoint, size: Size | None, feeds: Any, **options: Any) -> np.ndarray:

@@ -23,7 +23,7 @@ SECOND = RNG.standard_normal((2, 4, 1, 1)).astype(np.float32)
 
 def _model() -> onnx.ModelProto:
     """image -> Conv -> middle -> Relu -> Conv -> out; and sizes, the shape of middle."""
-    shape = ["batch", 3, "height", "width"]
+    shape: list[str | int | None] = ["batch", 3, "height", "width"]
     graph = helper.make_graph(
         [
             helper.make_node("Conv", ["image", "first"], ["middle"], name="a", pads=[1] * 4),
@@ -92,7 +92,7 @@ def test_a_part_with_a_loop_gets_what_its_body_takes_from_around(tmp_path: Path)
         [helper.make_tensor_value_info("row", TensorProto.FLOAT, unknown)],
         [helper.make_tensor_value_info("added", TensorProto.FLOAT, unknown)],
     )
-    rows = ["rows", 3]
+    rows: list[str | int | None] = ["rows", 3]
     graph = helper.make_graph(
         [
             helper.make_node("Relu", ["image"], ["x"]),
@@ -124,6 +124,60 @@ def test_a_part_with_a_loop_gets_what_its_body_takes_from_around(tmp_path: Path)
     x = RNG.standard_normal((5, 3)).astype(np.float32)
     (out,) = _run(part, {"x": x})
     np.testing.assert_allclose(out, x @ FIRST[0, 0] + x.sum(0), rtol=1e-5, atol=1e-6)
+
+
+def test_a_body_keeps_to_itself_what_it_takes_and_makes_in_loops_of_loops(tmp_path: Path) -> None:
+    """A loop over rows with one over their elements, which takes a tensor from outside both.
+
+    The bodies' own values have the names of nothing around them, so a part that asked for one of
+    them would be refused.
+    """
+    scalar: list[int] = []
+    inner = helper.make_graph(
+        [
+            helper.make_node("Mul", ["element", "own"], ["doubled"]),
+            helper.make_node("Add", ["doubled", "outermost"], ["moved"]),
+            helper.make_node("Mul", ["moved", "of_row"], ["scaled"]),
+        ],
+        "inner",
+        [helper.make_tensor_value_info("element", TensorProto.FLOAT, scalar)],
+        [helper.make_tensor_value_info("scaled", TensorProto.FLOAT, scalar)],
+        [numpy_helper.from_array(np.float32(2), "own")],
+    )
+    outer = helper.make_graph(
+        [
+            helper.make_node("ReduceMax", ["row"], ["of_row"], keepdims=0),
+            helper.make_node("Scan", ["row"], ["elements"], body=inner, num_scan_inputs=1),
+        ],
+        "outer",
+        [helper.make_tensor_value_info("row", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("elements", TensorProto.FLOAT, None)],
+    )
+    rows: list[str | int | None] = ["rows", 3]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Relu", ["image"], ["x"]),
+            helper.make_node("Neg", ["single"], ["outermost"]),
+            helper.make_node("Scan", ["x"], ["out"], body=outer, num_scan_inputs=1),
+        ],
+        "g",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, rows)],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, rows)],
+        [
+            numpy_helper.from_array(np.float32(0.5), "single"),
+            numpy_helper.from_array(np.float32(7), "unused"),
+        ],
+        value_info=[helper.make_tensor_value_info("x", TensorProto.FLOAT, rows)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "loops.onnx")
+    part = OnnxParts(tmp_path / "loops.onnx").cut(["x"], ["out"])
+    read = onnx.load_model_from_string(part)
+    assert [node.op_type for node in read.graph.node] == ["Neg", "Scan"]
+    assert [tensor.name for tensor in read.graph.initializer] == ["single"]
+    x = RNG.standard_normal((5, 3)).astype(np.float32)
+    (out,) = _run(part, {"x": x})
+    np.testing.assert_allclose(out, (2 * x - 0.5) * x.max(1, keepdims=True), rtol=1e-6)
 
 
 def test_values_keep_their_types_and_leave_their_extents_open(path: Path) -> None:

@@ -117,6 +117,16 @@ def test_tiles_give_what_the_whole_model_gives(
     assert difference <= (LARGEST_DIFFERENCE if form == "float" else 0)
 
 
+@pytest.mark.parametrize("tile", [56, 200])
+def test_pieces_of_what_is_several_bands_and_groups_give_the_whole(
+    models: Models, tile: int
+) -> None:
+    """At 62 x 100 cells; what the sizes above need is one band and one group of frequencies."""
+    holes = [(slice(0, 300), slice(100, 500)), (slice(490, None), slice(None))]
+    path = models("tiny-bands", "float", True)
+    assert _difference(path, Size(496, 800), holes, tile) <= LARGEST_DIFFERENCE
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pictures_of_the_smallest_size_run(models: Models, family: str) -> None:
     path = models(family, "float", False)
