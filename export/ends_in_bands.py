@@ -65,7 +65,7 @@ def encoder_start(b: GraphBuilder, x: ir.Value, stem: Layer, down: Layer) -> ir.
         piece = stem(_beside(b, "pad", b.op("Gather", "rows", x, read, axis=2), _REACH))
         return (down(_beside(b, "down_pad", b.op("Gather", "down_rows", piece, seen, axis=2), 1)),)
 
-    (bands,) = b.scan("bands", (read.value, seen.value), (), band)
+    (bands,) = b.scan("bands", (read.value, seen.value), (), band, own_constants=True)
     return _together(b, bands, half, width)
 
 
@@ -128,7 +128,7 @@ def _end(
         padded = _beside(b, "pad", padded, _REACH)
         return (blocked_convolution(b, "head", padded, *head, HEAD_BLOCK),)
 
-    (bands,) = b.scan("bands", (inside.value, seen.value), (there.value,), band)
+    (bands,) = b.scan("bands", (inside.value, seen.value), (there.value,), band, own_constants=True)
     return _together(b, bands, height * 2, width * 2)
 
 

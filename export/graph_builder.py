@@ -50,6 +50,7 @@ class GraphBuilder:
         self._constants: dict[str, ir.Value] = {}
         self._names: set[str] = set()
         self._counts: dict[str, int] = {}
+        self._own_constants: list[ir.Value] | None = None
         self._scope: list[str] = []
 
     @contextmanager
@@ -63,7 +64,10 @@ class GraphBuilder:
 
     def constant(self, role: str, array: NDArray[Any]) -> ir.Value:
         """Add an initializer under the current scope."""
-        return self._add_constant(self._path(role), array)
+        value = self._add_constant(self._path(role), array)
+        if self._own_constants is not None:
+            self._own_constants.append(self._constants.pop(str(value.name)))
+        return value
 
     def shared(self, name: str, array: NDArray[Any]) -> ir.Value:
         """Add an initializer that the whole graph shares, or return it when it exists."""
@@ -97,6 +101,8 @@ class GraphBuilder:
         indices: Sequence[ir.Value],
         maps: Sequence[ir.Value],
         body: Callable[..., Sequence[ir.Value]],
+        *,
+        own_constants: bool = False,
     ) -> tuple[ir.Value, ...]:
         """Append a `Scan`: nodes that run once for each element of their inputs' first axes.
 
@@ -106,6 +112,8 @@ class GraphBuilder:
             maps: float32 inputs, of the same first extents.
             body: appends the nodes that take one element of each input, without the first axis;
                 it may read any other value of the graph, and returns float32 results.
+            own_constants: whether what `constant` adds belongs to the loop. ONNX Runtime lays out
+                the weights of convolutions anew only where they lie beside them.
 
         Returns:
             The results of all elements, joined along a new first axis.
@@ -117,18 +125,21 @@ class GraphBuilder:
             for number, data_type in enumerate(types)
         ]
         around, self._nodes = self._nodes, []
+        outside, self._own_constants = self._own_constants, [] if own_constants else None
         try:
             results = list(body(*parts))
-            nodes = self._nodes
+            nodes, constants = self._nodes, self._own_constants or []
         finally:
-            self._nodes = around
+            self._nodes, self._own_constants = around, outside
         for result in results:
             result.type = ir.TensorType(ir.DataType.FLOAT)
         node = ir.node(
             "Scan",
             [*indices, *maps],
             {
-                "body": ir.Graph(parts, results, nodes=nodes, name=f"{name}.body"),
+                "body": ir.Graph(
+                    parts, results, nodes=nodes, initializers=constants, name=f"{name}.body"
+                ),
                 "num_scan_inputs": len(parts),
             },
             num_outputs=len(results),

@@ -18,6 +18,8 @@ CHANNELS = 3
 LARGEST_DIFFERENCE = 3e-6
 # Of the largest value, after four transforms; measured 4.5e-7.
 LARGEST_RELATIVE_DIFFERENCE = 2e-6
+# Of a matrix's largest entry; float32's own is up to 6.0e-8.
+LARGEST_ROUNDING = 6.1e-8
 SIDES = (2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16, 17, 30, 64)
 
 
@@ -131,6 +133,35 @@ def test_rows_and_columns_together_are_the_spectrum_of_a_map_and_come_back(
     assert np.abs(found[..., 1, :] - expected.imag).max() <= LARGEST_DIFFERENCE
     returned = _run(lambda b, v: write(b, v, stop=False), x).reshape(x.shape)
     assert np.abs(returned / 2 - x).max() / np.abs(x).max() <= LARGEST_RELATIVE_DIFFERENCE
+
+
+def test_long_axes_keep_their_digits() -> None:
+    """Matrices are rounded once: angles in float32, or not reduced, are off by far more."""
+    length, bins = 1000, 501
+    row = np.zeros((1, 1, 1, length, 1), np.float32)
+    found = _run(lambda b, v: row_matrices(b, v).forward, row).reshape(bins, 2, length)
+    exact = _exact_turns(np.outer(np.arange(bins), np.arange(length)), length) / np.sqrt(length)
+    assert _off(found[:, 0], exact.real) <= LARGEST_ROUNDING
+    assert _off(found[:, 1], exact.imag) <= LARGEST_ROUNDING
+    column = np.zeros((1, 1, length, 1, 2), np.float32)
+    second = _run(lambda b, v: column_matrices(b, v, 1).second, column)
+    first = _first_factor(length)
+    n2 = length // first
+    k = _order(length).reshape(first, n2, 1)
+    exact = _exact_turns(k * np.arange(n2), length) / np.sqrt(n2)
+    # What becomes real and imaginary of the real parts, which every second row and column is.
+    of_real = second[:, :, : 2 * n2 : 2]
+    assert _off(of_real[:, 0::2], exact.real) <= LARGEST_ROUNDING
+    assert _off(of_real[:, 1::2], exact.imag) <= LARGEST_ROUNDING
+
+
+def _exact_turns(products: np.ndarray, length: int) -> np.ndarray:
+    return np.asarray(np.exp(-2j * np.pi * (products % length) / length))
+
+
+def _off(found: np.ndarray, exact: np.ndarray) -> float:
+    """Return the largest difference, of the largest entry."""
+    return float(np.abs(found - exact).max() / np.abs(exact).max())
 
 
 def _order(height: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lama_edge.errors import ModelError, UsageError
+from lama_edge.export.winograd import TILE as WINOGRAD_TILE
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import (
     FfcResnetConfig,
@@ -26,6 +27,7 @@ from lama_edge.models.config import (
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.runtimes.base import Array, Runner, open_runner
 from lama_edge.runtimes.tiles import open_tiles
+from lama_edge.runtimes.tiles_pieces import pieces
 from lama_edge.spec import IoForm, IoSpec, Size
 from lama_edge.stages import STAGES_KEY, StagePlan
 
@@ -208,6 +210,18 @@ def test_a_halo_one_cell_smaller_would_be_wrong(
     difference = _difference(path, Size(136, 200), [], 16)
     print(f"{family} {kind} {side}: {difference:.1e}")
     assert difference > LEAST_DAMAGE
+
+
+def test_pieces_of_what_works_in_tiles_of_its_own_begin_where_they_do(models: Models) -> None:
+    """So that they come out alike to the bit; other pieces differ by rounding alone."""
+    model = onnx.load(models("fourier-bands", "float", False))
+    (text,) = (entry.value for entry in model.metadata_props if entry.key == STAGES_KEY)
+    stages = [stage for stage in StagePlan.from_json(text).stages if stage.kind == "bands"]
+    assert {stage.align for stage in stages if stage.inputs} == {WINOGRAD_TILE}
+    for length in (2, 16, 37):
+        for each in pieces(length, 5, (1, 1), WINOGRAD_TILE):
+            assert each.read_start % WINOGRAD_TILE == 0
+            assert each.read_stop % WINOGRAD_TILE == 0 or each.read_stop == length
 
 
 def test_a_batch_gives_what_its_pictures_give_alone(models: Models) -> None:
