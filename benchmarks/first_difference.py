@@ -108,7 +108,7 @@ def _reference_graph(reference: str, manifest: Manifest) -> _Graph:
         size=manifest.size,
         dft="op" if manifest.dft == "op" else "matmul",
         opset=int(manifest.format.get("opset", DEFAULT_OPSET)),
-        kernels=kernels_of(str(manifest.format.get("convolutions", "direct"))),
+        kernels=kernels_of(manifest.convolutions),
     )
     return _Graph(build_onnx(checkpoint.config, checkpoint.tensors, options), manifest)
 

@@ -84,7 +84,7 @@ def frequency_groups(b: GraphBuilder, spectrum: ir.Value) -> ir.Value:
         batch, height, bins = (extent(b, spectrum, axis) for axis in (0, 2, 3))
         candidates = bins.steps() + 1
         lines = (candidates * height).as_type("float32") / float(_BEST_LINES)
-        each = best_divisor(bins, _off_balance(lines), candidates)
+        each = best_divisor(bins, lines.off_balance(), candidates)
         lines_of = bins.steps().apart(1) + height.steps() * bins
         images = (batch.steps() * height * bins).apart(1, 2)
         return (images + lines_of).shaped(-1, each * height).value
@@ -100,12 +100,7 @@ def _rows_of_a_band(height: Expression, width: Expression) -> Expression:
     down = candidates.tiles(TILE)
     waste = (down * TILE).as_type("float32") / candidates.as_type("float32")
     tiles = (down * width.tiles(TILE)).as_type("float32") / float(_BEST_TILES)
-    return best_divisor(height, waste * (_off_balance(tiles) * _CACHE_SHARE + 1.0), candidates)
-
-
-def _off_balance(share: Expression) -> Expression:
-    """Return x + 1/x, least where an amount is the best one."""
-    return share + share.node("Reciprocal")
+    return best_divisor(height, waste * (tiles.off_balance() * _CACHE_SHARE + 1.0), candidates)
 
 
 def _seen(

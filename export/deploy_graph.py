@@ -159,7 +159,7 @@ def _dft(
     if fixed is None:
         return dynamic_matmul_dft(b, feature_map, options.dft_gains)
     height, width = fixed.height // config.reduction, fixed.width // config.reduction
-    if options.kernels != "float":
+    if options.kernels == "integer":
         return ChannelsLastDft(b, height, width, config.bottleneck_channels[1] // 2)
     return constant_matmul_dft(b, height, width, options.dft_gains)
 

@@ -160,7 +160,7 @@ def _factor_near_root(number: Expression) -> Expression:
     """Return the divisor nearest to the root, on the logarithmic scale."""
     candidates = number.steps() + 1
     share = candidates.as_type("float32") / number.as_type("float32").node("Sqrt")
-    return best_divisor(number, share + share.node("Reciprocal"), candidates)
+    return best_divisor(number, share.off_balance(), candidates)
 
 
 def _rounded(matrix: Expression) -> ir.Value:

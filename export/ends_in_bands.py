@@ -18,6 +18,7 @@ from lama_edge.export.layers import (
     Array,
     Weights,
     blocked_convolution,
+    reflect_pad,
     upsampled,
     upsampling_convolution,
     upsampling_parameters,
@@ -33,8 +34,6 @@ _ABOVE, _BELOW = 2, 3
 # Pixels of a band at half the resolution: 68 rows of 256 are 18 MB doubled, with 64 channels.
 _BEST_PIXELS = 1 << 14
 _CACHE_SHARE = 1 / 16
-
-
 # Halvings and doublings from which rows come in blocks of the head's.
 LEAST_STEPS = 2
 
@@ -62,17 +61,13 @@ def encoder_start(b: GraphBuilder, x: ir.Value, stem: Layer, down: Layer) -> ir.
     seen = (first + (rows * 2 + 1).steps()).reflected(height) - first
 
     def band(read: ir.Value, seen: ir.Value) -> Sequence[ir.Value]:
-        piece = stem(_beside(b, "pad", b.op("Gather", "rows", x, read, axis=2), _REACH))
-        return (down(_beside(b, "down_pad", b.op("Gather", "down_rows", piece, seen, axis=2), 1)),)
+        piece = b.op("Gather", "rows", x, read, axis=2)
+        piece = stem(reflect_pad(b, "pad", piece, _REACH, rows=0))
+        piece = b.op("Gather", "down_rows", piece, seen, axis=2)
+        return (down(reflect_pad(b, "down_pad", piece, 1, rows=0)),)
 
     (bands,) = b.scan("bands", (read.value, seen.value), (), band, own_constants=True)
     return _together(b, bands, half, width)
-
-
-def _beside(b: GraphBuilder, role: str, x: ir.Value, amount: int) -> ir.Value:
-    """Pad rows by reflection."""
-    pads = b.integers(0, 0, 0, amount, 0, 0, 0, amount)
-    return b.op("Pad", role, x, pads, mode="reflect")
 
 
 def _together(b: GraphBuilder, bands: ir.Value, height: Expression, width: Expression) -> ir.Value:
@@ -125,7 +120,7 @@ def _end(
         piece = b.op("Mul", "rows_there", piece, there)
         doubled = upsampling_convolution(b, "conv", piece, *up)
         padded = b.op("Gather", "pixel_rows", doubled, seen, axis=2)
-        padded = _beside(b, "pad", padded, _REACH)
+        padded = reflect_pad(b, "pad", padded, _REACH, rows=0)
         return (blocked_convolution(b, "head", padded, *head, HEAD_BLOCK),)
 
     (bands,) = b.scan("bands", (inside.value, seen.value), (there.value,), band, own_constants=True)
@@ -139,5 +134,5 @@ def _rows_of_a_band(height: Expression, width: Expression) -> Expression:
     rows = candidates.as_type("float32") * 2.0
     again = (rows + float(_ABOVE + _BELOW)) / rows
     share = rows * width.as_type("float32") / float(_BEST_PIXELS)
-    cost = again * ((share + share.node("Reciprocal")) * _CACHE_SHARE + 1.0)
+    cost = again * (share.off_balance() * _CACHE_SHARE + 1.0)
     return best_divisor(half, cost, candidates) * 2

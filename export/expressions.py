@@ -74,6 +74,10 @@ class Expression:
         inside = last - (last - self.node("Abs")).node("Abs")
         return inside.node("Max", 0)
 
+    def off_balance(self) -> Expression:
+        """Return x + 1/x, which is least where a share is 1."""
+        return self + self.node("Reciprocal")
+
     def steps(self) -> Expression:
         """Return 0, 1, … up to this integer, which is left out."""
         builder = self._builder

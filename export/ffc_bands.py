@@ -112,13 +112,15 @@ class Trunk:
         blocks = [layers.at(str(first_block + n)).at for n in range(self._n_blocks)]
         convolutions = [at(name) for at in blocks for name in ("conv1", "conv2")]
         with self._b.scope("reduce"):
-            reduced = self._reduce_first(convolutions[0])
-            columns = self._columns(reduced.spectrum)
+            first = self._reduce_first(convolutions[0])
+            columns = self._columns(first.spectrum)
+        reduced: _Reduced | None = first
         maps = residual = self._maps
         for number, weights in enumerate(convolutions):
             block, second = divmod(number, 2)
             following = next(iter(convolutions[number + 1 :]), None)
             with self._b.scope(f"block{block:02d}.conv{second + 1}"):
+                assert reduced is not None  # only the last convolution leaves nothing
                 added = residual if second else ()
                 spectrum = self._mixed_spectrum(reduced.spectrum, weights, columns)
                 maps, reduced = self._convolution(
@@ -153,7 +155,7 @@ class Trunk:
         weights: Weights,
         residual: LocalGlobal | tuple[()],
         following: Weights | None,
-    ) -> tuple[LocalGlobal, _Reduced]:
+    ) -> tuple[LocalGlobal, _Reduced | None]:
         """Write a fast Fourier convolution.
 
         Args:
@@ -164,8 +166,7 @@ class Trunk:
             following: the following convolution's weights.
 
         Returns:
-            Its maps, and what the following convolution's spectral transform keeps of them; of
-            no meaning after the last one.
+            Its maps, and what the following convolution's spectral transform keeps of them.
         """
         b, bands, widths = self._b, self._bands, (self._local, self._global)
         convolve = self._spatial(maps, weights)
@@ -193,7 +194,7 @@ class Trunk:
             for name, value, width in zip(("local", "global"), outputs, widths, strict=False)
         )
         given: tuple[ir.Value, ...] = (local, global_)
-        reduced = _Reduced(*kept)
+        reduced = None
         if following is not None:
             reduced = self._reduced(outputs[2:])
             given += (reduced.map, reduced.spectrum)

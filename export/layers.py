@@ -56,9 +56,12 @@ class Weights:
         return scale, norm["bias"] - norm["running_mean"] * scale
 
 
-def reflect_pad(b: GraphBuilder, role: str, x: ir.Value, amount: int) -> ir.Value:
-    """Pad height and width by reflection that does not repeat the edge."""
-    pads = b.integers(0, 0, amount, amount, 0, 0, amount, amount)
+def reflect_pad(
+    b: GraphBuilder, role: str, x: ir.Value, amount: int, *, rows: int | None = None
+) -> ir.Value:
+    """Pad by reflection that does not repeat the edge: height by `rows`, or as much as width."""
+    down = amount if rows is None else rows
+    pads = b.integers(0, 0, down, amount, 0, 0, down, amount)
     return b.op("Pad", role, x, pads, mode="reflect")
 
 

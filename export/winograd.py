@@ -66,8 +66,8 @@ def weights_matrix(b: GraphBuilder, x: ir.Value) -> ir.Value:
     """Return the weights' transform, float32 [36,9], as a value that depends on the input `x`.
 
     So no runtime can take transformed weights for constants and keep them: they are four times as
-    large as the taps, and it is no slower to make them anew in the caches than to read them from
-    memory.
+    large as the taps, and making them anew in the caches takes hardly longer than reading them
+    from memory.
     """
     batch = b.op("Cast", "batch", b.op("Shape", "batch_size", x, end=1), to=int(ir.DataType.FLOAT))
     one = b.op("Div", "one", batch, batch)

@@ -162,7 +162,8 @@ class _PictureRun:
         self, stage: Stage, part: Part
     ) -> Iterator[tuple[str, tuple[int, ...], _Index, Array]]:
         """Run groups of a spectrum's columns."""
-        ((name, spectrum),) = ((name, self._maps[name]) for name in stage.pointwise)
+        (name,) = stage.pointwise
+        spectrum = self._maps[name]
         bins = spectrum.shape[3]
         for group in pieces(bins, max(1, self._budget // (spectrum.size // bins))):
             columns = self._contiguous({name: spectrum[:, :, :, group.wanted]})

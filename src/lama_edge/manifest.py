@@ -102,6 +102,11 @@ class Manifest:
     numerics: Mapping[str, str | int | float] | None = None
     engine: EngineBuild | None = None
 
+    @property
+    def convolutions(self) -> str:
+        """How an ONNX file's 3×3 convolutions are computed, ``direct`` or ``winograd``."""
+        return str(self.format.get("convolutions", "direct"))
+
     def with_parity(self, parity: ParityFigures) -> Manifest:
         """Return a copy that carries the figures."""
         return replace(self, parity=parity)

@@ -198,7 +198,7 @@ def onnx_source(job: TensorrtExport) -> EngineSource:
             f"{str(path)!r} is {manifest.precision}, quantised as ONNX Runtime likes it: give the "
             "checkpoint, with --precision int8"
         )
-    if manifest.format.get("convolutions", "direct") != "direct":
+    if manifest.convolutions != "direct":
         raise UsageError(
             f"{str(path)!r} is shaped for processors, with loops that a GPU is slow in: give the "
             "checkpoint, or export the file with --convolutions direct"
