@@ -10,9 +10,10 @@ from pathlib import Path
 from lama_edge.manifest import Manifest
 
 # float32 values that are alive at once for each pixel and each feature of the first layer
-# (`ngf`): 5.8 to 6.0 in ONNX Runtime on the CPU, from the peaks in docs/inpainting.md. Blocks
-# work at an eighth of the resolution and do not show. fp16 and int8 models compute wide there.
-_MAPS_ALIVE = 6.0
+# (`ngf`), by the form of the graph: the largest of the peaks in docs/inpainting.md, which sizes
+# that are powers of two have. Blocks work at an eighth of the resolution and do not show. fp16 and
+# int8 models compute wide there.
+_MAPS_ALIVE = {"direct": 6.0, "winograd": 3.0}
 _BYTES_PER_VALUE = 4
 _DEFAULT_NGF = 64
 # The picture, the mask and the result beside the model, in float32.
@@ -24,12 +25,13 @@ def run_bytes(manifest: Manifest, pixels: int) -> int:
     """Estimate the memory that one run takes beside the open model, at its peak.
 
     Args:
-        manifest: the model's; its architecture's `ngf` decides.
+        manifest: the model's; its architecture's `ngf` and the graph's form decide.
         pixels: of the picture that the model is given, padding included.
     """
     ngf = manifest.source.architecture.get("ngf", _DEFAULT_NGF)
     features = ngf if isinstance(ngf, int) else _DEFAULT_NGF
-    return int(pixels * (_HOST_BYTES_PER_PIXEL + _MAPS_ALIVE * _BYTES_PER_VALUE * features))
+    maps = _MAPS_ALIVE.get(manifest.convolutions, _MAPS_ALIVE["direct"])
+    return int(pixels * (_HOST_BYTES_PER_PIXEL + maps * _BYTES_PER_VALUE * features))
 
 
 def free_bytes(root: Path = Path("/")) -> int | None:
