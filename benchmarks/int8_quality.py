@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import needs_extra
-from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph
+from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph, gains_by_winograd
 from lama_edge.export.layers import Kernels
 from lama_edge.export.precision.layer_kinds import LAYER_KINDS, LayerKind
 from lama_edge.export.precision.quantisation import Quantisation, quantise
@@ -90,6 +90,11 @@ class Subject:
     def fp32(self, side: int) -> bytes:
         """Return the model as it is, as bytes."""
         return _bytes(self._graph(Size(side, side), "float"))
+
+    def fastest_fp32(self, side: int) -> bytes:
+        """Return the model as it is, in the form that exports have by default, as bytes."""
+        wide = gains_by_winograd(self.checkpoint.config)
+        return _bytes(self._graph(Size(side, side), "winograd" if wide else "float"))
 
     def fidelity(self, model: bytes, side: int) -> Iterator[Fidelity]:
         """Compare a model's fills with fp32's."""

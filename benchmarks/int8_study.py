@@ -72,7 +72,7 @@ def write_models(payload: Mapping[str, Any]) -> dict[str, Any]:
     small, large = _SPEED_RANGES_SIDE, payload["side"]
     ranges = subject.ranges(small)
     subject.ranges = lambda side: ranges
-    (folder / "fp32.onnx").write_bytes(subject.fp32(large))
+    (folder / "fp32.onnx").write_bytes(subject.fastest_fp32(large))
     (folder / "w8.onnx").write_bytes(subject.w8(large))
     (folder / "int8.onnx").write_bytes(subject.int8(large))
     return {}
