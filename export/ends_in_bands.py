@@ -28,9 +28,9 @@ with needs_extra("export"):
     import onnx_ir as ir
 
 _REACH = 3  # of the stem and of the head, in pixels
-# Rows that a band of the decoder reads beyond its own, of those that are doubled: the head sees
-# three pixels, and an odd row of a doubling sees the next row of what it doubles.
-_ABOVE, _BELOW = 2, 3
+# Rows that a band of the decoder reads on each side of its own, of those that are doubled: the
+# three pixels that the head sees lie in two of them.
+_BESIDE = 2
 # Pixels of a band at half the resolution: 68 rows of 256 are 18 MB doubled, with 64 channels.
 _BEST_PIXELS = 1 << 14
 _CACHE_SHARE = 1 / 16
@@ -108,12 +108,12 @@ def _end(
     height, width = extent(b, x, 2), extent(b, x, 3)
     rows = _rows_of_a_band(height, width)
     first = ((height // rows).steps() * rows).apart(1)
-    read = first + (rows + (_ABOVE + _BELOW)).steps() - _ABOVE
+    read = first + (rows + 2 * _BESIDE).steps() - _BESIDE
     inside = read.node("Max", 0).node("Min", height - 1)
     # Beyond the last row there is nothing, which a doubling sees as zeros.
     there = (height - read).node("Max", 0).node("Min", 1).as_type("float32").apart(2)
     pixels = first * 2 + (rows * 2 + 2 * _REACH).steps() - _REACH
-    seen = pixels.reflected(height * 2) - (first - _ABOVE) * 2
+    seen = pixels.reflected(height * 2) - (first - _BESIDE) * 2
 
     def band(inside: ir.Value, seen: ir.Value, there: ir.Value) -> Sequence[ir.Value]:
         piece = b.op("Gather", "rows", x, inside, axis=2)
@@ -132,7 +132,7 @@ def _rows_of_a_band(height: Expression, width: Expression) -> Expression:
     half = height // 2
     candidates = half.steps() + 1
     rows = candidates.as_type("float32") * 2.0
-    again = (rows + float(_ABOVE + _BELOW)) / rows
+    again = (rows + 2.0 * _BESIDE) / rows
     share = rows * width.as_type("float32") / float(_BEST_PIXELS)
     cost = again * (share.off_balance() * _CACHE_SHARE + 1.0)
     return best_divisor(half, cost, candidates) * 2
