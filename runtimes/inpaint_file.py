@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 
+from lama_edge.errors import UsageError
 from lama_edge.files import atomic_output, check_output
 from lama_edge.imaging import (
     Hole,
@@ -29,7 +30,8 @@ class InpaintFile:
         model: an exported model, or a checkpoint's path or name.
         image: the picture.
         mask: a picture of the same size; any value above 0 is hole.
-        output: the picture to write, in the format of its suffix; replaced when it exists.
+        output: the picture to write, in the format of its suffix; replaced when it exists, but
+            neither picture nor mask.
         strategy: see `Inpainter`.
         max_side: see `Inpainter`.
         tile: see `Inpainter`.
@@ -96,7 +98,7 @@ def inpaint_file(job: InpaintFile) -> InpaintedFile:
     """Inpaint one picture file.
 
     Raises:
-        UsageError: when the output cannot be written.
+        UsageError: when the output cannot be written, or would replace the picture or mask.
         PictureError: when picture or mask cannot be used, or the output's format cannot hold
             the picture.
         ModelError: when the model cannot be opened or fails.
@@ -119,6 +121,9 @@ def inpaint_with(inpainter: Inpainter, image: Path, mask: Path, output: Path) ->
 
 def _read(image: Path, mask: Path, output: Path) -> tuple[Image.Image, Hole]:
     check_output(output)
+    for name, path in (("picture", image), ("mask", mask)):
+        if output.resolve() == path.resolve():
+            raise UsageError(f"the output {str(output)!r} is the {name} itself: name another file")
     picture = load_picture(image)
     check_saveable(picture, output)
     return picture, hole_of(load_mask(mask))

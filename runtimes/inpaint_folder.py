@@ -67,17 +67,38 @@ def inpaint_folder(
     outcome = InpaintedFolder(
         failed={path: f"there is no mask for it in {str(job.mask)!r}" for path in without_mask}
     )
+    origins = {path.resolve(): path for pair in pairs for path in (pair.image, pair.mask)}
     with job.open() as inpainter:
         job.output.mkdir(parents=True, exist_ok=True)
         for done, pair in enumerate(pairs):
             progress(done, len(pairs))
             target = job.output / f"{pair.result}.png"
             try:
+                _claim(target, pair.image, origins)
                 outcome.written.append(inpaint_with(inpainter, pair.image, pair.mask, target))
             except LamaEdgeError as error:
                 outcome.failed[pair.image] = str(error)
         progress(len(pairs), len(pairs))
     return outcome
+
+
+def _claim(target: Path, image: Path, origins: dict[Path, Path]) -> None:
+    """Note that a picture's result is `target`, where that takes nothing from anybody.
+
+    Raises:
+        UsageError: when it is a picture or mask of this run, or another picture's result.
+    """
+    place = target.resolve()
+    origin = origins.get(place)
+    if origin is not None and origin.resolve() == place:
+        raise UsageError(
+            f"its result {str(target)!r} would replace a picture or mask: name another folder"
+        )
+    if origin is not None:
+        raise UsageError(
+            f"its result {str(target)!r} is that of {str(origin)!r} too: rename one of them"
+        )
+    origins[place] = image
 
 
 def find_pairs(images: Path, masks: Path) -> tuple[list[Pair], list[Path]]:

@@ -53,7 +53,8 @@ class OnnxRuntimeRunner(Runner):
         except Exception as error:
             # ONNX Runtime's exceptions share no base class of their own.
             raise ModelError(
-                f"ONNX Runtime cannot open {str(path)!r}: {one_line(error)}"
+                f"ONNX Runtime cannot open {str(path)!r} (is the file whole? does it need a newer "
+                f"ONNX Runtime?): {one_line(error)}"
             ) from error
         if PROVIDERS[wanted] not in session.get_providers():
             if provider != "auto":

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from lama_edge.errors import PictureError
+from lama_edge.errors import PictureError, UsageError
 from lama_edge.runtimes.inpaint_file import InpaintFile, inpaint_file
 
 ORIENTATION_TAG = 0x0112
@@ -84,3 +84,17 @@ def test_a_failed_run_keeps_the_earlier_output(
         inpaint_file(job)
     assert (tmp_path / "out.png").read_bytes() == b"earlier"
     assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize(("taken", "name"), [("in.png", "picture"), ("mask.png", "mask")])
+def test_picture_and_mask_are_never_replaced(
+    golden_folder: Path, tmp_path: Path, mask_path: Path, taken: str, name: str
+) -> None:
+    _picture("RGB").save(tmp_path / "in.png")
+    before = (tmp_path / taken).read_bytes()
+    # The same file by another path.
+    (tmp_path / "folder").symlink_to(tmp_path)
+    output = tmp_path / "folder" / taken
+    with pytest.raises(UsageError, match=f"is the {name} itself: name another file"):
+        inpaint_file(InpaintFile(golden_folder, tmp_path / "in.png", mask_path, output))
+    assert (tmp_path / taken).read_bytes() == before

@@ -114,3 +114,33 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(UsageError, match="holds no picture"):
         find_pairs(tmp_path / "in", tmp_path / "in")
+
+
+@pytest.mark.parametrize(
+    ("masks", "output"), [("in", "in"), ("masks", "masks"), ("masks", "in")], ids=str
+)
+def test_pictures_and_masks_are_never_replaced(
+    golden_folder: Path, tmp_path: Path, masks: str, output: str
+) -> None:
+    mask = f"a{'_mask001' if masks == 'in' else ''}.png"
+    _picture(tmp_path / "in" / "a.png")
+    _mask(tmp_path / masks / mask)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    job = InpaintFile(golden_folder, tmp_path / "in", tmp_path / masks, tmp_path / output)
+    outcome = inpaint_folder(job)
+    assert outcome.written == []
+    assert "would replace a picture or mask: name another folder" in str(outcome.failed)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+
+
+def test_two_pictures_of_one_name_do_not_share_a_result(
+    golden_folder: Path, tmp_path: Path
+) -> None:
+    for name in ("a.jpg", "a.png"):
+        _picture(tmp_path / "in" / name)
+    _mask(tmp_path / "masks" / "a.png")
+    job = InpaintFile(golden_folder, tmp_path / "in", tmp_path / "masks", tmp_path / "out")
+    outcome = inpaint_folder(job)
+    assert [one.path for one in outcome.written] == [tmp_path / "out" / "a.png"]
+    assert list(outcome.failed) == [tmp_path / "in" / "a.png"]
+    assert "a.jpg' too: rename one of them" in str(outcome.failed)

@@ -21,9 +21,9 @@ from lama_edge.cli.inspect_tensorrt import (
     is_for_tensorrt,
     print_capability,
 )
+from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
 from lama_edge.cli.rendering import parity_line, print_json, stages, table
 from lama_edge.errors import UsageError, printable
-from lama_edge.files import atomic_output, check_output
 from lama_edge.manifest import Manifest
 from lama_edge.spec import Size, TensorSpec, parse_size
 
@@ -56,8 +56,7 @@ def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="measure at this size, such as 512 or 512x768; may repeat",
     )
-    inspect.add_argument("--out", type=Path, metavar="RANGES.json", help="write the ranges")
-    inspect.add_argument("--report", type=Path, metavar="OUT.html", help="write a page about them")
+    add_outputs(inspect, "ranges")
     add_package_options(inspect)
     add_tensorrt_options(inspect)
     inspect.set_defaults(command=_inspect)
@@ -159,24 +158,20 @@ def _tensor(spec: TensorSpec) -> str:
 
 
 def _inspect_ranges(options: argparse.Namespace) -> None:
-    for target in (options.out, options.report):
-        if target is not None:
-            check_output(target)
+    check_outputs(options)
     sizes = tuple(_measured_size(token) for token in options.size or ())
     with stages() as (progress, expect):
         from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
 
         job = RangesInspection(options.model, options.calibrate, sizes)
         document = inspect_ranges(job, progress, expect)
-    if options.out is not None:
-        from lama_edge.benchmarks.documents import save_document
 
-        save_document(document, options.out)
-    if options.report is not None:
+    def page() -> str:
         from lama_edge.benchmarks.reports import ranges_page
 
-        with atomic_output(options.report) as temporary:
-            temporary.write_text(ranges_page(document), encoding="utf-8")
+        return ranges_page(document)
+
+    write_outputs(options, document, page)
     if options.json:
         print_json(document)
     else:

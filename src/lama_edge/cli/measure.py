@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
 from lama_edge.cli.rendering import decibels, milliseconds, print_json, stages, table
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
-from lama_edge.files import atomic_output, check_output
 from lama_edge.spec import Size, parse_size
 
 _FAILED = 1
@@ -44,7 +43,7 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
         default="auto",
         help="of the models; `emulated` rounds every result as fp16 devices do (default: auto)",
     )
-    _add_outputs(parity)
+    add_outputs(parity)
     parity.set_defaults(command=_parity)
 
 
@@ -82,7 +81,7 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--cool-down", type=float, default=0.0, metavar="S", help="pause before every round"
     )
-    _add_outputs(bench)
+    add_outputs(bench)
     bench.add_argument(
         "--beside",
         action="append",
@@ -115,13 +114,8 @@ def add_compare(commands: Any, common: argparse.ArgumentParser) -> None:
     compare.set_defaults(command=_compare)
 
 
-def _add_outputs(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--out", type=Path, metavar="RESULT.json", help="write the result")
-    command.add_argument("--report", type=Path, metavar="OUT.html", help="write a page about it")
-
-
 def _parity(options: argparse.Namespace) -> int:
-    _check_outputs(options)
+    check_outputs(options)
     with stages() as (progress, expect):
         from lama_edge.benchmarks.parity import ParityCheck, check_parity
 
@@ -140,7 +134,7 @@ def _parity(options: argparse.Namespace) -> int:
 
         return parity_page(result.document, pictures=result.pictures)
 
-    _write_outputs(options, result.document, page)
+    write_outputs(options, result.document, page)
     if options.json:
         print_json(result.document)
     else:
@@ -193,7 +187,7 @@ def _print_parity(document: dict[str, Any]) -> None:
 def _bench(options: argparse.Namespace) -> int:
     from lama_edge.benchmarks.documents import load_bench
 
-    _check_outputs(options)
+    check_outputs(options)
     if options.beside and options.report is None:
         raise UsageError("--beside shows other results on the page: add --report OUT.html")
     others = [load_bench(path) for path in options.beside]
@@ -221,7 +215,7 @@ def _bench(options: argparse.Namespace) -> int:
 
         return bench_page([result.document, *others], pictures=result.pictures)
 
-    _write_outputs(options, result.document, page)
+    write_outputs(options, result.document, page)
     if options.json:
         print_json(result.document)
     else:
@@ -282,21 +276,3 @@ def _compare(options: argparse.Namespace) -> int:
         for line in comparison.lines():
             print(line)
     return _FAILED if comparison.regressed else 0
-
-
-def _check_outputs(options: argparse.Namespace) -> None:
-    for target in (options.out, options.report):
-        if target is not None:
-            check_output(target)
-
-
-def _write_outputs(
-    options: argparse.Namespace, document: dict[str, Any], page: Callable[[], str]
-) -> None:
-    if options.out is not None:
-        from lama_edge.benchmarks.documents import save_document
-
-        save_document(document, options.out)
-    if options.report is not None:
-        with atomic_output(options.report) as temporary:
-            temporary.write_text(page(), encoding="utf-8")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
 from lama_edge.cli.rendering import decibels, milliseconds, print_json, stages, table
 from lama_edge.errors import LamaEdgeError, UsageError, printable
-from lama_edge.files import atomic_output, check_output
 from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS, Size, parse_size
 
 _OUT_OF_TOLERANCE = 1
@@ -61,15 +61,12 @@ def add_tradeoff(commands: Any, common: argparse.ArgumentParser) -> None:
     tradeoff.add_argument("--threads", type=int, metavar="N", help="default: one a core")
     tradeoff.add_argument("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
     tradeoff.add_argument("--no-speed", action="store_true", help="time nothing")
-    tradeoff.add_argument("--out", type=Path, metavar="RESULT.json", help="write the result")
-    tradeoff.add_argument("--report", type=Path, metavar="OUT.html", help="write a page about it")
+    add_outputs(tradeoff)
     tradeoff.set_defaults(command=_tradeoff)
 
 
 def _tradeoff(options: argparse.Namespace) -> int:
-    for target in (options.out, options.report):
-        if target is not None:
-            check_output(target)
+    check_outputs(options)
     size = _one_size(options.size)
     with stages() as (progress, expect):
         from lama_edge.benchmarks.tradeoff import Tradeoff, weigh_precisions
@@ -87,16 +84,13 @@ def _tradeoff(options: argparse.Namespace) -> int:
             rounds=options.rounds,
         )
         result = weigh_precisions(job, progress, expect)
-    if options.out is not None:
-        from lama_edge.benchmarks.documents import save_document
 
-        save_document(result.document, options.out)
-    if options.report is not None:
+    def page() -> str:
         from lama_edge.benchmarks.reports import tradeoff_page
 
-        with atomic_output(options.report) as temporary:
-            page = tradeoff_page(result.document, pictures=result.pictures)
-            temporary.write_text(page, encoding="utf-8")
+        return tradeoff_page(result.document, pictures=result.pictures)
+
+    write_outputs(options, result.document, page)
     if options.json:
         print_json(result.document)
     else:

@@ -1,0 +1,59 @@
+"""`--out` and `--report`: the files that commands which measure or judge write beside the text."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lama_edge.errors import UsageError
+from lama_edge.files import atomic_output, check_output
+
+_RESULT_SUFFIXES = (".json",)
+_PAGE_SUFFIXES = (".html", ".htm")
+
+
+def add_outputs(command: argparse.ArgumentParser, what: str = "result") -> None:
+    """Add both options to a command."""
+    metavar = f"{what.upper()}.json"
+    command.add_argument("--out", type=Path, metavar=metavar, help=f"write the {what}")
+    command.add_argument("--report", type=Path, metavar="OUT.html", help="write a page about it")
+
+
+def check_outputs(options: argparse.Namespace) -> None:
+    """Refuse what could not be written in the end, before any long work is done.
+
+    The names' ends are asked for, so that no model is replaced that was meant to be read.
+
+    Raises:
+        UsageError: when a name ends otherwise, or `check_output` refuses it.
+    """
+    for flag, target, suffixes in (
+        ("--out", options.out, _RESULT_SUFFIXES),
+        ("--report", options.report, _PAGE_SUFFIXES),
+    ):
+        if target is None:
+            continue
+        check_output(target)
+        if target.suffix.lower() not in suffixes:
+            raise UsageError(f"{flag} {str(target)!r} must end in {' or '.join(suffixes)}")
+
+
+def write_outputs(
+    options: argparse.Namespace, document: dict[str, Any], page: Callable[[], str]
+) -> None:
+    """Write what was asked for.
+
+    Args:
+        options: the command line's.
+        document: for `--out`.
+        page: renders the page for `--report`.
+    """
+    if options.out is not None:
+        from lama_edge.benchmarks.documents import save_document
+
+        save_document(document, options.out)
+    if options.report is not None:
+        with atomic_output(options.report) as temporary:
+            temporary.write_text(page(), encoding="utf-8")
