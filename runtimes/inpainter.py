@@ -212,6 +212,7 @@ class Inpainter:
             hole,
             self.runner.manifest,
             max_side=self.max_side,
+            tile=self.tile,
             free_bytes=free_bytes() if self.runner.provider in _HOST_PROVIDERS else None,
             can_tile=self._can_tile,
         )

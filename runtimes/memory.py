@@ -14,8 +14,11 @@ from lama_edge.manifest import Manifest
 # that are powers of two have. Blocks work at an eighth of the resolution and do not show. fp16 and
 # int8 models compute wide there.
 _MAPS_ALIVE = {"direct": 6.0, "winograd": 3.0}
+# In tiles: maps of the bottleneck, local and global parts together, that are alive at once.
+_BOTTLENECK_MAPS_ALIVE = 4
 _BYTES_PER_VALUE = 4
-_DEFAULT_NGF = 64
+# big-lama's, should a manifest not say.
+_DEFAULTS = {"ngf": 64, "n_downsampling": 3, "max_features": 1024}
 # The picture, the mask and the result beside the model, in float32.
 _HOST_BYTES_PER_PIXEL = 48
 _UNLIMITED_BYTES = 1 << 60
@@ -28,10 +31,34 @@ def run_bytes(manifest: Manifest, pixels: int) -> int:
         manifest: the model's; its architecture's `ngf` and the graph's form decide.
         pixels: of the picture that the model is given, padding included.
     """
-    ngf = manifest.source.architecture.get("ngf", _DEFAULT_NGF)
-    features = ngf if isinstance(ngf, int) else _DEFAULT_NGF
     maps = _MAPS_ALIVE.get(manifest.convolutions, _MAPS_ALIVE["direct"])
-    return int(pixels * (_HOST_BYTES_PER_PIXEL + maps * _BYTES_PER_VALUE * features))
+    return pixels * _HOST_BYTES_PER_PIXEL + _first_maps_bytes(manifest, pixels, maps)
+
+
+def tiles_bytes(manifest: Manifest, pixels: int, tile: int) -> int:
+    """Estimate the memory that a run in tiles takes beside the open model, at its peak.
+
+    That of a tile in the encoder or decoder, and the whole picture's maps at the bottleneck.
+
+    Args:
+        manifest: the model's.
+        pixels: of the picture that runs in tiles, padding included.
+        tile: side of a tile, in pixels.
+    """
+    ngf, levels, most = (_hyperparameter(manifest, name) for name in _DEFAULTS)
+    channels = min(most, ngf << levels)
+    bottleneck_maps = _BOTTLENECK_MAPS_ALIVE * channels * _BYTES_PER_VALUE
+    of_a_tile = _first_maps_bytes(manifest, min(pixels, tile * tile), _MAPS_ALIVE["direct"])
+    return pixels * _HOST_BYTES_PER_PIXEL + (pixels * bottleneck_maps >> 2 * levels) + of_a_tile
+
+
+def _first_maps_bytes(manifest: Manifest, pixels: int, maps: float) -> int:
+    return int(pixels * maps * _BYTES_PER_VALUE * _hyperparameter(manifest, "ngf"))
+
+
+def _hyperparameter(manifest: Manifest, name: str) -> int:
+    value = manifest.source.architecture.get(name)
+    return value if isinstance(value, int) else _DEFAULTS[name]
 
 
 def free_bytes(root: Path = Path("/")) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 from lama_edge.errors import UsageError
 from lama_edge.imaging import Hole
 from lama_edge.manifest import Manifest
-from lama_edge.runtimes.memory import run_bytes
+from lama_edge.runtimes.memory import run_bytes, tiles_bytes
 from lama_edge.spec import SizePolicy
 from lama_edge.windows import Window, Working, hole_windows, whole_picture
 
@@ -21,6 +21,7 @@ Strategy = Literal["auto", "full", "crop", "resize", "tiles"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
 DEFAULT_MAX_SIDE = 1024
+DEFAULT_TILE = 512
 MIN_SIDE = 64
 # Crops that see this share of the picture save little, and one run is simpler than several.
 NEARLY_ALL = 0.7
@@ -45,6 +46,8 @@ class Situation:
         max_side: largest side of what the model is given, in pixels.
         asked_max_side: whether the user gave it.
         bytes_per_pixel: memory that a run takes for each pixel that the model sees.
+        full_tiles_bytes: memory that the whole picture takes in tiles.
+        crop_tiles_bytes: memory that the largest window takes in tiles, not shrunk.
         free_bytes: memory that a run may take; None when nobody knows.
         can_tile: whether the model can run in tiles.
     """
@@ -59,12 +62,28 @@ class Situation:
     max_side: int
     asked_max_side: bool
     bytes_per_pixel: int
+    full_tiles_bytes: int
+    crop_tiles_bytes: int
     free_bytes: int | None
     can_tile: bool
 
+    @property
+    def nearly_all(self) -> bool:
+        """Whether crops would see nearly all of the picture."""
+        return self.crop_pixels >= NEARLY_ALL * self.full_pixels
+
+    @property
+    def larger(self) -> bool:
+        """Whether the picture is larger than what the model shall be given at once."""
+        return max(self.height, self.width) > self.max_side
+
     def fits(self, pixels: int) -> bool:
         """Whether a run over so many pixels has the memory it takes."""
-        return self.free_bytes is None or pixels * self.bytes_per_pixel <= self.usable_bytes
+        return self.has(pixels * self.bytes_per_pixel)
+
+    def has(self, amount: int) -> bool:
+        """Whether so many bytes should be taken."""
+        return self.free_bytes is None or amount <= self.usable_bytes
 
     @property
     def usable_bytes(self) -> int:
@@ -147,6 +166,7 @@ def plan(
     manifest: Manifest,
     *,
     max_side: int | None,
+    tile: int | None,
     free_bytes: int | None,
     can_tile: Callable[[], bool],
 ) -> Plan:
@@ -157,6 +177,7 @@ def plan(
         hole: bool [H,W].
         manifest: the model's.
         max_side: largest side of what a dynamic model is given; None is `DEFAULT_MAX_SIDE`.
+        tile: side of a tile in pixels; None is `DEFAULT_TILE`.
         free_bytes: memory that a run may take; None when nobody knows.
         can_tile: tells whether the model can run in tiles; asked only when that matters.
     """
@@ -169,11 +190,15 @@ def plan(
     if not hole.any():
         return Plan(Choice("none", "the mask has no hole", side, whole=True), (), Working(policy))
     cropped = hole_windows(hole, Working(policy, side))
-    situation = _situation(hole, manifest, cropped, side, free_bytes)
+    situation = _situation(
+        hole, manifest, cropped, side, DEFAULT_TILE if tile is None else tile, free_bytes
+    )
     situation = replace(situation, asked_max_side=max_side is not None)
-    choice = choose(situation) if strategy == "auto" else _as_asked(strategy, situation)
-    if strategy == "auto" and choice.strategy == "tiles" and not can_tile():
-        choice = choose(replace(situation, can_tile=False))
+    if strategy == "auto":
+        choice, untiled = choose(situation), choose(replace(situation, can_tile=False))
+        choice = choice if choice == untiled or can_tile() else untiled
+    else:
+        choice = _as_asked(strategy, situation)
     working = Working(policy, choice.max_side)
     if choice.whole:
         return Plan(choice, whole_picture(hole), working)
@@ -187,8 +212,9 @@ def choose(situation: Situation) -> Choice:
     A fixed-size model gets the whole picture where that fits it, else crops. A dynamic one gets
     the whole picture where crops would see nearly all of it, in tiles when it is larger than
     `max_side`, else crops of at most `max_side`; tiles where that would shrink a window more
-    than `MAX_SHRINKAGE` times, unless the user asked for that bound. What does not fit the free
-    memory runs in tiles, or, where the model cannot, shrunk until it fits, with a warning.
+    than `MAX_SHRINKAGE` times, unless the user asked for that bound. Where tiles do not fit the
+    free memory, there are crops all the same; where those do not, they run in tiles, or, where
+    that does not fit either or the model cannot, shrunk until they do, with a warning.
     """
     s = situation
     picture = f"the picture of {s.width}x{s.height} (width x height)"
@@ -198,24 +224,38 @@ def choose(situation: Situation) -> Choice:
             return Choice("full", f"{picture} is within {model}", None, whole=True)
         return Choice("crop", f"{picture} is beyond {model}", s.max_side, whole=False)
     share = f"{picture}, of which crops see {min(1.0, s.crop_pixels / s.full_pixels):.0%}"
-    nearly_all = s.crop_pixels >= NEARLY_ALL * s.full_pixels
-    larger = max(s.height, s.width) > s.max_side
-    if nearly_all and not larger and s.fits(s.full_pixels):
+    if s.nearly_all and not s.larger and s.fits(s.full_pixels):
         return Choice("full", share, None, whole=True)
-    if nearly_all and larger and s.can_tile and not s.asked_max_side:
-        return Choice("tiles", share, None, whole=True)
-    if s.shrinkage > MAX_SHRINKAGE and s.can_tile and not s.asked_max_side:
-        reason = f"a crop of {s.max_side} pixels would shrink a hole {s.shrinkage:.1f} times"
-        return Choice("tiles", f"{picture}: {reason}", None, whole=False)
-    if s.fits(s.largest_pixels):
+    tiles = _better_in_tiles(s, picture, share)
+    if tiles is not None and s.has(tiles[1]):
+        return tiles[0]
+    if not s.fits(s.largest_pixels):
+        return _short_of_memory(s, picture)
+    if tiles is None:
         return Choice("crop", share, s.max_side, whole=False)
-    return _short_of_memory(s, picture)
+    need, free = _gib(tiles[1]), _gib(s.free_bytes or 0)
+    reason = f"{picture}: tiles take about {need} and {free} are free"
+    made = f"{reason}, so the fill is made {s.shrinkage:.1f} times smaller: free memory, or give "
+    warning = made + "--strategy tiles to try" if s.shrinkage > 1 else None
+    return Choice("crop", reason, s.max_side, whole=False, warning=warning)
+
+
+def _better_in_tiles(s: Situation, picture: str, share: str) -> tuple[Choice, int] | None:
+    """Return the choice of tiles where crops are worse, and the memory that it takes."""
+    if not s.can_tile or s.asked_max_side:
+        return None
+    if s.nearly_all and s.larger:
+        return Choice("tiles", share, None, whole=True), s.full_tiles_bytes
+    if s.shrinkage > MAX_SHRINKAGE:
+        reason = f"a crop of {s.max_side} pixels would shrink a hole {s.shrinkage:.1f} times"
+        return Choice("tiles", f"{picture}: {reason}", None, whole=False), s.crop_tiles_bytes
+    return None
 
 
 def _short_of_memory(s: Situation, picture: str) -> Choice:
     need, free = (_gib(n) for n in (s.largest_pixels * s.bytes_per_pixel, s.free_bytes or 0))
     reason = f"{picture}: a crop takes about {need} and {free} are free"
-    if s.can_tile:
+    if s.can_tile and s.has(s.crop_tiles_bytes):
         return Choice("tiles", reason, None, whole=False)
     step = s.policy.multiple
     fitting = math.isqrt(s.usable_bytes // s.bytes_per_pixel) // step * step
@@ -230,12 +270,13 @@ def _short_of_memory(s: Situation, picture: str) -> Choice:
 def _as_asked(strategy: Strategy, s: Situation) -> Choice:
     bounded = strategy in ("crop", "resize")
     warning = None
-    pixels = {"full": s.full_pixels, "crop": s.largest_pixels}.get(strategy, 0)
-    if not s.fits(pixels):
-        need, free = (_gib(n) for n in (pixels * s.bytes_per_pixel, s.free_bytes or 0))
+    run = {"full": s.full_pixels, "crop": s.largest_pixels}.get(strategy, 0) * s.bytes_per_pixel
+    need = s.full_tiles_bytes if strategy == "tiles" else run
+    other = "crop" if strategy == "tiles" else "tiles, or resize with a smaller --max-side"
+    if not s.has(need):
         warning = (
-            f"--strategy {strategy} takes about {need} and {free} are free: should it fail, "
-            "give --strategy tiles, or resize with a smaller --max-side"
+            f"--strategy {strategy} takes about {_gib(need)} and {_gib(s.free_bytes or 0)} are "
+            f"free: should it fail, give --strategy {other}"
         )
     side = s.max_side if bounded else None
     return Choice(strategy, "as asked", side, whole=strategy != "crop", warning=warning)
@@ -246,23 +287,28 @@ def _situation(
     manifest: Manifest,
     windows: tuple[Window, ...],
     max_side: int,
+    tile: int,
     free_bytes: int | None,
 ) -> Situation:
     policy = manifest.size
-    working = Working(policy, max_side)
+    working, unbounded = Working(policy, max_side), Working(policy)
     sizes = [(window.view.height, window.view.width) for window in windows]
     pixels = [working.pixels(*size) for size in sizes]
+    full_pixels = unbounded.pixels(*hole.shape)
+    unshrunk_pixels = max(unbounded.pixels(*size) for size in sizes)
     return Situation(
         height=hole.shape[0],
         width=hole.shape[1],
         policy=policy,
-        full_pixels=Working(policy).pixels(*hole.shape),
+        full_pixels=full_pixels,
         crop_pixels=sum(pixels),
         largest_pixels=max(pixels),
         shrinkage=max(working.shrinkage(*size) for size in sizes),
         max_side=max_side,
         asked_max_side=False,
         bytes_per_pixel=run_bytes(manifest, 1),
+        full_tiles_bytes=tiles_bytes(manifest, full_pixels, tile),
+        crop_tiles_bytes=tiles_bytes(manifest, unshrunk_pixels, tile),
         free_bytes=free_bytes,
         can_tile=True,
     )

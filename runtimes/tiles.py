@@ -18,13 +18,12 @@ from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.onnx_parts import OnnxParts
 from lama_edge.runtimes.onnxruntime_providers import providers_for
 from lama_edge.runtimes.onnxruntime_session import open_session, run_session
+from lama_edge.runtimes.strategies import DEFAULT_TILE
 from lama_edge.runtimes.tiles_stages import Part, run_stages
 from lama_edge.stages import STAGES_KEY, Stage, StagePlan
 
 with needs_extra("onnx"):
     import onnxruntime as ort
-
-DEFAULT_TILE = 512
 
 
 def open_tiles(
@@ -38,7 +37,7 @@ def open_tiles(
         provider: the execution provider's short name, see `OnnxRuntimeRunner`.
         threads: threads that work on one operation; None is one for each physical core.
         tile: side of the encoder's and the decoder's tiles, in pixels; the trunk's pieces follow
-            it, too. None is `DEFAULT_TILE`.
+            it, too. None is `strategies.DEFAULT_TILE`.
 
     Returns:
         A runner with the same manifest. Its `run` takes pictures one after the other, whatever

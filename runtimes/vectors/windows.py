@@ -81,6 +81,7 @@ def _plans() -> Iterator[Case]:
             stand_in_manifest(ask.policy, ngf=ask.ngf),
             max_side=ask.max_side,
             free_bytes=ask.free_bytes,
+            tile=None,
             can_tile=lambda: False,
         )
         yield {

@@ -11,7 +11,7 @@ import pytest
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pipeline import OnnxExport, export_onnx
-from lama_edge.runtimes.memory import free_bytes, run_bytes, trim_heap
+from lama_edge.runtimes.memory import free_bytes, run_bytes, tiles_bytes, trim_heap
 from lama_edge.spec import Convolutions, SizePolicy, io_spec
 
 MIB = 2**20
@@ -37,6 +37,23 @@ MEASURED_MIB = {
 }
 # In bands, sizes between the powers of two take less.
 ESTIMATE_FACTORS = {"direct": (0.9, 1.35), "winograd": (0.9, 1.85)}
+# The same in tiles of 512 pixels: form, ngf and sides to MiB.
+MEASURED_TILES_MIB = {
+    ("winograd", 64, (512, 512)): 295,
+    ("direct", 64, (512, 512)): 505,
+    ("winograd", 64, (1024, 1024)): 474,
+    ("direct", 64, (1024, 1024)): 517,
+    ("winograd", 64, (1496, 2000)): 883,
+    ("direct", 64, (1496, 2000)): 873,
+    ("winograd", 64, (2048, 2048)): 1010,
+    ("direct", 64, (2048, 2048)): 1072,
+    ("winograd", 64, (3000, 4000)): 2102,
+    ("direct", 64, (3000, 4000)): 2019,
+    ("direct", 16, (2048, 2048)): 318,
+    ("direct", 16, (3000, 4000)): 893,
+    ("direct", 16, (4000, 6000)): 1545,
+}
+TILES_ESTIMATE_FACTORS = (0.8, 1.5)
 MAX_GROWTH = 1.10
 SOAK = """
 import sys
@@ -125,18 +142,39 @@ def test_a_machine_without_proc_has_at_most_half_of_its_memory_free(tmp_path: Pa
 def test_the_estimate_of_a_run_is_near_what_was_measured(
     convolutions: str, ngf: int, side: int
 ) -> None:
-    manifest = Manifest(
+    estimate = run_bytes(_manifest(convolutions, ngf), side * side)
+    ratio = estimate / (MEASURED_MIB[convolutions, ngf, side] * MIB)
+    least, most = ESTIMATE_FACTORS[convolutions]
+    assert least <= ratio <= most
+
+
+@pytest.mark.parametrize(("convolutions", "ngf", "sides"), MEASURED_TILES_MIB)
+def test_the_estimate_of_a_run_in_tiles_is_near_what_was_measured(
+    convolutions: str, ngf: int, sides: tuple[int, int]
+) -> None:
+    estimate = tiles_bytes(_manifest(convolutions, ngf), sides[0] * sides[1], 512)
+    ratio = estimate / (MEASURED_TILES_MIB[convolutions, ngf, sides] * MIB)
+    least, most = TILES_ESTIMATE_FACTORS
+    assert least <= ratio <= most
+
+
+def test_large_tiles_and_wide_bottlenecks_take_more() -> None:
+    narrow, wide = (_manifest("direct", 64, max_features=each) for each in (256, 1024))
+    assert tiles_bytes(narrow, 12_000_000, 512) < tiles_bytes(wide, 12_000_000, 512)
+    assert tiles_bytes(wide, 12_000_000, 512) < tiles_bytes(wide, 12_000_000, 1024)
+    assert tiles_bytes(wide, 512 * 512, 512) == tiles_bytes(wide, 512 * 512, 1024)
+
+
+def _manifest(convolutions: str, ngf: int, **architecture: int) -> Manifest:
+    return Manifest(
         format={"name": "onnx", "convolutions": convolutions},
         io=io_spec("float"),
         size=SizePolicy(None, 8, 16),
         precision="fp32",
         dft="matmul",
-        source=Source("0" * 64, {"ngf": ngf}, 1),
+        source=Source("0" * 64, {"ngf": ngf, **architecture}, 1),
         tools={},
     )
-    ratio = run_bytes(manifest, side * side) / (MEASURED_MIB[convolutions, ngf, side] * MIB)
-    least, most = ESTIMATE_FACTORS[convolutions]
-    assert least <= ratio <= most
 
 
 def test_trimming_the_heap_is_harmless_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,8 @@ PHOTOGRAPH = Situation(
     max_side=1024,
     asked_max_side=False,
     bytes_per_pixel=1584,
+    full_tiles_bytes=int(2.4 * GIB),
+    crop_tiles_bytes=int(0.6 * GIB),
     free_bytes=16 * GIB,
     can_tile=True,
 )
@@ -49,7 +51,9 @@ MAX_STEP_RATIOS = {"crop": 1.15, "shrunk crop": 1.7, "resize": 1.75}
 def test_a_models_largest_side_bounds_its_windows(asked: int | None, given: int) -> None:
     manifest = replace(stand_in_manifest(DYNAMIC), format={"name": "stand-in", "max_side": 128})
     hole = np.ones((300, 400), dtype=bool)
-    made = plan("crop", hole, manifest, max_side=asked, free_bytes=None, can_tile=lambda: False)
+    made = plan(
+        "crop", hole, manifest, max_side=asked, tile=None, free_bytes=None, can_tile=lambda: False
+    )
     assert made.working.max_side == given
 
 
@@ -67,7 +71,9 @@ def test_a_models_largest_side_bounds_its_windows(asked: int | None, given: int)
         (replace(SHRUNK, can_tile=False), "crop", False, "9%"),
         (SPREAD, "tiles", True, "crops see 92%"),
         (replace(SPREAD, can_tile=False), "crop", False, "crops see 92%"),
+        (replace(SPREAD, free_bytes=2 * GIB), "crop", False, "tiles take about 2.4 GiB and 2.0"),
         (SHORT, "tiles", False, "takes about 1.5 GiB and 1.0 GiB are free"),
+        (replace(SHORT, crop_tiles_bytes=GIB), "resize", False, "takes about 1.5 GiB and 1.0 GiB"),
         (replace(SHORT, can_tile=False), "resize", False, "1.0 GiB are free"),
         (replace(SHORT, free_bytes=None), "crop", False, "9%"),
         (replace(SMALL, free_bytes=GIB // 2, largest_pixels=90_000), "crop", False, "94%"),
@@ -93,6 +99,45 @@ def test_what_does_not_fit_is_shrunk_until_it_does_and_names_the_flag() -> None:
     assert (choice.max_side + 8) ** 2 * SHORT.bytes_per_pixel > 0.8 * GIB
     assert choice.warning is not None
     assert f"--max-side {choice.max_side}" in choice.warning
+
+
+def test_a_fill_that_is_shrunk_because_tiles_do_not_fit_comes_with_a_warning() -> None:
+    choice = choose(replace(SHRUNK, free_bytes=2 * GIB, crop_tiles_bytes=3 * GIB))
+    assert (choice.strategy, choice.max_side) == ("crop", 1024)
+    assert choice.warning is not None
+    assert "tiles take about 3.0 GiB and 2.0 GiB are free" in choice.warning
+    assert "2.1 times smaller: free memory, or give --strategy tiles" in choice.warning
+
+
+@pytest.mark.parametrize(("free", "warned"), [(GIB, False), (GIB // 8, True)])
+def test_tiles_that_were_asked_for_come_with_a_warning_where_memory_is_short(
+    free: int, warned: bool
+) -> None:
+    hole = np.ones((800, 800), dtype=bool)
+    manifest = stand_in_manifest(DYNAMIC)
+    made = plan(
+        "tiles", hole, manifest, max_side=None, tile=None, free_bytes=free, can_tile=lambda: True
+    )
+    assert (made.choice.warning is not None) == warned
+    assert not warned or "free: should it fail, give --strategy crop" in str(made.choice.warning)
+
+
+@pytest.mark.parametrize("tileable", [True, False])
+def test_a_model_that_cannot_run_in_tiles_is_chosen_for_as_such(tileable: bool) -> None:
+    """Short of memory for tiles too, a reason that speaks of them would be untrue."""
+    hole = np.ones((3000, 4000), dtype=bool)
+    manifest = stand_in_manifest(DYNAMIC)
+    made = plan(
+        "auto",
+        hole,
+        manifest,
+        max_side=None,
+        tile=None,
+        free_bytes=2 * GIB,
+        can_tile=lambda: tileable,
+    )
+    assert made.choice.strategy == "crop"
+    assert ("tiles" in made.choice.reason) == tileable
 
 
 @pytest.mark.parametrize(
