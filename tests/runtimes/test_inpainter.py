@@ -279,7 +279,8 @@ def test_a_model_that_cannot_tile_says_what_to_do() -> None:
 def test_auto_goes_on_without_tiles_where_the_model_has_none(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "free_bytes", lambda: 40_000_000)
+    # The window wants 630 MB, its tiles 470.
+    monkeypatch.setattr(module, "free_bytes", lambda: 700_000_000)
     monkeypatch.setattr(module, "_HOST_PROVIDERS", ("fake",))
     pixels, mask = picture("RGB", 900, 900), np.zeros((900, 900), np.uint8)
     mask[300:600, 300:600] = 1
@@ -288,9 +289,23 @@ def test_auto_goes_on_without_tiles_where_the_model_has_none(
     assert (Inpainter(tiling)(pixels, mask, report=plans.append)[400:500, 400:500] == 6).all()
     assert (Inpainter(plain)(pixels, mask, report=plans.append)[400:500, 400:500] == 7).all()
     assert [plan.choice.strategy for plan in plans] == ["tiles", "resize"]
-    assert max(plain.seen[0][1].shape) < 300
+    assert max(plain.seen[0][1].shape) == 592
     (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert "give --max-side 136" in warning
+    assert "give --max-side 592" in warning
+
+
+@pytest.mark.parametrize(("tile", "strategy"), [(None, "resize"), (128, "tiles")])
+def test_auto_knows_that_small_tiles_take_less(
+    monkeypatch: pytest.MonkeyPatch, tile: int | None, strategy: str
+) -> None:
+    monkeypatch.setattr(module, "free_bytes", lambda: 200_000_000)
+    monkeypatch.setattr(module, "_HOST_PROVIDERS", ("fake",))
+    pixels, mask = picture("RGB", 900, 900), np.zeros((900, 900), np.uint8)
+    mask[300:600, 300:600] = 1
+    plans: list[Plan] = []
+    runner = TilingRunner()
+    Inpainter(runner, tile=tile)(pixels, mask, report=plans.append)
+    assert [plan.choice.strategy for plan in plans] == [strategy]
 
 
 def test_the_report_says_which_strategy_and_why() -> None:
