@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-gpu evaluate devices bench-peers precision coreml-precisions vectors check format clean
+.PHONY: help demo test test-slow test-gpu evaluate devices bench-peers large-photograph precision coreml-precisions vectors check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ devices: $(VENV)/.dev ## Rewrite the table in docs/devices.md from benchmarks/re
 bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; rewrites the README's table
 	$(BIN)/python -m lama_edge.benchmarks.peers --growth --dynamic --out benchmarks/results/peers.json
 	$(BIN)/python -m lama_edge.benchmarks.peers.readme
+
+large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; rewrites docs/inpainting.md's table
+	$(BIN)/python -m lama_edge.benchmarks.large_photograph --measure
 
 precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/precision.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.int8_study --out benchmarks/results/int8.json --page docs/precision.md

@@ -19,9 +19,8 @@ from lama_edge.errors import LamaEdgeError, UsageError
 
 BEGIN = "<!-- device table: begin -->"
 END = "<!-- device table: end -->"
-# The comparison with other ways to run a generator has a table of its own, in the README.
-# Results of other commands.
-_OTHERS = ("peers.json", "int8.json", "coreml.json")
+# Results of other commands, which have tables of their own.
+_OTHERS = ("peers*.json", "int8.json", "coreml.json", "large-photograph.json")
 
 
 def load_results(folder: Path) -> list[Document]:
@@ -31,7 +30,8 @@ def load_results(folder: Path) -> list[Document]:
         UsageError: when a file cannot be opened.
         DocumentError: when a file holds something else.
     """
-    return [load_bench(path) for path in sorted(folder.glob("*.json")) if path.name not in _OTHERS]
+    paths = sorted(folder.glob("*.json"))
+    return [load_bench(path) for path in paths if not any(map(path.match, _OTHERS))]
 
 
 def updated(page: str, table: str) -> str:
