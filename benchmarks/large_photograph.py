@@ -58,9 +58,12 @@ def inpaint_once(payload: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         `seconds` and `peak_bytes`, the most that the whole process had resident.
     """
-    paths = {name: Path(payload[name]) for name in ("model", "image", "mask", "output")}
+    model, image, mask, output = (
+        Path(payload[key]) for key in ("model", "image", "mask", "output")
+    )
+    job = InpaintFile(model, image, mask, output, payload["strategy"], provider="cpu")
     start = time.perf_counter()
-    inpaint_file(InpaintFile(**paths, strategy=payload["strategy"], provider="cpu"))
+    inpaint_file(job)
     return {"seconds": time.perf_counter() - start, "peak_bytes": peak_memory_bytes()}
 
 

@@ -26,6 +26,17 @@ def test_the_committed_readme_is_up_to_date() -> None:
     assert main(["--check", "--result", str(RESULT), "--page", str(ROOT / "README.md")]) == 0
 
 
+@pytest.mark.parametrize(
+    "path", sorted(RESULT.parent.glob("peers*.json")), ids=lambda path: path.name
+)
+def test_committed_comparisons_have_every_entry_the_readme_has(
+    path: Path, document: Document
+) -> None:
+    rows = load_document(path, PEERS)["entries"]
+    assert [row["name"] for row in rows] == [row["name"] for row in document["entries"]]
+    assert not [row for row in rows if row["error"]]
+
+
 def test_every_entry_has_its_row_and_its_description(document: Document) -> None:
     text = block(document)
     for row in document["entries"]:
