@@ -24,6 +24,7 @@ from lama_edge.models.training.samples import holdout
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.forms import from_model, to_model
+from lama_edge.runtimes.onnxruntime_session import EXACT_INT8
 from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.ranges import measure_ranges
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
@@ -39,7 +40,11 @@ LEAST_W8_DB = 50.0
 LARGEST_SHARE = 0.27
 # Before the stem and behind the head; 18 a Fourier unit where layouts do not meet.
 MOST_TRANSPOSES = 2
-LARGEST_TILE_DIFFERENCE = 1e-5
+# Integers are alike to the bit. What the Fourier transforms get between them are floats, whose last
+# digits depend on how a runtime fuses their products: one of them can round to the other side, by
+# one step of int8, and the transforms carry that everywhere. Measured 0 on a Xeon, 0.0068 on an
+# EPYC.
+LARGEST_TILE_DIFFERENCE = {"fourier": 0.02, "regular": 1e-5, "dilated": 1e-5}
 # Random weights, small nets: 24 dB and more between int8 and fp32 is 6 % of full scale.
 SEEDED_LEAST_DB = 24.0
 
@@ -70,6 +75,7 @@ def _ranges(checkpoint: Checkpoint, cases: list[ParityCase], size: Size | None) 
 def _session(model: onnx.ModelProto, optimised: Path | None = None) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry(*EXACT_INT8)
     if optimised is not None:
         options.optimized_model_filepath = str(optimised)
     return ort.InferenceSession(
@@ -226,7 +232,7 @@ def test_dynamic_int8_gives_the_same_in_tiles(family: str, tmp_path: Path) -> No
     image, mask = to_model(options.io, case.image, case.hole)
     with open_runner(path, provider="cpu") as whole, whole.tiled(32) as tiles:
         difference = np.abs(whole.run(image, mask) - tiles.run(image, mask)).max()
-    assert difference <= LARGEST_TILE_DIFFERENCE
+    assert difference <= LARGEST_TILE_DIFFERENCE[family]
 
 
 def test_w8_changes_little_and_has_a_quarter_of_the_bytes(
