@@ -38,8 +38,8 @@ FAMILIES: dict[str, Path | None] = {
     **{name: DATA / name for name in ("fourier", "regular", "dilated")},
     "fourier-bands": DATA / "fourier",
 }
-# The design's bound; measured 0 at every size, tile and hole below (ONNX Runtime 1.31, CPU), but for
-# the form in bands on a processor without AVX-512: 7.5e-7.
+# The design's bound; measured 0 at every size, tile and hole below (ONNX Runtime 1.31, CPU), but
+# for the form in bands on a processor without AVX-512: 7.5e-7.
 LARGEST_DIFFERENCE = 1e-5
 # A halo that is one cell too small changed the result by more than this in all ten cases below.
 LEAST_DAMAGE = 1e-4
