@@ -9,7 +9,6 @@ without, the table in docs/coreml.md is rewritten from that file, or with ``--ch
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,14 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.benchmarks.reports.generated import between_markers, write_or_check
-from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.benchmarks.exit_codes import exit_code_of
+from lama_edge.benchmarks.reports.generated import (
+    add_page_options,
+    between_markers,
+    write_from_result,
+)
 from lama_edge.export.coreml.options import (
     PACKAGE_PRECISIONS,
     PackagePrecision,
     tool_versions,
 )
-from lama_edge.files import atomic_output
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.training.evaluate import PERIODIC, PHOTOGRAPHS
 from lama_edge.models.training.photographs import photograph_samples
@@ -157,36 +159,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done or up to date, 1 out of date, 2 wrong usage or input.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=__doc__)
-    parser.add_argument("--measure", action="store_true", help="measure and write the result first")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of date")
-    parser.add_argument("--out", type=Path, default=_RESULT, metavar="RESULT.json")
-    parser.add_argument("--page", type=Path, default=_PAGE, metavar="PAGE.md")
+    add_page_options(parser, _RESULT, _PAGE)
     parser.add_argument("--count", type=int, default=_SCENES, help="scenes of the holdout")
     options = parser.parse_args(arguments)
-    try:
-        return _update(options)
-    except LamaEdgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-
-
-def _update(options: argparse.Namespace) -> int:
-    if not options.page.is_file():
-        raise UsageError(
-            f"there is no page {str(options.page)!r}: run this in the top folder of a clone, or "
-            "name it with --page"
+    return exit_code_of(
+        lambda: write_from_result(
+            options, lambda: measure(options.count, PACKAGE_PRECISIONS), updated, module=_MODULE
         )
-    if options.measure:
-        document = measure(options.count, PACKAGE_PRECISIONS)
-        text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
-        with atomic_output(options.out) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
-    elif not options.out.is_file():
-        raise UsageError(f"there is no result {str(options.out)!r}: make it with --measure")
-    document = json.loads(options.out.read_text(encoding="utf-8"))
-    old = options.page.read_text(encoding="utf-8")
-    new = updated(old, document)
-    return write_or_check(options.page, old, new, check=options.check, module=_MODULE)
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ machine quiet meanwhile.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import tempfile
@@ -27,10 +26,13 @@ from lama_edge.benchmarks.environment import environment
 from lama_edge.benchmarks.exit_codes import exit_code_of
 from lama_edge.benchmarks.isolation import run_isolated
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.reports.generated import between_markers, write_or_check
+from lama_edge.benchmarks.reports.generated import (
+    add_page_options,
+    between_markers,
+    write_from_result,
+)
 from lama_edge.benchmarks.sensors import peak_memory_bytes
 from lama_edge.errors import UsageError
-from lama_edge.files import atomic_output
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.runtimes.inpaint_file import InpaintFile, inpaint_file
 from lama_edge.spec import Size
@@ -162,34 +164,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done or up to date, 1 out of date, 2 wrong usage or input.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=__doc__)
-    parser.add_argument("--measure", action="store_true", help="measure and write the result first")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of date")
-    parser.add_argument("--out", type=Path, default=_RESULT, metavar="RESULT.json")
-    parser.add_argument("--page", type=Path, default=_PAGE, metavar="PAGE.md")
+    add_page_options(parser, _RESULT, _PAGE)
     parser.add_argument("--rounds", type=int, default=2, help="of each strategy, in turns")
     options = parser.parse_args(arguments)
     return exit_code_of(lambda: _update(options))
 
 
 def _update(options: argparse.Namespace) -> int:
-    if not options.page.is_file():
-        raise UsageError(
-            f"there is no page {str(options.page)!r}: run this in the top folder of a clone, or "
-            "name it with --page"
-        )
     if options.rounds < 1:
         raise UsageError(f"--rounds is {options.rounds}; give 1 or more")
-    if options.measure:
-        document = measure(BIG_LAMA, PHOTOGRAPH, options.rounds)
-        text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
-        with atomic_output(options.out) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
-    elif not options.out.is_file():
-        raise UsageError(f"there is no result {str(options.out)!r}: make it with --measure")
-    document = json.loads(options.out.read_text(encoding="utf-8"))
-    old = options.page.read_text(encoding="utf-8")
-    return write_or_check(
-        options.page, old, updated(old, document), check=options.check, module=_MODULE
+    return write_from_result(
+        options, lambda: measure(BIG_LAMA, PHOTOGRAPH, options.rounds), updated, module=_MODULE
     )
 
 

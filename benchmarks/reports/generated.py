@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lama_edge.errors import UsageError
 from lama_edge.files import atomic_output
@@ -43,3 +47,50 @@ def write_or_check(page: Path, old: str, new: str, *, check: bool, module: str) 
     with atomic_output(page) as temporary:
         temporary.write_text(new, encoding="utf-8")
     return 0
+
+
+def add_page_options(parser: argparse.ArgumentParser, result: Path, page: Path) -> None:
+    """Add what `write_from_result` reads: --measure, --check, --out and --page."""
+    add = parser.add_argument
+    add("--measure", action="store_true", help="measure and write the result first")
+    add("--check", action="store_true", help="write nothing; exit 1 if out of date")
+    add("--out", type=Path, default=result, metavar="RESULT.json")
+    add("--page", type=Path, default=page, metavar="PAGE.md")
+
+
+def write_from_result(
+    options: argparse.Namespace,
+    measure: Callable[[], Mapping[str, Any]],
+    updated: Callable[[str, Mapping[str, Any]], str],
+    *,
+    module: str,
+) -> int:
+    """Write or check a page from a committed result, which is measured first where asked for.
+
+    Args:
+        options: what `add_page_options` added.
+        measure: returns a new result, as JSON carries it.
+        updated: returns the page with the part that a result gives.
+        module: the module to run for it, for messages.
+
+    Returns:
+        The exit code: 0 written or up to date, 1 out of date.
+
+    Raises:
+        UsageError: when there is no such page or result, or a file cannot be written.
+    """
+    if not options.page.is_file():
+        raise UsageError(
+            f"there is no page {str(options.page)!r}: run this in the top folder of a clone, or "
+            "name it with --page"
+        )
+    if options.measure:
+        text = json.dumps(measure(), indent=1, sort_keys=True, ensure_ascii=False)
+        with atomic_output(options.out) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    elif not options.out.is_file():
+        raise UsageError(f"there is no result {str(options.out)!r}: make it with --measure")
+    document = json.loads(options.out.read_text(encoding="utf-8"))
+    old = options.page.read_text(encoding="utf-8")
+    new = updated(old, document)
+    return write_or_check(options.page, old, new, check=options.check, module=module)
