@@ -26,8 +26,8 @@ Array = NDArray[Any]
 LARGEST_DIFFERENCE = 1e-5
 # In float16, of the largest element of a node's output. The reference evaluator rounds a
 # convolution's sum before it adds the bias, and each step of the sigmoid: measured 9.6e-4 and
-# 6.0e-4. A product's float32 sum, added up in another order, may round to the neighbouring float16:
-# seen once on an EPYC, never on a Xeon. All other operators agree exactly.
+# 6.0e-4. A product may come out as the neighbouring float16, as if its sum were added in another
+# order: seen once on an EPYC, never on a Xeon. All other operators agree exactly.
 LARGEST_HALF_DIFFERENCE = {"Conv": 2**-9, "Sigmoid": 2**-9, "MatMul": 2**-10}
 DATA = Path(__file__).parents[2] / "data"
 FAMILIES = ("fourier", "regular", "dilated")
