@@ -127,6 +127,8 @@ def export(entry: GpuEntry, checkpoint: str | Path, size: Size, path: Path) -> N
                 precision=entry.precision,
                 check_parity=False,
                 overwrite=True,
+                # Left to itself, an export of a wide generator is shaped for processors.
+                convolutions="direct",
             )
         )
         return
