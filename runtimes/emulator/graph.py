@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lama_edge.errors import ModelError, needs_extra, one_line, shown
-from lama_edge.runtimes.emulator.execution import ValueType
+from lama_edge.runtimes.emulator.execution import Step, ValueType, plan
 from lama_edge.runtimes.emulator.operators import OPERATORS
 from lama_edge.runtimes.emulator.registry import Node, element_type
 
@@ -19,6 +20,8 @@ with needs_extra("export"):
     from onnx import AttributeProto, numpy_helper
 
 _OPSETS = range(13, 24)
+_LOOP = "Scan"
+_LOOP_ATTRIBUTES = frozenset({"body", "num_scan_inputs"})
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,26 @@ class Graph:
     metadata: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Body:
+    """What a loop runs for each element of its inputs.
+
+    Attributes:
+        inputs: names of the elements it takes, one of each of the loop's own inputs.
+        captured: names of the values it reads from around the loop, which are the loop's other
+            inputs.
+        outputs: names of what it gives, to be stacked.
+        constants: its own, by name.
+        steps: its nodes, in order.
+    """
+
+    inputs: tuple[str, ...]
+    captured: tuple[str, ...]
+    outputs: tuple[str, ...]
+    constants: dict[str, torch.Tensor]
+    steps: list[Step[Node]]
+
+
 def read_graph(model: bytes | str | Path | onnx.ModelProto) -> Graph:
     """Read a model and check that the emulator has all it uses.
 
@@ -54,20 +77,14 @@ def read_graph(model: bytes | str | Path | onnx.ModelProto) -> Graph:
     graph = proto.graph
     if not graph.output:
         raise ModelError("this is no ONNX model: it has no graph with outputs")
-    opset = _opset(proto)
-    constants = {
-        tensor.name: _tensor(tensor, f"the constant {tensor.name!r}")
-        for tensor in graph.initializer
-    }
-    nodes = []
-    for node in (_read_node(each, opset) for each in graph.node):
-        if node.op == "Constant":
-            constants[node.outputs[0]] = _constant(node)
-        else:
-            nodes.append(node)
+    constants = _constants(graph)
     inputs = tuple(_value_type(value) for value in graph.input if value.name not in constants)
     outputs = tuple(_value_type(value) for value in graph.output)
-    _check_names(inputs, outputs, constants, nodes)
+    known = {value.name for value in inputs} | set(constants)
+    nodes = _read_nodes(graph.node, _opset(proto), known, constants)
+    for output in outputs:
+        if output.name not in known:
+            raise ModelError(f"nothing gives the output {output.name!r}")
     metadata = {entry.key: entry.value for entry in proto.metadata_props}
     return Graph(inputs, outputs, constants, tuple(nodes), metadata)
 
@@ -93,22 +110,86 @@ def _opset(proto: onnx.ModelProto) -> int:
     return int(versions[0])
 
 
-def _read_node(proto: onnx.NodeProto, opset: int) -> Node:
+def _constants(graph: onnx.GraphProto) -> dict[str, torch.Tensor]:
+    return {
+        tensor.name: _tensor(tensor, f"the constant {tensor.name!r}")
+        for tensor in graph.initializer
+    }
+
+
+def _read_nodes(
+    protos: Iterable[onnx.NodeProto],
+    opset: int,
+    known: set[str],
+    constants: dict[str, torch.Tensor],
+) -> list[Node]:
+    """Read nodes, and refuse values that come from nowhere, or from two places.
+
+    Args:
+        protos: in the order in which they run.
+        opset: version of the default domain.
+        known: names of the values that are there before; those that the nodes give are added.
+        constants: what ``Constant`` nodes give is added.
+    """
+    nodes = []
+    for proto in protos:
+        node = _read_node(proto, opset, known)
+        for name in node.inputs:
+            if name and name not in known:
+                raise ModelError(f"{node} reads {name!r}, which nothing before it gives")
+        for name in filter(None, node.outputs):
+            if name in known:
+                raise ModelError(f"{node} gives {name!r}, which exists already")
+            known.add(name)
+        if node.op == "Constant":
+            constants[node.outputs[0]] = _constant(node)
+        else:
+            nodes.append(node)
+    return nodes
+
+
+def _read_node(proto: onnx.NodeProto, opset: int, known: set[str]) -> Node:
     name = proto.name or next(iter(proto.output), "")
     described = f"the node {shown(name)} ({proto.op_type})"
-    if proto.domain not in ("", "ai.onnx") or proto.op_type not in OPERATORS:
+    is_loop = proto.op_type == _LOOP
+    if proto.domain not in ("", "ai.onnx") or not (is_loop or proto.op_type in OPERATORS):
         of_domain = f" of {shown(proto.domain)}" if proto.domain else ""
         raise ModelError(f"{described} has an operator{of_domain} that the emulator does not have")
-    known = OPERATORS[proto.op_type].attributes
+    has = _LOOP_ATTRIBUTES if is_loop else OPERATORS[proto.op_type].attributes
     attributes = {}
     for attribute in proto.attribute:
-        if attribute.name not in known:
+        if attribute.name not in has:
             raise ModelError(
                 f"{described} has the attribute {shown(attribute.name)}, which the emulator does "
                 "not have"
             )
-        attributes[attribute.name] = _attribute(attribute, described)
-    return Node(name, proto.op_type, tuple(proto.input), tuple(proto.output), attributes, opset)
+        if attribute.type == AttributeProto.GRAPH:
+            attributes[attribute.name] = _read_body(attribute.g, opset, known)
+        else:
+            attributes[attribute.name] = _attribute(attribute, described)
+    inputs = tuple(proto.input)
+    if is_loop:
+        body = attributes.get("body")
+        given = len(inputs), attributes.get("num_scan_inputs")
+        if not isinstance(body, Body) or given != (len(body.inputs), len(body.inputs)):
+            raise ModelError(
+                f"{described} carries values from one run of its body to the next; the emulator "
+                "has loops over elements only"
+            )
+        inputs += body.captured
+    return Node(name, proto.op_type, inputs, tuple(proto.output), attributes, opset)
+
+
+def _read_body(graph: onnx.GraphProto, opset: int, around: set[str]) -> Body:
+    constants = _constants(graph)
+    inputs = tuple(value.name for value in graph.input)
+    outputs = tuple(value.name for value in graph.output)
+    known = around | set(inputs) | set(constants)
+    nodes = _read_nodes(graph.node, opset, known, constants)
+    read = dict.fromkeys(name for node in nodes for name in node.inputs if name in around)
+    captured = tuple(read)
+    steps = plan(nodes, (*outputs, *constants, *captured))
+    return Body(inputs, captured, outputs, constants, steps)
 
 
 def _attribute(attribute: AttributeProto, node: str) -> Any:
@@ -153,24 +234,3 @@ def _value_type(value: onnx.ValueInfoProto) -> ValueType:
         return ValueType(value.name, element, None)
     extents = (side.dim_value if side.HasField("dim_value") else None for side in tensor.shape.dim)
     return ValueType(value.name, element, tuple(extents))
-
-
-def _check_names(
-    inputs: tuple[ValueType, ...],
-    outputs: tuple[ValueType, ...],
-    constants: dict[str, torch.Tensor],
-    nodes: list[Node],
-) -> None:
-    """Refuse values that come from nowhere, or from two places."""
-    known = {value.name for value in inputs} | set(constants)
-    for node in nodes:
-        for name in node.inputs:
-            if name and name not in known:
-                raise ModelError(f"{node} reads {name!r}, which nothing before it gives")
-        for name in filter(None, node.outputs):
-            if name in known:
-                raise ModelError(f"{node} gives {name!r}, which exists already")
-            known.add(name)
-    for output in outputs:
-        if output.name not in known:
-            raise ModelError(f"nothing gives the output {output.name!r}")

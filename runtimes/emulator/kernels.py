@@ -217,7 +217,7 @@ def divide_integers(x: torch.Tensor, y: torch.Tensor, *, floor: bool) -> torch.T
 
 def widened(x: torch.Tensor | None) -> torch.Tensor | None:
     """Return float16 as float32 and integers as int64, which lose nothing; others as they are."""
-    if x is None or x.dtype == torch.bool:
+    if x is None or x.dtype in (torch.bool, torch.float64):
         return x
     return x.to(torch.float32 if x.is_floating_point() else torch.int64)
 

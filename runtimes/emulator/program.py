@@ -7,15 +7,16 @@ device does: sums in float32, and one rounding for each operator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lama_edge.errors import ModelError, needs_extra, one_line
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.emulator.execution import Observer, Step, plan, read_feeds
-from lama_edge.runtimes.emulator.graph import Graph, read_graph
+from lama_edge.runtimes.emulator.graph import Body, Graph, read_graph
 from lama_edge.runtimes.emulator.operators import OPERATORS
 from lama_edge.runtimes.emulator.registry import Node
 
@@ -71,31 +72,59 @@ class Program:
         """
         values = read_feeds(self.input_types, feeds)
         for step in self._steps:
-            self._run_step(step, values, observe)
+            _run_step(step, self._constants, values, observe)
         known = {**self._constants, **values}
         return {name: np.array(known[name].contiguous().numpy()) for name in self.outputs}
 
-    def _run_step(
-        self, step: Step[Node], values: dict[str, torch.Tensor], observe: Observer | None
-    ) -> None:
-        node = step.node
-        arguments = [
-            self._constants[name] if name in self._constants else values[name] if name else None
-            for name in node.inputs
-        ]
-        # Before the node runs, so that a wide copy can take the place of a value.
-        for name in step.last_read:
-            del values[name]
-        try:
-            results = OPERATORS[node.op].apply(node, arguments)
-        except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            raise ModelError(f"{node} failed: {one_line(error)}") from error
-        if len(results) < len(node.outputs):
-            raise ModelError(f"{node} gives {len(results)} values, not {len(node.outputs)}")
-        for name, value in zip(node.outputs, results, strict=False):
-            if not name:
-                continue
-            if observe is not None and value.is_floating_point():
-                observe(name, node.op, value)
-            if name not in step.unused:
-                values[name] = value
+
+def _run_step(
+    step: Step[Node],
+    constants: Mapping[str, torch.Tensor],
+    values: dict[str, torch.Tensor],
+    observe: Observer | None = None,
+) -> None:
+    """Run a node; its arguments that nothing reads later leave `values`, and its results enter."""
+    node = step.node
+    arguments: list[Any] = [
+        constants[name] if name in constants else values[name] if name else None
+        for name in node.inputs
+    ]
+    # Before the node runs, so that a wide copy can take the place of a value.
+    for name in step.last_read:
+        del values[name]
+    try:
+        body = node.attributes.get("body")
+        results = (
+            OPERATORS[node.op].apply(node, arguments) if body is None else _looped(body, arguments)
+        )
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ModelError(f"{node} failed: {one_line(error)}") from error
+    if len(results) < len(node.outputs):
+        raise ModelError(f"{node} gives {len(results)} values, not {len(node.outputs)}")
+    for name, value in zip(node.outputs, results, strict=False):
+        if not name:
+            continue
+        if observe is not None and value.is_floating_point():
+            observe(name, node.op, value)
+        if name not in step.unused:
+            values[name] = value
+
+
+def _looped(body: Body, arguments: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Run a loop's body for each element of its inputs' first axes, and stack what it gives.
+
+    Observers see what the loop gives, and not the parts of it.
+    """
+    count = len(body.inputs)
+    constants = {**body.constants, **dict(zip(body.captured, arguments[count:], strict=True))}
+    stacked: list[torch.Tensor] = []
+    for index, elements in enumerate(zip(*arguments[:count], strict=True)):
+        values = dict(zip(body.inputs, elements, strict=True))
+        for step in body.steps:
+            _run_step(step, constants, values)
+        results = [values[name] for name in body.outputs]
+        if not index:
+            stacked = [result.new_empty((len(arguments[0]), *result.shape)) for result in results]
+        for whole, result in zip(stacked, results, strict=True):
+            whole[index] = result
+    return stacked

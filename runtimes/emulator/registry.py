@@ -18,6 +18,7 @@ Kernel = Callable[..., "torch.Tensor | Sequence[torch.Tensor]"]
 _ELEMENT_TYPES: dict[int, torch.dtype] = {
     TensorProto.FLOAT: torch.float32,
     TensorProto.FLOAT16: torch.float16,
+    TensorProto.DOUBLE: torch.float64,
     TensorProto.INT8: torch.int8,
     TensorProto.UINT8: torch.uint8,
     TensorProto.INT16: torch.int16,
@@ -34,9 +35,10 @@ class Node:
     Attributes:
         name: for messages; the first output's where the file has none.
         op: the operator, of ONNX's default domain.
-        inputs: names of the values it reads; empty for one left out.
+        inputs: names of the values it reads; empty for one left out. A loop's own are followed by
+            those that its body reads from around it.
         outputs: names of the values it gives; empty for one left out.
-        attributes: numbers, texts, tuples of numbers and tensors.
+        attributes: numbers, texts, tuples of numbers, tensors and the body of a loop.
         opset: version of the default domain.
     """
 

@@ -137,6 +137,11 @@ def _gather(node: Node, x: Tensor, indices: Tensor) -> Tensor:
     return taken.reshape(x.shape[:axis] + indices.shape + x.shape[axis + 1 :])
 
 
+@operator(OPERATORS, "ArgMin", attributes=("axis",), exact=True, result=own_type)
+def _arg_min(node: Node, x: Tensor) -> Tensor:
+    return torch.argmin(x, node.attributes.get("axis", 0), keepdim=True)
+
+
 @operator(OPERATORS, "Concat", attributes=("axis",), exact=True)
 def _concat(node: Node, *parts: Tensor) -> Tensor:
     return torch.cat(parts, node.attributes["axis"])

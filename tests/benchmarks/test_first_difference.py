@@ -208,6 +208,20 @@ def test_a_healthy_model_passes_and_agrees_to_the_last_value(
     assert "values agree" in answer["reason"]
 
 
+def test_what_a_loop_gives_is_compared(
+    golden_folder: Path, cases_file: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "loops.onnx"
+    job = OnnxExport(golden_folder, path, SIZE, convolutions="winograd", check_parity=False)
+    export_onnx(job)
+    assert "values agree" in _look(path, golden_folder, cases_file)["reason"]
+    model = onnx.load(path)
+    _change(model, "block01.conv2.local.bias", lambda bias: bias + 0.1)
+    onnx.save(model, path)
+    found = _look(path, golden_folder, cases_file)["first_difference"]
+    assert (found["tensor"], found["op"]) == ("block01.conv2.rows.out0", "Scan")
+
+
 def test_the_reference_may_be_an_onnx_model(altered, healthy: Path, cases_file: Path) -> None:
     answer = _look(altered(_one_weight), healthy, cases_file)
     assert answer["first_difference"]["tensor"] == "block01.conv2.local_to_local"

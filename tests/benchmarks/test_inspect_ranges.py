@@ -90,6 +90,18 @@ def test_an_exported_model_is_measured_like_its_checkpoint(
         )
 
 
+def test_loops_show_what_they_give(golden_folder: Path, tmp_path: Path) -> None:
+    size, path = SIZES[0], tmp_path / "m.onnx"
+    job = OnnxExport(golden_folder, path, size, convolutions="winograd", check_parity=False)
+    export_onnx(job)
+    found = {value["name"]: value for value in inspect_ranges(RangesInspection(str(path)))["values"]}
+    assert found["block01.conv2.rows.out0"]["op"] == "Scan"
+    plain = inspect_ranges(RangesInspection(str(golden_folder), sizes=(size,)))["values"]
+    (head,) = (value["largest"] for value in plain if value["op"] == "Sigmoid")
+    (ours,) = (value["largest"] for value in found.values() if value["op"] == "Sigmoid")
+    assert ours == pytest.approx(head, rel=MATRICES_TOLERANCE)
+
+
 def test_steps_are_announced_before_they_begin(golden_folder: Path) -> None:
     seen: list[object] = []
     job = RangesInspection(str(golden_folder), sizes=(Size(16, 16),))

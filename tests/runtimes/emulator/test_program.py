@@ -121,6 +121,49 @@ def test_a_wide_copy_takes_the_place_of_a_value_that_nothing_else_reads(
     assert freed == [True]
 
 
+def _loop(nodes: Sequence[NodeProto], *, inputs: str = "x", taken: int = 1) -> NodeProto:
+    """Return a loop over its inputs, whose body takes `row` and gives `out`."""
+    body = helper.make_graph(
+        list(nodes),
+        "body",
+        [helper.make_tensor_value_info("row", FLOAT, None)],
+        [helper.make_tensor_value_info("out", FLOAT, None)],
+        [numpy_helper.from_array(np.float32(10), "ten")],
+    )
+    return _node("Scan", inputs, "y", body=body, num_scan_inputs=taken)
+
+
+def test_a_loop_reads_what_is_around_it_and_shows_what_it_gives_as_a_whole() -> None:
+    body = [_node("Mul", "row ten", "tens"), _node("Add", "tens around", "out")]
+    model = _model([_node("Neg", "x", "around"), _loop(body)])
+    seen = {}
+
+    def observe(name: str, op: str, value: torch.Tensor) -> None:
+        seen[name, op] = value.numpy()
+
+    output = Program.load(model).run({"x": _x()}, observe=observe)["y"]
+    assert output.tolist() == [[[9, -18], [7, -24]], [[29, 42], [27, 36]]]
+    assert list(seen) == [("around", "Neg"), ("y", "Scan")]
+    assert np.array_equal(seen["y", "Scan"], output)
+
+
+@pytest.mark.parametrize(
+    ("loop", "message"),
+    [
+        (_loop([_node("Relu", "nothing", "out")]), r"'at out' \(Relu\) reads 'nothing'"),
+        (_loop([_node("Erf", "row", "out")]), r"'at out' \(Erf\) has an operator that"),
+        (_loop([_node("Relu", "row", "x")]), r"'at x' \(Relu\) gives 'x', which exists"),
+        (_loop([_node("Relu", "row", "other")]), r"'at y' \(Scan\) failed: .*out"),
+        (_loop([_node("Relu", "row row", "out")]), r"'at out' \(Relu\) failed"),
+        (_loop([], inputs="x x"), r"'at y' \(Scan\) carries values from one run"),
+        (_loop([], taken=0), r"'at y' \(Scan\) carries values from one run"),
+    ],
+)
+def test_what_a_loop_cannot_be_is_named(loop: NodeProto, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        Program.load(_model([loop])).run({"x": _x()})
+
+
 def test_inputs_and_constants_can_be_outputs_and_stay_as_they_are() -> None:
     program = Program.load(_model([], outputs=("x", "c"), c=_x()))
     x = _x()
@@ -161,7 +204,7 @@ def test_files_are_read_from_paths_and_bytes(tmp_path: Path) -> None:
         (_node("Relu", "nothing", "y"), r"'at y' \(Relu\) reads 'nothing'"),
         (_node("Relu", "x", "x"), r"'at x' \(Relu\) gives 'x', which exists"),
         (_node("Relu", "x", "z"), "nothing gives the output 'y'"),
-        (_node("Cast", "x", "y", to=TensorProto.DOUBLE), r"'at y' \(Cast\).*DOUBLE.*float16"),
+        (_node("Cast", "x", "y", to=TensorProto.BFLOAT16), r"'at y' \(Cast\).*BFLOAT16.*float16"),
         (_node("Cast", "x", "y", to=99), r"'at y' \(Cast\).*99"),
         (_node("Cast", "x", "y"), r"'at y' \(Cast\) failed.*to"),
         (_node("Reshape", "x x", "y"), r"'at y' \(Reshape\) failed"),

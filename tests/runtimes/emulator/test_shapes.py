@@ -129,6 +129,13 @@ def test_gather_takes_negative_indices_and_scalars(
     agrees("Gather", x, np.array(-1, dtype=np.int64), axis=axis)
 
 
+def test_the_first_of_the_least_elements_is_found(agrees: Agrees) -> None:
+    x = np.array([[4, 1, 1], [2, 3, 1]], np.float32)
+    agrees("ArgMin", x, axis=0)
+    agrees("ArgMin", x, axis=1)
+    agrees("ArgMin", x[0])
+
+
 @given(shape=shapes)
 @few
 def test_expand_broadcasts_in_both_directions(agrees: Agrees, shape: list[int]) -> None:

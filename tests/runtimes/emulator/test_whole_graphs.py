@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from lama_edge.export import bands, ends_in_bands
 from lama_edge.export.deploy_graph import GraphOptions
 from lama_edge.export.onnx_format import build_onnx
 from lama_edge.models.checkpoint import load_checkpoint
@@ -84,6 +85,20 @@ def test_float32_is_what_onnx_runtime_gives(name: str, fixed: bool) -> None:
 def test_every_form_of_the_dft_runs(fixed: bool, dft: str, opset: int) -> None:
     model = _graph("fourier", fixed=fixed, dft=dft, opset=opset)
     assert _difference(model) <= LARGEST_DIFFERENCE
+
+
+@pytest.mark.parametrize("form", ["float", "uint8"])
+@pytest.mark.parametrize("fixed", [True, False])
+def test_loops_over_bands_are_what_onnx_runtime_gives(
+    form: Literal["float", "uint8"], fixed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As small as these maps are, they would be one band each.
+    monkeypatch.setattr(bands, "_BEST_TILES", 3)
+    monkeypatch.setattr(bands, "_BEST_LINES", 24)
+    monkeypatch.setattr(ends_in_bands, "_BEST_PIXELS", 1 << 9)
+    model = _graph("fourier", form=form, fixed=fixed, kernels="winograd")
+    assert "Scan" in {node.op_type for node in model.graph.node}
+    assert _difference(model) <= (LARGEST_DIFFERENCE if form == "float" else 1)
 
 
 @pytest.mark.parametrize("name", FAMILIES)
