@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from lama_edge.errors import MissingBackendError, ModelError, needs_extra
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
@@ -77,8 +79,12 @@ class TorchRunner(Runner):
         if self._generator is None:
             raise ModelError("the model is closed")
         check_inputs(self.manifest.io, self.manifest.size, image, mask)
-        pixels = torch.from_numpy(image).to(self._device)
-        hole = torch.from_numpy(mask).to(self._device) > 0
+        # Torch takes no array that is read backwards, as a flipped view is.
+        pixels, marks = (
+            torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+            for array in (image, mask)
+        )
+        hole = marks > 0
         known = pixels.masked_fill(hole, 0)
         predicted = self._generator(torch.cat([known, hole.float()], dim=1))
         if self.manifest.io.composite:

@@ -94,7 +94,9 @@ def test_loops_show_what_they_give(golden_folder: Path, tmp_path: Path) -> None:
     size, path = SIZES[0], tmp_path / "m.onnx"
     job = OnnxExport(golden_folder, path, size, convolutions="winograd", check_parity=False)
     export_onnx(job)
-    found = {value["name"]: value for value in inspect_ranges(RangesInspection(str(path)))["values"]}
+    found = {
+        value["name"]: value for value in inspect_ranges(RangesInspection(str(path)))["values"]
+    }
     assert found["block01.conv2.rows.out0"]["op"] == "Scan"
     plain = inspect_ranges(RangesInspection(str(golden_folder), sizes=(size,)))["values"]
     (head,) = (value["largest"] for value in plain if value["op"] == "Sigmoid")

@@ -94,6 +94,15 @@ def test_other_providers_tiles_and_closed_models_are_refused(package: Path) -> N
         runner.run(np.zeros((1, 3, 72, 104), np.float32), np.zeros((1, 1, 72, 104), np.float32))
 
 
+def test_flipped_views_are_taken_as_they_look(package: Path) -> None:
+    image, mask = (
+        np.random.default_rng(0).random((1, channels, 72, 104), np.float32)[..., ::-1]
+        for channels in (3, 1)
+    )
+    with open_runner(package, provider="emulated") as runner:
+        assert np.array_equal(runner.run(image, mask), runner.run(image.copy(), mask.copy()))
+
+
 def test_the_inpainter_takes_any_picture_to_a_package(package: Path) -> None:
     from lama_edge.runtimes.inpainter import Inpainter
 

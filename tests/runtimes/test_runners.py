@@ -75,6 +75,26 @@ def test_arrays_that_do_not_fit_are_refused_with_what_was_seen(
         runner.run(*change(*_arrays()))
 
 
+@pytest.mark.parametrize(
+    ("runtime", "provider"),
+    [
+        ("onnx", "cpu"),
+        ("onnx", "emulated"),
+        ("torch", "cpu"),
+    ],
+)
+def test_flipped_and_transposed_views_are_taken_as_they_look(
+    model_path: Path, golden_folder: Path, runtime: str, provider: str
+) -> None:
+    image, mask = (np.flip(array.swapaxes(2, 3), axis=3) for array in _arrays())
+    assert min(image.strides) < 0
+    with open_runner(
+        model_path if runtime == "onnx" else golden_folder, provider=provider
+    ) as runner:
+        found = runner.run(image, mask)
+        assert np.array_equal(found, runner.run(image.copy(), mask.copy()))
+
+
 def test_a_provider_that_is_not_there_names_those_that_are(model_path: Path) -> None:
     for provider in ("tensorrt", "nonsense"):
         with pytest.raises(MissingBackendError, match=rf"'{provider}' is not available.*cpu"):
