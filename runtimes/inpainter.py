@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import overload
@@ -48,12 +49,14 @@ class Inpainter:
     Use it as a context manager; it releases the runner at the end of the block.
 
     Attributes:
-        runner: the open model.
+        runner: the open model; after `open` for tiles a closed one, until another strategy asks
+            for it.
         strategy: how the windows that the model sees are chosen. ``full``: the whole picture
             is one. ``crop``: one for each separate hole, with context round it, shrunk for the
             model where it is larger than `max_side`. ``resize``: the whole picture, shrunk to
             `max_side`. ``tiles``: the whole picture at its own resolution, in bounded memory.
-            ``auto``: what `strategies.choose` says. Only the fill is enlarged again.
+            ``auto``: what `strategies.choose` says. Only the fill is enlarged again. May be
+            changed between pictures.
         max_side: largest side in pixels of what a dynamic model is given by ``crop`` and
             ``resize``; None is `strategies.DEFAULT_MAX_SIDE`. Fixed-size models go by their size.
         tile: side of a tile in pixels; None leaves it to the runner.
@@ -83,6 +86,7 @@ class Inpainter:
         self.max_side = max_side
         self.tile = tile
         self._tiled: Runner | None = None
+        self._open_again: Callable[[], Runner] | None = None
 
     @classmethod
     def open(
@@ -111,14 +115,15 @@ class Inpainter:
             MissingBackendError: when the runtime or provider is not installed here.
         """
         check_options(strategy, max_side, tile)
-        runner = open_runner(path, provider=provider, function=function)
-        inpainter = cls(runner, strategy=strategy, max_side=max_side, tile=tile)
+        open_whole = partial(open_runner, path, provider=provider, function=function)
+        inpainter = cls(open_whole(), strategy=strategy, max_side=max_side, tile=tile)
         if strategy == "tiles":
             # Nothing runs whole then: its weights need not stay in memory beside the parts'.
             try:
                 inpainter._tiles()
             finally:
-                runner.close()
+                inpainter.runner.close()
+            inpainter._open_again = open_whole
         return inpainter
 
     @overload
@@ -175,6 +180,7 @@ class Inpainter:
 
     def close(self) -> None:
         """Release the runner; calling it again does nothing."""
+        self._open_again = None
         self.runner.close()
         if self._tiled is not None:
             self._tiled.close()
@@ -197,7 +203,7 @@ class Inpainter:
         report(chosen)
         for window in chosen.windows:
             fill = fill_window(
-                self._tiles() if chosen.in_tiles else self.runner,
+                self._tiles() if chosen.in_tiles else self._whole(),
                 to_rgb(pixels[window.view.slices]),
                 hole[window.view.slices],
                 max_side=chosen.working.max_side,
@@ -231,6 +237,12 @@ class Inpainter:
             _log.info("no tiles: %s", error)
             return False
         return True
+
+    def _whole(self) -> Runner:
+        """Return the open model; one that was let go for its tiles is opened again."""
+        if self._open_again is not None:
+            self.runner, self._open_again = self._open_again(), None
+        return self.runner
 
     def _tiles(self) -> Runner:
         if self._tiled is None:

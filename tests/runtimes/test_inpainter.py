@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -269,6 +270,40 @@ def test_opening_for_tiles_lets_the_whole_model_go(monkeypatch: pytest.MonkeyPat
         assert runner.closed
         inpainter(picture("RGB", 90, 70), spots(90, 70))
     assert runner.tiles[0][1].closed
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[TilingRunner]:
+    """What `open_runner` opened."""
+    runners: list[TilingRunner] = []
+
+    def open_whole(path: str, **options: Any) -> TilingRunner:
+        runners.append(TilingRunner())
+        return runners[-1]
+
+    monkeypatch.setattr(module, "open_runner", open_whole)
+    return runners
+
+
+def test_another_strategy_after_opening_for_tiles_opens_the_whole_model_again(
+    opened: list[TilingRunner],
+) -> None:
+    pixels, mask = picture("RGB", 90, 70), spots(90, 70)
+    with Inpainter.open("m.onnx", strategy="tiles") as inpainter:
+        inpainter.strategy = "full"
+        for _ in range(2):
+            assert (inpainter(pixels, mask)[mask > 0] == 5).all()
+        inpainter.strategy = "tiles"
+        assert (inpainter(pixels, mask)[mask > 0] == 6).all()
+    assert [runner.closed for runner in opened] == [1, 1]
+    assert len(opened[1].seen) == 2
+
+
+def test_a_closed_inpainter_opens_nothing_again(opened: list[TilingRunner]) -> None:
+    with Inpainter.open("m.onnx", strategy="tiles") as inpainter:
+        inpainter.strategy = "full"
+    inpainter(picture("RGB", 90, 70), spots(90, 70))
+    assert len(opened) == 1
 
 
 def test_a_model_that_cannot_tile_says_what_to_do() -> None:
