@@ -23,7 +23,6 @@ import numpy as np
 
 from lama_edge.benchmarks.environment import environment
 from lama_edge.benchmarks.int8_quality import Fidelity, Subject, sensitivities
-from lama_edge.benchmarks.isolation import run_isolated
 from lama_edge.benchmarks.reports.generated import between_markers
 from lama_edge.benchmarks.stopwatch import Policy, measure
 from lama_edge.errors import LamaEdgeError
@@ -32,6 +31,7 @@ from lama_edge.files import atomic_output
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.seeded import save_seeded
+from lama_edge.process import run_isolated
 from lama_edge.runtimes.onnxruntime_session import open_session, run_session
 
 SIDES = (128, 256, 512)

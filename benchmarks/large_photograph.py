@@ -24,7 +24,6 @@ from PIL import Image
 
 from lama_edge.benchmarks.environment import environment
 from lama_edge.benchmarks.exit_codes import exit_code_of
-from lama_edge.benchmarks.isolation import run_isolated
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.reports.generated import (
     add_page_options,
@@ -34,6 +33,7 @@ from lama_edge.benchmarks.reports.generated import (
 from lama_edge.benchmarks.sensors import peak_memory_bytes
 from lama_edge.errors import UsageError
 from lama_edge.models.config import FfcResnetConfig
+from lama_edge.process import run_isolated
 from lama_edge.runtimes.inpaint_file import InpaintFile, inpaint_file
 from lama_edge.spec import Size
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import lama_edge
-from lama_edge.benchmarks.isolation import run_isolated
 from lama_edge.benchmarks.parity_reference import choose_reference
 from lama_edge.benchmarks.parity_rows import Side, judged_row, pictures_of
 from lama_edge.benchmarks.parity_subjects import Opened, Refused, open_model, open_reference
 from lama_edge.benchmarks.parity_task import RUN, base_name, load_outputs, save_cases
 from lama_edge.benchmarks.reports.pictures import CasePictures
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError
+from lama_edge.process import run_isolated
 from lama_edge.runtimes.inpaint_folder import find_pairs
 from lama_edge.runtimes.parity import Tolerance, tolerance_of
 from lama_edge.runtimes.parity_cases import (

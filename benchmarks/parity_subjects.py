@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lama_edge.benchmarks.isolation import run_isolated
 from lama_edge.benchmarks.model_files import titled
 from lama_edge.benchmarks.parity_task import DESCRIBE, model_record
 from lama_edge.errors import LamaEdgeError
 from lama_edge.manifest import Manifest
+from lama_edge.process import run_isolated
 
 
 @dataclass(frozen=True)

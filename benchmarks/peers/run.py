@@ -10,7 +10,6 @@ from typing import Any
 
 from lama_edge.benchmarks.documents import PEERS, check_document
 from lama_edge.benchmarks.environment import anonymous
-from lama_edge.benchmarks.isolation import run_isolated
 from lama_edge.benchmarks.peers.document import Row, document
 from lama_edge.benchmarks.peers.entries import (
     LAMA_EDGE,
@@ -25,6 +24,7 @@ from lama_edge.benchmarks.peers.workshop import Workshop
 from lama_edge.benchmarks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
 from lama_edge.models.config import FfcResnetConfig
+from lama_edge.process import run_isolated
 from lama_edge.spec import Size
 
 Progress = Callable[[str], None]

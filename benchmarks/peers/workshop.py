@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.environment import environment
-from lama_edge.benchmarks.isolation import run_isolated
 from lama_edge.benchmarks.peers.entries import CHECKPOINT, Artifact
 from lama_edge.errors import LamaEdgeError, UsageError
 from lama_edge.files import atomic_output, sha256_of
 from lama_edge.models.config import FfcResnetConfig
+from lama_edge.process import run_isolated
 from lama_edge.spec import Size
 
 Progress = Callable[[str], None]

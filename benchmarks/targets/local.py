@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from lama_edge.benchmarks.environment import available_cores, environment
-from lama_edge.benchmarks.isolation import run_isolated
 from lama_edge.benchmarks.measure_task import DESCRIBE, MEASURE
 from lama_edge.benchmarks.targets.base import Target
 from lama_edge.errors import UsageError
+from lama_edge.process import run_isolated
 
 
 class LocalTarget(Target):

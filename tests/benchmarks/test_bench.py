@@ -19,7 +19,7 @@ from lama_edge.benchmarks import bench as module
 from lama_edge.benchmarks.bench import Bench, BenchResult, run_bench
 from lama_edge.benchmarks.compare import compare
 from lama_edge.benchmarks.documents import load_bench, save_document
-from lama_edge.benchmarks.isolation import run_isolated
+from lama_edge.process import run_isolated
 from lama_edge.benchmarks.measure_task import HOLE_SHARE, measured_picture
 from lama_edge.benchmarks.targets.local import LocalTarget
 from lama_edge.errors import MissingBackendError, ModelError, UsageError

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from lama_edge.benchmarks.documents import PARITY, check_document
-from lama_edge.benchmarks.isolation import CrashError
+from lama_edge.process import CrashError
 from lama_edge.benchmarks.parity import ParityCheck, ParityResult, check_parity
 from lama_edge.errors import ModelError, UsageError
 from lama_edge.pipeline import OnnxExport, export_onnx
@@ -28,7 +28,7 @@ USUAL_DIFFERENCE = 1e-5
 KILLER = """
 import os, signal, sys
 words = sys.orig_argv
-if "lama_edge.benchmarks.isolation" in words:
+if "lama_edge.process" in words:
     request = open(words[-2]).read()
     opening = "parity_task:describe" in request and "killed-opening.onnx" in request
     running = "parity_task:run" in request and "killed-running.onnx" in request

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,6 @@ pytest.importorskip("coremltools")
 import onnx_ir as ir
 
 from lama_edge.errors import ModelError, UsageError
-from lama_edge.export.coreml import conversion
 from lama_edge.export.coreml.conversion import convert_in_fresh_process
 from lama_edge.export.coreml.options import known_precision, known_target
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
@@ -54,27 +51,6 @@ def test_a_failed_conversion_is_told_and_leaves_the_next_one_alone(
     one = packaged("fourier", SIZE)
     weights = "Data/com.apple.CoreML/weights/weight.bin"
     assert (output / weights).read_bytes() == (one.path / weights).read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("program", "message"),
-    [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL: the sys"),
-        ("raise SystemExit('out of disk')", "ended with code 1: out of disk"),
-    ],
-)
-def test_a_process_that_dies_is_an_error_with_its_last_words(
-    monkeypatch: pytest.MonkeyPatch, packaged: Any, tmp_path: Path, program: str, message: str
-) -> None:
-    run = subprocess.Popen
-    monkeypatch.setattr(
-        conversion.subprocess,
-        "Popen",
-        lambda command, **rest: run([sys.executable, "-c", program], **rest),
-    )
-    manifest = packaged("fourier", SIZE).manifest
-    with pytest.raises(ModelError, match=message):
-        convert_in_fresh_process([tmp_path / "none.onnx"], [manifest], tmp_path / "o.mlpackage")
 
 
 def test_unknown_precisions_and_targets_are_refused_with_those_that_are_known() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -11,11 +12,13 @@ from typing import Any
 
 import pytest
 
-from lama_edge.benchmarks.isolation import CrashError, run_isolated
+from lama_edge.benchmarks.documents import DocumentError
 from lama_edge.errors import LamaEdgeError, MissingBackendError, ParityError, UsageError
+from lama_edge.process import CrashError, run_isolated
+from lama_edge.runtimes.tensorrt.cuda import OutOfDeviceMemoryError
 
 TASKS = """
-import json, os, signal, sys, time
+import importlib, json, os, signal, sys, time
 from lama_edge import errors
 
 def echo(payload):
@@ -41,6 +44,27 @@ def hang(payload):
 
 def bug(payload):
     return payload["absent"]
+
+class SomebodysError(errors.MissingBackendError):
+    def __init__(self, package, advice):
+        super().__init__(f"{package}: {advice}")
+
+def fail_with_a_class_of_its_own(payload):
+    raise SomebodysError("ncnn", "build it")
+
+def fail_with(payload):
+    module, name = payload["class"]
+    raise getattr(importlib.import_module(module), name)("the value 7 is wrong")
+
+def tell(payload, progress):
+    print("printed")
+    os.write(1, b"by a library\\n")
+    progress("64x64"); progress("two\\nlines")
+    return {"told": 2}
+
+def tell_and_hang(payload, progress):
+    progress(str(os.getpid()))
+    time.sleep(60)
 """
 
 
@@ -89,6 +113,51 @@ def test_an_error_keeps_its_class_and_message(call: Any, error: type[LamaEdgeErr
     with pytest.raises(error, match=r"^the value 7 is wrong$") as caught:
         call("fail", {"error": error.__name__, "message": "the value 7 is wrong"})
     assert caught.type is error
+
+
+@pytest.mark.parametrize(
+    "error", [DocumentError, CrashError, OutOfDeviceMemoryError], ids=lambda error: error.__name__
+)
+def test_an_error_keeps_its_class_wherever_in_lama_edge_that_is_defined(
+    call: Any, error: type[LamaEdgeError]
+) -> None:
+    with pytest.raises(error, match=r"^the value 7 is wrong$") as caught:
+        call("fail_with", {"class": [error.__module__, error.__qualname__]})
+    assert caught.type is error
+
+
+def test_an_error_of_somebody_elses_class_keeps_the_class_that_was_imported_or_its_base(
+    call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(MissingBackendError, match=r"^ncnn: build it$") as caught:
+        call("fail_with_a_class_of_its_own", {})
+    assert caught.type is MissingBackendError
+    monkeypatch.syspath_prepend(tmp_path)
+    known = importlib.import_module("isolated_tasks")
+    monkeypatch.setitem(sys.modules, "isolated_tasks", known)
+    with pytest.raises(MissingBackendError, match=r"^ncnn: build it$") as caught:
+        call("fail_with_a_class_of_its_own", {})
+    assert caught.type is known.SomebodysError
+
+
+def test_steps_are_told_and_what_is_printed_is_none(call: Any) -> None:
+    steps: list[str] = []
+    assert call("tell", {}, progress=steps.append) == {"told": 2}
+    assert steps == ["64x64", "two lines"]
+
+
+def test_the_process_does_not_outlive_the_interrupted_wait(call: Any) -> None:
+    """What Ctrl-C raises comes up while the process is waited for, as it does here."""
+    told: list[int] = []
+
+    def interrupt(step: str) -> None:
+        told.append(int(step))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        call("tell_and_hang", {}, progress=interrupt)
+    with pytest.raises(ProcessLookupError):
+        os.kill(told[0], 0)
 
 
 def test_a_death_by_signal_is_a_crash_that_names_it(call: Any) -> None:
