@@ -255,7 +255,6 @@ def _measure(job: Bench, target: Target, threads: int, row: _Row, output: Path |
         "provider": row.provider,
         "function": job.function,
         "threads": threads,
-        "runtime": row.runtime,
         "size": [size.height, size.width],
         "policy": asdict(job.policy),
         "output": None if output is None else str(output),

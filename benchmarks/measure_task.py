@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
 import math
 import time
 from collections.abc import Mapping
@@ -18,7 +16,7 @@ from lama_edge.benchmarks.sensors import Watch, peak_memory_bytes
 from lama_edge.benchmarks.stopwatch import Policy, measure
 from lama_edge.errors import ModelError
 from lama_edge.manifest import Manifest
-from lama_edge.runtimes.base import Runner, open_runner
+from lama_edge.runtimes.base import Runner, import_runtime, open_runner
 from lama_edge.runtimes.forms import from_model, to_model
 from lama_edge.spec import Size, SizePolicy
 
@@ -56,8 +54,7 @@ def measure_model(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Load a model and time it on a seeded picture.
 
     Args:
-        payload: `model` (path), `provider`, `threads`, `runtime` (as `describe_model` gave it),
-            `size` (height and width), `policy` (the fields of `Policy`), and `output`, a
+        payload: `model` (path), `provider`, `threads`, `function` as there, `size` (height and width), `policy` (the fields of `Policy`), and `output`, a
             ``.npy`` file to write the result to as uint8 [H,W,3], or None.
 
     Returns:
@@ -66,10 +63,8 @@ def measure_model(payload: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ModelError: when the result has values that are not finite.
     """
-    # The user of an app does not wait for Python to import its packages; what fails here fails
-    # again, with advice, when the model is opened.
-    with contextlib.suppress(ImportError):
-        importlib.import_module(payload["runtime"].split()[0])
+    # The user of an app does not wait for Python to import its packages.
+    import_runtime(payload["model"], provider=payload["provider"])
     start = time.perf_counter_ns()
     with _open(payload) as runner:
         load_ms = (time.perf_counter_ns() - start) / 1e6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -88,6 +89,8 @@ class _Entry:
     module: str
     opener: str
     describe: str
+    # What is imported while a model is opened, as far as it is installed.
+    modules: tuple[str, ...] = ()
     has_functions: bool = False
 
 
@@ -95,19 +98,31 @@ _COREML_EMULATED = _Entry(
     "lama_edge.runtimes.coreml_emulated_runner",
     "CoremlEmulatedRunner",
     "Core ML, emulated",
+    ("coremltools",),
     has_functions=True,
 )
 _EXPORTED = {
     ".onnx": _Entry("lama_edge.runtimes.onnxruntime_runner", "OnnxRuntimeRunner", "ONNX Runtime"),
     ".mlpackage": _Entry(
-        "lama_edge.runtimes.coreml_runner", "open_package", "Core ML", has_functions=True
+        "lama_edge.runtimes.coreml_runner",
+        "open_package",
+        "Core ML",
+        ("coremltools",),
+        has_functions=True,
     ),
-    ".engine": _Entry("lama_edge.runtimes.tensorrt_runner", "TensorrtRunner", "TensorRT"),
+    ".engine": _Entry(
+        "lama_edge.runtimes.tensorrt_runner",
+        "TensorrtRunner",
+        "TensorRT",
+        ("tensorrt", "tensorrt_rtx"),
+    ),
 }
 _BY_SUFFIX = {
     **_EXPORTED,
     **{
-        suffix: _Entry("lama_edge.runtimes.torch_runner", "TorchRunner", "torch")
+        suffix: _Entry(
+            "lama_edge.runtimes.torch_runner", "TorchRunner", "torch", ("safetensors", "yaml")
+        )
         for suffix in CHECKPOINT_SUFFIXES
     },
 }
@@ -149,6 +164,38 @@ def open_runner(
         MissingBackendError: when the runtime or the provider is not installed here.
     """
     path = Path(path)
+    entry = _entry(path, provider)
+    chosen = {} if function is None else {"function": function}
+    if chosen and not entry.has_functions:
+        raise UsageError(
+            f"only Core ML packages have functions to choose from, and {str(path)!r} is none: "
+            f"leave {function!r} out"
+        )
+    opener = getattr(importlib.import_module(entry.module), entry.opener)
+    runner: Runner = opener(path, provider=provider, threads=threads, **chosen)
+    return runner
+
+
+def import_runtime(path: str | Path, *, provider: str = "auto") -> None:
+    """Import what `open_runner` needs for a model, and open nothing.
+
+    Args:
+        path: as there.
+        provider: as there.
+
+    Raises:
+        ModelError: when the path does not exist, or no runtime opens it.
+        MissingBackendError: when the runtime is not installed here.
+    """
+    entry = _entry(Path(path), provider)
+    importlib.import_module(entry.module)
+    for module in entry.modules:
+        # What is missing is told, with advice, when the model is opened.
+        with contextlib.suppress(ImportError, OSError):
+            importlib.import_module(module)
+
+
+def _entry(path: Path, provider: str) -> _Entry:
     named = is_zoo_name(path)
     if not named and not path.exists():
         raise ModelError(
@@ -166,15 +213,7 @@ def open_runner(
         if entry is None:
             known = " and ".join(_EMULATED)
             raise ModelError(f"the emulator opens {known} models only, not {str(path)!r}")
-    chosen = {} if function is None else {"function": function}
-    if chosen and not entry.has_functions:
-        raise UsageError(
-            f"only Core ML packages have functions to choose from, and {str(path)!r} is none: "
-            f"leave {function!r} out"
-        )
-    opener = getattr(importlib.import_module(entry.module), entry.opener)
-    runner: Runner = opener(path, provider=provider, threads=threads, **chosen)
-    return runner
+    return entry
 
 
 def check_inputs(io: IoSpec, size: SizePolicy, image: Array, mask: Array) -> None:

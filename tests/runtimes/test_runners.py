@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +45,39 @@ def test_a_runner_needs_only_the_file(model_path: Path) -> None:
     assert (output.shape, output.dtype) == (image.shape, image.dtype)
     known = np.broadcast_to(mask == 0, image.shape)
     assert np.array_equal(output[known], image[known])
+
+
+OPEN_AND_TELL = """
+import sys
+from lama_edge.runtimes.base import import_runtime, open_runner
+model, provider = sys.argv[1:]
+import_runtime(model, provider=provider)
+known = {name.partition(".")[0] for name in sys.modules}
+with open_runner(model, provider=provider):
+    print(*({name.partition(".")[0] for name in sys.modules} - known - sys.stdlib_module_names))
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "provider"),
+    [("onnx", "cpu"), ("onnx", "emulated"), ("checkpoint", "cpu"), ("package", "emulated")],
+)
+def test_what_opening_takes_can_be_imported_before(
+    model: str,
+    provider: str,
+    model_path: Path,
+    golden_folder: Path,
+    coreml_package: Callable[..., Path],
+) -> None:
+    """An app does not wait for Python's imports, so the time of an opening is without them."""
+    made = {
+        "onnx": lambda: model_path,
+        "checkpoint": lambda: golden_folder,
+        "package": lambda: coreml_package(Size(64, 64)),
+    }
+    command = [sys.executable, "-c", OPEN_AND_TELL, str(made[model]()), provider]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_a_closed_runner_says_so(model_path: Path) -> None:
