@@ -21,7 +21,7 @@ from lama_edge.benchmarks.reports.pictures import Picture
 from lama_edge.benchmarks.statistics import summarise, warnings_about
 from lama_edge.benchmarks.stopwatch import Policy
 from lama_edge.benchmarks.targets.base import Target, open_target
-from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, UsageError, one_line
+from lama_edge.errors import LamaEdgeError, ModelError, UsageError, one_line
 from lama_edge.spec import Size
 
 DEFAULT_SIZE = Size(512, 512)
@@ -100,11 +100,21 @@ class _Row:
     size: Size | None = None
     quality: dict[str, Any] | None = None
     rounds: list[dict[str, Any]] = field(default_factory=list)
-    error: str | None = None
+    failure: LamaEdgeError | None = None
 
     @property
     def title(self) -> str:
         return f"{self.model['name']} at {self.size}"
+
+    @property
+    def error(self) -> str | None:
+        """What failed, spelled for the document, which holds no paths."""
+        if self.failure is None:
+            return None
+        message = one_line(self.failure)
+        for place in (str(self.path.resolve()), str(self.path)):
+            message = message.replace(place, self.path.resolve().name)
+        return anonymous(message)
 
 
 @dataclass(frozen=True)
@@ -115,17 +125,25 @@ class BenchResult:
         document: plain data as ``schema/bench-1.schema.json`` describes it.
         pictures: what the models made of the picture that they were timed on, one for each row
             without an error.
+        failures: what the rows with an error failed with.
     """
 
     document: dict[str, Any]
     pictures: tuple[Picture, ...]
+    failures: tuple[LamaEdgeError, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """That of what failed, 0 if nothing did: 1 wins over 3 over 2."""
+        codes = {failure.exit_code for failure in self.failures}
+        return next((code for code in (1, 3, 2) if code in codes), 0)
 
 
 def run_bench(job: Bench, progress: Progress = lambda stage: None) -> BenchResult:
     """Measure models, and look at what they gave.
 
-    A model that cannot be opened or run, or whose process dies, is a row with an `error`, and the
-    others go on.
+    A model that cannot be opened or run, whose runtime is not installed, or whose process dies, is
+    a row with an `error`, and the others go on.
 
     Args:
         job: what to do.
@@ -135,7 +153,6 @@ def run_bench(job: Bench, progress: Progress = lambda stage: None) -> BenchResul
     Raises:
         UsageError: when a model cannot be measured at a size asked for, or the target is unknown.
         ModelError: when a model does not exist.
-        MissingBackendError: when a runtime or the provider is not installed.
     """
     target = open_target(job.target)
     threads = job.threads or target.default_threads()
@@ -157,9 +174,10 @@ def run_bench(job: Bench, progress: Progress = lambda stage: None) -> BenchResul
         pictures = tuple(
             Picture(index, *measured_picture(row.size), np.load(output))
             for index, (row, output) in enumerate(zip(rows, outputs, strict=True))
-            if row.error is None and row.size is not None
+            if row.failure is None and row.size is not None
         )
-    return BenchResult(document, pictures)
+    failures = tuple(row.failure for row in rows if row.failure is not None)
+    return BenchResult(document, pictures, failures)
 
 
 def _names(paths: Sequence[Path], providers: Sequence[str]) -> list[str]:
@@ -207,10 +225,8 @@ def _describe(
     }
     try:
         described = target.describe(payload)
-    except MissingBackendError:
-        raise
     except LamaEdgeError as error:
-        return [_Row(path, {**unknown, **known}, provider, error=_spelled(error, path))]
+        return [_Row(path, {**unknown, **known}, provider, failure=error)]
     model = {**known, **described["facts"]}
     return [
         _Row(path, model, described["provider"], described["runtime"], size, described["quality"])
@@ -239,7 +255,7 @@ def _interleaved(rows: Sequence[_Row], job: Bench, progress: Progress) -> Iterat
     first = True
     for number in range(1, job.rounds + 1):
         for index, row in enumerate(rows):
-            if row.error is not None:
+            if row.failure is not None:
                 continue
             if not first:
                 time.sleep(job.cool_down_s)
@@ -263,15 +279,7 @@ def _measure(job: Bench, target: Target, threads: int, row: _Row, output: Path |
     try:
         row.rounds.append(target.measure(payload))
     except LamaEdgeError as error:
-        row.error = _spelled(error, row.path)
-
-
-def _spelled(error: LamaEdgeError, path: Path) -> str:
-    """Spell an error for the document, which holds no paths."""
-    message = one_line(error)
-    for place in (str(path.resolve()), str(path)):
-        message = message.replace(place, path.resolve().name)
-    return anonymous(message)
+        row.failure = error
 
 
 def _document(job: Bench, target: Target, threads: int, rows: Sequence[_Row]) -> dict[str, Any]:
@@ -291,7 +299,7 @@ def _document(job: Bench, target: Target, threads: int, rows: Sequence[_Row]) ->
 
 
 def _run(target: Target, threads: int, row: _Row) -> dict[str, Any]:
-    statistics = summarise(row.rounds) if row.error is None else None
+    statistics = summarise(row.rounds) if row.failure is None else None
     return {
         "model": row.model,
         "target": target.name,

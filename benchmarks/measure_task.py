@@ -54,8 +54,9 @@ def measure_model(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Load a model and time it on a seeded picture.
 
     Args:
-        payload: `model` (path), `provider`, `threads`, `function` as there, `size` (height and width), `policy` (the fields of `Policy`), and `output`, a
-            ``.npy`` file to write the result to as uint8 [H,W,3], or None.
+        payload: `model`, `provider`, `threads` and `function` as there, `size` (height and
+            width), `policy` (the fields of `Policy`), and `output`, a ``.npy`` file to write the
+            result to as uint8 [H,W,3], or None.
 
     Returns:
         One of the document's rounds.

@@ -127,6 +127,15 @@ def test_one_model_that_fails_is_told_and_the_others_are_still_measured(
     assert [run["error"] is None for run in json.loads(out.read_text())["runs"]] == [False, True]
 
 
+def test_a_missing_backend_ends_bench_with_its_exit_code_and_everything_written(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r.json"
+    assert _run("bench", model, *QUICK, "--provider", "tensorrt", "--out", out) == 3
+    assert "1 of 1 measurements failed: the provider 'tensorrt'" in capsys.readouterr().err
+    assert json.loads(out.read_text())["runs"][0]["provider"] == "tensorrt"
+
+
 def test_a_regression_ends_compare_with_exit_code_1(
     measured: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

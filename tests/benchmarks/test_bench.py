@@ -19,13 +19,19 @@ from lama_edge.benchmarks import bench as module
 from lama_edge.benchmarks.bench import Bench, BenchResult, run_bench
 from lama_edge.benchmarks.compare import compare
 from lama_edge.benchmarks.documents import load_bench, save_document
-from lama_edge.process import run_isolated
 from lama_edge.benchmarks.measure_task import HOLE_SHARE, measured_picture
 from lama_edge.benchmarks.targets.local import LocalTarget
-from lama_edge.errors import MissingBackendError, ModelError, UsageError
+from lama_edge.errors import (
+    LamaEdgeError,
+    MissingBackendError,
+    ModelError,
+    NotFiniteError,
+    UsageError,
+)
 from lama_edge.files import sha256_of
 from lama_edge.manifest import Manifest
 from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.process import CrashError, run_isolated
 from lama_edge.spec import Size
 
 QUICK: dict[str, Any] = {"rounds": 1, "min_runs": 2, "min_seconds": 0.0, "min_warmup_ms": 0.0}
@@ -222,8 +228,8 @@ def test_the_pause_lies_between_measurements(monkeypatch: pytest.MonkeyPatch) ->
     events: list[Any] = []
     monkeypatch.setattr(module.time, "sleep", events.append)
     rows = [
-        module._Row(Path(name), {"name": name}, "cpu", size=Size(8, 8), error=error)
-        for name, error in (("failed", "it died"), ("a", None), ("b", None))
+        module._Row(Path(name), {"name": name}, "cpu", size=Size(8, 8), failure=failure)
+        for name, failure in (("failed", CrashError("it died")), ("a", None), ("b", None))
     ]
     job = Bench(("a", "b"), rounds=2, cool_down_s=7.5)
     for index, number in module._interleaved(rows, job, lambda stage: None):
@@ -246,9 +252,29 @@ def test_a_model_that_is_not_there_is_refused_before_any_is_opened(folder: Path)
     assert stages == []
 
 
-def test_a_provider_that_is_not_there_is_no_row_but_an_error(folder: Path) -> None:
-    with pytest.raises(MissingBackendError, match="'tensorrt' is not available"):
-        run_bench(Bench((folder / "fixed.onnx",), provider="tensorrt", **QUICK))
+def test_a_missing_backend_is_a_row_and_the_others_go_on(folder: Path) -> None:
+    models = (folder / "fixed.onnx", folder / "fixed.onnx")
+    result = run_bench(Bench(models, providers=("tensorrt", "cpu"), **QUICK))
+    missing, measured = result.document["runs"]
+    assert "'tensorrt' is not available" in missing["error"]
+    assert (missing["provider"], missing["statistics"]) == ("tensorrt", None)
+    assert measured["error"] is None
+    assert result.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("failures", "code"),
+    [
+        ((), 0),
+        ((ModelError("m"),), 2),
+        ((ModelError("m"), MissingBackendError("b")), 3),
+        ((MissingBackendError("b"), NotFiniteError("n"), CrashError("c")), 1),
+    ],
+)
+def test_of_several_failed_rows_the_gravest_gives_the_exit_code(
+    failures: tuple[LamaEdgeError, ...], code: int
+) -> None:
+    assert BenchResult({}, (), failures).exit_code == code
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from lama_edge.benchmarks.documents import PARITY, check_document
-from lama_edge.process import CrashError
 from lama_edge.benchmarks.parity import ParityCheck, ParityResult, check_parity
 from lama_edge.errors import ModelError, UsageError
 from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.process import CrashError
 from lama_edge.spec import Size
 
 SIZE = Size(64, 72)

@@ -45,7 +45,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the tasks here, where torch is imported already; `lama_edge.process` has its own tests."""
+    """Run the tasks here, where torch is imported already; processes have their own tests."""
 
     def call(task: str, payload: Mapping[str, Any], **options: Any) -> Any:
         module, _, function = task.partition(":")

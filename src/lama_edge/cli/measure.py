@@ -9,7 +9,7 @@ from typing import Any
 
 from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
 from lama_edge.cli.rendering import decibels, milliseconds, print_json, stages, table
-from lama_edge.errors import LamaEdgeError, UsageError, one_line
+from lama_edge.errors import UsageError, one_line
 from lama_edge.spec import Size, parse_size
 
 _FAILED = 1
@@ -221,11 +221,14 @@ def _bench(options: argparse.Namespace) -> int:
     else:
         _print_bench(result.document)
     # Everything is written by now; a script shall notice the failure all the same.
-    failed = [run for run in result.document["runs"] if run["error"] is not None]
-    if failed:
-        total = len(result.document["runs"])
-        raise LamaEdgeError(f"{len(failed)} of {total} measurements failed: {failed[0]['error']}")
-    return 0
+    if result.failures:
+        runs = result.document["runs"]
+        first = next(run["error"] for run in runs if run["error"] is not None)
+        print(
+            f"lama-edge: error: {len(result.failures)} of {len(runs)} measurements failed: {first}",
+            file=sys.stderr,
+        )
+    return result.exit_code
 
 
 def _measured_size(token: str) -> Size:
