@@ -15,14 +15,14 @@ import numpy as np
 import lama_edge
 from lama_edge.benchmarks.documents import BENCH, SCHEMA_VERSION, check_document
 from lama_edge.benchmarks.environment import anonymous
-from lama_edge.benchmarks.measure_task import measured_picture, size_policy
+from lama_edge.benchmarks.measure_task import measured_picture
 from lama_edge.benchmarks.model_files import located, model_sha256, model_size_bytes, titled
 from lama_edge.benchmarks.reports.pictures import Picture
 from lama_edge.benchmarks.statistics import summarise, warnings_about
 from lama_edge.benchmarks.stopwatch import Policy
 from lama_edge.benchmarks.targets.base import Target, open_target
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError, one_line
-from lama_edge.spec import Size
+from lama_edge.spec import Size, SizePolicy
 
 DEFAULT_SIZE = Size(512, 512)
 Progress = Callable[[str], None]
@@ -235,7 +235,7 @@ def _describe(
 
 
 def _sizes(asked: Sequence[Size], described: Mapping[str, Any], name: str) -> tuple[Size, ...]:
-    policy = size_policy(described["size"])
+    policy = SizePolicy.from_dict(described["size"])
     if policy.fixed is not None:
         return (policy.fixed,)
     sizes = tuple(dict.fromkeys(asked)) or (DEFAULT_SIZE,)

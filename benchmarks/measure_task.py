@@ -18,7 +18,7 @@ from lama_edge.errors import ModelError
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Runner, import_runtime, open_runner
 from lama_edge.runtimes.forms import from_model, to_model
-from lama_edge.spec import Size, SizePolicy
+from lama_edge.spec import Size
 
 DESCRIBE = "lama_edge.benchmarks.measure_task:describe_model"
 MEASURE = "lama_edge.benchmarks.measure_task:measure_model"
@@ -35,8 +35,7 @@ def describe_model(payload: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         `facts` (the document's ``model`` as far as the manifest tells), `quality`, `runtime`,
-        `provider` (the one in use), and `size`: `fixed` (height and width, or None), `multiple`
-        and `min_size`.
+        `provider` (the one in use), and `size` (`SizePolicy.to_dict`).
     """
     with _open(payload) as runner:
         manifest = runner.manifest
@@ -46,7 +45,7 @@ def describe_model(payload: Mapping[str, Any]) -> dict[str, Any]:
             "quality": _quality(manifest),
             "runtime": f"{name} {version}",
             "provider": runner.provider,
-            "size": manifest.to_dict()["size"],
+            "size": manifest.size.to_dict(),
         }
 
 
@@ -126,14 +125,6 @@ def measured_picture(size: Size) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     for cycles in (2, 2.5, 3, 4, 5):
         blobs += wave(cycles)
     return image, blobs > np.quantile(blobs, 1 - HOLE_SHARE)
-
-
-def size_policy(described: Mapping[str, Any]) -> SizePolicy:
-    """Read back the `size` that `describe_model` gave."""
-    fixed = described["fixed"]
-    return SizePolicy(
-        None if fixed is None else Size(*fixed), described["multiple"], described["min_size"]
-    )
 
 
 _QUALITY = ("reference", "max_abs_diff", "tolerance", "psnr_db", "snr_db", "sizes")

@@ -91,15 +91,9 @@ def _sizes(policy: SizePolicy, sizes: Sequence[Size]) -> list[Size]:
         if problem is not None:
             raise UsageError(f"cannot calibrate at {size}: {problem}")
     wanted = sizes or [
-        Size(_accepted(size.height, policy), _accepted(size.width, policy))
-        for size in _DYNAMIC_SIZES
+        Size(policy.side_for(size.height), policy.side_for(size.width)) for size in _DYNAMIC_SIZES
     ]
     return list(dict.fromkeys(wanted))
-
-
-def _accepted(side: int, policy: SizePolicy) -> int:
-    """Return the smallest side that the model takes and that is no smaller than `side`."""
-    return -(-max(side, policy.min_size) // policy.multiple) * policy.multiple
 
 
 def _case(name: str, kind: str, size: Size, index: int, image: Pixels) -> ParityCase:

@@ -298,7 +298,8 @@ def _run_model(runner: Runner, rgb: Pixels, hole: Hole) -> Pixels:
         what = "NaN" if np.isnan(levels).any() else "infinity"
         raise ModelError(
             f"the model returned {what} at {int((~np.isfinite(levels)).sum())} of {levels.size} "
-            "values: its precision overflows here, use an fp32 export"
+            "values: its precision overflows here, use an fp32 export",
+            code="output_nan" if what == "NaN" else "output_infinite",
         )
     np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
     return levels.astype(np.uint8)

@@ -62,15 +62,16 @@ class ParityCase:
 def seeded_cases(policy: SizePolicy) -> list[ParityCase]:
     """Return the pictures that a model of this size policy is judged on.
 
-    A fixed-size model has one; a dynamic one several, square, oblong and with odd bottlenecks.
+    A fixed-size model has one; a dynamic one several, square, oblong and with odd bottlenecks, as
+    far as its smallest and largest side allow.
     Every hole touches all four borders.
     """
     if policy.fixed is not None:
         sizes = [policy.fixed]
     else:
-        step, least = policy.multiple, policy.min_size
+        step = policy.multiple
         sizes = [
-            Size(max(least, rows * step), max(least, columns * step))
+            Size(policy.side_for(rows * step), policy.side_for(columns * step))
             for rows, columns in ((1, 1), (8, 12), (9, 13), (17, 11), (32, 24))
         ]
     rng = np.random.default_rng(_SEED)
@@ -92,16 +93,25 @@ def shared_policy(one: SizePolicy, other: SizePolicy) -> SizePolicy:
                     f"the model and the reference have no size in common: at {fixed}, {problem}"
                 )
     multiple = math.lcm(one.multiple, other.multiple)
-    least = max(one.min_size, other.min_size)
-    return SizePolicy(fixed, multiple, -(-least // multiple) * multiple)
+    least = -(-max(one.min_size, other.min_size) // multiple) * multiple
+    most = min((p.max_side for p in (one, other) if p.max_side is not None), default=None)
+    if most is not None:
+        most = most // multiple * multiple
+        if fixed is None and most < least:
+            raise ModelError(
+                f"the model and the reference have no size in common: the one begins at {least} a "
+                f"side and the other ends at {most}"
+            )
+    return SizePolicy(fixed, multiple, least, most)
 
 
 def picture_cases(images: Path, masks: Path | None, policy: SizePolicy) -> list[ParityCase]:
     """Return a folder's pictures, brought to sizes that a model of this policy takes.
 
     For a fixed size they are cropped to its shape and scaled. Otherwise those larger than
-    `MAX_PICTURE_SIDE` are scaled down to it, and all are cropped to the multiple, or padded by
-    mirroring up to the smallest size. Crops are centred on the hole as far as the picture allows.
+    `MAX_PICTURE_SIDE`, or than the policy allows, are scaled down to it, and all are cropped to
+    the multiple, or padded by mirroring up to the smallest size. Crops are centred on the hole as
+    far as the picture allows.
 
     Args:
         images: folder of pictures.
@@ -146,7 +156,8 @@ def _fit(pixels: Pixels, hole: Hole, policy: SizePolicy) -> tuple[Pixels, Hole]:
         target = policy.fixed
         scale = min(height / target.height, width / target.width)
     else:
-        scale = max(1.0, max(height, width) / MAX_PICTURE_SIDE)
+        most = min(MAX_PICTURE_SIDE, policy.max_side or MAX_PICTURE_SIDE)
+        scale = max(1.0, max(height, width) / most)
         step = policy.multiple
         rows, columns = (int(side / scale) // step * step for side in (height, width))
         target = Size(*padded_size(rows, columns, step, policy.min_size))

@@ -97,13 +97,17 @@ class Choice:
 
     Attributes:
         strategy: never ``auto``; ``none`` when the mask has no hole.
+        code: the reason's stable name, which native wrappers have too: ``no_hole``, ``as_asked``,
+            ``within_model`` or ``beyond_model`` (of a fixed size), ``share_seen`` (by crops),
+            ``shrunk_too_far``, ``no_memory_for_tiles`` or ``no_memory_for_crop``.
         reason: in words, for the log and for the results.
-        max_side: largest side of what a dynamic model is given; None is any.
+        max_side: largest side of what a dynamic model is given; None is its own.
         whole: whether the one window is the whole picture, else there is one round each hole.
         warning: what the user should know, and what to do about it.
     """
 
     strategy: str
+    code: str
     reason: str
     max_side: int | None
     whole: bool
@@ -147,16 +151,20 @@ def check_options(strategy: str, max_side: int | None, tile: int | None) -> None
     if strategy not in STRATEGIES:
         raise UsageError(f"unknown strategy {strategy!r}; choose one of: {', '.join(STRATEGIES)}")
     for name, side, idle in (
-        ("--max-side", max_side, ("full", "tiles")),
-        ("--tile", tile, ("full", "crop", "resize")),
+        ("max_side", max_side, ("full", "tiles")),
+        ("tile", tile, ("full", "crop", "resize")),
     ):
+        given = f"--{name.replace('_', '-')} {side}"
         if side is None:
             continue
         if side < MIN_SIDE:
-            raise UsageError(f"{name} {side} is too small: give at least {MIN_SIDE} pixels")
+            raise UsageError(
+                f"{given} is too small: give at least {MIN_SIDE} pixels", code=f"{name}_too_small"
+            )
         if strategy in idle:
             raise UsageError(
-                f"{name} {side} has no effect on --strategy {strategy}: leave one of them out"
+                f"{given} has no effect on --strategy {strategy}: leave one of them out",
+                code=f"{name}_unused",
             )
 
 
@@ -183,12 +191,11 @@ def plan(
     """
     policy = manifest.size
     side = DEFAULT_MAX_SIDE if max_side is None else max_side
-    # Engines of a range of sizes and dynamic packages have a largest side.
-    largest = manifest.format.get("max_side")
-    if isinstance(largest, int):
-        side = min(side, largest)
+    if policy.max_side is not None:
+        side = min(side, policy.max_side)
     if not hole.any():
-        return Plan(Choice("none", "the mask has no hole", side, whole=True), (), Working(policy))
+        none = Choice("none", "no_hole", "the mask has no hole", side, whole=True)
+        return Plan(none, (), Working(policy))
     cropped = hole_windows(hole, Working(policy, side))
     situation = _situation(
         hole, manifest, cropped, side, DEFAULT_TILE if tile is None else tile, free_bytes
@@ -221,23 +228,24 @@ def choose(situation: Situation) -> Choice:
     if s.policy.fixed is not None:
         model = f"the model's {s.policy.fixed.width}x{s.policy.fixed.height}"
         if s.height <= s.policy.fixed.height and s.width <= s.policy.fixed.width:
-            return Choice("full", f"{picture} is within {model}", None, whole=True)
-        return Choice("crop", f"{picture} is beyond {model}", s.max_side, whole=False)
+            return Choice("full", "within_model", f"{picture} is within {model}", None, whole=True)
+        beyond = f"{picture} is beyond {model}"
+        return Choice("crop", "beyond_model", beyond, s.max_side, whole=False)
     share = f"{picture}, of which crops see {min(1.0, s.crop_pixels / s.full_pixels):.0%}"
     if s.nearly_all and not s.larger and s.fits(s.full_pixels):
-        return Choice("full", share, None, whole=True)
+        return Choice("full", "share_seen", share, None, whole=True)
     tiles = _better_in_tiles(s, picture, share)
     if tiles is not None and s.has(tiles[1]):
         return tiles[0]
     if not s.fits(s.largest_pixels):
         return _short_of_memory(s, picture)
     if tiles is None:
-        return Choice("crop", share, s.max_side, whole=False)
+        return Choice("crop", "share_seen", share, s.max_side, whole=False)
     need, free = _gib(tiles[1]), _gib(s.free_bytes or 0)
     reason = f"{picture}: tiles take about {need} and {free} are free"
     made = f"{reason}, so the fill is made {s.shrinkage:.1f} times smaller: free memory, or give "
     warning = made + "--strategy tiles to try" if s.shrinkage > 1 else None
-    return Choice("crop", reason, s.max_side, whole=False, warning=warning)
+    return Choice("crop", "no_memory_for_tiles", reason, s.max_side, whole=False, warning=warning)
 
 
 def _better_in_tiles(s: Situation, picture: str, share: str) -> tuple[Choice, int] | None:
@@ -245,10 +253,11 @@ def _better_in_tiles(s: Situation, picture: str, share: str) -> tuple[Choice, in
     if not s.can_tile or s.asked_max_side:
         return None
     if s.nearly_all and s.larger:
-        return Choice("tiles", share, None, whole=True), s.full_tiles_bytes
+        return Choice("tiles", "share_seen", share, None, whole=True), s.full_tiles_bytes
     if s.shrinkage > MAX_SHRINKAGE:
-        reason = f"a crop of {s.max_side} pixels would shrink a hole {s.shrinkage:.1f} times"
-        return Choice("tiles", f"{picture}: {reason}", None, whole=False), s.crop_tiles_bytes
+        crop = f"a crop of {s.max_side} pixels would shrink a hole {s.shrinkage:.1f} times"
+        choice = Choice("tiles", "shrunk_too_far", f"{picture}: {crop}", None, whole=False)
+        return choice, s.crop_tiles_bytes
     return None
 
 
@@ -256,15 +265,15 @@ def _short_of_memory(s: Situation, picture: str) -> Choice:
     need, free = (_gib(n) for n in (s.largest_pixels * s.bytes_per_pixel, s.free_bytes or 0))
     reason = f"{picture}: a crop takes about {need} and {free} are free"
     if s.can_tile and s.has(s.crop_tiles_bytes):
-        return Choice("tiles", reason, None, whole=False)
+        return Choice("tiles", "no_memory_for_crop", reason, None, whole=False)
     step = s.policy.multiple
     fitting = math.isqrt(s.usable_bytes // s.bytes_per_pixel) // step * step
-    side = max(MIN_SIDE, min(fitting, s.max_side))
+    side = min(max(MIN_SIDE, fitting), s.max_side)
     warning = (
         f"{reason}, so the fill is made at {side} pixels a side: free memory, or give "
         f"--max-side {side} to say so yourself"
     )
-    return Choice("resize", reason, side, whole=False, warning=warning)
+    return Choice("resize", "no_memory_for_crop", reason, side, whole=False, warning=warning)
 
 
 def _as_asked(strategy: Strategy, s: Situation) -> Choice:
@@ -279,7 +288,8 @@ def _as_asked(strategy: Strategy, s: Situation) -> Choice:
             f"free: should it fail, give --strategy {other}"
         )
     side = s.max_side if bounded else None
-    return Choice(strategy, "as asked", side, whole=strategy != "crop", warning=warning)
+    whole = strategy != "crop"
+    return Choice(strategy, "as_asked", "as asked", side, whole=whole, warning=warning)
 
 
 def _situation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -57,6 +58,12 @@ def test_a_manifest_without_one_of_its_parts_is_refused(key: str) -> None:
         ("size", "min_size", float("inf")),
         ("size", "min_size", 100_000),
         ("size", "multiple", 100_000),
+        ("size", "max_side", 8),
+        ("size", "max_side", 1028),
+        ("size", "max_side", 1 << 20),
+        ("size", "max_side", "1024"),
+        ("size", "max_side", True),
+        ("format", "max_side", [1024]),
         ("source", "architecture", {"ngf": [{}, 1]}),
         ("source", "architecture", [["ngf", 8]]),
     ],
@@ -66,6 +73,15 @@ def test_values_that_no_export_writes_are_refused(section: str, key: str, value:
     data[section][key] = value
     with pytest.raises(ModelError, match="manifest cannot be read"):
         Manifest.from_json(json.dumps(data))
+
+
+def test_a_largest_side_is_written_only_where_there_is_one_and_the_sizes_own_counts() -> None:
+    assert "max_side" not in MANIFEST.to_json()
+    ended = replace(MANIFEST, size=SizePolicy(None, 8, 16, 256))
+    data = ended.to_dict()
+    assert data["size"] == {"fixed": None, "multiple": 8, "min_size": 16, "max_side": 256}
+    data["format"]["max_side"] = 512
+    assert Manifest.from_json(json.dumps(data)) == ended
 
 
 def test_nan_is_out_of_tolerance() -> None:

@@ -83,8 +83,7 @@ def test_a_range_is_judged_at_its_ends_and_its_best_size(
     manifest = export_tensorrt(job).manifest
     assert manifest.parity is not None
     assert manifest.parity.sizes == ("64x64", "72x64", "128x128", "72x104", "64x72")
-    assert manifest.size == SizePolicy(None, 8, 64)
-    assert manifest.format["max_side"] == 128
+    assert manifest.size == SizePolicy(None, 8, 64, 128)
     assert manifest.io.form == "uint8"
     assert manifest.engine is not None
     assert manifest.engine.profiles == (RANGE, FIXED)

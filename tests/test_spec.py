@@ -46,9 +46,33 @@ def test_the_two_forms_have_the_agreed_names_layouts_and_ranges() -> None:
         (SizePolicy(None, 8, 16), (8, 24), False),
         (SizePolicy(Size(64, 96), 8, 16), (64, 96), True),
         (SizePolicy(Size(64, 96), 8, 16), (96, 64), False),
+        (SizePolicy(None, 8, 16, 64), (64, 16), True),
+        (SizePolicy(None, 8, 16, 64), (16, 72), False),
     ],
 )
 def test_a_size_policy_takes_what_it_says(
     policy: SizePolicy, size: tuple[int, int], fits: bool
 ) -> None:
     assert (policy.problem_with(*size) is None) == fits
+
+
+@pytest.mark.parametrize(
+    ("size", "code", "says"),
+    [
+        ((136, 3), "size_too_large", "at most 128"),
+        ((3, 121), "size_not_multiple", "multiples of 8; next is 16x128"),
+        ((8, 16), "size_too_small", "at least 16"),
+    ],
+)
+def test_a_size_is_refused_by_the_first_of_its_faults(
+    size: tuple[int, int], code: str, says: str
+) -> None:
+    problem = SizePolicy(None, 8, 16, 128).problem_with(*size)
+    assert problem is not None
+    assert (problem.code, f"{problem}") == (code, f"height and width must be {says}")
+
+
+@pytest.mark.parametrize("policy", [SizePolicy(Size(64, 96), 8, 16), SizePolicy(None, 8, 72, 200)])
+def test_a_size_policy_survives_being_plain_data(policy: SizePolicy) -> None:
+    assert SizePolicy.from_dict(policy.to_dict()) == policy
+    assert ("max_side" in policy.to_dict()) == (policy.max_side is not None)

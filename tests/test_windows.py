@@ -14,6 +14,7 @@ from lama_edge.windows import Working, context_px, hole_windows, whole_picture
 PHOTO_PIXELS = (3000, 4000)
 DYNAMIC = SizePolicy(None, 8, 16)
 FIXED = SizePolicy(Size(96, 128), 8, 16)
+BOUNDED = SizePolicy(None, 8, 72, 88)
 ANY = Working(DYNAMIC)
 # Windows overlap in their margins: the worst of 800 random masks had 1.02 times the pixels.
 MAX_COST = 1.25
@@ -166,7 +167,9 @@ def test_the_pieces_of_one_hole_count_together() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (37, 1), (500, 700), (3000, 4000)])
-@pytest.mark.parametrize("working", [ANY, Working(DYNAMIC, 96), Working(FIXED)])
+@pytest.mark.parametrize(
+    "working", [ANY, Working(DYNAMIC, 96), Working(FIXED), Working(BOUNDED), Working(BOUNDED, 80)]
+)
 def test_what_the_model_is_given_is_within_the_bound_and_a_size_it_takes(
     size: tuple[int, int], working: Working
 ) -> None:
@@ -175,6 +178,8 @@ def test_what_the_model_is_given_is_within_the_bound_and_a_size_it_takes(
     assert all(small <= side for small, side in zip(shrunk, seen, strict=True))
     if working.max_side is not None:
         assert max(seen) <= max(working.max_side, working.policy.min_size)
+    if working.policy.max_side is not None:
+        assert max(seen) <= working.policy.max_side
     assert (shrunk == size) == (working.shrinkage(*size) == 1)
 
 

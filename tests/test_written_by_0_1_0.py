@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,15 @@ from PIL import Image
 
 from lama_edge.benchmarks.documents import load_document
 from lama_edge.cli import main
+from lama_edge.imaging import enlarge, pad, shrink
 from lama_edge.manifest import Manifest
+from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainter import Inpainter
+from lama_edge.runtimes.vectors.jobs import Ask, Job
+from lama_edge.runtimes.vectors.model import noise
+from lama_edge.runtimes.vectors.windows import inpainted, planned
+from lama_edge.spec import SizePolicy
+from lama_edge.windows import Working
 
 WRITTEN = Path(__file__).parent / "data" / "written-by-0.1.0"
 MODELS = sorted(path.name for path in WRITTEN.iterdir() if path.suffix in (".onnx", ".mlpackage"))
@@ -82,6 +90,81 @@ def test_the_engines_manifest_still_says_where_it_runs(
     said = capsys.readouterr().out
     for fact in ("SM 8.6", "64x64:72x104:128x128", "multiples of 8 from 64 to 128"):
         assert fact in said
+
+
+def test_the_largest_side_is_read_as_the_sizes_own() -> None:
+    """In both kinds of file it lies in `format`, whose other entries stay."""
+    pytest.importorskip("coremltools")
+    engine = Manifest.from_json((WRITTEN / "range.engine.json").read_text(encoding="utf-8"))
+    with open_runner(WRITTEN / "dynamic.mlpackage", provider="emulated") as runner:
+        package = runner.manifest
+    assert engine.size == SizePolicy(None, 8, 64, 128)
+    assert package.size == SizePolicy(None, 8, 16, 2048)
+    assert engine.format == {"name": "tensorrt", "flavor": "rtx"}
+    assert package.format == {"name": "coreml", "target": "iOS16"}
+    for manifest in (engine, package):
+        assert manifest.to_dict()["size"]["max_side"] == manifest.size.max_side
+        assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def vectors(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((WRITTEN / "vectors" / f"{name}.json").read_text("utf-8"))
+    return document
+
+
+def without_words(case: dict[str, Any]) -> dict[str, Any]:
+    """Return a case as plain data; what is a code today was a sentence then."""
+    data: dict[str, Any] = json.loads(json.dumps(case))
+    return {key: value for key, value in data.items() if key not in ("reason", "filled")}
+
+
+def test_sizes_and_windows_are_those_of_the_vectors_of_then() -> None:
+    document = vectors("windows")
+    for case in document["sizes"]:
+        policy = SizePolicy.from_dict(case["policy"])
+        working = Working(policy, case["max_side"])
+        assert list(working.shrunk(*case["size"])) == case["shrunk"]
+        assert list(working.seen(*case["size"])) == case["seen"]
+        assert (policy.problem_with(*case["size"]) is None) == (case["problem"] is None)
+    for case in document["plans"]:
+        mask = case["mask"]
+        ask = Ask(
+            (mask["height"], mask["width"]),
+            mask["holes"],
+            SizePolicy.from_dict(case["policy"]),
+            *(case[name] for name in ("strategy", "max_side", "free_bytes", "ngf")),
+        )
+        assert without_words(planned(ask)) == without_words(case)
+
+
+def test_pictures_are_inpainted_to_the_bytes_of_then() -> None:
+    filled = (WRITTEN / "vectors" / "inpainting.bin").read_bytes()
+    data = bytearray()
+    for case in vectors("inpainting")["pictures"]:
+        picture = case["picture"]
+        job = Job(
+            (picture["height"], picture["width"]),
+            case["mask"]["holes"],
+            picture["format"],
+            SizePolicy.from_dict(case["policy"]),
+            *(case[name] for name in ("strategy", "max_side", "form", "composite")),
+        )
+        made = inpainted(data, picture["seed"], job)
+        assert made["filled"] == case["filled"]
+        assert without_words(made) == without_words(case)
+    assert data == filled
+
+
+def test_padding_and_resizing_give_the_bytes_of_then() -> None:
+    document, data = vectors("pixels"), (WRITTEN / "vectors" / "pixels.bin").read_bytes()
+    for name, resize in (("padded", pad), ("shrunk", shrink), ("enlarged", enlarge)):
+        for case in document[name]:
+            picture = case["picture"]
+            result = resize(
+                noise(picture["seed"], picture["height"], picture["width"], 3), *case["to"]
+            )
+            at = case["result"]["at"]
+            assert result.tobytes() == data[at : at + result.nbytes]
 
 
 @pytest.mark.parametrize("kind", ["bench", "parity", "tradeoff", "ranges"])

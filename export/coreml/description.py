@@ -41,7 +41,7 @@ def _summary(manifest: Manifest) -> str:
     size = manifest.size.fixed
     sizes = f"{size} (height x width)"
     if size is None:
-        least, most = manifest.size.min_size, manifest.format.get("max_side")
+        least, most = manifest.size.min_size, manifest.size.max_side
         sizes = f"height and width multiples of {manifest.size.multiple} from {least} to {most}"
     functions = manifest.format.get("functions")
     if functions is not None:

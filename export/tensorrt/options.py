@@ -142,25 +142,16 @@ def check_profiles(profiles: Sequence[ProfileSizes], size: SizePolicy) -> None:
 def engine_size(profiles: Sequence[ProfileSizes], size: SizePolicy) -> SizePolicy:
     """Return the sizes that an engine's manifest promises, those of its first profile.
 
-    Every picture whose sides keep to it, and to `max_side`, is within the profile; one that is
-    not square takes others too, and of one that takes no square the optimum alone is promised.
+    Every picture whose sides keep to it is within the profile; one that is not square takes
+    others too, and of one that takes no square the optimum alone is promised.
 
     Args:
         profiles: of the engine.
         size: what the model takes that it is built from.
     """
     first = profiles[0]
-    if max_side(profiles) is None:
+    least = max(first.minimum.height, first.minimum.width)
+    most = min(first.maximum.height, first.maximum.width)
+    if first.fixed is not None or most < least:
         return SizePolicy(first.optimum, size.multiple, size.min_size)
-    return SizePolicy(None, size.multiple, _least_side(first))
-
-
-def max_side(profiles: Sequence[ProfileSizes]) -> int | None:
-    """Return the largest side that the manifest promises; None when it promises one size."""
-    first = profiles[0]
-    largest = min(first.maximum.height, first.maximum.width)
-    return None if first.fixed is not None or largest < _least_side(first) else largest
-
-
-def _least_side(profile: ProfileSizes) -> int:
-    return max(profile.minimum.height, profile.minimum.width)
+    return SizePolicy(None, size.multiple, least, most)

@@ -12,7 +12,9 @@ import numpy as np
 from lama_edge.errors import LamaEdgeError, ModelError, PictureError, UsageError
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.vectors.model import Rectangle
-from lama_edge.spec import SizePolicy
+
+# Raised whenever a wrapper written for the last one would misread the files.
+VERSION = 2
 
 Case = dict[str, Any]
 _KINDS = ((UsageError, "usage"), (ModelError, "model"), (PictureError, "picture"))
@@ -33,12 +35,12 @@ class Topic:
     data: bytes = b""
 
     def to_json(self) -> str:
-        """Return the text of the JSON file: a line for each case."""
+        """Return the text of the JSON file: the version, and a line for each case."""
         groups = (
             f"{json.dumps(name)}: [\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]"
             for name, cases in self.groups.items()
         )
-        return "{\n" + ",\n".join(groups) + "\n}\n"
+        return "{\n" + ",\n".join((f'"version": {VERSION}', *groups)) + "\n}\n"
 
 
 def put(data: bytearray, array: Array) -> Case:
@@ -59,12 +61,9 @@ def mask_case(height: int, width: int, holes: Sequence[Rectangle]) -> Case:
     return {"height": height, "width": width, "holes": holes}
 
 
-def policy_case(policy: SizePolicy) -> Case:
-    """Describe the sizes that a model takes."""
-    fixed = None if policy.fixed is None else [policy.fixed.height, policy.fixed.width]
-    return {"fixed": fixed, "multiple": policy.multiple, "min_size": policy.min_size}
-
-
-def kind_of(error: LamaEdgeError) -> str:
-    """Return the name of an error's class, as the wrappers have it."""
-    return next(name for kind, name in _KINDS if isinstance(error, kind))
+def refusal(error: LamaEdgeError) -> Case:
+    """Describe an error by the name of its class, as the wrappers have it, and by its code."""
+    return {
+        "error": next(name for kind, name in _KINDS if isinstance(error, kind)),
+        "code": error.code,
+    }

@@ -13,7 +13,18 @@ _DILATED = SizePolicy(None, 8, 72)
 _SMALL = SizePolicy(Size(48, 64), 8, 16)
 _SQUARE = SizePolicy(Size(256, 256), 8, 16)
 _USUAL = SizePolicy(Size(512, 768), 8, 16)
-POLICIES = (_DYNAMIC, _DILATED, _SMALL, SizePolicy(Size(96, 56), 8, 16), _USUAL)
+# Smaller than what the options ask for, and than the least that they may ask for.
+_BOUNDED = SizePolicy(None, 8, 72, 200)
+_NARROW = SizePolicy(None, 8, 16, 48)
+POLICIES = (
+    _DYNAMIC,
+    _DILATED,
+    _SMALL,
+    SizePolicy(Size(96, 56), 8, 16),
+    _USUAL,
+    _BOUNDED,
+    _NARROW,
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,8 @@ class Ask:
 
 # Where the order of things decides, found by changing it: two known rows as near to the middle, a
 # known row and a known column as near; two joins that save as much; a join that absorbs a third
-# window and so would be shrunk; an absorption that brings the next one on.
+# window and so would be shrunk; an absorption that brings the next one on. Last, no memory for a
+# model that takes less than the least side that may be asked for.
 TELLING = (
     Ask(
         (330, 60),
@@ -115,6 +127,7 @@ TELLING = (
         "crop",
         300,
     ),
+    Ask((120, 90), ((20, 30, 90, 60),), _NARROW, "auto", free_bytes=1 << 20),
 )
 
 _CORNERS: tuple[Rectangle, ...] = ((0, 0, 9, 5), (180, 240, 200, 260))
@@ -140,4 +153,9 @@ JOBS = (
     Job((40, 1300), ((3, 0, 30, 1300),), "grey", _DYNAMIC, "auto"),
     Job((300, 40), ((20, 5, 90, 30),), "rgb", _SMALL, "resize"),
     Job((160, 170), tuple((i, j, i + 1, j + 2) for i in range(5, 160, 37) for j in (3, 90, 160))),
+    Job((200, 260), _CORNERS, "rgb", _BOUNDED, "full"),
+    Job((200, 260), (*_CORNERS, (90, 0, 93, 260)), "grey", _BOUNDED),
+    Job((200, 260), _CORNERS, "rgba", _NARROW, "crop", 64, form="float"),
+    Job((200, 260), ((40, 60, 130, 190),), "rgb", _NARROW, "resize", 100, composite=False),
+    Job((40, 44), ((3, 4, 30, 44),), "rgb", _NARROW),
 )

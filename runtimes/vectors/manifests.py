@@ -8,7 +8,7 @@ from typing import Any
 
 from lama_edge.errors import LamaEdgeError
 from lama_edge.manifest import Manifest, ParityFigures
-from lama_edge.runtimes.vectors.format import Case, Topic, kind_of, policy_case
+from lama_edge.runtimes.vectors.format import Case, Topic, refusal
 from lama_edge.runtimes.vectors.model import stand_in_manifest
 from lama_edge.spec import Size, SizePolicy
 
@@ -24,7 +24,9 @@ _COREML = replace(
     parity=replace(_FIGURES, psnr_db=52.0, least_psnr_db=55.0, forced=True),
     numerics={"exponent": -4, "guard": 0.5, "calibration": "seeded"},
 )
+_BOUNDED = stand_in_manifest(SizePolicy(None, 8, 72, 2048))
 _RAW = stand_in_manifest(SizePolicy(None, 8, 72), "float", composite=False)
+_ENDED_BY_FORMAT = {"format": {"name": "coreml", "target": "iOS16", "max_side": 1024}}
 
 
 def manifest_vectors() -> Topic:
@@ -37,6 +39,10 @@ def _good() -> list[str]:
         _WHOLE.to_json(),
         _COREML.to_json(),
         _RAW.to_json(),
+        _BOUNDED.to_json(),
+        # As 0.1.0 wrote it, and both: the size's own counts.
+        json.dumps(_plain() | _ENDED_BY_FORMAT),
+        json.dumps(_BOUNDED.to_dict() | _ENDED_BY_FORMAT),
         json.dumps(_plain() | {"unknown": [1, 2]}, indent=1),
         _without("numerics"),
         _without("parity", "forced"),
@@ -50,6 +56,7 @@ def _bad() -> list[str]:
         {"min_size": 5000},
         {"fixed": [1, 2, 3]},
         {"fixed": 8},
+        *({"max_side": most} for most in (0, 8, 1028, 16392, "2048", True)),
     )
     return [
         *(_without(name) for name in ("schema_version", "io", "size", "source", "parity", "dft")),
@@ -61,6 +68,7 @@ def _bad() -> list[str]:
         json.dumps(plain | {"io": plain["io"] | {"form": "tensor"}}),
         *(json.dumps(plain | {"size": plain["size"] | change}) for change in sizes),
         json.dumps(plain | {"format": {"name": ["onnx"]}}),
+        json.dumps(plain | {"format": {"name": "coreml", "max_side": "2048"}}),
         _WHOLE.to_json()[:-1],
         "",
         "[]",
@@ -84,13 +92,13 @@ def _case(text: str) -> Case:
     try:
         manifest = Manifest.from_json(text)
     except LamaEdgeError as error:
-        return {"json": text, "error": kind_of(error)}
+        return {"json": text, **refusal(error)}
     return {
         "json": text,
         "form": manifest.io.form,
         "composite": manifest.io.composite,
         "output": manifest.io.output.name,
-        "size": policy_case(manifest.size),
+        "size": manifest.size.to_dict(),
         "precision": manifest.precision,
         "dft": manifest.dft,
         "sha256": manifest.source.sha256,

@@ -11,7 +11,7 @@ from lama_edge.errors import ModelError
 from lama_edge.imaging import composite, enlarge, hole_of, pad, shrink, shrink_hole
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.inpainter import fill_window
-from lama_edge.runtimes.vectors.format import Case, Topic, kind_of, mask_case, picture_case, put
+from lama_edge.runtimes.vectors.format import Case, Topic, mask_case, picture_case, put, refusal
 from lama_edge.runtimes.vectors.model import (
     CHANNELS,
     GivenRunner,
@@ -127,5 +127,5 @@ def _float_output(data: bytearray, output: Array) -> Case:
     try:
         result = fill_window(GivenRunner(manifest, output), black, hole)
     except ModelError as error:
-        return {**case, "error": kind_of(error), "message": str(error)}
+        return {**case, **refusal(error)}
     return {**case, "result": put(data, result)}

@@ -13,11 +13,10 @@ from lama_edge.runtimes.strategies import Plan, Strategy, check_options, plan
 from lama_edge.runtimes.vectors.format import (
     Case,
     Topic,
-    kind_of,
     mask_case,
     picture_case,
-    policy_case,
     put,
+    refusal,
 )
 from lama_edge.runtimes.vectors.jobs import JOBS, POLICIES, TELLING, Ask, Job
 from lama_edge.runtimes.vectors.model import (
@@ -38,20 +37,21 @@ _PLANS = 200
 _SIDES = ((4.0, 10.3), (0.0, 7.0))
 # Half of their width lies between two numbers, an odd and an even one.
 _HALVES = ((128, 65), (128, 67))
+# Sizes that models take, and the first ones beyond either end.
+_ENDS = ((48, 48), (48, 56), (200, 72), (208, 72), (72, 64), (16, 24), (16, 8))
 _GIB = 1 << 30
 
 
 def window_vectors() -> Topic:
     """Return masks with the windows that `plan` chooses, sizes, and options that it refuses."""
-    return Topic(
-        "windows", {"sizes": list(_sizes()), "plans": list(_plans()), "refused": list(_refused())}
-    )
+    plans = [planned(ask) for ask in (*_random_asks(), *TELLING)]
+    return Topic("windows", {"sizes": list(_sizes()), "plans": plans, "refused": list(_refused())})
 
 
 def inpainting_vectors() -> Topic:
     """Return pictures and masks with what `Inpainter` makes of them by `ArithmeticRunner`."""
     data = bytearray()
-    jobs = [_inpainted(data, seed, job) for seed, job in enumerate(JOBS)]
+    jobs = [inpainted(data, seed, job) for seed, job in enumerate(JOBS)]
     return Topic("inpainting", {"pictures": jobs}, bytes(data))
 
 
@@ -60,40 +60,41 @@ def _sizes() -> Iterator[Case]:
     for policy in POLICIES:
         for max_side in (None, 64, 1000):
             drawn = ((int(height), int(width)) for height, width in rng.integers(1, 2500, (4, 2)))
-            for height, width in (*drawn, *_HALVES):
+            for height, width in (*drawn, *_HALVES, *_ENDS):
                 working = Working(policy, max_side)
+                problem = policy.problem_with(height, width)
                 yield {
-                    "policy": policy_case(policy),
+                    "policy": policy.to_dict(),
                     "max_side": max_side,
                     "size": [height, width],
                     "shrunk": working.shrunk(height, width),
                     "seen": working.seen(height, width),
-                    "problem": policy.problem_with(height, width),
+                    "problem": None if problem is None else problem.code,
                 }
 
 
-def _plans() -> Iterator[Case]:
-    for ask in (*_random_asks(), *TELLING):
-        hole = hole_from(ask.holes, *ask.size)
-        chosen = plan(
-            ask.strategy,
-            hole,
-            stand_in_manifest(ask.policy, ngf=ask.ngf),
-            max_side=ask.max_side,
-            free_bytes=ask.free_bytes,
-            tile=None,
-            can_tile=lambda: False,
-        )
-        yield {
-            "mask": mask_case(*ask.size, ask.holes),
-            "policy": policy_case(ask.policy),
-            "ngf": ask.ngf,
-            "strategy": ask.strategy,
-            "max_side": ask.max_side,
-            "free_bytes": ask.free_bytes,
-            "boxes": [_corners(box) for box in hole_boxes(hole)],
-            **_chosen(chosen),
-        }
+def planned(ask: Ask) -> Case:
+    """Return the case of what a plan is made for."""
+    hole = hole_from(ask.holes, *ask.size)
+    chosen = plan(
+        ask.strategy,
+        hole,
+        stand_in_manifest(ask.policy, ngf=ask.ngf),
+        max_side=ask.max_side,
+        free_bytes=ask.free_bytes,
+        tile=None,
+        can_tile=lambda: False,
+    )
+    return {
+        "mask": mask_case(*ask.size, ask.holes),
+        "policy": ask.policy.to_dict(),
+        "ngf": ask.ngf,
+        "strategy": ask.strategy,
+        "max_side": ask.max_side,
+        "free_bytes": ask.free_bytes,
+        "boxes": [_corners(box) for box in hole_boxes(hole)],
+        **_chosen(chosen),
+    }
 
 
 def _random_asks() -> Iterator[Ask]:
@@ -119,14 +120,14 @@ def _refused() -> Iterator[Case]:
         try:
             check_options(strategy, max_side, None)
         except LamaEdgeError as error:
-            yield {"strategy": strategy, "max_side": max_side, "error": kind_of(error)}
+            yield {"strategy": strategy, "max_side": max_side, **refusal(error)}
 
 
 def _chosen(chosen: Plan) -> Case:
     choice = chosen.choice
     return {
         "chosen": choice.strategy,
-        "reason": choice.reason,
+        "reason": choice.code,
         "chosen_max_side": choice.max_side,
         "whole": choice.whole,
         "warned": choice.warning is not None,
@@ -138,7 +139,12 @@ def _corners(box: Box) -> Rectangle:
     return box.top, box.left, box.bottom, box.right
 
 
-def _inpainted(data: bytearray, seed: int, job: Job) -> Case:
+def inpainted(data: bytearray, seed: int, job: Job) -> Case:
+    """Return a job's case; the hole's pixels are appended to the data.
+
+    Raises:
+        ModelError: when known pixels changed.
+    """
     pixels = noise(seed, *job.size, CHANNELS[job.kind])
     hole = hole_from(job.holes, *job.size)
     runner = ArithmeticRunner(stand_in_manifest(job.policy, job.form, composite=job.composite))
@@ -152,7 +158,7 @@ def _inpainted(data: bytearray, seed: int, job: Job) -> Case:
     return {
         "picture": picture_case(seed, *job.size, job.kind),
         "mask": mask_case(*job.size, job.holes),
-        "policy": policy_case(job.policy),
+        "policy": job.policy.to_dict(),
         "form": job.form,
         "composite": job.composite,
         "strategy": job.strategy,

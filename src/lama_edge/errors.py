@@ -13,9 +13,16 @@ class LamaEdgeError(Exception):
     """Something the user can act on: what was wrong, the value seen, and what to do about it.
 
     The command line prints the message on one line and exits with `exit_code`.
+
+    Attributes:
+        code: a stable name of what was refused, where native wrappers refuse the same; else None.
     """
 
     exit_code: ClassVar[int] = 2
+
+    def __init__(self, *args: object, code: str | None = None) -> None:
+        super().__init__(*args)
+        self.code = code
 
 
 class UsageError(LamaEdgeError):

@@ -13,13 +13,10 @@ from typing import Any
 
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import LamaEdgeError, ModelError, reason, shown
-from lama_edge.spec import IO_FORMS, IoSpec, Size, SizePolicy, io_spec, tensor_spec_to_dict
+from lama_edge.spec import IO_FORMS, IoSpec, SizePolicy, io_spec, tensor_spec_to_dict
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "lama_edge"
-# Of the generators that a configuration can describe: 5 downsamplings, a dilation of 32. More
-# would pad a small picture until the memory is full.
-_MAX_MIN_SIZE = 1056
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,6 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain data, ready for JSON."""
-        fixed = self.size.fixed
         engine = {} if self.engine is None else {"engine": self.engine.to_dict()}
         return {
             "schema_version": SCHEMA_VERSION,
@@ -125,11 +121,7 @@ class Manifest:
                 "outputs": [tensor_spec_to_dict(self.io.output)],
                 "hole": "mask > 0",
             },
-            "size": {
-                "fixed": None if fixed is None else [fixed.height, fixed.width],
-                "multiple": self.size.multiple,
-                "min_size": self.size.min_size,
-            },
+            "size": self.size.to_dict(),
             "precision": self.precision,
             "dft": self.dft,
             "source": {
@@ -160,7 +152,8 @@ class Manifest:
             if version != SCHEMA_VERSION:
                 raise ModelError(
                     f"the model's manifest has schema_version {shown(version)}; this release reads "
-                    f"{SCHEMA_VERSION}: export the model again or update lama-edge"
+                    f"{SCHEMA_VERSION}: export the model again or update lama-edge",
+                    code="manifest_version",
                 )
             return _from_dict(data)
         except LamaEdgeError:
@@ -175,7 +168,8 @@ class Manifest:
         ) as error:
             raise ModelError(
                 f"the model's manifest cannot be read ({type(error).__name__}: {reason(error)}); "
-                "export the model again"
+                "export the model again",
+                code="manifest_unreadable",
             ) from error
 
 
@@ -194,17 +188,19 @@ def _parity_to_dict(parity: ParityFigures) -> dict[str, Any]:
 
 
 def _from_dict(data: Mapping[str, Any]) -> Manifest:
-    io, size, source = data["io"], data["size"], data["source"]
+    io, source = data["io"], data["source"]
     if io["form"] not in IO_FORMS:
-        raise ModelError(f"the model's manifest names an unknown io form {shown(io['form'])}")
-    fixed = None if size["fixed"] is None else Size(*(int(side) for side in size["fixed"]))
-    policy = SizePolicy(fixed, int(size["multiple"]), int(size["min_size"]))
-    if not (0 < policy.multiple <= _MAX_MIN_SIZE and 0 < policy.min_size <= _MAX_MIN_SIZE):
-        raise ValueError(f"multiple and min_size must be from 1 to {_MAX_MIN_SIZE}")
+        raise ModelError(
+            f"the model's manifest names an unknown io form {shown(io['form'])}",
+            code="manifest_form",
+        )
+    about = _plain_values(data["format"])
+    # Packages and engines that 0.1.0 wrote have the largest side there.
+    size = {"max_side": about.pop("max_side", None), **data["size"]}
     return Manifest(
-        format=_plain_values(data["format"]),
+        format=about,
         io=io_spec(io["form"], composite=bool(io["composite"])),
-        size=policy,
+        size=SizePolicy.from_dict(size),
         precision=str(data["precision"]),
         dft=None if data["dft"] is None else str(data["dft"]),
         source=Source(

@@ -111,13 +111,18 @@ def export_coreml(job: CoremlExport, progress: Progress = lambda stage: None) ->
     progress("checkpoint")
     checkpoint = load_checkpoint(job.checkpoint)
     config = checkpoint.config
-    policies = [SizePolicy(size, config.size_multiple, config.min_size) for size in job.sizes]
+    policies = [
+        SizePolicy(
+            size, config.size_multiple, config.min_size, MAX_DYNAMIC_SIDE if size is None else None
+        )
+        for size in job.sizes
+    ]
     progress("ranges")
     ranges = None
     if arithmetic_of(job.precision) != "fp32":
         ranges = measured_ranges(checkpoint, policies[0], "fp16", job.calibrate)
     progress("reference")
-    cases = [_cases(policy) if job.check_parity else [] for policy in policies]
+    cases = [seeded_cases(policy) if job.check_parity else [] for policy in policies]
     with TorchRunner(checkpoint, composite=False) as reference:
         described = reference.manifest
         wanted = [raw_outputs(reference, some) for some in cases]
@@ -173,8 +178,6 @@ def _manifest(
     about: dict[str, str | int] = {"name": "coreml", "target": job.oldest_target}
     if len(job.sizes) > 1:
         about["functions"] = " ".join(map(str, job.sizes))
-    if size.fixed is None:
-        about["max_side"] = MAX_DYNAMIC_SIDE
     return Manifest(
         format=about,
         io=io_spec(job.io, composite=job.composite),
@@ -207,15 +210,6 @@ def _write_graphs(
         ir.save(graph.model, paths[-1])
         manifests.append(_manifest(job, size, graph, dft, reference))
     return paths, manifests
-
-
-def _cases(size: SizePolicy) -> list[ParityCase]:
-    """Return the pictures to judge on, none larger than a package of any size takes."""
-    return [
-        case
-        for case in seeded_cases(size)
-        if max(case.size.height, case.size.width) <= MAX_DYNAMIC_SIDE or size.fixed is not None
-    ]
 
 
 def _judged(

@@ -26,7 +26,6 @@ from lama_edge.export.tensorrt.options import (
     TF32,
     check_options,
     engine_size,
-    max_side,
 )
 from lama_edge.export.tensorrt.pair import atomic_pair, check_pair
 from lama_edge.gpu import current_gpu
@@ -188,15 +187,11 @@ def _runs_here(library: Library, gpus: Sequence[str]) -> bool:
 
 
 def _manifest(library: Library, source: EngineSource, record: EngineBuild) -> Manifest:
-    about: dict[str, str | int] = {"name": FORMAT_NAME, "flavor": library.flavor}
-    largest = max_side(source.profiles)
-    if largest is not None:
-        about["max_side"] = largest
     of_source = source.manifest
     precision = TF32 if record.tf32 and of_source.precision == "fp32" else of_source.precision
     return replace(
         of_source,
-        format=about,
+        format={"name": FORMAT_NAME, "flavor": library.flavor},
         size=engine_size(source.profiles, of_source.size),
         precision=precision,
         tools={**of_source.tools, library.module.__name__: library.version},

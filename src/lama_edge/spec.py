@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -23,6 +24,9 @@ Convolutions = Literal["auto", "direct", "winograd"]
 CONVOLUTIONS: tuple[Convolutions, ...] = get_args(Convolutions)
 
 MAX_SIDE = 16384
+# Of the generators that a configuration can describe: 5 downsamplings, a dilation of 32. More
+# would pad a small picture until the memory is full.
+_MAX_MIN_SIZE = 1056
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,23 @@ class Size:
 
 
 @dataclass(frozen=True)
+class SizeProblem:
+    """Why a model does not take a size.
+
+    Attributes:
+        code: ``size_other`` than the fixed one, ``size_too_large``, ``size_not_multiple`` or
+            ``size_too_small``; native wrappers have the same.
+        text: in words, for a message.
+    """
+
+    code: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class SizePolicy:
     """Which sizes a model accepts.
 
@@ -121,24 +142,65 @@ class SizePolicy:
         fixed: the one size of a fixed-size model; None for a dynamic one.
         multiple: height and width must be multiples of this.
         min_size: smallest height and width, in pixels.
+        max_side: largest height and width of a dynamic model, in pixels, a multiple too; None is
+            any.
     """
 
     fixed: Size | None
     multiple: int
     min_size: int
+    max_side: int | None = None
 
-    def problem_with(self, height: int, width: int) -> str | None:
+    def problem_with(self, height: int, width: int) -> SizeProblem | None:
         """Say why a size is not accepted, or None when it is."""
         if self.fixed is not None:
             if (height, width) == (self.fixed.height, self.fixed.width):
                 return None
-            return f"the model takes {self.fixed} (height x width) only"
+            return SizeProblem("size_other", f"the model takes {self.fixed} (height x width) only")
+        sides = "height and width must be"
+        if self.max_side is not None and max(height, width) > self.max_side:
+            return SizeProblem("size_too_large", f"{sides} at most {self.max_side}")
         if height % self.multiple or width % self.multiple:
-            nearest = Size(*(-(-side // self.multiple) * self.multiple for side in (height, width)))
-            return f"height and width must be multiples of {self.multiple}; next is {nearest}"
+            nearest = Size(self.side_for(height), self.side_for(width))
+            return SizeProblem(
+                "size_not_multiple", f"{sides} multiples of {self.multiple}; next is {nearest}"
+            )
         if min(height, width) < self.min_size:
-            return f"height and width must be at least {self.min_size}"
+            return SizeProblem("size_too_small", f"{sides} at least {self.min_size}")
         return None
+
+    def side_for(self, side: int) -> int:
+        """Return a dynamic model's smallest side of at least `side`; its largest beyond that."""
+        accepted = -(-max(side, self.min_size) // self.multiple) * self.multiple
+        return accepted if self.max_side is None else min(accepted, self.max_side)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the policy as plain data; `max_side` only where there is one."""
+        fixed = None if self.fixed is None else [self.fixed.height, self.fixed.width]
+        most = {} if self.max_side is None else {"max_side": self.max_side}
+        return {"fixed": fixed, "multiple": self.multiple, "min_size": self.min_size, **most}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> SizePolicy:
+        """Read what `to_dict` gave.
+
+        Raises:
+            KeyError: when something is missing.
+            TypeError: when something is of another type.
+            ValueError: when a value is out of range.
+        """
+        fixed = None if data["fixed"] is None else Size(*(int(side) for side in data["fixed"]))
+        multiple, min_size = int(data["multiple"]), int(data["min_size"])
+        if not (0 < multiple <= _MAX_MIN_SIZE and 0 < min_size <= _MAX_MIN_SIZE):
+            raise ValueError(f"multiple and min_size must be from 1 to {_MAX_MIN_SIZE}")
+        most = data.get("max_side")
+        if most is not None and (
+            type(most) is not int or most % multiple or not min_size <= most <= MAX_SIDE
+        ):
+            raise ValueError(
+                f"max_side must be a multiple of {multiple} from {min_size} to {MAX_SIDE}"
+            )
+        return cls(fixed, multiple, min_size, most)
 
 
 def parse_size(text: str) -> Size | None:

@@ -31,8 +31,8 @@ class Working:
 
     Attributes:
         policy: the sizes that the model takes.
-        max_side: largest side of what a dynamic model is given, in pixels; None is any. A
-            fixed-size model's own size takes its place.
+        max_side: largest side of what a dynamic model is given, in pixels, if that is less than
+            its own; None is any. A fixed-size model's own size takes its place.
     """
 
     policy: SizePolicy
@@ -44,7 +44,7 @@ class Working:
         fixed = self.policy.fixed
         if fixed is not None:
             return fixed.height, fixed.width
-        side = _ANY_SIDE if self.max_side is None else self.max_side
+        side = min(self.max_side or _ANY_SIDE, self.policy.max_side or _ANY_SIDE)
         return side, side
 
     def shrinkage(self, height: int, width: int) -> float:

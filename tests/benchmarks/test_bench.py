@@ -245,6 +245,23 @@ def test_a_size_that_does_not_suit_is_refused_before_anything_is_measured(folder
     assert stages == ["opening any.onnx"]
 
 
+def test_a_size_beyond_a_models_largest_side_is_refused_before_anything_is_measured(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    describe = LocalTarget.describe
+
+    def ended(target: LocalTarget, payload: Mapping[str, Any]) -> dict[str, Any]:
+        described = describe(target, payload)
+        return {**described, "size": {**described["size"], "max_side": 128}}
+
+    monkeypatch.setattr(LocalTarget, "describe", ended)
+    stages: list[str] = []
+    job = Bench((folder / "any.onnx",), sizes=(Size(128, 136),), **QUICK)
+    with pytest.raises(UsageError, match=r"cannot be measured at 128x136: .* at most 128"):
+        run_bench(job, stages.append)
+    assert stages == ["opening any.onnx"]
+
+
 def test_a_model_that_is_not_there_is_refused_before_any_is_opened(folder: Path) -> None:
     stages: list[str] = []
     with pytest.raises(ModelError, match=r"absent\.onnx' does not exist"):

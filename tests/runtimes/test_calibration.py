@@ -73,9 +73,10 @@ def test_a_fixed_size_model_is_calibrated_at_its_size_alone() -> None:
 
 
 @settings(derandomize=True, max_examples=6, deadline=None)
-@given(st.sampled_from([8, 16, 32]), st.integers(1, 12))
-def test_default_sizes_suit_the_model(multiple: int, least: int) -> None:
-    policy = SizePolicy(None, multiple, multiple * least)
+@given(st.sampled_from([8, 16, 32]), st.integers(1, 12), st.sampled_from([None, 0, 3]))
+def test_default_sizes_suit_the_model(multiple: int, least: int, more: int | None) -> None:
+    most = None if more is None else multiple * (least + more)
+    policy = SizePolicy(None, multiple, multiple * least, most)
     for case in calibration_cases(policy):
         assert policy.problem_with(case.size.height, case.size.width) is None
 

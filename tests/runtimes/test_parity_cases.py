@@ -95,7 +95,7 @@ def test_a_crop_between_two_spots_keeps_one_of_them(tmp_path: Path) -> None:
     height=st.integers(1, 300),
     width=st.integers(1, 300),
     spots=st.lists(st.tuples(st.floats(0, 0.999), st.floats(0, 0.999)), min_size=1, max_size=3),
-    policy=st.sampled_from([DYNAMIC, FIXED, SizePolicy(None, 8, 72)]),
+    policy=st.sampled_from([DYNAMIC, FIXED, SizePolicy(None, 8, 72), SizePolicy(None, 8, 24, 64)]),
 )
 def test_every_picture_becomes_one_that_the_model_takes_with_a_hole_in_it(
     tmp_path_factory: pytest.TempPathFactory, height, width, spots, policy
@@ -165,8 +165,22 @@ def test_two_models_are_judged_at_sizes_that_both_take() -> None:
     assert shared_policy(FIXED, DYNAMIC).fixed == shared_policy(DYNAMIC, FIXED).fixed == FIXED.fixed
 
 
+def test_no_model_is_judged_beyond_its_largest_side() -> None:
+    bounded = shared_policy(SizePolicy(None, 8, 64, 104), DYNAMIC)
+    assert bounded == shared_policy(DYNAMIC, bounded) == SizePolicy(None, 8, 64, 104)
+    assert shared_policy(bounded, SizePolicy(None, 32, 32, 512)) == SizePolicy(None, 32, 64, 96)
+    cases = seeded_cases(bounded)
+    assert len(cases) == len(seeded_cases(DYNAMIC))
+    assert all(bounded.problem_with(case.size.height, case.size.width) is None for case in cases)
+    assert max(case.size.height for case in cases) == 104
+
+
 def test_models_without_a_size_in_common_are_refused() -> None:
     with pytest.raises(ModelError, match="no size in common: at 64x96, the model takes 64x64"):
         shared_policy(FIXED, SizePolicy(Size(64, 64), 8, 16))
+    with pytest.raises(ModelError, match="at 64x96, height and width must be at most 64"):
+        shared_policy(SizePolicy(None, 8, 16, 64), FIXED)
+    with pytest.raises(ModelError, match="begins at 72 a side and the other ends at 64"):
+        shared_policy(SizePolicy(None, 8, 16, 64), SizePolicy(None, 8, 72))
     with pytest.raises(ModelError, match="at least 72"):
         shared_policy(SizePolicy(None, 8, 72), FIXED)

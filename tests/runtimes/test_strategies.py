@@ -49,7 +49,7 @@ MAX_STEP_RATIOS = {"crop": 1.15, "shrunk crop": 1.7, "resize": 1.75}
 
 @pytest.mark.parametrize(("asked", "given"), [(None, 128), (64, 64), (256, 128)])
 def test_a_models_largest_side_bounds_its_windows(asked: int | None, given: int) -> None:
-    manifest = replace(stand_in_manifest(DYNAMIC), format={"name": "stand-in", "max_side": 128})
+    manifest = stand_in_manifest(replace(DYNAMIC, max_side=128))
     hole = np.ones((300, 400), dtype=bool)
     made = plan(
         "crop", hole, manifest, max_side=asked, tile=None, free_bytes=None, can_tile=lambda: False
@@ -58,35 +58,65 @@ def test_a_models_largest_side_bounds_its_windows(asked: int | None, given: int)
 
 
 @pytest.mark.parametrize(
-    ("situation", "strategy", "whole", "says"),
+    ("situation", "strategy", "whole", "code", "says"),
     [
-        (PHOTOGRAPH, "crop", False, "of which crops see 9%"),
-        (SMALL, "full", True, "of which crops see 94%"),
-        (replace(SMALL, crop_pixels=200_000, largest_pixels=200_000), "crop", False, "see 65%"),
-        (replace(SMALL, max_side=600), "tiles", True, "see 94%"),
-        (replace(SMALL, max_side=600, asked_max_side=True), "crop", False, "see 94%"),
-        (SHRUNK, "tiles", False, "would shrink a hole 2.1 times"),
-        (replace(SHRUNK, shrinkage=2.0), "crop", False, "9%"),
-        (replace(SHRUNK, asked_max_side=True), "crop", False, "9%"),
-        (replace(SHRUNK, can_tile=False), "crop", False, "9%"),
-        (SPREAD, "tiles", True, "crops see 92%"),
-        (replace(SPREAD, can_tile=False), "crop", False, "crops see 92%"),
-        (replace(SPREAD, free_bytes=2 * GIB), "crop", False, "tiles take about 2.4 GiB and 2.0"),
-        (SHORT, "tiles", False, "takes about 1.5 GiB and 1.0 GiB are free"),
-        (replace(SHORT, crop_tiles_bytes=GIB), "resize", False, "takes about 1.5 GiB and 1.0 GiB"),
-        (replace(SHORT, can_tile=False), "resize", False, "1.0 GiB are free"),
-        (replace(SHORT, free_bytes=None), "crop", False, "9%"),
-        (replace(SMALL, free_bytes=GIB // 2, largest_pixels=90_000), "crop", False, "94%"),
-        (replace(FIXED, height=512, width=512), "full", True, "within the model's 512x512"),
-        (FIXED, "crop", False, "beyond the model's 512x512"),
-        (replace(FIXED, free_bytes=1), "crop", False, "beyond the model's 512x512"),
+        (PHOTOGRAPH, "crop", False, "share_seen", "of which crops see 9%"),
+        (SMALL, "full", True, "share_seen", "of which crops see 94%"),
+        (
+            replace(SMALL, crop_pixels=200_000, largest_pixels=200_000),
+            "crop",
+            False,
+            "share_seen",
+            "see 65%",
+        ),
+        (replace(SMALL, max_side=600), "tiles", True, "share_seen", "see 94%"),
+        (replace(SMALL, max_side=600, asked_max_side=True), "crop", False, "share_seen", "see 94%"),
+        (SHRUNK, "tiles", False, "shrunk_too_far", "would shrink a hole 2.1 times"),
+        (replace(SHRUNK, shrinkage=2.0), "crop", False, "share_seen", "9%"),
+        (replace(SHRUNK, asked_max_side=True), "crop", False, "share_seen", "9%"),
+        (replace(SHRUNK, can_tile=False), "crop", False, "share_seen", "9%"),
+        (SPREAD, "tiles", True, "share_seen", "crops see 92%"),
+        (replace(SPREAD, can_tile=False), "crop", False, "share_seen", "crops see 92%"),
+        (
+            replace(SPREAD, free_bytes=2 * GIB),
+            "crop",
+            False,
+            "no_memory_for_tiles",
+            "tiles take about 2.4 GiB and 2.0",
+        ),
+        (SHORT, "tiles", False, "no_memory_for_crop", "takes about 1.5 GiB and 1.0 GiB are free"),
+        (
+            replace(SHORT, crop_tiles_bytes=GIB),
+            "resize",
+            False,
+            "no_memory_for_crop",
+            "takes about 1.5 GiB and 1.0 GiB",
+        ),
+        (replace(SHORT, can_tile=False), "resize", False, "no_memory_for_crop", "1.0 GiB are free"),
+        (replace(SHORT, free_bytes=None), "crop", False, "share_seen", "9%"),
+        (
+            replace(SMALL, free_bytes=GIB // 2, largest_pixels=90_000),
+            "crop",
+            False,
+            "share_seen",
+            "94%",
+        ),
+        (
+            replace(FIXED, height=512, width=512),
+            "full",
+            True,
+            "within_model",
+            "within the model's 512x512",
+        ),
+        (FIXED, "crop", False, "beyond_model", "beyond the model's 512x512"),
+        (replace(FIXED, free_bytes=1), "crop", False, "beyond_model", "beyond the model's 512x512"),
     ],
 )
 def test_auto_chooses_from_hole_size_and_memory(
-    situation: Situation, strategy: str, whole: bool, says: str
+    situation: Situation, strategy: str, whole: bool, code: str, says: str
 ) -> None:
     choice = choose(situation)
-    assert (choice.strategy, choice.whole) == (strategy, whole)
+    assert (choice.strategy, choice.whole, choice.code) == (strategy, whole, code)
     assert says in choice.reason
     assert choice.reason.startswith(f"the picture of {situation.width}x{situation.height} (width")
     assert (choice.warning is None) == (strategy != "resize")

@@ -11,6 +11,7 @@ import pytest
 
 from lama_edge.errors import UsageError
 from lama_edge.runtimes.vectors.__main__ import main, write_vectors
+from lama_edge.runtimes.vectors.format import VERSION
 from lama_edge.runtimes.vectors.model import arithmetic_fill, hole_from, noise
 
 FOLDER = Path(__file__).parents[1] / "data" / "vectors"
@@ -27,6 +28,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def load(name: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text())
+    assert document["version"] == VERSION
     return document
 
 
@@ -42,11 +44,36 @@ def test_the_committed_vectors_are_those_of_this_implementation(written: Path) -
     assert sum(map(len, stored.values())) < MOST_BYTES
 
 
-def test_every_list_is_explained_in_the_readme() -> None:
+def test_every_list_and_code_is_explained_in_the_readme() -> None:
     readme = (FOLDER / "README.md").read_text()
+    assert f"This is version {VERSION};" in readme
     for path in FOLDER.glob("*.json"):
-        for name in load(path.stem):
+        document = load(path.stem)
+        for name in document:
             assert f"`{name}`" in readme, (path.name, name)
+        cases = [case for name in document if name != "version" for case in document[name]]
+        for case in cases:
+            assert ("error" in case) == ("code" in case)
+            for code in (case.get(key) for key in ("code", "reason", "problem")):
+                assert code is None or f"`{code}`" in readme, (path.name, code)
+
+
+def test_the_sizes_show_every_refusal_and_models_that_end() -> None:
+    windows = load("windows")
+    problems = {case["problem"] for case in windows["sizes"]}
+    assert problems == {
+        None,
+        "size_other",
+        "size_too_large",
+        "size_not_multiple",
+        "size_too_small",
+    }
+    for cases in (windows["sizes"], windows["plans"], load("inpainting")["pictures"]):
+        ends = [case["policy"].get("max_side") for case in cases]
+        asked = [case["max_side"] for case in cases]
+        pairs = [pair for pair in zip(ends, asked, strict=True) if pair[0] is not None]
+        assert any(most < given for most, given in pairs if given is not None)
+        assert any(given is None for _, given in pairs)
 
 
 def test_the_plans_show_every_choice_and_joined_cut_and_shrunk_windows() -> None:

@@ -145,8 +145,7 @@ def _sizes(manifest: Manifest) -> str:
     size = manifest.size
     if size.fixed is not None:
         return f"{size.fixed} (height x width) only"
-    most = manifest.format.get("max_side")
-    end = "up" if most is None else f"to {most}"
+    end = "up" if size.max_side is None else f"to {size.max_side}"
     return f"any multiples of {size.multiple} from {size.min_size} {end}"
 
 

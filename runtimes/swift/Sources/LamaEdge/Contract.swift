@@ -14,6 +14,21 @@ public struct Size: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(height)x\(width)" }
 }
 
+/// Why a model does not take a size.
+public struct SizeProblem: Hashable, Sendable, CustomStringConvertible {
+    /// A stable name, the same in every wrapper.
+    public enum Code: String, Sendable {
+        case other = "size_other"
+        case tooLarge = "size_too_large"
+        case notMultiple = "size_not_multiple"
+        case tooSmall = "size_too_small"
+    }
+
+    public let code: Code
+    /// In words, for a message.
+    public let description: String
+}
+
 /// Which sizes a model accepts.
 public struct SizePolicy: Hashable, Sendable {
     /// The one size of a fixed-size model; nil for a dynamic one.
@@ -22,32 +37,50 @@ public struct SizePolicy: Hashable, Sendable {
     public let multiple: Int
     /// Smallest height and width, in pixels.
     public let minSize: Int
+    /// Largest height and width of a dynamic model, in pixels, a multiple too; nil is any.
+    public let maxSide: Int?
 
     /// - Parameters:
     ///   - fixed: The one size of a fixed-size model; nil for a dynamic one.
     ///   - multiple: Height and width must be multiples of this; at least 1.
     ///   - minSize: Smallest height and width, in pixels; at least 1.
-    public init(fixed: Size?, multiple: Int, minSize: Int) {
+    ///   - maxSide: Largest height and width of a dynamic model, in pixels; nil is any.
+    public init(fixed: Size?, multiple: Int, minSize: Int, maxSide: Int? = nil) {
         precondition(multiple > 0 && minSize > 0, "sides are counted in whole pixels")
+        precondition(
+            maxSide.map { $0 >= minSize && $0 % multiple == 0 } ?? true,
+            "the largest side is accepted too")
         self.fixed = fixed
         self.multiple = multiple
         self.minSize = minSize
+        self.maxSide = maxSide
     }
 
     /// Says why a size is not accepted; nil when it is.
-    public func problem(height: Int, width: Int) -> String? {
+    public func problem(height: Int, width: Int) -> SizeProblem? {
         if let fixed {
             if height == fixed.height && width == fixed.width { return nil }
-            return "the model takes \(fixed) (height x width) only"
+            return SizeProblem(
+                code: .other, description: "the model takes \(fixed) (height x width) only")
+        }
+        let sides = "height and width must be"
+        if let maxSide, max(height, width) > maxSide {
+            return SizeProblem(code: .tooLarge, description: "\(sides) at most \(maxSide)")
         }
         if height % multiple != 0 || width % multiple != 0 {
-            let nearest = Size(
-                height: roundedUp(height, to: multiple), width: roundedUp(width, to: multiple))
-            return "height and width must be multiples of \(multiple); next is \(nearest)"
+            let nearest = Size(height: side(for: height), width: side(for: width))
+            return SizeProblem(
+                code: .notMultiple,
+                description: "\(sides) multiples of \(multiple); next is \(nearest)")
         }
-        if min(height, width) < minSize { return "height and width must be at least \(minSize)" }
+        if min(height, width) < minSize {
+            return SizeProblem(code: .tooSmall, description: "\(sides) at least \(minSize)")
+        }
         return nil
     }
+
+    /// The smallest side of a dynamic model that is no smaller than this one.
+    func side(for side: Int) -> Int { roundedUp(max(side, minSize), to: multiple) }
 }
 
 /// How pictures go in and out of a model.

@@ -18,7 +18,7 @@ public func floatInputs(_ rgb: Pixels, hole: Hole) -> (image: [Float], mask: [Fl
 
 /// The picture of a model's float output: planar RGB, from 0 to 1, rounded to the nearest level.
 ///
-/// - Throws: ``LamaEdgeError/model(_:)`` when there are more or fewer values than the size makes,
+/// - Throws: ``LamaEdgeError/model(_:code:)`` when there are more or fewer values than the size makes,
 ///   or some are not finite.
 public func pixels(fromPlanar output: [Float], height: Int, width: Int) throws -> Pixels {
     guard height > 0 && width > 0 && output.count == product(3, height, width) else {
@@ -45,7 +45,8 @@ public func pixels(fromPlanar output: [Float], height: Int, width: Int) throws -
         throw LamaEdgeError.model(
             "the model returned \(notNumbers > 0 ? "NaN" : "infinity") at "
                 + "\(notNumbers + infinities) of \(output.count) values: its precision overflows "
-                + "here, use an fp32 export")
+                + "here, use an fp32 export",
+            code: notNumbers > 0 ? .outputNaN : .outputInfinite)
     }
     return Pixels(unchecked: bytes, height: height, width: width, format: .rgb)
 }

@@ -26,8 +26,8 @@ public protocol WindowModel {
 ///   - report: Called with the windows and why they are these, before the model runs.
 /// - Returns: A picture of the same size and format. Pixels outside the hole and all of alpha are
 ///   bit-identical. The model is not run when there is no hole.
-/// - Throws: ``LamaEdgeError/picture(_:)`` when the sizes differ, ``LamaEdgeError/usage(_:)`` when
-///   an option cannot be used, ``LamaEdgeError/model(_:)`` when the model's output is not finite or
+/// - Throws: ``LamaEdgeError/picture(_:)`` when the sizes differ, ``LamaEdgeError/usage(_:code:)`` when
+///   an option cannot be used, ``LamaEdgeError/model(_:code:)`` when the model's output is not finite or
 ///   does not fit its contract.
 public func inpaint(
     _ pixels: Pixels, hole: Hole, with model: some WindowModel, strategy: Strategy = .auto,

@@ -4,10 +4,21 @@ import Foundation
 
 /// Something the caller can act on: what was wrong, the value seen, and what to do about it.
 public enum LamaEdgeError: Error, Equatable, Sendable {
+    /// A stable name of what was refused, the same in every wrapper.
+    public enum Code: String, Sendable {
+        case maxSideTooSmall = "max_side_too_small"
+        case maxSideUnused = "max_side_unused"
+        case manifestVersion = "manifest_version"
+        case manifestForm = "manifest_form"
+        case manifestUnreadable = "manifest_unreadable"
+        case outputNaN = "output_nan"
+        case outputInfinite = "output_infinite"
+    }
+
     /// An option that cannot be used, or not together with another.
-    case usage(String)
+    case usage(String, code: Code? = nil)
     /// A model that cannot be opened, or whose output breaks its contract.
-    case model(String)
+    case model(String, code: Code? = nil)
     /// A picture or mask that cannot be used.
     case picture(String)
     /// Something that this system lacks.
@@ -16,9 +27,17 @@ public enum LamaEdgeError: Error, Equatable, Sendable {
     /// The message, on one line.
     public var message: String {
         switch self {
-        case .usage(let message), .model(let message), .picture(let message),
+        case .usage(let message, _), .model(let message, _), .picture(let message),
             .missingBackend(let message):
             return message
+        }
+    }
+
+    /// What was refused; nil where other wrappers do not refuse the same.
+    public var code: Code? {
+        switch self {
+        case .usage(_, let code), .model(_, let code): return code
+        case .picture, .missingBackend: return nil
         }
     }
 }

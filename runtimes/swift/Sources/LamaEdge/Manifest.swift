@@ -93,7 +93,7 @@ public enum ManifestValue: Hashable, Sendable {
 extension Manifest {
     /// Reads a manifest.
     ///
-    /// - Throws: ``LamaEdgeError/model(_:)`` when the text is no manifest, or of a version unknown
+    /// - Throws: ``LamaEdgeError/model(_:code:)`` when the text is no manifest, or of a version unknown
     ///   to this release.
     public init(json: String) throws {
         let data = Data(json.utf8)
@@ -103,14 +103,16 @@ extension Manifest {
                 throw LamaEdgeError.model(
                     "the model's manifest has schema_version \(version.spelled); this release "
                         + "reads \(Manifest.schemaVersion): export the model again or update "
-                        + "LamaEdge")
+                        + "LamaEdge",
+                    code: .manifestVersion)
             }
             self = try JSONDecoder().decode(Manifest.self, from: data)
         } catch let error as LamaEdgeError {
             throw error
         } catch {
             throw LamaEdgeError.model(
-                "the model's manifest cannot be read (\(reason(error))); export the model again")
+                "the model's manifest cannot be read (\(reason(error))); export the model again",
+                code: .manifestUnreadable)
         }
     }
 }
@@ -124,14 +126,18 @@ extension Manifest: Decodable {
     private enum Key: String, CodingKey {
         case format, io, size, precision, dft, source, tools, parity, numerics
         case form, composite
-        case fixed, multiple, minSize = "min_size"
+        case fixed, multiple, minSize = "min_size", maxSide = "max_side"
     }
 
     public init(from decoder: Decoder) throws {
         let fields = try decoder.container(keyedBy: Key.self)
-        format = try fields.decode([String: ManifestValue].self, forKey: .format)
+        var about = try fields.decode([String: ManifestValue].self, forKey: .format)
+        // Packages that 0.1.0 wrote have the largest side there.
+        let maxSide = about.removeValue(forKey: Key.maxSide.rawValue)
+        format = about
         io = try Manifest.decodedIO(fields.nestedContainer(keyedBy: Key.self, forKey: .io))
-        size = try Manifest.decodedSize(fields.nestedContainer(keyedBy: Key.self, forKey: .size))
+        size = try Manifest.decodedSize(
+            fields.nestedContainer(keyedBy: Key.self, forKey: .size), maxSide: maxSide)
         precision = try fields.decode(String.self, forKey: .precision)
         dft = try fields.decode(String?.self, forKey: .dft)
         source = try fields.decode(Source.self, forKey: .source)
@@ -144,12 +150,15 @@ extension Manifest: Decodable {
         let name = try io.decode(String.self, forKey: .form)
         guard let form = IOForm(rawValue: name) else {
             throw LamaEdgeError.model(
-                "the model's manifest names an unknown io form '\(name.prefix(100))'")
+                "the model's manifest names an unknown io form '\(name.prefix(100))'",
+                code: .manifestForm)
         }
         return IOSpec(form: form, composite: try io.decode(Bool.self, forKey: .composite))
     }
 
-    private static func decodedSize(_ size: KeyedDecodingContainer<Key>) throws -> SizePolicy {
+    private static func decodedSize(
+        _ size: KeyedDecodingContainer<Key>, maxSide: ManifestValue?
+    ) throws -> SizePolicy {
         func refused(_ key: Key, _ what: String) -> DecodingError {
             .dataCorruptedError(forKey: key, in: size, debugDescription: what)
         }
@@ -167,7 +176,20 @@ extension Manifest: Decodable {
             }
             return Size(height: sides[0], width: sides[1])
         }
-        return SizePolicy(fixed: fixed, multiple: try side(.multiple), minSize: try side(.minSize))
+        let (multiple, minSize) = (try side(.multiple), try side(.minSize))
+        let given =
+            try size.contains(.maxSide)
+            ? size.decode(ManifestValue.self, forKey: .maxSide) : maxSide
+        let most: Int?
+        switch given {
+        case nil, .null: most = nil
+        case .int(let side) where side % multiple == 0 && (minSize...largestSide).contains(side):
+            most = side
+        default:
+            throw refused(
+                .maxSide, "must be a multiple of \(multiple) from \(minSize) to \(largestSide)")
+        }
+        return SizePolicy(fixed: fixed, multiple: multiple, minSize: minSize, maxSide: most)
     }
 
     /// Of the generators that a configuration can describe: 5 downsamplings, a dilation of 32.

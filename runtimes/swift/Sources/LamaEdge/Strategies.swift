@@ -28,19 +28,36 @@ private let mostFeatures = 1 << 20
 
 /// A strategy, and why.
 public struct Choice: Hashable, Sendable {
+    /// The reason's stable name, the same in every wrapper.
+    public enum Code: String, Sendable {
+        case noHole = "no_hole"
+        case asAsked = "as_asked"
+        /// The picture is within, or beyond, a fixed-size model's size.
+        case withinModel = "within_model"
+        case beyondModel = "beyond_model"
+        /// How much of the picture crops see.
+        case shareSeen = "share_seen"
+        case noMemoryForCrop = "no_memory_for_crop"
+    }
+
     /// ``Strategy``'s name, never `auto`; `none` when the mask has no hole.
     public let strategy: String
+    public let code: Code
     /// In words, for a log.
     public let reason: String
-    /// Largest side of what a dynamic model is given, in pixels; nil is any.
+    /// Largest side of what a dynamic model is given, in pixels; nil is its own.
     public let maxSide: Int?
     /// Whether the one window is the whole picture; else there is one round each hole.
     public let whole: Bool
     /// What the caller should know, and what to do about it.
     public let warning: String?
 
-    init(_ strategy: String, _ reason: String, maxSide: Int?, whole: Bool, warning: String? = nil) {
+    init(
+        _ strategy: String, _ code: Code, _ reason: String, maxSide: Int?, whole: Bool,
+        warning: String? = nil
+    ) {
         self.strategy = strategy
+        self.code = code
         self.reason = reason
         self.maxSide = maxSide
         self.whole = whole
@@ -65,7 +82,7 @@ public struct Plan: Hashable, Sendable {
 ///   - maxSide: Largest side of what a dynamic model is given by `crop` and `resize`, in pixels;
 ///     nil is ``defaultMaxSide``. Fixed-size models go by their size.
 ///   - freeBytes: Memory that a run may take; nil when nobody knows.
-/// - Throws: ``LamaEdgeError/usage(_:)`` when `maxSide` cannot be used, or not with the strategy.
+/// - Throws: ``LamaEdgeError/usage(_:code:)`` when `maxSide` cannot be used, or not with the strategy.
 public func plan(
     _ strategy: Strategy, hole: Hole, manifest: Manifest, maxSide: Int? = nil,
     freeBytes: Int? = nil
@@ -73,10 +90,9 @@ public func plan(
     try checkOptions(strategy, maxSide: maxSide)
     let policy = manifest.size
     var side = maxSide ?? defaultMaxSide
-    // Packages of any size have a largest side.
-    if case .int(let largest) = manifest.format["max_side"] { side = min(side, largest) }
+    if let largest = policy.maxSide { side = min(side, largest) }
     if hole.isEmpty {
-        let none = Choice("none", "the mask has no hole", maxSide: side, whole: true)
+        let none = Choice("none", .noHole, "the mask has no hole", maxSide: side, whole: true)
         return Plan(choice: none, windows: [], working: Working(policy: policy))
     }
     let cropped = holeWindows(hole, working: Working(policy: policy, maxSide: side))
@@ -106,11 +122,13 @@ private func checkOptions(_ strategy: Strategy, maxSide: Int?) throws {
     guard let maxSide else { return }
     if maxSide < leastMaxSide {
         throw LamaEdgeError.usage(
-            "maxSide \(maxSide) is too small: give at least \(leastMaxSide) pixels")
+            "maxSide \(maxSide) is too small: give at least \(leastMaxSide) pixels",
+            code: .maxSideTooSmall)
     }
     if strategy == .full {
         throw LamaEdgeError.usage(
-            "maxSide \(maxSide) has no effect on the strategy full: leave one of them out")
+            "maxSide \(maxSide) has no effect on the strategy full: leave one of them out",
+            code: .maxSideUnused)
     }
 }
 
@@ -160,19 +178,21 @@ private func choose(_ s: Situation) -> Choice {
     if let fixed = s.policy.fixed {
         let model = "the model's \(fixed.width)x\(fixed.height)"
         if s.picture.height <= fixed.height && s.picture.width <= fixed.width {
-            return Choice("full", "\(s.named) is within \(model)", maxSide: nil, whole: true)
+            let within = "\(s.named) is within \(model)"
+            return Choice("full", .withinModel, within, maxSide: nil, whole: true)
         }
-        return Choice("crop", "\(s.named) is beyond \(model)", maxSide: s.maxSide, whole: false)
+        let beyond = "\(s.named) is beyond \(model)"
+        return Choice("crop", .beyondModel, beyond, maxSide: s.maxSide, whole: false)
     }
     let share = min(1, Double(s.cropPixels) / Double(s.fullPixels)) * 100
     let reason = "\(s.named), of which crops see \(String(format: "%.0f", share))%"
     let crowded = Double(s.cropPixels) >= nearlyAll * Double(s.fullPixels)
     let larger = max(s.picture.height, s.picture.width) > s.maxSide
     if crowded && !larger && s.fits(s.fullPixels) {
-        return Choice("full", reason, maxSide: nil, whole: true)
+        return Choice("full", .shareSeen, reason, maxSide: nil, whole: true)
     }
     if s.fits(s.largestPixels) {
-        return Choice("crop", reason, maxSide: s.maxSide, whole: false)
+        return Choice("crop", .shareSeen, reason, maxSide: s.maxSide, whole: false)
     }
     return shortOfMemory(s)
 }
@@ -183,11 +203,12 @@ private func shortOfMemory(_ s: Situation) -> Choice {
     let reason = "\(s.named): a crop takes about \(need) and \(free) are free"
     let step = s.policy.multiple
     let fitting = integerRoot(s.usableBytes / s.bytesPerPixel) / step * step
-    let side = max(leastMaxSide, min(fitting, s.maxSide))
+    let side = min(max(leastMaxSide, fitting), s.maxSide)
     let warning =
         "\(reason), so the fill is made at \(side) pixels a side: free memory, or give maxSide "
         + "\(side) to say so yourself"
-    return Choice("resize", reason, maxSide: side, whole: false, warning: warning)
+    return Choice(
+        "resize", .noMemoryForCrop, reason, maxSide: side, whole: false, warning: warning)
 }
 
 private func asAsked(_ strategy: Strategy, _ s: Situation) -> Choice {
@@ -202,7 +223,8 @@ private func asAsked(_ strategy: Strategy, _ s: Situation) -> Choice {
     }
     let side = strategy == .full ? nil : s.maxSide
     return Choice(
-        strategy.rawValue, "as asked", maxSide: side, whole: strategy != .crop, warning: warning)
+        strategy.rawValue, .asAsked, "as asked", maxSide: side, whole: strategy != .crop,
+        warning: warning)
 }
 
 private func gibibytes(_ amount: Int) -> String {

@@ -27,8 +27,8 @@ private let anySide = 1 << 30
 public struct Working: Hashable, Sendable {
     /// The sizes that the model takes.
     public let policy: SizePolicy
-    /// Largest side of what a dynamic model is given, in pixels; nil is any. A fixed-size model's
-    /// own size takes its place.
+    /// Largest side of what a dynamic model is given, in pixels, if that is less than its own; nil
+    /// is any. A fixed-size model's own size takes its place.
     public let maxSide: Int?
 
     public init(policy: SizePolicy, maxSide: Int? = nil) {
@@ -38,7 +38,7 @@ public struct Working: Hashable, Sendable {
 
     /// Largest height and width that are given to the model unshrunk.
     public var limits: Size {
-        let side = min(maxSide ?? anySide, anySide)
+        let side = min(maxSide ?? anySide, policy.maxSide ?? anySide, anySide)
         return policy.fixed ?? Size(height: side, width: side)
     }
 
@@ -62,9 +62,7 @@ public struct Working: Hashable, Sendable {
     public func seen(height: Int, width: Int) -> Size {
         if let fixed = policy.fixed { return fixed }
         let small = shrunk(height: height, width: width)
-        return Size(
-            height: roundedUp(max(small.height, policy.minSize), to: policy.multiple),
-            width: roundedUp(max(small.width, policy.minSize), to: policy.multiple))
+        return Size(height: policy.side(for: small.height), width: policy.side(for: small.width))
     }
 
     /// The number of pixels that the model is given for a window.

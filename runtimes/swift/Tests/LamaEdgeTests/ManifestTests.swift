@@ -10,6 +10,7 @@ final class ManifestTests: XCTestCase {
     private struct Case: Decodable {
         let json: String
         let error: String?
+        let code: String?
         let form: String?
         let composite: Bool?
         let output: String?
@@ -38,9 +39,21 @@ final class ManifestTests: XCTestCase {
                 XCTAssertEqual(manifest.source.parameters, one.parameters)
                 XCTAssertEqual(manifest.parity?.passed, one.passed)
             } catch {
-                XCTAssertEqual(kind(of: error), one.error, "\(error): \(one.json)")
+                assertRefused(error, one.error, one.code, "\(error): \(one.json)")
             }
         }
+    }
+
+    func testTheLargestSideThat010WroteIsReadAsTheSizesOwn() throws {
+        let whole = try SharedVectors<Topic>("manifests").topic.manifests[0].json
+        let format = #""format":{"max_side":2048,"name":"coreml","target":"iOS16"}"#
+        let former = whole.replacingOccurrences(
+            of: #""format":{"name":"stand-in"}"#, with: format)
+        XCTAssertNotEqual(former, whole)
+        let manifest = try Manifest(json: former)
+        XCTAssertEqual(manifest.size.maxSide, 2048)
+        XCTAssertEqual(manifest.format, ["name": .string("coreml"), "target": .string("iOS16")])
+        XCTAssertNil(try Manifest(json: whole).size.maxSide)
     }
 
     func testALaterVersionIsNamed() {
@@ -57,6 +70,10 @@ final class ManifestTests: XCTestCase {
         for (good, bad, hint) in [
             (#""multiple":8"#, #""multiple":0"#, "size.multiple: must be from 1 to 1056"),
             (#""multiple":8"#, #""multiple":"eight""#, "size.multiple: "),
+            (
+                #""min_size":16"#, #""min_size":16,"max_side":8"#,
+                "size.max_side: must be a multiple"
+            ),
             (#""fixed":null"#, #""fixed":[8,-8]"#, "size.fixed: must be two sides from 1 to 16384"),
             (#""parameters""#, #""parametres""#, "source: parameters is missing"),
             (#""form":"uint8""#, #""form":"bytes""#, "unknown io form 'bytes'"),

@@ -34,6 +34,7 @@ final class WindowTests: XCTestCase {
         let strategy: String
         let max_side: Int
         let error: String
+        let code: String
     }
 
     private static let vectors = Result { try SharedVectors<Topic>("windows") }
@@ -45,7 +46,8 @@ final class WindowTests: XCTestCase {
             let working = Working(policy: one.policy.policy, maxSide: one.max_side)
             XCTAssertEqual(working.shrunk(height: height, width: width), Size(one.shrunk))
             XCTAssertEqual(working.seen(height: height, width: width), Size(one.seen))
-            XCTAssertEqual(one.policy.policy.problem(height: height, width: width), one.problem)
+            let problem = one.policy.policy.problem(height: height, width: width)
+            XCTAssertEqual(problem?.code.rawValue, one.problem, "\(one)")
         }
     }
 
@@ -88,7 +90,7 @@ final class WindowTests: XCTestCase {
             XCTAssertThrowsError(
                 try plan(strategy, hole: hole, manifest: manifest, maxSide: one.max_side)
             ) {
-                XCTAssertEqual(kind(of: $0), one.error)
+                assertRefused($0, one.error, one.code)
                 XCTAssertTrue("\($0)".contains("maxSide \(one.max_side)"), "\($0)")
             }
         }
@@ -110,12 +112,35 @@ final class WindowTests: XCTestCase {
 
     func testAModelsLargestSideBoundsItsWindows() throws {
         let hole = try Hole(height: 300, width: 400, flags: Array(repeating: true, count: 120_000))
-        let dynamic = SizePolicy(fixed: nil, multiple: 8, minSize: 16)
         let manifest = try standInManifest(
-            dynamic, format: #"{"name": "stand-in", "max_side": 128}"#)
+            SizePolicy(fixed: nil, multiple: 8, minSize: 16, maxSide: 128))
         for asked in [nil, 64, 256] {
             let made = try plan(.crop, hole: hole, manifest: manifest, maxSide: asked)
             XCTAssertEqual(made.working.maxSide, min(asked ?? 128, 128))
+        }
+    }
+
+    func testVectorsOfAnotherVersionAreRefusedByName() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let text = Data(#"{"version": 3, "plans": "of another kind"}"#.utf8)
+        try text.write(to: folder.appendingPathComponent("windows.json"))
+        XCTAssertThrowsError(try SharedVectors<Topic>("windows", in: folder)) {
+            XCTAssertTrue("\($0)".contains("version 3; these tests read 2"), "\($0)")
+        }
+    }
+
+    func testASizeThatIsRefusedComesWithTheReasonInWords() {
+        let policy = SizePolicy(fixed: nil, multiple: 8, minSize: 16, maxSide: 128)
+        for (size, reason) in [
+            ([136, 16], "at most 128"), ([8, 16], "at least 16"),
+            ([3, 121], "multiples of 8; next is 16x128"),
+        ] {
+            XCTAssertEqual(
+                policy.problem(height: size[0], width: size[1])?.description,
+                "height and width must be \(reason)")
         }
     }
 

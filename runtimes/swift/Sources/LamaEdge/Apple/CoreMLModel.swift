@@ -41,9 +41,8 @@ final class CoreMLModel: WindowModel {
     /// See `WindowModel`.
     ///
     /// - Throws: `LamaEdgeError.model` when Core ML fails or returns what does not fit the
-    ///   contract; `LamaEdgeError.usage` when the picture is beyond what the model takes.
+    ///   contract.
     func fill(_ rgb: Pixels, hole: Hole) throws -> Pixels {
-        try checkSides(rgb)
         let (image, mask) = try inputs(rgb, hole: hole)
         let given = try MLDictionaryFeatureProvider(dictionary: [
             manifest.io.image.name: image, manifest.io.mask.name: mask,
@@ -111,22 +110,6 @@ final class CoreMLModel: WindowModel {
             return "an image of \(width)x\(height) (width x height)"
         }
         return "a value of type \(value.type.rawValue)"
-    }
-
-    /// A package of any size still has an end, and Core ML's own message does not say which.
-    private func checkSides(_ rgb: Pixels) throws {
-        guard let most = manifest.largestSide, max(rgb.height, rgb.width) > most else { return }
-        throw LamaEdgeError.usage(
-            "the model takes sides up to \(most) and would get \(rgb.width)x\(rgb.height) "
-                + "(width x height): use the strategy crop or resize")
-    }
-}
-
-extension Manifest {
-    /// The largest side that a model of any size takes; nil for a model of one size.
-    var largestSide: Int? {
-        guard size.fixed == nil, case .int(let side)? = format["max_side"] else { return nil }
-        return side
     }
 }
 

@@ -188,7 +188,7 @@ public final class Inpainter: @unchecked Sendable {
     }
 
     private func checkMaxSide(_ manifest: Manifest) throws {
-        guard let most = manifest.largestSide, let asked = options.maxSide, asked > most else {
+        guard let most = manifest.size.maxSide, let asked = options.maxSide, asked > most else {
             return
         }
         throw LamaEdgeError.usage(

@@ -156,14 +156,16 @@ final class InpainterTests: XCTestCase {
         }
     }
 
-    func testSidesBeyondADynamicModelsEndAreRefused() async throws {
-        let url = try model(self, manifest: manifestText(fixed: nil, maxSide: 128))
+    func testADynamicModelIsGivenNoSideBeyondItsEnd() async throws {
+        let text = manifestText(fixed: nil, maxSide: 128)
+        let url = try model(self, manifest: text)
         let rgb = Pixels(height: 32, width: 200, format: .rgb, repeating: 7)
         let hole = try sampleHole(height: 32, width: 200)
         let full = Inpainter(modelAt: url, options: .init(strategy: .full))
-        await assertFails("up to 128", "200x32", "crop") {
-            try await full.inpaint(rgb, hole: hole)
-        }
+        let shrunk = try LamaEdge.inpaint(
+            rgb, hole: hole, with: Complement(manifest: Manifest(json: text)), strategy: .full)
+        let filled = try await full.inpaint(rgb, hole: hole)
+        XCTAssertEqual(filled, shrunk)
         let large = Inpainter(modelAt: url, options: .init(strategy: .crop, maxSide: 256))
         await assertFails("maxSide 256", "128") { try await large.inpaint(rgb, hole: hole) }
         let fitting = Inpainter(modelAt: url, options: .init(strategy: .resize, maxSide: 128))

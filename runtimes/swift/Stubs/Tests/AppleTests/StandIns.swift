@@ -40,10 +40,11 @@ func manifestText(form: String = "image", fixed: (Int, Int)? = (64, 96), maxSide
         """
     }
     return """
-        {"schema_version":1,"format":{"name":"coreml","target":"iOS16"\(most)},\
+        {"schema_version":1,"format":{"name":"coreml","target":"iOS16"},\
         "io":{"form":"\(form)","composite":true,"inputs":[\(tensor("image", 3)),\
         \(tensor("mask", 1))],"outputs":[\(tensor("inpainted", 3))],"hole":"mask > 0"},\
-        "size":{"fixed":\(size),"multiple":8,"min_size":16},"precision":"fp16","dft":"matmul",\
+        "size":{"fixed":\(size),"multiple":8,"min_size":16\(most)},"precision":"fp16",\
+        "dft":"matmul",\
         "source":{"sha256":"00","architecture":{"kind":"ffc_resnet","ngf":16},"parameters":1},\
         "tools":{"lama-edge":"0.1.0"},"parity":null,"numerics":null}
         """
