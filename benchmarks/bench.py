@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-import lama_edge
-from lama_edge.benchmarks.documents import BENCH, SCHEMA_VERSION, check_document
+from lama_edge.benchmarks.documents import BENCH, check_document, heading
 from lama_edge.benchmarks.environment import anonymous
 from lama_edge.benchmarks.measure_task import measured_picture
 from lama_edge.benchmarks.model_files import located, model_sha256, model_size_bytes, titled
@@ -122,7 +121,7 @@ class BenchResult:
     """What `run_bench` found.
 
     Attributes:
-        document: plain data as ``schema/bench-1.schema.json`` describes it.
+        document: plain data as ``schema/bench-2.schema.json`` describes it.
         pictures: what the models made of the picture that they were timed on, one for each row
             without an error.
         failures: what the rows with an error failed with.
@@ -284,9 +283,7 @@ def _measure(job: Bench, target: Target, threads: int, row: _Row, output: Path |
 
 def _document(job: Bench, target: Target, threads: int, rows: Sequence[_Row]) -> dict[str, Any]:
     return {
-        "kind": BENCH,
-        "schema_version": SCHEMA_VERSION,
-        "tool": f"lama-edge {lama_edge.__version__}",
+        **heading(BENCH),
         "measured_on": datetime.now(timezone.utc).date().isoformat(),
         "environment": target.environment(),
         "settings": {

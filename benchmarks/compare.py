@@ -211,9 +211,10 @@ def _differences(base: Run, new: Run) -> Iterator[str]:
 
 def _environment_differences(base: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return [
-        f"{name} is {base[name]} in the base and {new[name]} in the new document"
+        f"{name} is {base.get(name, 'unknown')} in the base and {new.get(name, 'unknown')} in the "
+        "new document"
         for name in ("os", "python")
-        if base[name] != new[name]
+        if base.get(name) != new.get(name)
     ]
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
 
+import lama_edge
+from lama_edge.benchmarks.verdicts import closeness_verdict
 from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line, reason, shown
 from lama_edge.files import atomic_output
 
 with needs_extra("bench"):
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
+    from referencing import Registry, Resource
 
-SCHEMA_VERSION = 1
 BENCH = "lama_edge.bench"
 PARITY = "lama_edge.parity"
 PEERS = "lama_edge.peers"
@@ -30,12 +33,23 @@ _MADE_BY = {
     RANGES: "lama-edge inspect --ranges --out",
     TRADEOFF: "lama-edge tradeoff --out",
 }
+# The newest version of each, which is what is written; older ones are read as well.
+_VERSION = {BENCH: 2, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2}
 _MAX_REASON_CHARACTERS = 160
 _MAX_BITS = 64
 
 
 class DocumentError(LamaEdgeError):
     """A JSON file that is no document of the kind wanted."""
+
+
+def heading(kind: str) -> dict[str, Any]:
+    """Return what a new document of a kind begins with."""
+    return {
+        "kind": kind,
+        "schema_version": _VERSION[kind],
+        "tool": f"lama-edge {lama_edge.__version__}",
+    }
 
 
 def save_document(document: Mapping[str, Any], target: Path, *, overwrite: bool = True) -> None:
@@ -63,6 +77,9 @@ def load_document(path: Path, kind: str) -> dict[str, Any]:
         path: a JSON file.
         kind: `BENCH`, `PARITY`, `PEERS`, `RANGES` or `TRADEOFF`.
 
+    Returns:
+        The document in the newest version of its kind, see `check_document`.
+
     Raises:
         UsageError: when the file cannot be opened.
         DocumentError: when it is no such document, is damaged, or is of a version unknown to
@@ -85,7 +102,9 @@ def load_document(path: Path, kind: str) -> dict[str, Any]:
 
 
 def check_document(document: Any, kind: str) -> dict[str, Any]:
-    """Return the document if it fits the schema of its kind.
+    """Return the document in the newest version of its kind, if it fits the schema of its own.
+
+    Where version 1 cannot tell whether the figures passed, ``passed`` becomes None.
 
     Raises:
         DocumentError: saying what is wrong where; the message goes after the document's name.
@@ -96,26 +115,49 @@ def check_document(document: Any, kind: str) -> dict[str, Any]:
             f"is no {kind} document (its kind is {shown(seen)}); make one with: {_MADE_BY[kind]}"
         )
     version = document.get("schema_version")
-    if version != SCHEMA_VERSION or isinstance(version, bool):
+    newest = _VERSION[kind]
+    if isinstance(version, bool) or version not in range(1, newest + 1):
+        known = " and ".join(str(number) for number in range(1, newest + 1))
         raise DocumentError(
-            f"has schema_version {shown(version)}; this release reads {SCHEMA_VERSION}: "
+            f"has schema_version {shown(version)}; this release reads {known}: "
             "measure again or update lama-edge"
         )
     _check_finite(document, ())
-    problem = best_match(_validator(kind).iter_errors(document))
+    problem = best_match(_validator(kind, int(version)).iter_errors(document))
     if problem is not None:
         raise DocumentError(
             f"does not fit the schema at {_spell(problem.absolute_path)}: "
             + one_line(problem.message)[:_MAX_REASON_CHARACTERS]
         )
+    return document if version == newest else _newest(document)
+
+
+def _newest(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a document of version 1 in version 2."""
+    document = deepcopy(document)
+    document["schema_version"] = 2
+    for run in document.get("runs", ()):
+        if (quality := run["quality"]) is not None:
+            # Of reduced precisions a PSNR was asked that the document does not tell.
+            within = quality["max_abs_diff"] <= quality["tolerance"]
+            known = run["model"]["precision"] == "fp32" or not within
+            quality.update(least_psnr_db=None, passed=within if known else None)
+    for row in document.get("precisions", ()):
+        if (found := row["closeness"]) is not None:
+            # Version 1 went by the PSNR over all pictures together.
+            found["passed"] = closeness_verdict(found).passed
     return document
 
 
 @lru_cache
-def _validator(kind: str) -> Draft202012Validator:
-    name = f"{kind.rpartition('.')[2]}-{SCHEMA_VERSION}.schema.json"
-    text = (resources.files("lama_edge.benchmarks") / "schema" / name).read_text("utf-8")
-    return Draft202012Validator(json.loads(text))
+def _validator(kind: str, version: int) -> Draft202012Validator:
+    def resource(name: str) -> Resource[Any]:
+        text = (resources.files("lama_edge.benchmarks") / "schema" / name).read_text("utf-8")
+        return Resource.from_contents(json.loads(text))
+
+    # Version 2 refers to version 1's file for what it shares with it.
+    name = f"{kind.rpartition('.')[2]}-{version}.schema.json"
+    return Draft202012Validator(resource(name).contents, registry=Registry(retrieve=resource))
 
 
 def _spell(place: Iterable[str | int]) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import lama_edge
-from lama_edge.benchmarks.documents import RANGES, SCHEMA_VERSION
+from lama_edge.benchmarks.documents import RANGES, heading
 from lama_edge.benchmarks.parity_task import is_checkpoint, model_record
 from lama_edge.errors import ModelError
 from lama_edge.manifest import Manifest
@@ -78,9 +77,7 @@ def inspect_ranges(
     measure = _from_checkpoint if is_checkpoint(job.model) else _from_exported
     manifest, cases, ranges = measure(job, progress, expect)
     return {
-        "kind": RANGES,
-        "schema_version": SCHEMA_VERSION,
-        "tool": f"lama-edge {lama_edge.__version__}",
+        **heading(RANGES),
         "environment": environment(),
         "model": model_record(job.model, manifest),
         "pictures": [_picture(case) for case in cases],

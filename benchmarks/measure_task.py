@@ -127,11 +127,13 @@ def measured_picture(size: Size) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     return image, blobs > np.quantile(blobs, 1 - HOLE_SHARE)
 
 
-_QUALITY = ("reference", "max_abs_diff", "tolerance", "psnr_db", "snr_db", "sizes")
+_QUALITY = (
+    "reference", "max_abs_diff", "tolerance", "psnr_db", "least_psnr_db", "snr_db", "passed",
+)  # fmt: skip
 
 
 def _quality(manifest: Manifest) -> dict[str, Any] | None:
-    parity = manifest.to_dict()["parity"]
+    parity = manifest.parity
     if parity is None:
         return None
-    return {name: parity[name] for name in _QUALITY}
+    return {**{name: getattr(parity, name) for name in _QUALITY}, "sizes": list(parity.sizes)}

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import lama_edge
 from lama_edge.benchmarks.parity_reference import choose_reference
 from lama_edge.benchmarks.parity_rows import Side, judged_row, pictures_of
 from lama_edge.benchmarks.parity_subjects import Opened, Refused, open_model, open_reference
@@ -68,7 +67,7 @@ class ParityResult:
     """What `check_parity` found.
 
     Attributes:
-        document: plain data as ``benchmarks/schema/parity-1.schema.json`` describes it.
+        document: plain data as ``benchmarks/schema/parity-2.schema.json`` describes it.
         pictures: what both sides made of each case.
     """
 
@@ -113,6 +112,7 @@ def check_parity(job: ParityCheck, progress: Progress = lambda stage: None) -> P
         raise UsageError("masks without pictures: name the folder of pictures with --images")
     if job.images is not None:
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
+    from lama_edge.benchmarks.documents import PARITY, heading
     from lama_edge.benchmarks.environment import environment
 
     progress("reference")
@@ -128,9 +128,7 @@ def check_parity(job: ParityCheck, progress: Progress = lambda stage: None) -> P
             check.add(subject)
     reference = check.reference
     document = {
-        "kind": "lama_edge.parity",
-        "schema_version": 1,
-        "tool": f"lama-edge {lama_edge.__version__}",
+        **heading(PARITY),
         "environment": environment(),
         "reference": _reference_record(reference),
         "models": check.rows,

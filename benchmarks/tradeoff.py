@@ -9,9 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import lama_edge
 from lama_edge.benchmarks.bench import DEFAULT_SIZE, Bench, run_bench
-from lama_edge.benchmarks.documents import SCHEMA_VERSION, TRADEOFF, check_document
+from lama_edge.benchmarks.documents import TRADEOFF, check_document, heading
 from lama_edge.benchmarks.model_files import manifest_facts, model_size_bytes
 from lama_edge.benchmarks.parity_rows import Side
 from lama_edge.benchmarks.parity_task import base_name
@@ -90,7 +89,7 @@ class TradeoffResult:
     """What `weigh_precisions` found.
 
     Attributes:
-        document: plain data as ``benchmarks/schema/tradeoff-1.schema.json`` describes it.
+        document: plain data as ``benchmarks/schema/tradeoff-2.schema.json`` describes it.
         pictures: what every precision made of a few of the pictures.
     """
 
@@ -251,9 +250,7 @@ class _Weighing:
         from lama_edge.benchmarks.environment import environment
 
         return {
-            "kind": TRADEOFF,
-            "schema_version": SCHEMA_VERSION,
-            "tool": f"lama-edge {lama_edge.__version__}",
+            **heading(TRADEOFF),
             "measured_on": datetime.now(timezone.utc).date().isoformat(),
             "environment": environment(),
             "checkpoint": self.checkpoint,

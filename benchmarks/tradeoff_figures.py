@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lama_edge.benchmarks.bootstrap import ratio_interval
 from lama_edge.benchmarks.parity_rows import Side, pictures_of
 from lama_edge.benchmarks.reports.tradeoff_pictures import ShownPicture
+from lama_edge.benchmarks.verdicts import closeness_verdict
 from lama_edge.runtimes.metrics import absolute_differences, differences
 from lama_edge.runtimes.parity import Tolerance, case_figures
 from lama_edge.runtimes.parity_cases import ParityCase
@@ -55,8 +56,7 @@ def closeness(
         cases: what both were given.
         reference: what fp32 made of them.
         model: what the precision made of them.
-        tolerance: how far it may be from fp32; the PSNR is that over all hole pixels, as at
-            export.
+        tolerance: how far it may be from fp32.
         known_changed: for each case the share of known values that the model changed.
 
     Returns:
@@ -75,17 +75,13 @@ def closeness(
         *(_holes(cases, side.outputs) for side in (reference, model)), rounded_sides=rounded
     )
     changed = max((share or 0.0 for share in known_changed), default=0.0)
-    loud = tolerance.psnr_db is not None and (
-        pooled.psnr_db is not None and pooled.psnr_db < tolerance.psnr_db
-    )
     most = max(range(len(cases)), key=lambda number: places[number][0])
     weights = [float(case.hole.sum()) for case in cases]
-    return {
+    figures = {
         **_short(asdict(pooled)),
         "ssim": round(
             float(np.average([r["ssim"] for r in rows], weights=weights)), _SSIM_DECIMALS
         ),
-        "passed": pooled.max_abs_diff <= tolerance.max_abs_diff and not loud and changed == 0,
         "tolerance": tolerance.max_abs_diff,
         "least_psnr_db": tolerance.psnr_db,
         "known_changed": _digits(changed),
@@ -93,6 +89,7 @@ def closeness(
         "largest": {"picture": most, **places[most][1]},
         "pictures": rows,
     }
+    return {**figures, "passed": closeness_verdict(figures).passed}
 
 
 def _holes(

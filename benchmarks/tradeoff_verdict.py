@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lama_edge.benchmarks.verdicts import closeness_verdict
+
 Document = Mapping[str, Any]
 Row = Mapping[str, Any]
 
@@ -143,7 +145,7 @@ def _sentences(document: Document, fastest: Row | None) -> Iterator[str]:
         if found is None:
             yield f"{_name(row)} has no figures: {row['error']}."
         elif not found["passed"]:
-            yield f"{_name(row)} is out of tolerance: {_why(found)}."
+            yield f"{_name(row)} is out of tolerance: {closeness_verdict(found)}."
     half = next((row for row in others(document) if row["precision"] == "fp16"), None)
     if half is not None:
         timed = ", and must be timed on one" if half["latency"] else ""
@@ -160,19 +162,6 @@ def _sentences(document: Document, fastest: Row | None) -> Iterator[str]:
         yield "Speed holds for this device and runtime alone."
     elif document["timing"] is None:
         yield "Nothing was timed."
-
-
-def _why(found: Mapping[str, Any]) -> str:
-    reasons = []
-    if found["known_changed"]:
-        reasons.append("it changes known pixels")
-    if found["max_abs_diff"] > found["tolerance"]:
-        largest, allowed = found["max_abs_diff"], found["tolerance"]
-        reasons.append(f"a pixel differs by {largest:.2g} where {allowed:g} is allowed")
-    least, psnr = found["least_psnr_db"], found["psnr_db"]
-    if least is not None and psnr is not None and psnr < least:
-        reasons.append(f"{psnr:.1f} dB where {least:g} dB are asked")
-    return " and ".join(reasons)
 
 
 def _name(row: Row | None) -> str:

@@ -6,6 +6,7 @@ whole levels moved each value by up to half a level; that much is no difference.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,26 @@ def differences(truth: Levels, result: Levels, *, rounded_sides: int = 0) -> Dif
         psnr_db=_decibels(1.0, noise_power),
         snr_db=_decibels(float(np.var(truth / 255)), noise_power),
         levels_differing=float(np.mean(levels[0] != levels[1])),
+    )
+
+
+def worst(figures: Sequence[Differences]) -> Differences:
+    """Return the worst of each figure over pictures; decibels that are None everywhere stay so."""
+
+    # numpy's extremes, not Python's: they keep NaN wherever it stands.
+    def most(name: str) -> float:
+        return float(np.max([getattr(one, name) for one in figures]))
+
+    def least(name: str) -> float | None:
+        known = [value for one in figures if (value := getattr(one, name)) is not None]
+        return float(np.min(known)) if known else None
+
+    return Differences(
+        max_abs_diff=most("max_abs_diff"),
+        mean_abs_diff=most("mean_abs_diff"),
+        psnr_db=least("psnr_db"),
+        snr_db=least("snr_db"),
+        levels_differing=most("levels_differing"),
     )
 
 

@@ -62,7 +62,7 @@ def test_out_of_tolerance_ends_with_1_and_is_told(
     assert _run("tradeoff", golden_folder, *SMALL, "--precision", "fp16") == 1
     printed = capsys.readouterr().out
     assert "fp16  FAILED" in printed
-    assert "dB where 90 dB are asked." in printed
+    assert "dB of at least 90 dB." in printed
 
 
 def test_a_failed_precision_ends_with_2_after_all_is_written(

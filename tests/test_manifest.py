@@ -11,6 +11,7 @@ from lama_edge.errors import ModelError
 from lama_edge.manifest import Manifest, ParityFigures, Source
 from lama_edge.spec import Size, SizePolicy, io_spec
 
+NAN = float("nan")
 MANIFEST = Manifest(
     format={"name": "onnx", "opset": 17},
     io=io_spec("uint8", composite=False),
@@ -84,9 +85,24 @@ def test_a_largest_side_is_written_only_where_there_is_one_and_the_sizes_own_cou
     assert Manifest.from_json(json.dumps(data)) == ended
 
 
-def test_nan_is_out_of_tolerance() -> None:
-    figures = ParityFigures("torch-fp32", "x", ("8x8",), float("nan"), 1e-4, None, None)
-    assert not figures.passed
+@pytest.mark.parametrize(
+    ("largest", "psnr_db", "least_db", "passed"),
+    [
+        (1e-4, None, None, True),
+        (2e-4, None, None, False),
+        (NAN, None, None, False),
+        (1e-5, 55.0, 55.0, True),
+        (1e-5, 54.9, 55.0, False),
+        (1e-5, NAN, 55.0, False),
+        (1e-5, None, 55.0, True),
+        (1e-5, 1.0, None, True),
+    ],
+)
+def test_figures_pass_where_difference_and_psnr_are_within_what_is_allowed(
+    largest: float, psnr_db: float | None, least_db: float | None, passed: bool
+) -> None:
+    figures = ParityFigures("torch", "x", ("8x8",), largest, 1e-4, psnr_db, None, least_db)
+    assert figures.passed == passed
 
 
 def test_figures_without_the_later_entries_are_read() -> None:

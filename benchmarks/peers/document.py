@@ -8,8 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import lama_edge
-from lama_edge.benchmarks.documents import PEERS, SCHEMA_VERSION
+from lama_edge.benchmarks.documents import PEERS, heading
 from lama_edge.benchmarks.environment import environment
 from lama_edge.benchmarks.model_files import model_size_bytes
 from lama_edge.benchmarks.peers.entries import LIMIT, OURS
@@ -66,9 +65,7 @@ def document(
     }
     _add_ratios(found)
     return {
-        "kind": PEERS,
-        "schema_version": SCHEMA_VERSION,
-        "tool": f"lama-edge {lama_edge.__version__}",
+        **heading(PEERS),
         "measured_on": datetime.now(timezone.utc).date().isoformat(),
         "environment": environment(),
         "settings": dict(settings),

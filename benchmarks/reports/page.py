@@ -47,14 +47,14 @@ def _template(name: str) -> str:
     return (folder / name).read_text(encoding="utf-8")
 
 
-def require(document: Mapping[str, Any], kind: str) -> None:
-    """Refuse what is no document of this kind.
+def require(document: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return the document in the newest version of its kind, or refuse it.
 
     Raises:
         DocumentError: saying what is wrong where.
     """
     try:
-        check_document(document, kind)
+        return check_document(document, kind)
     except DocumentError as error:
         raise DocumentError(f"the document {error}") from error
 

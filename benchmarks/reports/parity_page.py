@@ -11,6 +11,7 @@ from lama_edge.benchmarks.reports.charts import Bar, Chart, log_scale
 from lama_edge.benchmarks.reports.page import environment_facts, render, require
 from lama_edge.benchmarks.reports.parity_pictures import CaseShown, show_cases
 from lama_edge.benchmarks.reports.pictures import CasePictures
+from lama_edge.benchmarks.verdicts import parity_verdict
 
 _CASE_COLUMNS = (
     "Max diff", "Mean diff", "PSNR", "SNR", "SSIM", "Levels differing", "Known changed",
@@ -29,7 +30,7 @@ def parity_page(document: Mapping[str, Any], *, pictures: Sequence[CasePictures]
         DocumentError: when the document does not fit its schema.
         MissingBackendError: when jinja2 is not installed.
     """
-    require(document, PARITY)
+    document = require(document, PARITY)
     models = document["models"]
     shown = show_cases(document, pictures)
     failed = sum(not model["passed"] for model in models)
@@ -65,6 +66,7 @@ def _overview(index: int, model: Mapping[str, Any]) -> dict[str, Any]:
         "qualifiers": _qualifiers(model),
         "passed": model["passed"],
         "error": model["error"],
+        "why": str(parity_verdict(model)) if worst is not None and not model["passed"] else None,
         "cells": [] if worst is None else _worst_cells(model, worst),
     }
 

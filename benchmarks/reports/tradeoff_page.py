@@ -37,7 +37,7 @@ def tradeoff_page(document: Mapping[str, Any], *, pictures: Sequence[ShownPictur
         DocumentError: when the document does not fit its schema.
         MissingBackendError: when jinja2 is not installed.
     """
-    require(document, TRADEOFF)
+    document = require(document, TRADEOFF)
     rows = document["precisions"]
     names = [document["pictures"][shown.picture]["name"] for shown in pictures]
     pictured, legend = show_pictures(pictures, names)
@@ -186,9 +186,9 @@ def _closeness(row: Row, pictures: Sequence[Mapping[str, Any]]) -> dict[str, Any
         "passed": found["passed"],
         "cells": [
             ("PSNR", _psnr(found)),
-            ("Asked", figures.decibels(found["least_psnr_db"])),
             ("SNR", _decibels(found, "snr_db")),
             ("Worst picture", figures.decibels(worst["psnr_db"], missing="equal")),
+            ("Asked", figures.decibels(found["least_psnr_db"])),
             ("Worst pixel", figures.scientific(found["max_abs_diff"])),
             ("Allowed", figures.scientific(found["tolerance"])),
             ("Mean diff", figures.scientific(found["mean_abs_diff"])),

@@ -13,6 +13,7 @@ from typing import Any
 
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import LamaEdgeError, ModelError, reason, shown
+from lama_edge.judging.verdict import Verdict
 from lama_edge.spec import IO_FORMS, IoSpec, SizePolicy, io_spec, tensor_spec_to_dict
 
 SCHEMA_VERSION = 1
@@ -44,8 +45,10 @@ class ParityFigures:
         sizes: the sizes judged, as ``HEIGHTxWIDTH``.
         max_abs_diff: largest absolute difference, on the 0-to-1 scale.
         tolerance: the largest difference allowed.
-        psnr_db: peak signal-to-noise ratio with peak 1; None when the results are equal.
-        snr_db: signal-to-noise ratio against the reference's variance; None when equal.
+        psnr_db: the worst picture's peak signal-to-noise ratio with peak 1; None when the results
+            are equal. Older files carry the one over all pictures together.
+        snr_db: the worst picture's signal-to-noise ratio against the reference's variance; None
+            when equal.
         least_psnr_db: the smallest PSNR allowed; None where the difference alone is judged.
         forced: whether the model was kept although it was out of tolerance.
     """
@@ -61,12 +64,14 @@ class ParityFigures:
     forced: bool = False
 
     @property
+    def verdict(self) -> Verdict:
+        """Whether the model passed, and why not; known pixels that change leave no figures."""
+        return Verdict(self.max_abs_diff, self.tolerance, self.psnr_db, self.least_psnr_db)
+
+    @property
     def passed(self) -> bool:
-        """Whether the largest difference (NaN is not) and the PSNR are within what is allowed."""
-        clear = (
-            self.least_psnr_db is None or self.psnr_db is None or self.psnr_db >= self.least_psnr_db
-        )
-        return self.max_abs_diff <= self.tolerance and clear
+        """Whether the model passed."""
+        return self.verdict.passed
 
 
 @dataclass(frozen=True)

@@ -190,6 +190,13 @@ def test_another_version_is_compared_and_noted() -> None:
     )
 
 
+def test_a_machine_without_python_is_noted() -> None:
+    new = _document(("t.onnx", [_noise(1)]))
+    del new["environment"]["python"]
+    notes = compare(_document(("t.onnx", [_noise(0)])), new).notes
+    assert notes == ("python is 3.11.7 in the base and unknown in the new document",)
+
+
 def test_warnings_of_either_side_are_passed_on() -> None:
     new = _document(("t.onnx", [_noise(1)]))
     new["runs"][0]["warnings"] = ["only 9 samples"]

@@ -172,8 +172,8 @@ def _as_half(spec: Any) -> None:
 
 SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "weights flipped": (_flip_weights, r"differs from torch|blob|NaN"),
-    "pad mode": (lambda p: _spoil(p, _last_pad_replicates), "differs from torch by up to"),
-    "crop side": (lambda p: _spoil(p, _last_pad_is_shifted), "differs from torch by up to"),
+    "pad mode": (lambda p: _spoil(p, _last_pad_replicates), "differs from torch inside the hole"),
+    "crop side": (lambda p: _spoil(p, _last_pad_is_shifted), "differs from torch inside the hole"),
     "missing blob": (lambda p: (p / WEIGHTS).unlink(), r"weight\.bin.*cannot be opened"),
     "truncated spec": (
         lambda p: (p / SPEC).write_bytes((p / SPEC).read_bytes()[:5000]),
@@ -182,7 +182,7 @@ SPOILT: dict[str, tuple[Callable[[Path], Any], str]] = {
     "wrong function name": (lambda p: _spoil(p, _rename_function), "no function 'main'"),
     "other op": (
         lambda p: _spoil(p, lambda s: setattr(_operations(s, "relu")[-1], "type", "tanh")),
-        "differs from torch by up to",
+        "differs from torch inside the hole",
     ),
     "unknown op": (
         lambda p: _spoil(p, lambda s: setattr(_operations(s, "relu")[0], "type", "hard_swish")),

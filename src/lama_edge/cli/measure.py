@@ -143,6 +143,8 @@ def _parity(options: argparse.Namespace) -> int:
 
 
 def _print_parity(document: dict[str, Any]) -> None:
+    from lama_edge.benchmarks.verdicts import parity_verdict
+
     reference = document["reference"]
     print(f"against {reference['name']} in {reference['runtime']}, inside the holes:")
     rows = [["model", "runtime", "", "max diff", "tolerance", "PSNR", "SNR", "SSIM", "cases"]]
@@ -171,11 +173,12 @@ def _print_parity(document: dict[str, Any]) -> None:
         name = row["model"]["name"]
         if row["error"] is not None:
             print(f"{name}: {one_line(row['error'])}")
-        if row["tolerance_needed"] is not None and not row["passed"]:
-            print(f"{name}: a tolerance of {row['tolerance_needed']:.1e} would have been needed")
-        if row["least_psnr_db"] is not None and not row["passed"]:
-            least, precision = row["least_psnr_db"], row["model"]["precision"]
-            print(f"{name}: at least {least:g} dB are asked of {precision} models")
+        if row["worst"] is not None and not row["passed"]:
+            verdict = parity_verdict(row)
+            print(f"{name}: {verdict}")
+            if "difference too large" in verdict.reasons:
+                needed = row["tolerance_needed"]
+                print(f"{name}: a tolerance of {needed:.1e} would have been needed")
         first = row["first_difference"]
         if first is not None:
             by = first["max_abs_diff"]

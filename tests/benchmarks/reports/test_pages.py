@@ -225,6 +225,35 @@ def test_one_run_with_nothing_known_is_shown(bench_documents: list[Document]) ->
     assert not page.mismatched
 
 
+def _verdicts(document: Document) -> list[str]:
+    cells = re.findall(r'data-label="Verdict">(.*?)</td>', bench_page([document]))
+    return [re.sub("<.*?>", "", cell).strip() for cell in cells]
+
+
+@pytest.mark.parametrize(("passed", "shown"), [(True, "✓ pass"), (False, "✗ fail"), (None, "–")])
+def test_the_verdict_shown_is_the_document_s(
+    bench_documents: list[Document], passed: bool | None, shown: str
+) -> None:
+    document = bench_documents[0]
+    document["runs"] = document["runs"][:1]
+    document["runs"][0]["quality"].update(passed=passed)
+    (verdict,) = _verdicts(document)
+    assert verdict.startswith(shown)
+
+
+def test_figures_of_version_1_have_no_verdict_where_their_psnr_may_have_failed(
+    bench_documents: list[Document],
+) -> None:
+    document = bench_documents[0]
+    document["schema_version"] = 1
+    for run in document["runs"]:
+        if run["quality"]:
+            del run["quality"]["passed"], run["quality"]["least_psnr_db"]
+    whole, half, *_ = _verdicts(document)
+    assert whole.startswith("✓")
+    assert half == "–"
+
+
 def test_a_model_that_could_not_be_opened_is_a_row(bench_documents: list[Document]) -> None:
     document = bench_documents[0]
     run = document["runs"][3]

@@ -51,9 +51,9 @@ public struct Manifest: Hashable, Sendable {
         public let maxAbsDiff: Double
         /// The largest difference allowed.
         public let tolerance: Double
-        /// Peak signal-to-noise ratio with peak 1; nil when the results are equal.
+        /// The worst picture's peak signal-to-noise ratio with peak 1; nil when the results are equal.
         public let psnrDb: Double?
-        /// Signal-to-noise ratio against the reference's variance; nil when equal.
+        /// The worst picture's signal-to-noise ratio against the reference's variance; nil when equal.
         public let snrDb: Double?
         /// The smallest PSNR allowed; nil where the difference alone is judged.
         public let leastPsnrDb: Double?
