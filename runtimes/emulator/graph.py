@@ -170,7 +170,7 @@ def _read_node(proto: onnx.NodeProto, opset: int, known: set[str]) -> Node:
     inputs = tuple(proto.input)
     if is_loop:
         body = attributes.get("body")
-        given = len(inputs), attributes.get("num_scan_inputs")
+        given: tuple[object, object] = len(inputs), attributes.get("num_scan_inputs")
         if not isinstance(body, Body) or given != (len(body.inputs), len(body.inputs)):
             raise ModelError(
                 f"{described} carries values from one run of its body to the next; the emulator "
