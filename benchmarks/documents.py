@@ -116,14 +116,14 @@ def check_document(document: Any, kind: str) -> dict[str, Any]:
         )
     version = document.get("schema_version")
     newest = _VERSION[kind]
-    if isinstance(version, bool) or version not in range(1, newest + 1):
+    if type(version) is not int or not 1 <= version <= newest:
         known = " and ".join(str(number) for number in range(1, newest + 1))
         raise DocumentError(
             f"has schema_version {shown(version)}; this release reads {known}: "
             "measure again or update lama-edge"
         )
     _check_finite(document, ())
-    problem = best_match(_validator(kind, int(version)).iter_errors(document))
+    problem = best_match(_validator(kind, version).iter_errors(document))
     if problem is not None:
         raise DocumentError(
             f"does not fit the schema at {_spell(problem.absolute_path)}: "
@@ -150,14 +150,20 @@ def _newest(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @lru_cache
-def _validator(kind: str, version: int) -> Draft202012Validator:
-    def resource(name: str) -> Resource[Any]:
-        text = (resources.files("lama_edge.benchmarks") / "schema" / name).read_text("utf-8")
-        return Resource.from_contents(json.loads(text))
+def _schemas() -> Registry[Any]:
+    """Return all schemas by file name: version 2 refers to version 1 for what they share."""
+    folder = resources.files("lama_edge.benchmarks") / "schema"
+    return Registry().with_resources(
+        (file.name, Resource.from_contents(json.loads(file.read_text("utf-8"))))
+        for file in folder.iterdir()
+    )
 
-    # Version 2 refers to version 1's file for what it shares with it.
+
+@lru_cache
+def _validator(kind: str, version: int) -> Draft202012Validator:
+    schemas = _schemas()
     name = f"{kind.rpartition('.')[2]}-{version}.schema.json"
-    return Draft202012Validator(resource(name).contents, registry=Registry(retrieve=resource))
+    return Draft202012Validator(schemas.contents(name), registry=schemas)
 
 
 def _spell(place: Iterable[str | int]) -> str:

@@ -174,9 +174,9 @@ def _print_parity(document: dict[str, Any]) -> None:
         if row["error"] is not None:
             print(f"{name}: {one_line(row['error'])}")
         if row["worst"] is not None and not row["passed"]:
-            verdict = parity_verdict(row)
-            print(f"{name}: {verdict}")
-            if "difference too large" in verdict.reasons:
+            judged = parity_verdict(row)
+            print(f"{name}: {judged}")
+            if "difference too large" in judged.reasons:
                 needed = row["tolerance_needed"]
                 print(f"{name}: a tolerance of {needed:.1e} would have been needed")
         first = row["first_difference"]
