@@ -15,12 +15,19 @@ import numpy as np
 from lama_edge.benchmarks.documents import BENCH, check_document, heading
 from lama_edge.benchmarks.environment import anonymous
 from lama_edge.benchmarks.measure_task import measured_picture
-from lama_edge.benchmarks.model_files import located, model_sha256, model_size_bytes, titled
+from lama_edge.benchmarks.model_files import (
+    format_of,
+    located,
+    model_sha256,
+    model_size_bytes,
+    titled,
+)
 from lama_edge.benchmarks.reports.pictures import Picture
 from lama_edge.benchmarks.statistics import summarise, warnings_about
 from lama_edge.benchmarks.stopwatch import Policy
 from lama_edge.benchmarks.targets.base import Target, open_target
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError, one_line
+from lama_edge.files import split_part
 from lama_edge.spec import Size, SizePolicy
 
 DEFAULT_SIZE = Size(512, 512)
@@ -32,14 +39,13 @@ class Bench:
     """What `run_bench` shall measure, and how.
 
     Attributes:
-        models: exported models or checkpoints, by path or zoo name.
+        models: exported models or checkpoints, by path or zoo name; see `open_runner`.
         target: where; see `open_target`.
         sizes: for models that take any size, 512x512 if empty; a fixed-size model is measured at
             its own size whatever this says.
         threads: processor threads; None is one for each physical core that may be used.
         provider: the runtime's provider, see `open_runner`.
         providers: one for each model, where they differ; empty is `provider` for all.
-        function: which function of packages of several sizes; None is the default one.
         rounds: how often each model is measured, every time in a fresh process.
         min_runs: samples a round, at least.
         min_seconds: length of the sampling a round, at least, in seconds.
@@ -55,7 +61,6 @@ class Bench:
     threads: int | None = None
     provider: str = "auto"
     providers: tuple[str, ...] = ()
-    function: str | None = None
     rounds: int = 3
     min_runs: int = 10
     min_seconds: float = 3.0
@@ -93,6 +98,7 @@ class _Row:
     """One model at one size while it is measured."""
 
     path: Path
+    opened_as: str
     model: dict[str, Any]
     provider: str
     runtime: str | None = None
@@ -161,8 +167,12 @@ def run_bench(job: Bench, progress: Progress = lambda stage: None) -> BenchResul
     providers = job.providers or (job.provider,) * len(paths)
     rows = [
         row
-        for path, provider, name in zip(paths, providers, _names(paths, providers), strict=True)
-        for row in _describe(job, target, threads, path, name, provider, progress)
+        for path, provider, name, model in zip(
+            paths, providers, _names(paths, providers), job.models, strict=True
+        )
+        for row in _describe(
+            job, target, threads, path, split_part(model)[1], name, provider, progress
+        )
     ]
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
         outputs = [Path(folder, f"{index}.npy") for index in range(len(rows))]
@@ -196,6 +206,7 @@ def _describe(
     target: Target,
     threads: int,
     path: Path,
+    part: str | None,
     name: str,
     provider: str,
     progress: Progress,
@@ -207,28 +218,36 @@ def _describe(
     except OSError as error:
         raise ModelError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
     known = {
-        "name": titled(name, job.function),
-        "format": path.suffix.lower().lstrip(".") or "folder",
+        "name": titled(name, part),
+        "format": format_of(path),
         "sha256": hashed,
         "size_bytes": size_bytes,
     }
     unknown = dict.fromkeys(
         ("precision", "io", "dft", "architecture", "parameters", "source_sha256")
     )
+    opened_as = str(path) if part is None else f"{path}#{part}"
     payload = {
-        "model": str(path),
+        "model": opened_as,
         "provider": provider,
-        "function": job.function,
         "threads": threads,
         "timeout_s": job.timeout_s,
     }
     try:
         described = target.describe(payload)
     except LamaEdgeError as error:
-        return [_Row(path, {**unknown, **known}, provider, failure=error)]
+        return [_Row(path, opened_as, {**unknown, **known}, provider, failure=error)]
     model = {**known, **described["facts"]}
     return [
-        _Row(path, model, described["provider"], described["runtime"], size, described["quality"])
+        _Row(
+            path,
+            opened_as,
+            model,
+            described["provider"],
+            described["runtime"],
+            size,
+            described["quality"],
+        )
         for size in _sizes(job.sizes, described, name)
     ]
 
@@ -266,9 +285,8 @@ def _interleaved(rows: Sequence[_Row], job: Bench, progress: Progress) -> Iterat
 def _measure(job: Bench, target: Target, threads: int, row: _Row, output: Path | None) -> None:
     size = row.size or DEFAULT_SIZE
     payload = {
-        "model": str(row.path),
+        "model": row.opened_as,
         "provider": row.provider,
-        "function": job.function,
         "threads": threads,
         "size": [size.height, size.width],
         "policy": asdict(job.policy),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import needs_extra
+from lama_edge.runtimes.registry import runtimes
 
 with needs_extra("bench"):
     import psutil
@@ -35,22 +36,8 @@ _GENERIC = {
     "to be filled by o.e.m.",
     "unknown",
 }
-_PACKAGES = (
-    "coremltools",
-    "numpy",
-    "onnx",
-    "onnxruntime",
-    "onnxruntime-directml",
-    "onnxruntime-gpu",
-    "onnxruntime-openvino",
-    "onnxruntime-qnn",
-    "openvino",
-    "tensorrt",
-    "tensorrt-cu12",
-    "tensorrt-cu13",
-    "tensorrt-rtx-cu13",
-    "torch",
-)
+# What all runtimes, or their providers, rest on.
+_MODULES = ("numpy", "openvino")
 _TOOL_SECONDS = 10
 _QUOTED_PATH = re.compile(r"""(?<!\w)(['"])[^'"\n]*[/\\]([^/\\'"\n]+)[/\\]*\1""")
 _ABSOLUTE_FOLDERS = re.compile(r"""(?<![\w/\\.])(?:[A-Za-z]:|~)?[/\\](?:[^\s/\\'":]+[/\\]+)+""")
@@ -153,13 +140,11 @@ def _operating_system() -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    """Return the versions of the packages that brought the runtimes' modules."""
+    modules = {*_MODULES, *(module for runtime in runtimes() for module in runtime.modules)}
+    brought_by = metadata.packages_distributions()
+    packages = {package for module in modules for package in brought_by.get(module, ())}
+    return {package: metadata.version(package) for package in packages}
 
 
 def _read(path: Path) -> str | None:

@@ -19,9 +19,8 @@ def first_value_not_finite(payload: Mapping[str, Any]) -> dict[str, Any]:
     than the reference's of the same name.
 
     Args:
-        payload: ``model``, a file or package with a manifest; ``cases``, a file of cases;
-            ``case``, which of them to run; and ``function``, which of a package's, where it is
-            not the default.
+        payload: ``model``, see `open_runner`; ``cases``, a file of cases; and ``case``, which of
+            them to run.
 
     Returns:
         As `lama_edge.benchmarks.first_difference.first_difference` does; the difference has no
@@ -31,7 +30,7 @@ def first_value_not_finite(payload: Mapping[str, Any]) -> dict[str, Any]:
         ModelError: when the model cannot be read or run.
     """
     case = load_cases(Path(payload["cases"]))[payload["case"]]
-    with open_observable(payload["model"], payload.get("function")) as runner:
+    with open_observable(payload["model"]) as runner:
         manifest = runner.manifest
         image, mask = to_model(manifest.io, case.image, case.hole)
         feeds = {manifest.io.image.name: image, manifest.io.mask.name: mask}

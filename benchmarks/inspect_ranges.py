@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.documents import RANGES, heading
-from lama_edge.benchmarks.parity_task import is_checkpoint, model_record
-from lama_edge.errors import ModelError
+from lama_edge.benchmarks.parity_task import model_record
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.ranges import (
@@ -21,7 +20,7 @@ from lama_edge.ranges import (
     layer_of,
     layer_ranges,
 )
-from lama_edge.runtimes.base import EXPORTED_SUFFIXES
+from lama_edge.runtimes.base import is_checkpoint
 from lama_edge.runtimes.calibration import calibration_cases
 from lama_edge.runtimes.parity_cases import ParityCase
 from lama_edge.spec import Size, SizePolicy
@@ -36,8 +35,7 @@ class RangesInspection:
     """What `inspect_ranges` shall do.
 
     Attributes:
-        model: a checkpoint's path or name, or an ``.onnx`` file or ``.mlpackage`` that lama-edge
-            exported.
+        model: a checkpoint's path or name, or an exported model that can be emulated.
         calibrate: folder of pictures to calibrate on; None draws some.
         sizes: sizes to measure at; none stands for the model's own, or for three.
     """
@@ -114,16 +112,10 @@ def _from_checkpoint(job: RangesInspection, progress: Progress, expect: Expect) 
 
 
 def _from_exported(job: RangesInspection, progress: Progress, expect: Expect) -> _Measured:
-    if Path(job.model).suffix.lower() not in EXPORTED_SUFFIXES:
-        raise ModelError(
-            f"ranges are measured of checkpoints, .onnx files and .mlpackage folders, not of "
-            f"{job.model!r}"
-        )
-    from lama_edge.benchmarks.model_files import located
     from lama_edge.runtimes.emulator.execution import open_observable
     from lama_edge.runtimes.ranges import measure_ranges
 
-    with open_observable(located(job.model)) as runner:
+    with open_observable(job.model) as runner:
         manifest = runner.manifest
         cases = _cases(job, manifest.size, expect)
         return manifest, cases, measure_ranges(runner.program, manifest.io, cases, progress)

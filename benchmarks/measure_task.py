@@ -30,8 +30,7 @@ def describe_model(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Open a model and return what it says of itself.
 
     Args:
-        payload: `model` (path), `provider`, `threads`, and `function`, which of a package's,
-            where it is not the default.
+        payload: `model` (see `open_runner`), `provider` and `threads`.
 
     Returns:
         `facts` (the document's ``model`` as far as the manifest tells), `quality`, `runtime`,
@@ -39,11 +38,10 @@ def describe_model(payload: Mapping[str, Any]) -> dict[str, Any]:
     """
     with _open(payload) as runner:
         manifest = runner.manifest
-        name, version = runner.version.split()[:2]
         return {
             "facts": manifest_facts(manifest),
             "quality": _quality(manifest),
-            "runtime": f"{name} {version}",
+            "runtime": f"{runner.runtime.name} {runner.runtime_version}",
             "provider": runner.provider,
             "size": manifest.size.to_dict(),
         }
@@ -92,12 +90,7 @@ def measure_model(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _open(payload: Mapping[str, Any]) -> Runner:
-    return open_runner(
-        payload["model"],
-        provider=payload["provider"],
-        threads=payload["threads"],
-        function=payload.get("function"),
-    )
+    return open_runner(payload["model"], provider=payload["provider"], threads=payload["threads"])
 
 
 def measured_picture(size: Size) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import ModelError
-from lama_edge.files import sha256_of
+from lama_edge.files import sha256_of, split_part
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME, is_zoo_name
 from lama_edge.models.zoo import required_path, zoo_entry
+from lama_edge.runtimes.base import runtimes_of
 
 # Field numbers of onnx.proto: the way from a model to the file names of its large tensors.
 _GRAPH, _INITIALIZER, _EXTERNAL_DATA, _KEY, _VALUE = 7, 5, 13, 1, 2
@@ -20,13 +21,13 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def located(model: str | Path) -> Path:
-    """Return where a model lies: the path itself, or that of a name in the zoo.
+    """Return where a model lies: its path without the part, or that of a name in the zoo.
 
     Raises:
         ModelError: when nothing is there.
         CheckpointError: when the zoo's file was not fetched.
     """
-    path = Path(model)
+    path, _ = split_part(model)
     if is_zoo_name(path):
         return required_path(zoo_entry(str(path)))
     if not path.exists():
@@ -128,9 +129,15 @@ def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
             raise ValueError("a number is too long")
 
 
-def titled(name: str, function: str | None) -> str:
-    """Return what documents call a model, or one function of it."""
-    return name if function is None else f"{name} {function}"
+def format_of(model: str | Path) -> str:
+    """Return a model's format, as far as its name tells; a manifest knows better."""
+    formats = [runtime.format for runtime in runtimes_of(model)]
+    return formats[0] if formats else Path(model).suffix.lower().lstrip(".") or "unknown"
+
+
+def titled(name: str, part: str | None) -> str:
+    """Return what documents call a model, or one part of it."""
+    return name if part is None else f"{name} {part}"
 
 
 def manifest_facts(manifest: Manifest) -> dict[str, Any]:

@@ -15,15 +15,18 @@ from lama_edge.benchmarks.parity_subjects import Opened, Refused, open_model, op
 from lama_edge.benchmarks.parity_task import RUN, base_name, load_outputs, save_cases
 from lama_edge.benchmarks.reports.pictures import CasePictures
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError
+from lama_edge.files import split_part
+from lama_edge.judging.tolerances import Tolerance
 from lama_edge.process import run_isolated
+from lama_edge.runtimes.base import runtimes_of
 from lama_edge.runtimes.inpaint_folder import find_pairs
-from lama_edge.runtimes.parity import Tolerance, tolerance_of
 from lama_edge.runtimes.parity_cases import (
     ParityCase,
     picture_cases,
     seeded_cases,
     shared_policy,
 )
+from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import SizePolicy
 
 Progress = Callable[[str], None]
@@ -32,7 +35,6 @@ Row = dict[str, Any]
 _FIRST_DIFFERENCE = "lama_edge.benchmarks.first_difference:first_difference"
 _FIRST_NOT_FINITE = "lama_edge.benchmarks.first_not_finite:first_value_not_finite"
 _HASH_DIGITS = 12
-_SHOW_THEIR_VALUES = ("onnx", "coreml")
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class ParityCheck:
     """What `check_parity` shall do.
 
     Attributes:
-        models: exported models and checkpoints, by path or name.
+        models: exported models and checkpoints, by path or name; see `open_runner`.
         reference: the checkpoint, or other model, to compare with; None is the checkpoint that
             all models were exported from, if it is lama-tiny or a fetched one.
         images: a folder of pictures to judge on beside the seeded ones.
@@ -92,7 +94,7 @@ class _Batch:
 def check_parity(job: ParityCheck, progress: Progress = lambda stage: None) -> ParityResult:
     """Compare models with a reference on the same pictures, inside the holes.
 
-    Each function of a Core ML package of several sizes is judged, in a row of its own. A model
+    Each part of a model of several is judged, in a row of its own, unless one is named. A model
     that crashes, is refused or lacks its runtime is a row of the document with its error;
     the others go on.
 
@@ -151,7 +153,7 @@ class _Check:
         """Judge one model and add its row."""
         row: Row = {
             "model": dict(subject.record),
-            "runtime": subject.runtime if isinstance(subject, Opened) else None,
+            "runtime": subject.title if isinstance(subject, Opened) else None,
             "passed": False,
             "tolerance": None,
             "tolerance_needed": None,
@@ -234,11 +236,11 @@ class _Check:
     def _look_inside(self, subject: Opened, batch: _Batch, case: int) -> dict[str, Any] | None:
         """Search for the first differing value, or one not finite; what hinders it is logged."""
         kind = subject.manifest.format["name"]
-        if not self.job.look_inside or kind not in _SHOW_THEIR_VALUES:
+        shows_values = any(one.is_emulator for one in runtimes_of(subject.model))
+        if not self.job.look_inside or not shows_values:
             return None
         payload = {
             "model": subject.model,
-            "function": subject.payload["function"],
             "reference": self.reference.model,
             "cases": str(batch.file),
             "case": case,
@@ -290,7 +292,7 @@ def _reference_record(reference: Opened) -> dict[str, Any]:
         "name": record["name"],
         "format": record["format"],
         "sha256": record[hashed],
-        "runtime": reference.runtime,
+        "runtime": reference.title,
     }
 
 
@@ -302,7 +304,8 @@ def _without_paths(error: LamaEdgeError, model: str) -> str:
     """Spell an error for the document, which names no folder of anybody's."""
     from lama_edge.benchmarks.environment import anonymous
 
-    return anonymous(str(error).replace(model, base_name(model)))
+    path, _ = split_part(model)
+    return anonymous(str(error).replace(str(path), base_name(model)))
 
 
 def _joined(*parts: str | None) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.benchmarks.model_files import (
+    format_of,
     located,
     manifest_facts,
     model_sha256,
@@ -21,9 +22,9 @@ from lama_edge.benchmarks.model_files import (
     titled,
 )
 from lama_edge.errors import LamaEdgeError, ParityError
+from lama_edge.files import split_part
 from lama_edge.manifest import Manifest
-from lama_edge.models.checkpoint import CHECKPOINT_SUFFIXES, is_zoo_name
-from lama_edge.runtimes.base import EXPORTED_SUFFIXES, Runner, open_runner
+from lama_edge.runtimes.base import Runner, is_checkpoint, open_runner
 from lama_edge.runtimes.parity import run_case
 from lama_edge.runtimes.parity_cases import ParityCase
 
@@ -36,21 +37,21 @@ def describe(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Open a model and tell what it is.
 
     Args:
-        payload: ``model``, a path or name; ``provider``; ``raw``, whether a checkpoint shall
-            give its raw fill; and ``function``, which of a package's, where it is not the default.
+        payload: ``model``, see `open_runner`; ``provider``; and ``raw``, whether a checkpoint
+            shall give its raw fill.
 
     Returns:
-        ``model``, as documents describe it; ``runtime``, with version and provider; the
-        ``manifest`` as JSON text; and the names of the ``functions`` of a package of several, the
-        default one first, or none.
+        ``model``, as documents describe it; the ``runtime``'s name; the ``title`` of both with
+        version and provider; the ``manifest`` as JSON text; and the names of the ``parts``.
     """
     model = payload["model"]
     with _open(payload) as runner:
         return {
-            "model": model_record(model, runner.manifest, payload.get("function")),
-            "runtime": runner.version,
+            "model": model_record(model, runner.manifest),
+            "runtime": runner.runtime.name,
+            "title": runner.title,
             "manifest": runner.manifest.to_json(),
-            "functions": _functions(model, runner.manifest),
+            "parts": list(runner.parts),
         }
 
 
@@ -78,34 +79,21 @@ def run(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {"known_changed": changed, "failed_case": None, "message": None}
 
 
-def is_checkpoint(model: str) -> bool:
-    """Tell whether a path or name is a checkpoint's, and not an exported model's."""
-    path = Path(model)
-    if is_zoo_name(path) or path.suffix.lower() in CHECKPOINT_SUFFIXES:
-        return True
-    # Some formats are folders.
-    return path.is_dir() and path.suffix.lower() not in EXPORTED_SUFFIXES
-
-
-def model_record(
-    model: str, manifest: Manifest | None, function: str | None = None
-) -> dict[str, Any]:
+def model_record(model: str, manifest: Manifest | None) -> dict[str, Any]:
     """Return what documents say of a model: no path, its base name only.
 
     Args:
-        model: as the user named it.
+        model: as the user named it; where that names a part, the record's name does too.
         manifest: its self-description; None for a model that could not be opened.
-        function: which of a package's functions it is about; the name then says it.
     """
     hashed: str | None = None
     size_bytes: int | None = None
     with contextlib.suppress(LamaEdgeError, OSError):
         path = located(model)
         hashed, size_bytes = model_sha256(path), model_size_bytes(path)
-    kind = "checkpoint" if is_checkpoint(model) else Path(model).suffix.lower().lstrip(".")
     record = {
-        "name": titled(base_name(model), function),
-        "format": kind or "unknown",
+        "name": titled(base_name(model), split_part(model)[1]),
+        "format": format_of(model),
         "sha256": hashed,
         "size_bytes": size_bytes,
     }
@@ -115,8 +103,9 @@ def model_record(
 
 
 def base_name(model: str) -> str:
-    """Return the last part of a model's path."""
-    return Path(model).name or Path(model).resolve().name
+    """Return the last step of a model's path."""
+    path, _ = split_part(model)
+    return path.name or path.resolve().name
 
 
 def save_cases(path: Path, cases: Sequence[ParityCase]) -> None:
@@ -144,21 +133,10 @@ def _save(path: Path, arrays: dict[str, Any]) -> None:
     np.savez(path, **arrays)
 
 
-def _functions(model: str, manifest: Manifest) -> list[str]:
-    """Return the functions of a package that has several."""
-    if manifest.format["name"] != "coreml":
-        return []
-    # Imported here because it reads packages with coremltools.
-    from lama_edge.runtimes.coreml_description import describe_package
-
-    names = describe_package(Path(model)).functions
-    return list(names) if len(names) > 1 else []
-
-
 def _open(payload: Mapping[str, Any]) -> Runner:
     model, provider = payload["model"], payload["provider"]
-    if not is_checkpoint(model):
-        return open_runner(model, provider=provider, function=payload.get("function"))
+    if not (payload["raw"] and is_checkpoint(model)):
+        return open_runner(model, provider=provider)
     from lama_edge.runtimes.torch_runner import TorchRunner
 
-    return TorchRunner(Path(model), provider=provider, composite=not payload["raw"])
+    return TorchRunner(Path(model), provider=provider, composite=False)

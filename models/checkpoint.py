@@ -18,9 +18,9 @@ from lama_edge.models.config import GeneratorConfig, config_from_dict
 from lama_edge.models.official_config import config_from_official
 from lama_edge.models.torch_file import TorchFile
 from lama_edge.models.zoo import required_path, zoo_entries, zoo_entry
+from lama_edge.spec import CHECKPOINT_SUFFIXES
 
 EMBEDDED_NAME = "lama-tiny"
-CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
 _CONFIG_METADATA_KEY = "config"
 # Official configs have a few kB, the header of big-lama's tensors 0.1 MB; a stranger's YAML or
 # JSON can take a thousand times its size in memory or time.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import platform
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,25 +16,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import ModelError, UsageError
+from lama_edge.files import split_part
 from lama_edge.manifest import Manifest
-from lama_edge.models.checkpoint import CHECKPOINT_SUFFIXES, is_zoo_name
+from lama_edge.models.checkpoint import is_zoo_name
+from lama_edge.runtimes.registry import Runtime, load, runtimes
 from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
 
 Array = NDArray[Any]
+# The format that manifests name where a runtime opens what models are exported from.
+CHECKPOINT = "checkpoint"
 
 
 class Runner(ABC):
     """An open model. Use it as a context manager; it is released at the end of the block.
 
     Attributes:
-        manifest: the model's self-description.
+        manifest: the model's self-description; of the part that is open, where there are several.
+        runtime: the record of what runs it.
+        runtime_version: its version, such as ``1.31.1``.
         provider: the provider in use, by its short name.
-        version: the runtime's name, version and provider, such as ``onnxruntime 1.31.1 cpu``.
+        parts: the names of the model's parts, the default one first; empty for a model of one.
+        part: the one that is open; None for a model of one.
     """
 
     manifest: Manifest
+    runtime: Runtime
+    runtime_version: str
     provider: str
-    version: str
+    parts: tuple[str, ...] = ()
+    part: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What documents name it: ``onnxruntime 1.31.1 cpu``; emulators have no device to tell."""
+        title = f"{self.runtime.name} {self.runtime_version}"
+        return title if self.runtime.is_emulator else f"{title} {self.provider}"
+
+    @property
+    def uses_host_memory(self) -> bool:
+        """Whether a run takes the machine's own memory, so that what is free of it counts."""
+        return self.provider.partition("+")[0] in self.runtime.host_memory
 
     @abstractmethod
     def run(self, image: Array, mask: Array) -> Array:
@@ -85,135 +107,148 @@ class Runner(ABC):
 
 
 @dataclass(frozen=True)
-class _Entry:
-    module: str
-    opener: str
-    describe: str
-    # What is imported while a model is opened, as far as it is installed.
-    modules: tuple[str, ...] = ()
-    has_functions: bool = False
+class ModelFacts:
+    """What `lama-edge inspect` tells of a model.
+
+    Attributes:
+        manifest: its self-description.
+        rows: what else there is to say, as label and text.
+        below: what stands below the verdict: lines, and tables as rows of cells with headings.
+        data: what is added to the manifest's plain data.
+    """
+
+    manifest: Manifest
+    rows: Sequence[tuple[str, str]] = ()
+    below: Sequence[str | Sequence[Sequence[str]]] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
 
 
-_COREML_EMULATED = _Entry(
-    "lama_edge.runtimes.coreml_emulated_runner",
-    "CoremlEmulatedRunner",
-    "Core ML, emulated",
-    ("coremltools",),
-    has_functions=True,
-)
-_EXPORTED = {
-    ".onnx": _Entry("lama_edge.runtimes.onnxruntime_runner", "OnnxRuntimeRunner", "ONNX Runtime"),
-    ".mlpackage": _Entry(
-        "lama_edge.runtimes.coreml_runner",
-        "open_package",
-        "Core ML",
-        ("coremltools",),
-        has_functions=True,
-    ),
-    ".engine": _Entry(
-        "lama_edge.runtimes.tensorrt_runner",
-        "TensorrtRunner",
-        "TensorRT",
-        ("tensorrt", "tensorrt_rtx"),
-    ),
-}
-_BY_SUFFIX = {
-    **_EXPORTED,
-    **{
-        suffix: _Entry(
-            "lama_edge.runtimes.torch_runner", "TorchRunner", "torch", ("safetensors", "yaml")
-        )
-        for suffix in CHECKPOINT_SUFFIXES
-    },
-}
-_EMULATED = {
-    ".onnx": _Entry("lama_edge.runtimes.emulated_runner", "EmulatedRunner", "the emulator"),
-    ".mlpackage": _COREML_EMULATED,
-}
-EXPORTED_SUFFIXES = frozenset(_EXPORTED)
+@dataclass(frozen=True)
+class Choice:
+    """What a model is opened with.
+
+    Attributes:
+        runtime: the one that opens it.
+        path: the model's, without its part; a zoo's name as it is.
+        part: the part that is named; None is the default one.
+    """
+
+    runtime: Runtime
+    path: Path
+    part: str | None
 
 
-def open_runner(
-    path: str | Path,
-    *,
-    provider: str = "auto",
-    threads: int | None = None,
-    function: str | None = None,
-) -> Runner:
+def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None = None) -> Runner:
     """Open a model with the runtime that its file name calls for.
 
     Args:
         path: an exported model, or a checkpoint (a folder, a file or a zoo's name) for the
-            torch reference.
+            torch reference. Of a model of several parts ``MODEL#PART`` names one, such as
+            ``lama.mlpackage#size_512x768``; without it the default one is opened.
         provider: the runtime's device or execution provider by its short name (``cpu``,
             ``cuda``, …); ``auto`` is the best one of those available that needs no set-up.
             ``emulated`` is lama-edge's own executor for ONNX files and Core ML packages, which
             rounds every operator's result to the file's element type.
         threads: processor threads that work on one operation; None leaves it to the runtime.
             For torch it holds for the whole process.
-        function: which function of a Core ML package that holds several sizes, such as
-            ``size_512x768``; None is the default one.
 
     Returns:
         A runner, to be used as a context manager.
 
     Raises:
-        ModelError: when the path does not exist, no runtime opens it, it has no such function, or
+        ModelError: when the path does not exist, no runtime opens it, it has no such part, or
             opening fails.
-        UsageError: for a function of a format that has none.
+        UsageError: for a provider that its runtimes do not have, or a part of a format that has
+            none.
         MissingBackendError: when the runtime or the provider is not installed here.
     """
-    path = Path(path)
-    entry = _entry(path, provider)
-    chosen = {} if function is None else {"function": function}
-    if chosen and not entry.has_functions:
-        raise UsageError(
-            f"only Core ML packages have functions to choose from, and {str(path)!r} is none: "
-            f"leave {function!r} out"
-        )
-    opener = getattr(importlib.import_module(entry.module), entry.opener)
-    runner: Runner = opener(path, provider=provider, threads=threads, **chosen)
+    choice = choose_runtime(path, provider=provider)
+    named = {"part": choice.part} if choice.runtime.has_parts else {}
+    runner: Runner = load(choice.runtime.opener)(
+        choice.path, provider=provider, threads=threads, **named
+    )
     return runner
 
 
-def import_runtime(path: str | Path, *, provider: str = "auto") -> None:
+def import_runtime(model: str | Path, *, provider: str = "auto") -> None:
     """Import what `open_runner` needs for a model, and open nothing.
 
     Args:
-        path: as there.
+        model: as there.
         provider: as there.
 
     Raises:
-        ModelError: when the path does not exist, or no runtime opens it.
+        ModelError: see `choose_runtime`.
+        UsageError: see `choose_runtime`.
         MissingBackendError: when the runtime is not installed here.
     """
-    entry = _entry(Path(path), provider)
-    importlib.import_module(entry.module)
-    for module in entry.modules:
+    runtime = choose_runtime(model, provider=provider).runtime
+    load(runtime.opener)
+    for module in runtime.modules:
         # What is missing is told, with advice, when the model is opened.
         with contextlib.suppress(ImportError, OSError):
             importlib.import_module(module)
 
 
-def _entry(path: Path, provider: str) -> _Entry:
-    named = is_zoo_name(path)
-    if not named and not path.exists():
+def choose_runtime(model: str | Path, *, provider: str = "auto") -> Choice:
+    """Return what `open_runner` opens a model with.
+
+    Args:
+        model: as there.
+        provider: as there.
+
+    Raises:
+        ModelError: when the path does not exist, or no runtime opens it.
+        UsageError: for a provider that its runtimes do not have, or a part of a format that has
+            none.
+    """
+    path, part = split_part(model)
+    if not is_zoo_name(path) and not path.exists():
         raise ModelError(
             f"the model {str(path)!r} does not exist; give an exported model, a checkpoint or a "
             "name from: lama-edge models list"
         )
-    entry = _BY_SUFFIX.get(path.suffix.lower())
-    if entry is None and (named or path.is_dir()):
-        entry = _BY_SUFFIX[".ckpt"]
-    if entry is None:
-        known = ", ".join(f"{name} ({e.describe})" for name, e in _BY_SUFFIX.items())
-        raise ModelError(f"no runtime opens {str(path)!r}; known: {known}, a checkpoint's folder")
-    if provider == "emulated":
-        entry = _EMULATED.get(path.suffix.lower())
-        if entry is None:
-            known = " and ".join(_EMULATED)
-            raise ModelError(f"the emulator opens {known} models only, not {str(path)!r}")
-    return entry
+    found = runtimes_of(path)
+    if not found:
+        known = {suffix: one.title for one in reversed([*runtimes()]) for suffix in one.suffixes}
+        listed = ", ".join(f"{suffix} ({title})" for suffix, title in reversed(known.items()))
+        raise ModelError(f"no runtime opens {str(path)!r}; known: {listed}, a checkpoint's folder")
+    if provider == "auto":
+        here = platform.system()
+        fitting = [one for one in found if one.auto_on is None or here in one.auto_on] or found
+    else:
+        fitting = [one for one in found if one.has(provider)]
+    if not fitting:
+        known_ways = [f"+{way}" for one in found for way in one.ways]
+        raise UsageError(
+            f"{str(path)!r} has no provider {provider!r}; choose one of: auto, "
+            + ", ".join(name for one in found for name in one.providers)
+            + (f" (and after it {' or '.join(known_ways)})" if known_ways else "")
+        )
+    runtime = fitting[0]
+    if part is not None and not runtime.has_parts:
+        raise UsageError(
+            f"{str(path)!r} has no part {part!r}: models of its format, {runtime.format}, have "
+            f"none; leave '#{part}' out"
+        )
+    return Choice(runtime, path, part)
+
+
+def runtimes_of(model: str | Path) -> list[Runtime]:
+    """Return the runtimes that open a model, by its name: the one that ``auto`` prefers first.
+
+    A zoo's name, and a folder that is no exported model's, is a checkpoint.
+    """
+    path, _ = split_part(model)
+    known = [one for one in runtimes() if path.suffix.lower() in one.suffixes]
+    if known or not (is_zoo_name(path) or path.is_dir()):
+        return known
+    return [one for one in runtimes() if one.format == CHECKPOINT]
+
+
+def is_checkpoint(model: str | Path) -> bool:
+    """Tell whether a path or name is a checkpoint's, and not an exported model's."""
+    return any(one.format == CHECKPOINT for one in runtimes_of(model))
 
 
 def check_inputs(io: IoSpec, size: SizePolicy, image: Array, mask: Array) -> None:
@@ -270,10 +305,10 @@ def read_manifest(
         ModelError: when there is no manifest, or it describes another model.
     """
     if text is None:
-        format_name = "coreml" if path.suffix.lower() == ".mlpackage" else "onnx"
+        formats = dict.fromkeys(one.format for one in runtimes_of(path))
         raise ModelError(
             f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export "
-            f"{format_name}"
+            + "".join(formats)
         )
     manifest = Manifest.from_json(text)
     io = manifest.io

@@ -6,17 +6,16 @@ import logging
 from pathlib import Path
 
 import lama_edge
-from lama_edge.errors import ModelError, UsageError, needs_extra
+from lama_edge.errors import ModelError, needs_extra
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, check_inputs, read_manifest
+from lama_edge.runtimes.coreml_record import COREML_EMULATOR
 
 with needs_extra("coreml"):
     import torch
 
     from lama_edge.runtimes.emulator.execution import ObservableRunner
     from lama_edge.runtimes.mil_interpreter.model import MilModel
-
-PROVIDER = "emulated"
 
 _log = logging.getLogger(__name__)
 
@@ -30,13 +29,17 @@ class CoremlEmulatedRunner(ObservableRunner):
         program: the package's function, for those who want to observe its values.
     """
 
+    runtime = COREML_EMULATOR
+    runtime_version = lama_edge.__version__
+    provider = "emulated"
+
     def __init__(
         self,
         path: Path,
         *,
-        provider: str = PROVIDER,
+        provider: str = "emulated",
         threads: int | None = None,
-        function: str | None = None,
+        part: str | None = None,
     ) -> None:
         """Open a package that lama-edge exported.
 
@@ -45,29 +48,23 @@ class CoremlEmulatedRunner(ObservableRunner):
             provider: ``emulated``, the only one; ``auto`` is the same, with a warning.
             threads: threads that work on one operation, in this whole process from here on;
                 None leaves torch's setting.
-            function: which function of a package of several sizes; None is the default one. A
-                function's manifest has its own size.
+            part: which function of a package of several sizes; None is the default one.
 
         Raises:
             ModelError: when the package cannot be read, carries no manifest, has no such
                 function, or uses what the interpreter does not have.
-            UsageError: for another provider.
         """
-        if provider not in (PROVIDER, "auto"):
-            raise UsageError(
-                f"a .mlpackage runs emulated here, not on {provider!r}; give {PROVIDER!r} or auto"
-            )
-        if provider != PROVIDER:
+        if provider == "auto":
             _log.warning(
                 "%s runs emulated, op by op: its results count, its times say nothing of a device",
                 path.name,
             )
         if threads is not None:
             torch.set_num_threads(threads)
-        model = MilModel.load(path, function)
-        self.provider = PROVIDER
-        self.version = f"coreml-emulator {lama_edge.__version__}"
+        model = MilModel.load(path, part)
         self.manifest = _manifest(path, model)
+        if len(model.functions) > 1:
+            self.parts, self.part = model.functions, model.function
         self._model: MilModel | None = model
 
     @property

@@ -13,12 +13,8 @@ from typing import Any, Literal, get_args
 
 from lama_edge.errors import ModelError, UsageError, needs_extra, one_line
 from lama_edge.runtimes.coreml_description import is_work
-from lama_edge.runtimes.coreml_runner import (
-    PROVIDERS,
-    compute_unit,
-    load_model,
-    require_macos,
-)
+from lama_edge.runtimes.coreml_record import PROVIDERS
+from lama_edge.runtimes.coreml_runner import compute_unit, load_model, require_macos
 
 Device = Literal["CPU", "GPU", "Neural Engine", "unknown"]
 DEVICES: tuple[Device, ...] = get_args(Device)
@@ -59,7 +55,7 @@ class Placement:
 
     Attributes:
         function: its name.
-        provider: what Core ML was allowed to use, see `coreml_runner.PROVIDERS`.
+        provider: what Core ML was allowed to use, see `coreml_record.PROVIDERS`.
         operations: in the program's order, constants aside.
     """
 
@@ -100,7 +96,7 @@ def read_placement(path: Path, provider: str, function: str, *, several: bool) -
 
     Args:
         path: the ``.mlpackage`` folder.
-        provider: what Core ML may use, see `coreml_runner.PROVIDERS`.
+        provider: what Core ML may use, see `coreml_record.PROVIDERS`.
         function: the function's name.
         several: whether the package has others.
 

@@ -1,4 +1,4 @@
-"""Runs Core ML packages: on macOS in Core ML itself, through coremltools; elsewhere emulated.
+"""Runs Core ML packages on macOS in Core ML itself, through coremltools.
 
 Written against the documented API of coremltools 9 and not run on hardware yet: `docs/coreml.md`
 says what was checked without a Mac.
@@ -16,87 +16,54 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lama_edge.errors import MissingBackendError, ModelError, UsageError, needs_extra, one_line
+from lama_edge.errors import MissingBackendError, ModelError, needs_extra, one_line
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.coreml_description import describe_package
+from lama_edge.runtimes.coreml_record import COREML, PROVIDERS
 from lama_edge.spec import IoSpec
 
-# Short name -> coremltools.ComputeUnit: what Core ML may use beside the CPU.
-PROVIDERS = {"all": "ALL", "cpu": "CPU_ONLY", "cpu_gpu": "CPU_AND_GPU", "cpu_ne": "CPU_AND_NE"}
-_EMULATED = "emulated"
 _MACOS = "Darwin"
 
 _log = logging.getLogger(__name__)
 
 
-def open_package(
-    path: Path,
-    *,
-    provider: str = "auto",
-    threads: int | None = None,
-    function: str | None = None,
-) -> Runner:
-    """Open a package with what this machine has.
-
-    Args:
-        path: the ``.mlpackage`` folder.
-        provider: one of `PROVIDERS`, or ``emulated``; ``auto`` is ``all`` on macOS and
-            ``emulated``, with a warning, elsewhere.
-        threads: see the runners.
-        function: which function of a package of several sizes; None is the default one.
-
-    Raises:
-        UsageError: for a provider that there is none of.
-        MissingBackendError: for one of `PROVIDERS` on another system, or without coremltools.
-        ModelError: when the package cannot be opened.
-    """
-    if provider == _EMULATED or (provider == "auto" and not on_macos()):
-        # Imported here because it brings torch.
-        from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
-
-        return CoremlEmulatedRunner(path, provider=provider, threads=threads, function=function)
-    native = "all" if provider == "auto" else provider
-    return CoremlRunner(path, provider=native, threads=threads, function=function)
-
-
 class CoremlRunner(Runner):
     """A package open in Core ML; see `Runner`. Core ML takes one picture at a time."""
+
+    runtime = COREML
 
     def __init__(
         self,
         path: Path,
         *,
-        provider: str = "all",
+        provider: str = "auto",
         threads: int | None = None,
-        function: str | None = None,
+        part: str | None = None,
     ) -> None:
         """Compile and load a package that lama-edge exported.
 
         Args:
             path: the ``.mlpackage`` folder.
             provider: what Core ML may use: ``cpu``, ``cpu_gpu``, ``cpu_ne`` (the Neural Engine)
-                or ``all``. It decides op by op; `coreml_placement` shows how.
+                or ``all``, as with ``auto``. It decides op by op; `coreml_placement` shows how.
             threads: of no effect: Core ML chooses for itself, and the log says so.
-            function: which function of a package of several sizes; None is the default one.
+            part: which function of a package of several sizes; None is the default one.
 
         Raises:
-            UsageError: for another provider.
             MissingBackendError: on another system than macOS, or without coremltools.
             ModelError: when the package is damaged, carries no manifest, or Core ML refuses it.
         """
-        if provider not in PROVIDERS:
-            raise UsageError(
-                f"a .mlpackage has no provider {provider!r}; choose one of: "
-                f"{', '.join(PROVIDERS)}, {_EMULATED}"
-            )
+        if provider == "auto":
+            provider = "all"
         require_macos(provider)
         if threads is not None:
             _log.info("Core ML chooses its threads itself: %d is not passed on", threads)
-        described = describe_package(path, function)
-        named = described.function if len(described.functions) > 1 else None
-        self._model: Any = load_model(path, provider, named)
+        described = describe_package(path, part)
+        if len(described.functions) > 1:
+            self.parts, self.part = described.functions, described.function
+        self._model: Any = load_model(path, provider, self.part)
         self.provider = provider
-        self.version = f"coreml {platform.mac_ver()[0]} {provider}"
+        self.runtime_version = platform.mac_ver()[0]
         self.manifest = described.manifest
 
     def run(self, image: Array, mask: Array) -> Array:
@@ -132,7 +99,7 @@ def require_macos(provider: str) -> None:
     if not on_macos():
         raise MissingBackendError(
             f"the provider {provider!r} is Core ML's own and needs macOS; this is "
-            f"{platform.system()}, where packages run with --provider {_EMULATED}"
+            f"{platform.system()}, where packages run with --provider emulated"
         )
 
 

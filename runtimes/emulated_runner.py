@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import lama_edge
-from lama_edge.errors import ModelError, UsageError, needs_extra
+from lama_edge.errors import ModelError, needs_extra
 from lama_edge.manifest import METADATA_KEY
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
+from lama_edge.runtimes.emulated_record import EMULATOR
 
 with needs_extra("export"):
     import torch
 
     from lama_edge.runtimes.emulator.execution import ObservableRunner, ValueType
     from lama_edge.runtimes.emulator.program import Program
-
-PROVIDER = "emulated"
 
 
 class EmulatedRunner(ObservableRunner):
@@ -27,7 +26,12 @@ class EmulatedRunner(ObservableRunner):
         program: the graph, for those who want to observe its values.
     """
 
-    def __init__(self, path: Path, *, provider: str = PROVIDER, threads: int | None = None) -> None:
+    runtime = EMULATOR
+    runtime_version = lama_edge.__version__
+
+    def __init__(
+        self, path: Path, *, provider: str = "emulated", threads: int | None = None
+    ) -> None:
         """Open a model that lama-edge exported.
 
         Args:
@@ -39,15 +43,11 @@ class EmulatedRunner(ObservableRunner):
         Raises:
             ModelError: when the file cannot be read, carries no manifest, or uses what the
                 emulator does not have.
-            UsageError: for another provider.
         """
-        if provider != PROVIDER:
-            raise UsageError(f"the emulator has no provider {provider!r}; give {PROVIDER!r}")
         if threads is not None:
             torch.set_num_threads(threads)
         program = Program.load(path)
-        self.provider = PROVIDER
-        self.version = f"emulator {lama_edge.__version__}"
+        self.provider = provider
         self.manifest = read_manifest(
             path,
             program.metadata.get(METADATA_KEY),

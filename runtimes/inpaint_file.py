@@ -27,7 +27,7 @@ class InpaintFile:
     """What `inpaint_file` shall do.
 
     Attributes:
-        model: an exported model, or a checkpoint's path or name.
+        model: an exported model, or a checkpoint's path or name; see `open_runner`.
         image: the picture.
         mask: a picture of the same size; any value above 0 is hole.
         output: the picture to write, in the format of its suffix; replaced when it exists, but
@@ -36,7 +36,6 @@ class InpaintFile:
         max_side: see `Inpainter`.
         tile: see `Inpainter`.
         provider: see `open_runner`.
-        function: see `open_runner`.
     """
 
     model: str | Path
@@ -47,7 +46,6 @@ class InpaintFile:
     max_side: int | None = None
     tile: int | None = None
     provider: str = "auto"
-    function: str | None = None
 
     def open(self) -> Inpainter:
         """Open the model as the job says.
@@ -61,7 +59,6 @@ class InpaintFile:
             strategy=self.strategy,
             max_side=self.max_side,
             tile=self.tile,
-            function=self.function,
         )
 
 

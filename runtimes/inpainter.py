@@ -37,9 +37,6 @@ from lama_edge.runtimes.memory import free_bytes
 from lama_edge.runtimes.strategies import Plan, Strategy, check_options, plan
 from lama_edge.windows import Working
 
-# Where a run takes the machine's own memory, so that what is free of it counts.
-_HOST_PROVIDERS = ("cpu", "openvino", "xnnpack")
-
 _log = logging.getLogger(__name__)
 
 
@@ -97,7 +94,6 @@ class Inpainter:
         strategy: Strategy = "auto",
         max_side: int | None = None,
         tile: int | None = None,
-        function: str | None = None,
     ) -> Inpainter:
         """Open a model.
 
@@ -107,7 +103,6 @@ class Inpainter:
             strategy: see the class.
             max_side: see the class.
             tile: see the class.
-            function: as in `open_runner`.
 
         Raises:
             UsageError: when an option cannot be used, or not with the strategy.
@@ -115,7 +110,7 @@ class Inpainter:
             MissingBackendError: when the runtime or provider is not installed here.
         """
         check_options(strategy, max_side, tile)
-        open_whole = partial(open_runner, path, provider=provider, function=function)
+        open_whole = partial(open_runner, path, provider=provider)
         inpainter = cls(open_whole(), strategy=strategy, max_side=max_side, tile=tile)
         if strategy == "tiles":
             # Nothing runs whole then: its weights need not stay in memory beside the parts'.
@@ -219,7 +214,7 @@ class Inpainter:
             self.runner.manifest,
             max_side=self.max_side,
             tile=self.tile,
-            free_bytes=free_bytes() if self.runner.provider in _HOST_PROVIDERS else None,
+            free_bytes=free_bytes() if self.runner.uses_host_memory else None,
             can_tile=self._can_tile,
         )
         choice = chosen.choice

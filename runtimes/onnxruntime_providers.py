@@ -10,23 +10,13 @@ from lama_edge.files import sha256_of
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.models.zoo import cache_folder
 from lama_edge.runtimes.onnx_parts import OnnxParts
+from lama_edge.runtimes.onnxruntime_record import PROVIDERS
 
 with needs_extra("onnx"):
     import onnxruntime as ort
 
 # A provider's name as ONNX Runtime has it, and its options.
 Provider = tuple[str, dict[str, str]]
-# Short name -> ONNX Runtime's own.
-PROVIDERS = {
-    "cuda": "CUDAExecutionProvider",
-    "cpu": "CPUExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-    "coreml": "CoreMLExecutionProvider",
-    "openvino": "OpenVINOExecutionProvider",
-    "xnnpack": "XnnpackExecutionProvider",
-    "qnn": "QNNExecutionProvider",
-    "dml": "DmlExecutionProvider",
-}
 # Who takes over what the first one does not take, besides the CPU.
 _BEHIND = {"tensorrt": ("cuda",)}
 _WITH_OPTIONS = ("cuda", "tensorrt")

@@ -9,11 +9,8 @@ from typing import Any
 from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, needs_extra, one_line
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
-from lama_edge.runtimes.onnxruntime_providers import (
-    PROVIDERS,
-    available_providers,
-    providers_for,
-)
+from lama_edge.runtimes.onnxruntime_providers import available_providers, providers_for
+from lama_edge.runtimes.onnxruntime_record import ONNXRUNTIME, PROVIDERS
 from lama_edge.runtimes.onnxruntime_session import open_session, run_session
 
 with needs_extra("onnx"):
@@ -28,14 +25,16 @@ _DTYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8"}
 class OnnxRuntimeRunner(Runner):
     """An ONNX model open in ONNX Runtime; see `Runner`."""
 
+    runtime = ONNXRUNTIME
+    runtime_version = ort.__version__
+
     def __init__(self, path: Path, *, provider: str = "auto", threads: int | None = None) -> None:
         """Open a model that lama-edge exported.
 
         Args:
             path: the ``.onnx`` file.
-            provider: ``auto``, ``cpu``, ``cuda``, ``tensorrt``, ``coreml``, ``openvino``,
-                ``xnnpack``, ``qnn`` or ``dml``. What a provider does not take runs on the CPU,
-                and `auto` falls back to it.
+            provider: ``auto``, or one of `PROVIDERS`. What a provider does not take runs on the
+                CPU, and `auto` falls back to it.
             threads: threads that work on one operation; None is one for each physical core.
 
         Raises:
@@ -68,7 +67,6 @@ class OnnxRuntimeRunner(Runner):
         self.path = path
         self.threads = threads
         self.provider = wanted
-        self.version = f"onnxruntime {ort.__version__} {wanted}"
         self.manifest = _read_manifest(session, path)
         _warn_of_loops(self.manifest, path, wanted)
 

@@ -14,66 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import ModelError, NotFiniteError, ParityError
+from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import ParityFigures
 from lama_edge.runtimes.base import Runner
 from lama_edge.runtimes.forms import from_model, to_model
 from lama_edge.runtimes.metrics import Differences, differences, structural_similarity, worst
 from lama_edge.runtimes.parity_cases import ParityCase
 
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far a model may be from the reference, inside the hole.
-
-    Attributes:
-        max_abs_diff: the largest absolute difference of the raw output, on the 0-to-1 scale.
-        psnr_db: the smallest PSNR; None where the difference alone is judged.
-    """
-
-    max_abs_diff: float
-    psnr_db: float | None = None
-
-
-TOLERANCES = {
-    # Measured on the seeded cases with tests/data and lama-tiny: 1.2e-6 with matrix products,
-    # 2.1e-6 with ONNX's DFT operator; against the official implementation's own results in
-    # tests/data 1.2e-6 in either form.
-    ("onnxruntime", "fp32"): Tolerance(1e-4),
-    ("emulator", "fp32"): Tolerance(1e-4),
-    # The same comparison seen from the other side, with an ONNX model as the reference.
-    ("torch", "fp32"): Tolerance(1e-4),
-    ("emulator", "fp16"): Tolerance(5e-2, psnr_db=55),
-    # ONNX Runtime's CPU kernels compute fp16 graphs in float32 and round some of the results.
-    ("onnxruntime", "fp16"): Tolerance(5e-2, psnr_db=55),
-    ("onnxruntime", "w8"): Tolerance(0.2, psnr_db=40),
-    ("emulator", "w8"): Tolerance(0.2, psnr_db=40),
-    ("onnxruntime", "int8"): Tolerance(0.5, psnr_db=34),
-    ("emulator", "int8"): Tolerance(0.5, psnr_db=34),
-    # Measured on the seeded cases with tests/data and lama-tiny, the worst of them: 1.3e-6;
-    # 1.8e-3 and 68.5 dB, in pictures 59.1 dB since a level more or less is 48 dB where it shows;
-    # 0.018 and 50.5 dB; 0.13 and 35.1 dB; 0.28 and 26.2 dB.
-    ("coreml-emulator", "fp32"): Tolerance(1e-4),
-    ("coreml-emulator", "fp16"): Tolerance(5e-2, psnr_db=55),
-    ("coreml-emulator", "w8"): Tolerance(0.1, psnr_db=40),
-    ("coreml-emulator", "pal6"): Tolerance(0.4, psnr_db=30),
-    ("coreml-emulator", "pal4"): Tolerance(0.6, psnr_db=22),
-    # Not measured: no device has run a package for us. The interpreter's, until one has.
-    ("coreml", "fp32"): Tolerance(1e-4),
-    ("coreml", "fp16"): Tolerance(5e-2, psnr_db=55),
-    ("coreml", "w8"): Tolerance(0.1, psnr_db=40),
-    ("coreml", "pal6"): Tolerance(0.4, psnr_db=30),
-    ("coreml", "pal4"): Tolerance(0.6, psnr_db=22),
-    # Not measured: no GPU has run an engine for us. What the same graphs keep elsewhere, until
-    # one has; TF32 has the mantissa of fp16.
-    ("tensorrt", "fp32"): Tolerance(1e-4),
-    ("tensorrt", "tf32"): Tolerance(5e-2, psnr_db=55),
-    ("tensorrt", "fp16"): Tolerance(5e-2, psnr_db=55),
-    ("tensorrt", "int8"): Tolerance(0.5, psnr_db=34),
-    ("tensorrt_rtx", "fp32"): Tolerance(1e-4),
-    ("tensorrt_rtx", "tf32"): Tolerance(5e-2, psnr_db=55),
-    ("tensorrt_rtx", "fp16"): Tolerance(5e-2, psnr_db=55),
-    ("tensorrt_rtx", "int8"): Tolerance(0.5, psnr_db=34),
-}
 _ROUND_UP = Context(prec=2, rounding=ROUND_CEILING)
 
 
@@ -102,26 +49,6 @@ class CaseFigures:
 
     differences: Differences
     ssim: float
-
-
-def tolerance_of(runtime: str, precision: str) -> Tolerance:
-    """Return how far a model may be from the reference.
-
-    Args:
-        runtime: the runtime's name, or its `Runner.version`, which begins with it.
-        precision: the manifest's.
-
-    Raises:
-        ModelError: when the table holds no such pair.
-    """
-    name = runtime.split()[0]
-    try:
-        return TOLERANCES[name, precision]
-    except KeyError:
-        known = ", ".join(" ".join(pair) for pair in TOLERANCES)
-        raise ModelError(
-            f"there is no parity tolerance for {name} {precision}; known: {known}"
-        ) from None
 
 
 def tolerance_needed(max_abs_diff: float) -> float:
@@ -225,7 +152,7 @@ def judge(
     figures = worst(found)
     return ParityFigures(
         reference=reference_name,
-        runtime=model.version,
+        runtime=model.title,
         sizes=tuple(str(case.size) for case in cases),
         max_abs_diff=float(f"{figures.max_abs_diff:.2e}"),
         tolerance=tolerance.max_abs_diff,

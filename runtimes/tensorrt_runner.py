@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lama_edge.engines import EngineBuild
-from lama_edge.errors import MissingBackendError, ModelError
+from lama_edge.errors import ModelError
 from lama_edge.gpu import current_gpu
 from lama_edge.runtimes.base import (
     Array,
@@ -27,9 +27,8 @@ from lama_edge.runtimes.tensorrt.engine_files import (
 )
 from lama_edge.runtimes.tensorrt.execution import Execution
 from lama_edge.runtimes.tensorrt.runtime_cache import runtime_cache_path
+from lama_edge.runtimes.tensorrt_record import TENSORRT, TENSORRT_RTX
 from lama_edge.spec import SizePolicy
-
-PROVIDER = "cuda"
 
 
 class TensorrtRunner(Runner):
@@ -37,6 +36,8 @@ class TensorrtRunner(Runner):
 
     It runs one picture at a time, since engines take one, and one call at a time.
     """
+
+    provider = "cuda"
 
     def __init__(self, path: Path, *, provider: str = "auto", threads: int | None = None) -> None:
         """Open an engine that lama-edge built.
@@ -55,10 +56,6 @@ class TensorrtRunner(Runner):
             OutOfDeviceMemoryError: when the GPU has not enough memory.
             MissingBackendError: when TensorRT, cuda-python, the driver or a GPU is missing.
         """
-        if provider not in ("auto", PROVIDER):
-            raise MissingBackendError(
-                f"the provider {provider!r} does not run engines; use auto or {PROVIDER}"
-            )
         file = read_engine_file(path)
         library = library_for(file)
         gpu = current_gpu()
@@ -68,8 +65,8 @@ class TensorrtRunner(Runner):
         self._build = file.build
         self._lock = threading.Lock()
         self.path = path
-        self.provider = PROVIDER
-        self.version = f"{library.module.__name__} {library.version} {PROVIDER}"
+        self.runtime = TENSORRT_RTX if library.flavor == "rtx" else TENSORRT
+        self.runtime_version = library.version
         capability = "unknown" if gpu is None else gpu.compute_capability
         self._execution = Execution(
             library,

@@ -17,6 +17,7 @@ from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.onnx_parts import OnnxParts
 from lama_edge.runtimes.onnxruntime_providers import providers_for
+from lama_edge.runtimes.onnxruntime_record import ONNXRUNTIME
 from lama_edge.runtimes.onnxruntime_session import open_session, run_session
 from lama_edge.runtimes.strategies import DEFAULT_TILE
 from lama_edge.runtimes.tiles_stages import Part, run_stages
@@ -81,6 +82,9 @@ def _read_plan(parts: OnnxParts, path: Path) -> StagePlan:
 class TilesRunner(Runner):
     """A dynamic ONNX model that runs in tiles; made by `open_tiles`."""
 
+    runtime = ONNXRUNTIME
+    runtime_version = ort.__version__
+
     def __init__(
         self,
         parts: OnnxParts,
@@ -96,7 +100,6 @@ class TilesRunner(Runner):
         self._threads = threads
         self.manifest = manifest
         self.provider = provider
-        self.version = f"onnxruntime {ort.__version__} {provider}"
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""

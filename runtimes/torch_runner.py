@@ -9,7 +9,8 @@ import numpy as np
 from lama_edge.errors import MissingBackendError, ModelError, needs_extra
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
-from lama_edge.runtimes.base import Array, Runner, check_inputs
+from lama_edge.runtimes.base import CHECKPOINT, Array, Runner, check_inputs
+from lama_edge.runtimes.torch_record import TORCH
 from lama_edge.spec import SizePolicy, io_spec
 
 with needs_extra("export"):
@@ -17,11 +18,12 @@ with needs_extra("export"):
 
     from lama_edge.models.generators import build_generator
 
-_WAYS = ("compile", "tf32")
-
 
 class TorchRunner(Runner):
     """A generator in torch, in the float form, with torch's own FFT; see `Runner`."""
+
+    runtime = TORCH
+    runtime_version = torch.__version__
 
     def __init__(
         self,
@@ -48,15 +50,16 @@ class TorchRunner(Runner):
         """
         device, *ways = provider.split("+")
         self._device = _choose_device(device)
-        self.provider = "+".join([self._device, *_checked_ways(ways, self._device)])
+        if "tf32" in ways and self._device != "cuda":
+            raise MissingBackendError(f"+tf32 is for cuda: torch on {self._device} has no TF32")
+        self.provider = "+".join([self._device, *sorted(set(ways))])
         if threads is not None:
             torch.set_num_threads(threads)
         checkpoint = source if isinstance(source, Checkpoint) else load_checkpoint(source)
         generator = build_generator(checkpoint)
         config = checkpoint.config
-        self.version = f"torch {torch.__version__} {self.provider}"
         self.manifest = Manifest(
-            format={"name": "checkpoint"},
+            format={"name": CHECKPOINT},
             io=io_spec("float", composite=composite),
             size=SizePolicy(None, config.size_multiple, config.min_size),
             precision="fp32",
@@ -107,16 +110,6 @@ def _choose_device(provider: str) -> str:
             f"available: {', '.join(available)}"
         )
     return provider
-
-
-def _checked_ways(ways: list[str], device: str) -> list[str]:
-    for way in ways:
-        if way not in _WAYS or (way == "tf32" and device != "cuda"):
-            raise MissingBackendError(
-                f"torch on {device} has no way {way!r} to run; after the provider, give "
-                f"{' or '.join(f'+{one}' for one in _WAYS)} (+tf32 for cuda alone)"
-            )
-    return sorted(set(ways))
 
 
 def _allow_tf32(allowed: bool) -> None:

@@ -13,9 +13,10 @@ import pytest
 from PIL import Image
 
 from lama_edge import cli
+from lama_edge.judging.tolerances import Tolerance
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pipeline import EXPORT_STAGES
-from lama_edge.runtimes.parity import TOLERANCES, Tolerance
+from lama_edge.runtimes.onnxruntime_record import ONNXRUNTIME
 
 HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "PIL", "safetensors", "yaml")
 
@@ -173,7 +174,7 @@ def test_a_parity_failure_is_exit_code_1(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setitem(TOLERANCES, ("onnxruntime", "fp32"), Tolerance(1e-12))
+    monkeypatch.setitem(ONNXRUNTIME.tolerances, "fp32", Tolerance(1e-12))
     assert _run("export", "onnx", golden_folder, "-o", tmp_path / "m.onnx", "--size", "32") == 1
     assert "the tolerance is 1e-12" in _error(capsys)
     assert list(tmp_path.iterdir()) == []

@@ -15,9 +15,10 @@ from lama_edge.spec import Size
 
 pytest.importorskip("coremltools")
 
-from lama_edge.cli.inspect_package import package_dict, placement_lines
-from lama_edge.runtimes import coreml_placement, coreml_runner
+from lama_edge.cli.rendering import table
+from lama_edge.runtimes import coreml_facts
 from lama_edge.runtimes.coreml_description import describe_package
+from lama_edge.runtimes.coreml_facts import placement_lines
 from lama_edge.runtimes.coreml_placement import OperationPlan, Placement
 
 SMALL, OTHER = Size(64, 72), Size(96, 64)
@@ -41,6 +42,11 @@ def _run(*arguments: object) -> int:
     return cli.main([str(argument) for argument in arguments])
 
 
+def _laid_out(placement: Placement) -> list[str]:
+    pieces = placement_lines(placement)
+    return [line for one in pieces for line in ([one] if isinstance(one, str) else table(one))]
+
+
 def _lines(printed: str) -> list[str]:
     return [" ".join(line.split()) for line in printed.splitlines()]
 
@@ -51,7 +57,7 @@ def test_a_package_is_described_with_its_functions_and_operations(
 ) -> None:
     path = coreml_package(SMALL, OTHER)
     capsys.readouterr()
-    assert _run("inspect", path, "--function", "size_96x64") == 0
+    assert _run("inspect", f"{path}#size_96x64") == 0
     captured = capsys.readouterr()
     lines = _lines(captured.out)
     assert lines[0] == "format coreml, functions 64x72 96x64, target iOS18"
@@ -90,7 +96,7 @@ def test_json_holds_the_manifest_and_no_placement_that_is_not_known(
 
 
 def test_the_placement_is_a_table_of_devices_and_one_of_what_is_elsewhere() -> None:
-    assert _lines("\n".join(placement_lines(PLACEMENT))) == [
+    assert _lines("\n".join(_laid_out(PLACEMENT))) == [
         "placement with all, as Core ML plans it on this machine:",
         "operations share of the estimated cost",
         "CPU 1 5.0%",
@@ -107,15 +113,21 @@ def test_the_placement_is_a_table_of_devices_and_one_of_what_is_elsewhere() -> N
 
 def test_a_long_list_is_cut_and_a_placement_all_on_the_neural_engine_says_so() -> None:
     many = Placement("main", "all", PLACEMENT.operations[1:2] * 50)
-    lines = list(placement_lines(many))
+    lines = _laid_out(many)
     assert lines[-1] == "and 30 more: --json has all"
     assert sum("stem_pad" in line for line in lines) == 20
     alone = Placement("main", "all", PLACEMENT.operations[:1])
-    assert list(placement_lines(alone))[-1] == "every operation is on the Neural Engine"
+    assert _laid_out(alone)[-1] == "every operation is on the Neural Engine"
 
 
-def test_a_placement_stands_in_the_json(coreml_package: MakePackage) -> None:
-    document = package_dict(describe_package(coreml_package(SMALL)), PLACEMENT)
+def test_a_placement_stands_in_the_json(
+    coreml_package: MakePackage,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(coreml_facts, "read_placement", lambda *_, **__: PLACEMENT)
+    assert _run("inspect", coreml_package(SMALL), "--provider", "all", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
     assert document["placement"]["devices"]["GPU"] == {"operations": 1, "cost": 0.2}
     assert document["placement"]["operations"][1]["name"] == "stem_pad"
 
@@ -126,7 +138,7 @@ def test_a_macos_that_has_no_plans_does_not_keep_a_package_from_being_described(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(coreml_runner, "on_macos", lambda: True)
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
     path = coreml_package(SMALL)
     assert _run("inspect", path) == 0
     lines = _lines(capsys.readouterr().out)
@@ -147,11 +159,11 @@ def test_the_provider_reaches_core_mls_plan(
         asked.append((provider, function, several))
         return PLACEMENT
 
-    monkeypatch.setattr(coreml_placement, "read_placement", read)
+    monkeypatch.setattr(coreml_facts, "read_placement", read)
     assert _run("inspect", coreml_package(SMALL), "--provider", "cpu_ne") == 0
     assert "block00_add" in capsys.readouterr().out
-    chosen = ("--function", "size_96x64", "--provider", "all")
-    assert _run("inspect", coreml_package(SMALL, OTHER), *chosen) == 0
+    of_two = f"{coreml_package(SMALL, OTHER)}#size_96x64"
+    assert _run("inspect", of_two, "--provider", "all") == 0
     assert asked == [("cpu_ne", "main", False), ("all", "size_96x64", True)]
 
 
@@ -160,11 +172,11 @@ def test_the_provider_reaches_core_mls_plan(
     ("words", "code", "message"),
     [
         (["{package}", "--provider", "all"], 3, "'all' is Core ML's own and needs macOS"),
-        (["{package}", "--provider", "cuda"], 2, "'cuda'; choose one of: all, cpu"),
-        (["{package}", "--function", "size_8x8"], 2, "it has: 'size_64x72', 'size_96x64'"),
-        (["{package}", "--ranges", "--provider", "all"], 2, "--provider is not about ranges"),
-        (["lama-tiny", "--function", "main"], 2, "--function is about Core ML packages"),
-        (["{package}/none.mlpackage"], 2, "does not exist; give the folder"),
+        (["{package}", "--provider", "cuda"], 2, "'cuda'; choose one of: auto, all, cpu"),
+        (["{package}#size_8x8"], 2, "it has: 'size_64x72', 'size_96x64'"),
+        (["{package}", "--ranges", "--provider", "all"], 2, "--provider is not about --ranges"),
+        (["lama-tiny#main"], 2, "'lama-tiny' has no part 'main': models of its format, checkp"),
+        (["{package}/none.mlpackage"], 2, "does not exist; give an exported model"),
         (["{empty}"], 2, "is it the folder of a .mlpackage?"),
     ],
 )
@@ -195,3 +207,16 @@ def test_a_package_is_described_without_its_weights(
     shutil.rmtree(copy / "Data/com.apple.CoreML/weights")
     assert _run("inspect", copy) == 0
     assert "64x72" in capsys.readouterr().out
+
+
+@off_macos
+def test_the_old_option_for_a_part_works_and_says_how_it_is_written_now(
+    coreml_package: MakePackage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = coreml_package(SMALL, OTHER)
+    capsys.readouterr()
+    assert _run("inspect", path, "--function", "size_96x64") == 0
+    captured = capsys.readouterr()
+    assert "function size_96x64; others: size_64x72" in _lines(captured.out)
+    (line,) = captured.err.splitlines()
+    assert line == "lama-edge: warning: --function is now written MODEL#NAME; it works until 1.0"

@@ -35,6 +35,7 @@ SIZES = (Size(64, 72), Size(96, 64), Size(72, 88))
 SPEC = Path("Data/com.apple.CoreML/model.mlmodel")
 WEIGHTS = Path("Data/com.apple.CoreML/weights/weight.bin")
 FP16 = 10
+OLD_FUNCTION = "lama-edge: warning: --function is now written MODEL#NAME; it works until 1.0"
 
 
 def _run(*words: object) -> int:
@@ -259,8 +260,9 @@ def test_a_function_whose_program_is_missing_is_a_row_that_says_so(
     assert said.count(" passed ") == len(SIZES) - 1
 
 
-def test_inpaint_runs_the_function_that_is_named(
-    of_three: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("old", [False, True], ids=["part", "--function"])
+def test_inpaint_runs_the_part_that_is_named(
+    of_three: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], old: bool
 ) -> None:
     """The default one is of another size, and would shrink or enlarge the picture."""
     size = SIZES[1]
@@ -270,30 +272,53 @@ def test_inpaint_runs_the_function_that_is_named(
     mask[:40, 20:50] = 255
     Image.fromarray(picture).save(tmp_path / "in.png")
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    words = ("inpaint", of_three, tmp_path / "in.png", tmp_path / "mask.png")
-    more = ("--strategy", "full", "--provider", "emulated", "--function")
-    assert _run(*words, "-o", tmp_path / "out.png", *more, f"size_{size}") == 0
-    with CoremlEmulatedRunner(of_three, function=f"size_{size}") as runner:
+
+    def inpaint(out: str, part: str) -> int:
+        words = [of_three, "--function", part] if old else [f"{of_three}#{part}"]
+        more = ("--strategy", "full", "--provider", "emulated", "-o", tmp_path / out)
+        return _run("inpaint", *words, tmp_path / "in.png", tmp_path / "mask.png", *more)
+
+    capsys.readouterr()
+    assert inpaint("out.png", f"size_{size}") == 0
+    assert capsys.readouterr().err.splitlines() == [OLD_FUNCTION] * old
+    with CoremlEmulatedRunner(of_three, part=f"size_{size}") as runner:
         wanted = runner.run(picture[np.newaxis], mask[np.newaxis, :, :, np.newaxis])[0]
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out.png")), wanted)
-    assert _run(*words, "-o", tmp_path / "no.png", *more, "size_8x8") == 2
+    assert inpaint("no.png", "size_8x8") == 2
     assert not (tmp_path / "no.png").exists()
 
 
-def test_bench_measures_the_function_that_is_named(
-    of_three: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("old", [False, True], ids=["part", "--function"])
+def test_bench_measures_the_part_that_is_named(
+    of_three: Path, capsys: pytest.CaptureFixture[str], old: bool
 ) -> None:
-    words = ("bench", of_three, "--function", "size_96x64", "--rounds", "1", "--json")
-    assert _run(*words, "--min-runs", "1", "--min-seconds", "0") == 0
-    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    words = [of_three, "--function", "size_96x64"] if old else [f"{of_three}#size_96x64"]
+    more = ("--rounds", "1", "--json", "--min-runs", "1", "--min-seconds", "0")
+    capsys.readouterr()
+    assert _run("bench", *words, *more) == 0
+    captured = capsys.readouterr()
+    (run,) = json.loads(captured.out)["runs"]
     assert run["model"]["name"] == "three.mlpackage size_96x64"
     assert run["size"] == "96x64"
+    assert captured.err.splitlines() == [OLD_FUNCTION] * old
 
 
-def test_a_function_of_a_model_that_has_none_is_refused(
+@pytest.mark.usefixtures("in_this_process")
+def test_of_a_package_whose_part_is_named_that_one_is_judged(
+    of_three: Path, golden_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("parity", f"{of_three}#size_96x64", "--reference", golden_folder, "--json")
+    assert _run(*words) == 0
+    (row,) = json.loads(capsys.readouterr().out)["models"]
+    assert row["model"]["name"] == "three.mlpackage size_96x64"
+    assert row["model"]["sha256"] is not None
+    assert {case["size"] for case in row["cases"]} == {"96x64"}
+
+
+def test_a_part_of_a_model_that_has_none_is_refused(
     golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Image.new("RGB", (64, 64)).save(tmp_path / "in.png")
-    words = ("inpaint", golden_folder, tmp_path / "in.png", tmp_path / "in.png")
-    assert _run(*words, "-o", tmp_path / "out.png", "--function", "size_64x64") == 2
-    assert "only Core ML packages have functions to choose from" in capsys.readouterr().err
+    words = ("inpaint", f"{golden_folder}#size_64x64", tmp_path / "in.png", tmp_path / "in.png")
+    assert _run(*words, "-o", tmp_path / "out.png") == 2
+    assert "models of its format, checkpoint, have none" in capsys.readouterr().err

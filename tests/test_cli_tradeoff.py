@@ -14,7 +14,8 @@ import torch
 from lama_edge import cli
 from lama_edge.benchmarks import tradeoff_exports
 from lama_edge.benchmarks.documents import TRADEOFF, check_document
-from lama_edge.runtimes.parity import TOLERANCES, Tolerance
+from lama_edge.judging.tolerances import Tolerance
+from lama_edge.runtimes.emulated_record import EMULATOR
 
 SMALL = ("--size", "64x72", "--no-speed")
 
@@ -58,7 +59,7 @@ def test_the_table_and_the_verdict_are_printed_and_both_files_written(
 def test_out_of_tolerance_ends_with_1_and_is_told(
     golden_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(TOLERANCES, ("emulator", "fp16"), Tolerance(5e-2, psnr_db=90))
+    monkeypatch.setitem(EMULATOR.tolerances, "fp16", Tolerance(5e-2, psnr_db=90))
     assert _run("tradeoff", golden_folder, *SMALL, "--precision", "fp16") == 1
     printed = capsys.readouterr().out
     assert "fp16  FAILED" in printed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lama_edge.errors import UsageError
-from lama_edge.files import atomic_output, sha256_of
+from lama_edge.files import atomic_output, sha256_of, split_part
 
 NO_SUCH_PID = 2**22 + 1  # above the largest pid that Linux gives
 
@@ -71,3 +71,23 @@ def test_sha256_is_of_the_content(tmp_path: Path) -> None:
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
     assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("named", "path", "part"),
+    [
+        ("model.onnx", "model.onnx", None),
+        ("lama.mlpackage#size_8x8", "lama.mlpackage", "size_8x8"),
+        ("lama.mlpackage#", "lama.mlpackage", ""),
+        ("there#is.mlpackage", "there#is.mlpackage", None),
+        ("there#is.mlpackage#size_8x8", "there#is.mlpackage", "size_8x8"),
+        ("a#b/none.onnx", "a#b/none.onnx", None),
+        ("#none", "#none", None),
+    ],
+)
+def test_a_part_stands_behind_the_name_and_an_existing_path_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, path: str, part: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there#is.mlpackage").mkdir()
+    assert split_part(named) == (Path(path), part)

@@ -11,9 +11,9 @@ pytest.importorskip("coremltools")
 
 from lama_edge import pipeline_coreml
 from lama_edge.errors import ParityError, UsageError
+from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pipeline_coreml import COREML_STAGES, CoremlExport, export_coreml
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
-from lama_edge.runtimes.parity import Tolerance
 from lama_edge.spec import Size
 
 SIZE = Size(64, 72)
@@ -54,7 +54,7 @@ def test_several_sizes_become_functions_that_are_each_judged(
     assert result.manifest.numerics is not None
     assert result.manifest.numerics["weight_bits"] == 8
     for size in sizes:
-        with CoremlEmulatedRunner(path, function=f"size_{size}") as runner:
+        with CoremlEmulatedRunner(path, part=f"size_{size}") as runner:
             parity = runner.manifest.parity
             assert parity is not None
             assert parity.sizes == (str(size),)

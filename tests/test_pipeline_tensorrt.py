@@ -17,6 +17,7 @@ from lama_edge.errors import MissingBackendError, ModelError, ParityError, Usage
 from lama_edge.export.tensorrt.options import BuildOptions, EnginePrecision, parse_profile
 from lama_edge.files import sha256_of
 from lama_edge.gpu import Gpu, current_gpu
+from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import Manifest
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.pipeline_tensorrt import (
@@ -25,7 +26,6 @@ from lama_edge.pipeline_tensorrt import (
     export_tensorrt,
 )
 from lama_edge.pipeline_tensorrt_sources import TensorrtExport, judged_cases
-from lama_edge.runtimes.parity import Tolerance
 from lama_edge.spec import Size, SizePolicy
 
 RTX = BuildOptions(flavor="rtx", compute_capabilities=("8.6", "8.9"))

@@ -11,7 +11,8 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from lama_edge.errors import ModelError, needs_extra
-from lama_edge.runtimes.base import Array, Runner, open_runner
+from lama_edge.runtimes.base import Array, Runner, open_runner, runtimes_of
+from lama_edge.runtimes.registry import runtimes
 
 with needs_extra("export"):
     import torch
@@ -44,17 +45,20 @@ class ObservableRunner(Runner):
         """
 
 
-def open_observable(path: str | Path, function: str | None = None) -> ObservableRunner:
+def open_observable(model: str | Path) -> ObservableRunner:
     """Open an exported model emulated, whatever its format.
 
     Args:
-        path: the model.
-        function: which function of a package of several; None is the default one.
+        model: see `open_runner`.
 
     Raises:
-        ModelError: when it cannot be opened, see `open_runner`.
+        ModelError: when nothing emulates it, or it cannot be opened, see `open_runner`.
     """
-    runner = open_runner(path, provider="emulated", function=function)
+    emulator = next((one for one in runtimes_of(model) if one.is_emulator), None)
+    if emulator is None:
+        known = [suffix for one in runtimes() if one.is_emulator for suffix in one.suffixes]
+        raise ModelError(f"only {' and '.join(known)} can be emulated, not {str(model)!r}")
+    runner = open_runner(model, provider=emulator.providers[0])
     assert isinstance(runner, ObservableRunner)
     return runner
 

@@ -12,9 +12,11 @@ import numpy as np
 from lama_edge.imaging import Hole, Pixels
 from lama_edge.manifest import Manifest, Source
 from lama_edge.runtimes.base import Array, Runner, check_inputs
+from lama_edge.runtimes.registry import Runtime
 from lama_edge.spec import IoForm, SizePolicy, io_spec
 
 Rectangle = tuple[int, int, int, int]
+STAND_IN = Runtime("stand-in", "a stand-in", "stand-in", (), "", (), (), {})
 CHANNELS = {"grey": 1, "rgb": 3, "rgba": 4}
 
 
@@ -77,8 +79,9 @@ class ArithmeticRunner(Runner):
         sizes: (height, width) of each run, in order.
     """
 
+    runtime = STAND_IN
+    runtime_version = "1"
     provider = "arithmetic"
-    version = "arithmetic 1"
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
@@ -117,8 +120,9 @@ def arithmetic_fill(levels: Array, hole: Hole) -> Pixels:
 class GivenRunner(Runner):
     """Returns the output it was given, whatever it sees."""
 
+    runtime = STAND_IN
+    runtime_version = "1"
     provider = "given"
-    version = "given 1"
 
     def __init__(self, manifest: Manifest, output: Array) -> None:
         self.manifest = manifest

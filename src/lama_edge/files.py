@@ -15,6 +15,24 @@ from pathlib import Path
 from lama_edge.errors import UsageError
 
 _CHUNK_BYTES = 1 << 20
+_PART = "#"
+
+
+def split_part(model: str | Path) -> tuple[Path, str | None]:
+    """Return a model's path, and the part of it that is named.
+
+    Args:
+        model: a path or name, with ``#PART`` at its end where one of several parts is meant. A
+            path that exists is taken as it is, whatever characters it has.
+
+    Returns:
+        The path without the part, and the part; None where none is named.
+    """
+    path = Path(model)
+    name, _, part = path.name.rpartition(_PART)
+    if not name or path.exists():
+        return path, None
+    return path.with_name(name), part
 
 
 @contextmanager

@@ -26,8 +26,9 @@ from lama_edge.models.config import GeneratorConfig
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.base import Runner
 from lama_edge.runtimes.forms import to_model
-from lama_edge.runtimes.parity import judge, raw_outputs, require_parity, tolerance_of
+from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
 from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
+from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import (
     Convolutions,
@@ -269,7 +270,7 @@ def _judge_onnx(
             cases,
             wanted,
             reference_name="torch-fp32",
-            tolerance=tolerance_of(model.version, model.manifest.precision),
+            tolerance=tolerance_of(model.runtime.name, model.manifest.precision),
         )
 
 

@@ -29,8 +29,9 @@ from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.pipeline import ExportResult, Progress, measured_ranges
 from lama_edge.ranges import Ranges
-from lama_edge.runtimes.parity import judge, raw_outputs, require_parity, tolerance_of
+from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
 from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
+from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import COREML_IO_FORMS, IoForm, Size, SizePolicy, io_spec
 
@@ -230,8 +231,8 @@ def _judged(
 
     size = manifest.size.fixed
     function = None if size is None or len(job.sizes) == 1 else function_name(size)
-    with CoremlEmulatedRunner(package, function=function) as runner:
-        tolerance = tolerance_of(runner.version, job.precision)
+    with CoremlEmulatedRunner(package, part=function) as runner:
+        tolerance = tolerance_of(runner.runtime.name, job.precision)
         figures = judge(runner, cases, wanted, reference_name=_REFERENCE, tolerance=tolerance)
     try:
         require_parity(figures, advice=_ADVICE[job.precision])

@@ -38,7 +38,8 @@ from lama_edge.pipeline_tensorrt_sources import (
     onnx_source,
 )
 from lama_edge.runtimes.base import open_runner
-from lama_edge.runtimes.parity import judge, require_parity, tolerance_of
+from lama_edge.runtimes.parity import judge, require_parity
+from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import require_tensor_form
 
 _log = logging.getLogger(__name__)
@@ -210,7 +211,7 @@ def _judged_engine(engine: Path, manifest: Manifest, reference: Reference) -> Pa
             reference.cases,
             reference.wanted,
             reference_name=reference.name,
-            tolerance=tolerance_of(runner.version, manifest.precision),
+            tolerance=tolerance_of(runner.runtime.name, manifest.precision),
         )
 
 

@@ -23,8 +23,9 @@ from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.base import Runner, open_runner
 from lama_edge.runtimes.onnx_parts import OnnxParts
-from lama_edge.runtimes.parity import judge, raw_outputs, tolerance_of
+from lama_edge.runtimes.parity import judge, raw_outputs
 from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
+from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 
 # Beyond it a picture is judged on only when engines are optimised for it: big-lama's shape takes
@@ -214,9 +215,7 @@ def onnx_source(job: TensorrtExport) -> EngineSource:
         cases = judged_cases(profiles, manifest.size)
         # Its kernels compute fp16 graphs wide, which makes them the better reference.
         with open_runner(path, provider="cpu") as runner:
-            return Reference(
-                f"{runner.version} of the ONNX file", cases, raw_outputs(runner, cases)
-            )
+            return Reference(f"{runner.title} of the ONNX file", cases, raw_outputs(runner, cases))
 
     return EngineSource(path, manifest, profiles, reference)
 
@@ -255,7 +254,7 @@ def _judged_graph(path: Path, precision: str, reference: Reference) -> ParityFig
             reference.cases,
             reference.wanted,
             reference_name=reference.name,
-            tolerance=tolerance_of(runner.version, precision),
+            tolerance=tolerance_of(runner.runtime.name, precision),
         )
 
 

@@ -24,6 +24,7 @@ Convolutions = Literal["auto", "direct", "winograd"]
 CONVOLUTIONS: tuple[Convolutions, ...] = get_args(Convolutions)
 
 MAX_SIDE = 16384
+CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
 # Of the generators that a configuration can describe: 5 downsamplings, a dilation of 32. More
 # would pad a small picture until the memory is full.
 _MAX_MIN_SIZE = 1056

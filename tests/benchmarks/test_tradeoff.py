@@ -19,10 +19,12 @@ from lama_edge.benchmarks.documents import TRADEOFF, check_document, load_docume
 from lama_edge.benchmarks.tradeoff import Tradeoff, TradeoffResult, weigh_precisions
 from lama_edge.benchmarks.tradeoff_cases import holdout_cases
 from lama_edge.errors import CheckpointError, UsageError
+from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.runtimes.base import open_runner
+from lama_edge.runtimes.emulated_record import EMULATOR
 from lama_edge.runtimes.metrics import differences
-from lama_edge.runtimes.parity import TOLERANCES, Tolerance, run_case
+from lama_edge.runtimes.parity import run_case
 from lama_edge.spec import Size
 
 SIZE = Size(64, 72)
@@ -189,7 +191,7 @@ def test_a_precision_that_cannot_be_exported_is_a_row_without_a_path(
 def test_a_precision_out_of_tolerance_fails(
     golden_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(TOLERANCES, ("emulator", "fp16"), Tolerance(5e-2, psnr_db=90))
+    monkeypatch.setitem(EMULATOR.tolerances, "fp16", Tolerance(5e-2, psnr_db=90))
     result = weigh_precisions(Tradeoff(str(golden_folder), SIZE, ("fp16",), speed=False))
     assert not _row(result, "fp16")["closeness"]["passed"]
     assert _row(result, "fp32")["closeness"]["passed"]

@@ -11,8 +11,9 @@ from lama_edge.gpu import Gpu, current_gpu
 from lama_edge.manifest import ParityFigures
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.runtimes.base import Runner
-from lama_edge.runtimes.parity import judge, raw_outputs, tolerance_of
+from lama_edge.runtimes.parity import judge, raw_outputs
 from lama_edge.runtimes.parity_cases import seeded_cases
+from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size, SizePolicy
 
@@ -43,7 +44,7 @@ def judged(golden_folder: Path) -> Callable[..., ParityFigures]:
         cases = [case for size in sizes for case in seeded_cases(SizePolicy(size, 8, 16))]
         with TorchRunner(checkpoint, composite=False) as reference:
             wanted = raw_outputs(reference, cases)
-        tolerance = tolerance_of(model.version, model.manifest.precision)
+        tolerance = tolerance_of(model.runtime.name, model.manifest.precision)
         return judge(model, cases, wanted, reference_name="torch-fp32", tolerance=tolerance)
 
     return figures

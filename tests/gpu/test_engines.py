@@ -77,7 +77,7 @@ def test_a_fixed_engine_computes_what_the_generator_does(
     with open_runner(build(FIXED, precision, tf32=tf32)) as runner:
         # The second figures are of recorded runs.
         found = [judged(runner, SMALL) for _ in range(2)]
-    print(f"\n{runner.version} {runner.manifest.precision} {SMALL}: {found[1]}")
+    print(f"\n{runner.title} {runner.manifest.precision} {SMALL}: {found[1]}")
     assert [figures.passed for figures in found] == [True, True]
     assert found[0] == found[1]
 
@@ -89,7 +89,7 @@ def test_an_engine_of_a_profile_does_so_at_every_size(
     sizes = (Size(64, 64), Size(128, 128), Size(72, 200), Size(256, 320), Size(64, 64))
     with open_runner(build(RANGE, precision)) as runner:
         figures = judged(runner, *sizes)
-    print(f"\n{runner.version} {runner.manifest.precision} {RANGE}: {figures}")
+    print(f"\n{runner.title} {runner.manifest.precision} {RANGE}: {figures}")
     assert figures.passed
 
 

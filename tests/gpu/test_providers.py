@@ -52,7 +52,7 @@ def test_a_provider_computes_what_the_generator_does(
     with open_runner(path, provider=provider) as runner:
         assert runner.provider == provider
         figures = judged(runner, *((SMALL,) if size is not None else SIZES))
-    print(f"\n{runner.version} {precision} {size or 'any size'}: {figures}")
+    print(f"\n{runner.title} {precision} {size or 'any size'}: {figures}")
     assert figures.passed
     if provider == "tensorrt":
         assert list((own_cache / "onnxruntime-tensorrt").glob("*/*.engine"))
@@ -64,7 +64,7 @@ def test_torch_on_the_gpu_is_the_reference_too(golden_folder: Path, judged: Judg
         pytest.skip("this torch finds no GPU: install its CUDA build")
     with open_runner(golden_folder, provider="cuda") as runner:
         figures = judged(runner, *SIZES)
-    print(f"\n{runner.version}: {figures}")
+    print(f"\n{runner.title}: {figures}")
     assert figures.max_abs_diff <= TORCH_MAX_DIFF
 
 

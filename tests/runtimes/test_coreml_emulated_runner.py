@@ -16,8 +16,9 @@ import lama_edge
 from lama_edge.errors import LamaEdgeError, ModelError, ParityError, UsageError
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.runtimes.base import Runner, open_runner
-from lama_edge.runtimes.parity import judge, raw_outputs, require_parity, tolerance_of
+from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
 from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
+from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size
 
@@ -56,7 +57,7 @@ def references(golden_checkpoint: Checkpoint, cases: list[ParityCase]) -> list[N
 def _require(
     runner: Runner, cases: list[ParityCase], references: list[NDArray[np.float32]]
 ) -> None:
-    tolerance = tolerance_of(runner.version, runner.manifest.precision)
+    tolerance = tolerance_of(runner.runtime.name, runner.manifest.precision)
     figures = judge(runner, cases, references, reference_name="torch", tolerance=tolerance)
     require_parity(figures)
 
@@ -70,7 +71,7 @@ def test_a_package_opens_emulated_and_agrees_with_torch(
     with open_runner(package, provider="emulated") as runner:
         assert isinstance(runner, CoremlEmulatedRunner)
         assert runner.provider == "emulated"
-        assert runner.version == f"coreml-emulator {lama_edge.__version__}"
+        assert runner.title == f"coreml-emulator {lama_edge.__version__}"
         assert runner.manifest.size.fixed == SIZE
         _require(runner, cases, references)
     assert not caplog.records
@@ -235,10 +236,10 @@ def test_a_function_of_several_has_its_own_manifest(package: Path, tmp_path: Pat
         entries[METADATA_KEY] = "{}"
 
     _spoil(copy, change)
-    with CoremlEmulatedRunner(copy, function="main") as runner:
+    with CoremlEmulatedRunner(copy, part="main") as runner:
         assert runner.manifest.size.fixed == SIZE
     with pytest.raises(ModelError, match="no function 'size_8x8'; it has: 'main'"):
-        CoremlEmulatedRunner(copy, function="size_8x8")
+        CoremlEmulatedRunner(copy, part="size_8x8")
 
 
 def test_a_picture_package_is_within_a_level(
@@ -271,7 +272,6 @@ def test_measuring_and_judging_processes_take_a_package(package: Path, tmp_path:
     from lama_edge.benchmarks.model_files import model_sha256, model_size_bytes
 
     payload = {"model": str(package), "provider": "auto", "threads": None, "raw": False}
-    assert not parity_task.is_checkpoint(str(package))
     described = parity_task.describe(payload)
     assert described["model"]["format"] == "coreml"
     assert described["model"]["name"] == "golden.mlpackage"
@@ -279,9 +279,10 @@ def test_measuring_and_judging_processes_take_a_package(package: Path, tmp_path:
     files = [file for file in package.rglob("*") if file.is_file()]
     assert described["model"]["size_bytes"] == sum(file.stat().st_size for file in files)
     assert model_size_bytes(package) > (package / WEIGHTS).stat().st_size
-    assert described["runtime"] == f"coreml-emulator {lama_edge.__version__}"
+    assert described["runtime"] == "coreml-emulator"
+    assert described["title"] == f"coreml-emulator {lama_edge.__version__}"
     record = parity_task.model_record(str(package), None)
-    assert record["format"] == "mlpackage"
+    assert record["format"] == "coreml"
     measured = describe_model(payload)
     assert measured["provider"] == "emulated"
     assert measured["runtime"] == f"coreml-emulator {lama_edge.__version__}"

@@ -38,7 +38,7 @@ def test_an_exported_model_opens_in_the_emulator_by_the_providers_name(model_pat
     with open_runner(model_path, provider="emulated") as runner:
         assert isinstance(runner, EmulatedRunner)
         assert runner.provider == "emulated"
-        assert runner.version == f"emulator {lama_edge.__version__}"
+        assert runner.title == f"emulator {lama_edge.__version__}"
         ours = runner.run(*_arrays())
         image, mask = _arrays()
         assert first_not_finite(runner.program, {"image": image, "mask": mask}) is None

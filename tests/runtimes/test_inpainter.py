@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lama_edge.runtimes import inpainter as module
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.inpainter import Inpainter
 from lama_edge.runtimes.strategies import Plan
+from lama_edge.runtimes.vectors.model import STAND_IN
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 from lama_edge.windows import Working, hole_windows
 
@@ -37,8 +39,9 @@ def gradient(height: int, width: int) -> Array:
 class FakeRunner(Runner):
     """Checks what it is given, keeps it as (rgb, hole) pairs, and fills with a known picture."""
 
+    runtime = replace(STAND_IN, host_memory=("host",))
+    runtime_version = "1"
     provider = "fake"
-    version = "fake 1 cpu"
 
     def __init__(
         self,
@@ -316,7 +319,7 @@ def test_auto_goes_on_without_tiles_where_the_model_has_none(
 ) -> None:
     # The window wants 630 MB, its tiles 470.
     monkeypatch.setattr(module, "free_bytes", lambda: 700_000_000)
-    monkeypatch.setattr(module, "_HOST_PROVIDERS", ("fake",))
+    monkeypatch.setattr(FakeRunner, "provider", "host")
     pixels, mask = picture("RGB", 900, 900), np.zeros((900, 900), np.uint8)
     mask[300:600, 300:600] = 1
     plans: list[Plan] = []
@@ -334,7 +337,7 @@ def test_auto_knows_that_small_tiles_take_less(
     monkeypatch: pytest.MonkeyPatch, tile: int | None, strategy: str
 ) -> None:
     monkeypatch.setattr(module, "free_bytes", lambda: 200_000_000)
-    monkeypatch.setattr(module, "_HOST_PROVIDERS", ("fake",))
+    monkeypatch.setattr(FakeRunner, "provider", "host")
     pixels, mask = picture("RGB", 900, 900), np.zeros((900, 900), np.uint8)
     mask[300:600, 300:600] = 1
     plans: list[Plan] = []
@@ -546,20 +549,20 @@ def test_an_unknown_strategy_is_refused_before_the_model_is_opened(tmp_path: Pat
             make()
 
 
-def test_open_hands_path_provider_and_function_to_the_runner(
+def test_open_hands_path_and_provider_to_the_runner(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     runner, asked = FakeRunner(), []
 
-    def open_runner(path: str, *, provider: str, function: str | None) -> Runner:
-        asked.append((path, provider, function))
+    def open_runner(path: str, *, provider: str) -> Runner:
+        asked.append((path, provider))
         return runner
 
     monkeypatch.setattr(module, "open_runner", open_runner)
-    with Inpainter.open("m", provider="cpu", strategy="crop", function="f") as inpainter:
+    with Inpainter.open("m", provider="cpu", strategy="crop") as inpainter:
         assert (inpainter.runner, inpainter.strategy) == (runner, "crop")
         assert not runner.closed
-    assert asked == [("m", "cpu", "f")]
+    assert asked == [("m", "cpu")]
     assert runner.closed == 1
 
 

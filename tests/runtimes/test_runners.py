@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from lama_edge.errors import MissingBackendError, ModelError
+from lama_edge.errors import MissingBackendError, ModelError, UsageError
 from lama_edge.manifest import METADATA_KEY
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.pipeline import OnnxExport, export_onnx
@@ -40,7 +40,7 @@ def test_a_runner_needs_only_the_file(model_path: Path) -> None:
     with open_runner(model_path) as runner:
         assert runner.manifest.io.form == "float"
         assert runner.provider == "cpu"
-        assert runner.version == f"onnxruntime {ort.__version__} cpu"
+        assert runner.title == f"onnxruntime {ort.__version__} cpu"
         output = runner.run(image, mask)
     assert (output.shape, output.dtype) == (image.shape, image.dtype)
     known = np.broadcast_to(mask == 0, image.shape)
@@ -131,9 +131,10 @@ def test_flipped_and_transposed_views_are_taken_as_they_look(
 
 
 def test_a_provider_that_is_not_there_names_those_that_are(model_path: Path) -> None:
-    for provider in ("tensorrt", "nonsense"):
-        with pytest.raises(MissingBackendError, match=rf"'{provider}' is not available.*cpu"):
-            open_runner(model_path, provider=provider)
+    with pytest.raises(MissingBackendError, match=r"'tensorrt' is not available.*cpu"):
+        open_runner(model_path, provider="tensorrt")
+    with pytest.raises(UsageError, match=r"'nonsense'; choose one of: auto, cuda, cpu"):
+        open_runner(model_path, provider="nonsense")
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")

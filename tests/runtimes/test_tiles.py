@@ -255,7 +255,7 @@ def test_a_tiled_runner_describes_itself_and_checks_what_it_is_given(models: Mod
     path = models("fourier", "float", True)
     with open_runner(path, provider="cpu") as whole:
         tiles = whole.tiled()
-        assert (tiles.manifest, tiles.version) == (whole.manifest, whole.version)
+        assert (tiles.manifest, tiles.title) == (whole.manifest, whole.title)
     image, mask = _picture(tiles.manifest.io, [], Size(48, 64))
     with pytest.raises(ModelError, match="multiples of 8"):
         tiles.run(image[:, :, 1:], mask[:, :, 1:])

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lama_edge.cli.opening import add_function, add_provider, named
 from lama_edge.cli.rendering import counter, print_json
 from lama_edge.errors import PictureError, one_line
 
@@ -24,7 +25,12 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         "in the place of IMAGE, MASK and OUT: every picture that has a mask of its name, or of "
         "LaMa's (x.png, x_mask001.png).",
     )
-    inpaint.add_argument("model", metavar="MODEL", help="exported model or checkpoint")
+    inpaint.add_argument(
+        "model",
+        metavar="MODEL",
+        help="exported model or checkpoint; MODEL#PART is one size of several in a package, such "
+        "as lama.mlpackage#size_512x768",
+    )
     inpaint.add_argument(
         "image", type=Path, metavar="IMAGE", help="the picture, or a folder of them"
     )
@@ -47,14 +53,8 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         "(default: 1024); a fixed-size model goes by its size",
     )
     inpaint.add_argument("--tile", type=int, metavar="N", help="side of a tile in pixels")
-    inpaint.add_argument(
-        "--provider", default="auto", help="cpu, cuda, … or emulated (default: auto)"
-    )
-    inpaint.add_argument(
-        "--function",
-        metavar="NAME",
-        help="of a Core ML package of several sizes, such as size_512x768 (default: its first)",
-    )
+    add_provider(inpaint)
+    add_function(inpaint)
     inpaint.set_defaults(command=_inpaint)
 
 
@@ -62,7 +62,7 @@ def _inpaint(options: argparse.Namespace) -> None:
     from lama_edge.runtimes.inpaint_file import InpaintFile, inpaint_file
 
     job = InpaintFile(
-        model=options.model,
+        model=named(options.model, options.function),
         image=options.image,
         mask=options.mask,
         output=options.output,
@@ -70,7 +70,6 @@ def _inpaint(options: argparse.Namespace) -> None:
         max_side=options.max_side,
         tile=options.tile,
         provider=options.provider,
-        function=options.function,
     )
     if options.image.is_dir():
         _inpaint_folder(job, as_json=options.json)

@@ -5,27 +5,22 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lama_edge.cli.inspect_engine import engine_facts, is_engine
-from lama_edge.cli.inspect_package import (
-    add_package_options,
-    describe,
-    is_package,
-    package_dict,
-    package_facts,
-    placement_lines,
-)
 from lama_edge.cli.inspect_tensorrt import (
     add_tensorrt_options,
     is_for_tensorrt,
     print_capability,
 )
+from lama_edge.cli.opening import add_function, add_provider, named
 from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
 from lama_edge.cli.rendering import parity_line, print_json, stages, table
 from lama_edge.errors import UsageError, printable
 from lama_edge.manifest import Manifest
 from lama_edge.spec import Size, TensorSpec, parse_size
+
+if TYPE_CHECKING:
+    from lama_edge.runtimes.base import ModelFacts
 
 _MODEL = "MODEL | CHECKPOINT"
 # Given without --ranges, each of these would be silently of no use.
@@ -43,7 +38,9 @@ def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
         "Core ML package, on macOS, where its operations run. With --ranges, run it on calibration "
         "pictures and show how large its values become.",
     )
-    inspect.add_argument("model", metavar=_MODEL)
+    inspect.add_argument(
+        "model", metavar=_MODEL, help="MODEL#PART is one size of several in a Core ML package"
+    )
     inspect.add_argument(
         "--ranges", action="store_true", help="measure the values' magnitudes, layer by layer"
     )
@@ -57,61 +54,50 @@ def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
         help="measure at this size, such as 512 or 512x768; may repeat",
     )
     add_outputs(inspect, "ranges")
-    add_package_options(inspect)
+    add_provider(inspect, "what to open it with; on macOS, what a Core ML package may run on")
+    add_function(inspect)
     add_tensorrt_options(inspect)
     inspect.set_defaults(command=_inspect)
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    package = is_package(options)
     for_tensorrt = is_for_tensorrt(options)
+    if options.provider != "auto" and (options.ranges or for_tensorrt):
+        raise UsageError("--provider is not about --ranges or --tensorrt: leave it out")
+    model = named(options.model, options.function)
     if options.ranges:
-        _inspect_ranges(options)
+        _inspect_ranges(options, model)
         return
     for name in _OF_RANGES:
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} is about the values' ranges: add --ranges")
-    if package:
-        _inspect_package(options)
-        return
     if for_tensorrt:
         print_capability(options)
         return
-    manifest, more = _read(options.model)
+    facts = _read(model, options.provider)
+    manifest = facts.manifest
     if options.json:
-        print_json(manifest.to_dict())
+        print_json({**manifest.to_dict(), **facts.data})
         return
-    for line in table([*_facts(manifest), *more]):
-        print(printable(line))
+    lines = list(table([*_facts(manifest), *facts.rows]))
     if manifest.format["name"] != "checkpoint":
-        print(printable(parity_line(manifest.to_dict()["parity"])))
-
-
-def _read(model: str) -> tuple[Manifest, list[tuple[str, str]]]:
-    """Return a model's manifest, and what there is to say beside it."""
-    if is_engine(model):
-        from lama_edge.runtimes.tensorrt.engine_files import read_engine_file
-
-        file = read_engine_file(Path(model))
-        return file.manifest, list(engine_facts(file))
-    from lama_edge.runtimes.base import open_runner
-
-    with open_runner(model) as runner:
-        return runner.manifest, []
-
-
-def _inspect_package(options: argparse.Namespace) -> None:
-    described, placement = describe(options)
-    manifest = described.manifest
-    if options.json:
-        print_json({**manifest.to_dict(), **package_dict(described, placement)})
-        return
-    for line in (
-        *table([*_facts(manifest), *package_facts(described)]),
-        parity_line(manifest.to_dict()["parity"]),
-        *placement_lines(placement),
-    ):
+        lines.append(parity_line(manifest.to_dict()["parity"]))
+    for one in facts.below:
+        lines += [one] if isinstance(one, str) else table(one)
+    for line in lines:
         print(printable(line))
+
+
+def _read(model: str, provider: str) -> ModelFacts:
+    from lama_edge.runtimes.base import ModelFacts, choose_runtime, open_runner
+    from lama_edge.runtimes.registry import load
+
+    choice = choose_runtime(model, provider=provider)
+    if choice.runtime.facts is not None:
+        facts: ModelFacts = load(choice.runtime.facts)(choice.path, choice.part, provider)
+        return facts
+    with open_runner(model, provider=provider) as runner:
+        return ModelFacts(runner.manifest)
 
 
 def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
@@ -156,13 +142,13 @@ def _tensor(spec: TensorSpec) -> str:
     return f"{spec.name} {spec.dtype} [{axes}], {meaning}"
 
 
-def _inspect_ranges(options: argparse.Namespace) -> None:
+def _inspect_ranges(options: argparse.Namespace, model: str) -> None:
     check_outputs(options)
     sizes = tuple(_measured_size(token) for token in options.size or ())
     with stages() as (progress, expect):
         from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
 
-        job = RangesInspection(options.model, options.calibrate, sizes)
+        job = RangesInspection(model, options.calibrate, sizes)
         document = inspect_ranges(job, progress, expect)
 
     def page() -> str:

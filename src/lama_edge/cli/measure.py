@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lama_edge.cli.opening import add_function, add_provider, named
 from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
 from lama_edge.cli.rendering import decibels, milliseconds, print_json, stages, table
 from lama_edge.errors import UsageError, one_line
@@ -22,8 +23,8 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="check that models compute what a reference computes",
         description="Run models and a reference on the same pictures, each in a process of its "
-        "own, and compare the results inside the holes. A Core ML package of several sizes is "
-        "judged function by function. Exit code 1 when one is out of tolerance.",
+        "own, and compare the results inside the holes. A package of several sizes is judged part "
+        "by part, unless MODEL#PART names one. Exit code 1 when one is out of tolerance.",
     )
     parity.add_argument("models", nargs="+", metavar="MODEL", help="exported models, checkpoints")
     parity.add_argument(
@@ -38,11 +39,7 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
     parity.add_argument(
         "--masks", type=Path, metavar="DIR", help="their masks, by name; default: seeded ones"
     )
-    parity.add_argument(
-        "--provider",
-        default="auto",
-        help="of the models; `emulated` rounds every result as fp16 devices do (default: auto)",
-    )
+    add_provider(parity, "of the models; emulated rounds every result as fp16 devices do")
     add_outputs(parity)
     parity.set_defaults(command=_parity)
 
@@ -56,7 +53,12 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
         description="Measure models, interleaved, each round in a fresh process: load, first run, "
         "warm latency, peak memory. Keep the machine quiet meanwhile.",
     )
-    bench.add_argument("models", nargs="+", metavar="MODEL", help="exported models, checkpoints")
+    bench.add_argument(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="exported models, checkpoints; MODEL#PART is one size of several in a package",
+    )
     bench.add_argument("--target", default="local", help="where to run (default: local)")
     bench.add_argument(
         "--size",
@@ -64,12 +66,8 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="picture size for models of dynamic size, such as 512 or 512x768; may repeat",
     )
-    bench.add_argument("--provider", default="auto", help="cpu, cuda, … (default: auto)")
-    bench.add_argument(
-        "--function",
-        metavar="NAME",
-        help="of Core ML packages of several sizes, such as size_512x768 (default: their first)",
-    )
+    add_provider(bench)
+    add_function(bench)
     bench.add_argument("--threads", type=int, metavar="N", help="default: one a core")
     bench.add_argument("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
     bench.add_argument(
@@ -194,18 +192,18 @@ def _bench(options: argparse.Namespace) -> int:
     if options.beside and options.report is None:
         raise UsageError("--beside shows other results on the page: add --report OUT.html")
     others = [load_bench(path) for path in options.beside]
+    models = tuple(named(model, options.function) for model in options.models)
     sizes = tuple(_measured_size(token) for token in options.size or ())
     with stages() as (progress, expect):
         from lama_edge.benchmarks.bench import Bench, run_bench
 
         expect(len(options.models) * (1 + max(1, len(sizes)) * options.rounds))
         job = Bench(
-            models=tuple(options.models),
+            models=models,
             target=options.target,
             sizes=sizes,
             threads=options.threads,
             provider=options.provider,
-            function=options.function,
             rounds=options.rounds,
             min_runs=options.min_runs,
             min_seconds=options.min_seconds,

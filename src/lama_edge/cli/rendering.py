@@ -46,6 +46,11 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
+def warn_of_old_option(option: str, now: str) -> None:
+    """Say that an option still works and is written otherwise."""
+    print(f"lama-edge: warning: {option} is now written {now}; it works until 1.0", file=sys.stderr)
+
+
 def milliseconds(value: float) -> str:
     """Spell a duration given in milliseconds with three significant digits and a fitting unit."""
     if value >= 1000:

@@ -1,1 +1,1 @@
-"""What a model is judged by."""
+"""What outputs are judged by: the pictures, the figures, and what they must reach."""

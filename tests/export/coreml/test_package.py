@@ -15,9 +15,10 @@ pytest.importorskip("coremltools")
 
 from lama_edge.export.coreml.package import build_package, write_manifest, write_package
 from lama_edge.export.coreml.sizes import deploy_graphs
+from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import METADATA_KEY, ParityFigures
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
-from lama_edge.runtimes.parity import Tolerance, judge, raw_outputs
+from lama_edge.runtimes.parity import judge, raw_outputs
 from lama_edge.runtimes.parity_cases import seeded_cases
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size
@@ -129,7 +130,7 @@ def _weight_places(function: Any) -> dict[str, int]:
 def test_each_size_is_a_function_that_passes_parity(of_three_sizes: Any) -> None:
     for name, manifest in of_three_sizes.manifests.items():
         with (
-            CoremlEmulatedRunner(of_three_sizes.path, function=name) as model,
+            CoremlEmulatedRunner(of_three_sizes.path, part=name) as model,
             TorchRunner(of_three_sizes.checkpoint, composite=False) as reference,
         ):
             assert model.manifest == manifest

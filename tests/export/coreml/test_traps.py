@@ -33,9 +33,10 @@ import pytest
 pytest.importorskip("coremltools")
 
 from lama_edge.cli.export_coreml import add_export_coreml
+from lama_edge.judging.tolerances import Tolerance
 from lama_edge.runtimes.calibration import calibration_cases
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
-from lama_edge.runtimes.parity import Tolerance, judge, raw_outputs
+from lama_edge.runtimes.parity import judge, raw_outputs
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size
 

@@ -26,7 +26,7 @@ from coremltools.models.compute_device import (
     MLNeuralEngineComputeDevice,
 )
 
-from lama_edge.runtimes import coreml_placement, coreml_runner
+from lama_edge.runtimes import coreml_placement
 from lama_edge.runtimes.coreml_description import describe_package
 from lama_edge.runtimes.coreml_placement import placement_of, read_placement
 from lama_edge.runtimes.mil_interpreter.package import read_package
@@ -156,7 +156,7 @@ def test_a_coremltools_without_plans_is_an_error_that_names_the_macos_needed(
         def get_compiled_model_path() -> str:
             return "model.mlmodelc"
 
-    monkeypatch.setattr(coreml_runner, "on_macos", lambda: True)
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
     monkeypatch.setattr(coreml_placement, "load_model", lambda *_: Loaded)
     with pytest.raises(ModelError, match=r"needs macOS 14\.4: MLComputePlan is not supported"):
         read_placement(package, "all", FUNCTION, several=True)

@@ -21,8 +21,9 @@ from lama_edge.errors import MissingBackendError, ModelError, UsageError
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.forms import to_model
-from lama_edge.runtimes.parity import TOLERANCES, judge, raw_outputs, require_parity, tolerance_of
+from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
 from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
+from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size, io_spec
 
@@ -31,8 +32,8 @@ import coremltools as ct
 
 from lama_edge.runtimes import coreml_runner
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
+from lama_edge.runtimes.coreml_record import COREML, COREML_EMULATOR, PROVIDERS
 from lama_edge.runtimes.coreml_runner import (
-    PROVIDERS,
     CoremlRunner,
     from_prediction,
     load_model,
@@ -89,13 +90,13 @@ def native(monkeypatch: pytest.MonkeyPatch) -> list[InCoreMlsPlace]:
         opened.append(InCoreMlsPlace(path, provider, function))
         return opened[-1]
 
-    monkeypatch.setattr(coreml_runner, "on_macos", lambda: True)
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
     monkeypatch.setattr(coreml_runner, "load_model", load)
     return opened
 
 
 def _case(path: Path, function: str | None = None) -> tuple[ParityCase, np.ndarray, np.ndarray]:
-    with CoremlEmulatedRunner(path, function=function) as runner:
+    with CoremlEmulatedRunner(path, part=function) as runner:
         case = seeded_cases(runner.manifest.size)[0]
         return case, *to_model(runner.manifest.io, case.image, case.hole)
 
@@ -111,7 +112,7 @@ def test_what_core_ml_gets_and_gives_is_what_the_emulated_runner_does(
     with open_runner(path, provider="cpu_ne") as runner:
         assert isinstance(runner, CoremlRunner)
         assert runner.provider == "cpu_ne"
-        assert runner.version.split() == ["coreml", *runner.version.split()[1:-1], "cpu_ne"]
+        assert runner.title.split() == ["coreml", *runner.title.split()[1:-1], "cpu_ne"]
         given = runner.run(image, mask)
     assert native[0].opened_with == ("cpu_ne", None)
     assert (given.dtype, given.flags["C_CONTIGUOUS"]) == (wanted.dtype, True)
@@ -124,8 +125,10 @@ def test_a_function_of_several_is_chosen_by_name(
     path = coreml_package(SMALL, OTHER)
     for function, size in (("size_96x64", OTHER), (None, SMALL)):
         _, image, mask = _case(path, function)
-        with open_runner(path, function=function) as runner:
+        with open_runner(path if function is None else f"{path}#{function}") as runner:
             assert runner.manifest.size.fixed == size
+            assert runner.parts == ("size_64x72", "size_96x64")
+            assert runner.part == f"size_{size}"
             assert runner.run(image, mask).shape == image.shape
     # The default one is named too: Core ML's default is the package's, and the manifest is read
     # from the same place.
@@ -190,14 +193,14 @@ def test_elsewhere_the_best_there_is_is_emulated_with_a_warning(
 
 
 def test_an_unknown_provider_is_refused_with_those_there_are(coreml_package: MakePackage) -> None:
-    message = r"no provider 'cuda'; choose one of: all, cpu, cpu_gpu, cpu_ne, emulated"
+    message = r"no provider 'cuda'; choose one of: auto, all, cpu, cpu_gpu, cpu_ne, emulated"
     with pytest.raises(UsageError, match=message):
         open_runner(coreml_package(SMALL), provider="cuda")
 
 
-def test_only_packages_have_functions(golden_folder: Path) -> None:
-    with pytest.raises(UsageError, match=r"only Core ML packages .*leave 'size_8x8' out"):
-        open_runner(golden_folder, function="size_8x8")
+def test_a_part_that_is_not_there_is_told_with_those_that_are(coreml_package: MakePackage) -> None:
+    with pytest.raises(ModelError, match="no function 'size_8x8'; it has: 'size_64x72', 'size_96"):
+        open_runner(f"{coreml_package(SMALL, OTHER)}#size_8x8")
 
 
 @off_macos
@@ -238,7 +241,7 @@ def test_what_core_ml_says_of_a_failed_run_is_one_line(
 ) -> None:
     path = coreml_package(SMALL)
     _, image, mask = _case(path)
-    monkeypatch.setattr(coreml_runner, "on_macos", lambda: True)
+    monkeypatch.setattr(platform, "system", lambda: "Darwin")
     monkeypatch.setattr(
         coreml_runner,
         "load_model",
@@ -283,8 +286,7 @@ def test_an_output_that_is_none_is_refused(prediction: dict[str, Any], message: 
 
 
 def test_every_precision_that_the_interpreter_is_judged_by_has_a_native_tolerance() -> None:
-    emulated = {precision for runtime, precision in TOLERANCES if runtime == "coreml-emulator"}
-    assert emulated == {precision for runtime, precision in TOLERANCES if runtime == "coreml"}
+    assert COREML.tolerances.keys() == COREML_EMULATOR.tolerances.keys()
 
 
 @on_macos
@@ -298,5 +300,5 @@ def test_core_ml_agrees_with_torch(
         cases = seeded_cases(runner.manifest.size)
         with TorchRunner(golden_checkpoint, composite=False) as reference:
             wanted = raw_outputs(reference, cases)
-        tolerance = tolerance_of(runner.version, runner.manifest.precision)
+        tolerance = tolerance_of(runner.runtime.name, runner.manifest.precision)
         require_parity(judge(runner, cases, wanted, reference_name="torch", tolerance=tolerance))

@@ -1,26 +1,33 @@
-"""`lama-edge inspect` on a TensorRT engine: what its files say, without a GPU."""
+"""What there is to say of a TensorRT engine from its files, without a GPU."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from lama_edge.engines import ENGINE_SUFFIX, FLAVOR_TITLES, EngineBuild
+from lama_edge.engines import FLAVOR_TITLES, EngineBuild
 from lama_edge.errors import LamaEdgeError
 from lama_edge.gpu import current_gpu
+from lama_edge.runtimes.base import ModelFacts
+from lama_edge.runtimes.tensorrt.engine_files import (
+    EngineFile,
+    check_runs_here,
+    library_for,
+    read_engine_file,
+)
 
-if TYPE_CHECKING:
-    from lama_edge.runtimes.tensorrt.engine_files import EngineFile
+
+def engine_facts(path: Path, part: str | None, provider: str) -> ModelFacts:
+    """Read how an engine was built and whether it runs here; see `Runtime.facts`.
+
+    Raises:
+        ModelError: when its files do not belong together.
+    """
+    file = read_engine_file(path)
+    return ModelFacts(file.manifest, tuple(_rows(file)))
 
 
-def is_engine(model: str) -> bool:
-    """Tell whether a model's path is an engine's."""
-    return Path(model).suffix.lower() == ENGINE_SUFFIX
-
-
-def engine_facts(file: EngineFile) -> Iterator[tuple[str, str]]:
-    """Give how an engine was built and whether it runs here, as label and text."""
+def _rows(file: EngineFile) -> Iterator[tuple[str, str]]:
     build = file.build
     title = FLAVOR_TITLES[build.flavor]
     yield "engine", f"{title} {build.tensorrt_version}, {build.engine_bytes / 1e6:.1f} MB"
@@ -38,8 +45,6 @@ def _gpus(build: EngineBuild) -> str:
 
 def _here(file: EngineFile) -> str:
     """Say whether it runs on this machine, as far as can be told without opening it."""
-    from lama_edge.runtimes.tensorrt.engine_files import check_runs_here, library_for
-
     gpu = current_gpu()
     try:
         check_runs_here(file, library_for(file), gpu)

@@ -1,0 +1,110 @@
+"""Which runtimes there are, and what is known of each before it is imported."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lama_edge.errors import ModelError
+from lama_edge.judging.tolerances import Tolerance
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What is known of a runtime without importing it.
+
+    Attributes:
+        name: what documents call it, such as ``onnxruntime``.
+        title: what people do.
+        format: the name in the manifests of the models that it opens.
+        suffixes: how the names of their files or folders end, in lower case.
+        opener: ``module:attribute`` of what opens one and returns a `Runner`. It takes the path
+            and, by keyword, ``provider``, ``threads`` and, if `has_parts`, ``part``.
+        providers: the devices or execution providers that it can have, by short names.
+        modules: what its package is imported as, and those whose versions count beside it.
+        tolerances: by precision, how far its results may be from the reference.
+        ways: what may follow a provider, each behind a ``+``.
+        host_memory: the providers whose runs take the machine's own memory.
+        has_parts: whether a model may hold several, of which one is opened.
+        auto_on: the systems, by `platform.system`, on which ``auto`` may choose it; None is all.
+        is_emulator: whether it is lama-edge's own executor, an `ObservableRunner` that rounds
+            every operator's result as the file declares.
+        facts: ``module:attribute`` of a function of the path, the part and the provider that
+            returns what `lama-edge inspect` tells of a model, `ModelFacts`, without opening it;
+            None opens it and tells its manifest.
+    """
+
+    name: str
+    title: str
+    format: str
+    suffixes: tuple[str, ...]
+    opener: str
+    providers: tuple[str, ...]
+    modules: tuple[str, ...]
+    tolerances: Mapping[str, Tolerance]
+    ways: tuple[str, ...] = ()
+    host_memory: tuple[str, ...] = ()
+    has_parts: bool = False
+    auto_on: tuple[str, ...] | None = None
+    is_emulator: bool = False
+    facts: str | None = None
+
+    def has(self, provider: str) -> bool:
+        """Tell whether a provider, such as ``cuda`` or ``cuda+tf32``, is one of its own."""
+        name, *ways = provider.split("+")
+        return name in self.providers and set(ways) <= set(self.ways)
+
+
+# A line for each, ``module:attribute`` of its record; the module must be light, since the command
+# line's help is made from them. Where several open a file, `auto` takes the first that it may.
+RUNTIMES = [
+    "lama_edge.runtimes.onnxruntime_record:ONNXRUNTIME",
+    "lama_edge.runtimes.emulated_record:EMULATOR",
+    "lama_edge.runtimes.coreml_record:COREML",
+    "lama_edge.runtimes.coreml_record:COREML_EMULATOR",
+    "lama_edge.runtimes.tensorrt_record:TENSORRT",
+    "lama_edge.runtimes.tensorrt_record:TENSORRT_RTX",
+    "lama_edge.runtimes.torch_record:TORCH",
+]
+
+
+def load(reference: str) -> Any:
+    """Return what ``module:attribute`` names."""
+    module, _, attribute = reference.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def runtimes() -> Iterator[Runtime]:
+    """Give the record of every runtime; lines added to `RUNTIMES` later count too."""
+    for reference in RUNTIMES:
+        yield load(reference)
+
+
+def provider_names() -> tuple[str, ...]:
+    """Return the short names of all runtimes' providers, ``auto`` first."""
+    own = (provider for runtime in runtimes() for provider in runtime.providers)
+    return tuple(dict.fromkeys(("auto", *own)))
+
+
+def tolerance_of(runtime: str, precision: str) -> Tolerance:
+    """Return how far a model may be from the reference.
+
+    Args:
+        runtime: the runtime's name.
+        precision: the manifest's.
+
+    Raises:
+        ModelError: when there is no such runtime, or none of its tolerances is for that.
+    """
+    found = {
+        (one.name, kind): value for one in runtimes() for kind, value in one.tolerances.items()
+    }
+    try:
+        return found[runtime, precision]
+    except KeyError:
+        known = ", ".join(" ".join(pair) for pair in found)
+        raise ModelError(
+            f"there is no parity tolerance for {runtime} {precision}; known: {known}"
+        ) from None
