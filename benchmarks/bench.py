@@ -27,7 +27,7 @@ from lama_edge.benchmarks.statistics import summarise, warnings_about
 from lama_edge.benchmarks.stopwatch import Policy
 from lama_edge.benchmarks.targets.base import Target, open_target
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError, one_line
-from lama_edge.files import split_part
+from lama_edge.files import join_part, split_part
 from lama_edge.spec import Size, SizePolicy
 
 DEFAULT_SIZE = Size(512, 512)
@@ -98,7 +98,6 @@ class _Row:
     """One model at one size while it is measured."""
 
     path: Path
-    opened_as: str
     model: dict[str, Any]
     provider: str
     runtime: str | None = None
@@ -106,6 +105,7 @@ class _Row:
     quality: dict[str, Any] | None = None
     rounds: list[dict[str, Any]] = field(default_factory=list)
     failure: LamaEdgeError | None = None
+    part: str | None = None
 
     @property
     def title(self) -> str:
@@ -226,9 +226,8 @@ def _describe(
     unknown = dict.fromkeys(
         ("precision", "io", "dft", "architecture", "parameters", "source_sha256")
     )
-    opened_as = str(path) if part is None else f"{path}#{part}"
     payload = {
-        "model": opened_as,
+        "model": join_part(path, part),
         "provider": provider,
         "threads": threads,
         "timeout_s": job.timeout_s,
@@ -236,17 +235,17 @@ def _describe(
     try:
         described = target.describe(payload)
     except LamaEdgeError as error:
-        return [_Row(path, opened_as, {**unknown, **known}, provider, failure=error)]
+        return [_Row(path, {**unknown, **known}, provider, failure=error)]
     model = {**known, **described["facts"]}
     return [
         _Row(
             path,
-            opened_as,
             model,
             described["provider"],
             described["runtime"],
             size,
             described["quality"],
+            part=part,
         )
         for size in _sizes(job.sizes, described, name)
     ]
@@ -285,7 +284,7 @@ def _interleaved(rows: Sequence[_Row], job: Bench, progress: Progress) -> Iterat
 def _measure(job: Bench, target: Target, threads: int, row: _Row, output: Path | None) -> None:
     size = row.size or DEFAULT_SIZE
     payload = {
-        "model": row.opened_as,
+        "model": join_part(row.path, row.part),
         "provider": row.provider,
         "threads": threads,
         "size": [size.height, size.width],

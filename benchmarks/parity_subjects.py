@@ -9,7 +9,7 @@ from typing import Any
 from lama_edge.benchmarks.model_files import titled
 from lama_edge.benchmarks.parity_task import DESCRIBE, model_record
 from lama_edge.errors import LamaEdgeError
-from lama_edge.files import split_part
+from lama_edge.files import join_part, split_part
 from lama_edge.manifest import Manifest
 from lama_edge.process import run_isolated
 
@@ -63,7 +63,7 @@ def open_model(model: str, provider: str, *, timeout_s: float | None) -> list[Op
     found = _open(model, provider, raw=False, timeout_s=timeout_s)
     if isinstance(found, Refused) or not found.parts or split_part(model)[1] is not None:
         return [found]
-    default, *others = (f"{model}#{part}" for part in found.parts)
+    default, *others = (join_part(model, part) for part in found.parts)
     named = replace(
         found,
         model=default,

@@ -28,6 +28,7 @@ class EmulatedRunner(ObservableRunner):
 
     runtime = EMULATOR
     runtime_version = lama_edge.__version__
+    provider = "emulated"
 
     def __init__(
         self, path: Path, *, provider: str = "emulated", threads: int | None = None
@@ -47,7 +48,6 @@ class EmulatedRunner(ObservableRunner):
         if threads is not None:
             torch.set_num_threads(threads)
         program = Program.load(path)
-        self.provider = provider
         self.manifest = read_manifest(
             path,
             program.metadata.get(METADATA_KEY),

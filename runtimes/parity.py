@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, Context
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import ModelError, NotFiniteError, ParityError
+from lama_edge.errors import NotFiniteError, ParityError
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import ParityFigures
 from lama_edge.runtimes.base import Runner

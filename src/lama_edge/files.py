@@ -35,6 +35,11 @@ def split_part(model: str | Path) -> tuple[Path, str | None]:
     return path.with_name(name), part
 
 
+def join_part(model: str | Path, part: str | None) -> str:
+    """Return a model's path or name with a part of it named, which `split_part` takes apart."""
+    return str(model) if part is None else f"{model}{_PART}{part}"
+
+
 @contextmanager
 def atomic_output(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `target`, and rename it to `target` when the block succeeds.

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 import lama_edge
-from lama_edge.errors import LamaEdgeError, ModelError, ParityError, UsageError
+from lama_edge.errors import LamaEdgeError, ModelError, ParityError
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.runtimes.base import Runner, open_runner
 from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
@@ -83,9 +83,7 @@ def test_a_package_opens_emulated_and_agrees_with_torch(
     ]
 
 
-def test_other_providers_tiles_and_closed_models_are_refused(package: Path) -> None:
-    with pytest.raises(UsageError, match=r"emulated here, not on 'all'.*'emulated'"):
-        CoremlEmulatedRunner(package, provider="all")
+def test_tiles_and_closed_models_are_refused(package: Path) -> None:
     runner = open_runner(package, provider="emulated")
     with pytest.raises(ModelError, match="cannot run in tiles"):
         runner.tiled()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from lama_edge.cli.rendering import warn_of_old_option
+from lama_edge.files import join_part
 from lama_edge.runtimes.registry import provider_names, runtimes
 
 
@@ -39,7 +40,6 @@ def add_function(parser: argparse.ArgumentParser) -> None:
 
 def named(model: str, function: str | None) -> str:
     """Return a model's name with the part that ``--function`` asks for, and warn of that."""
-    if function is None:
-        return model
-    warn_of_old_option("--function", "MODEL#NAME")
-    return f"{model}#{function}"
+    if function is not None:
+        warn_of_old_option("--function", "MODEL#NAME")
+    return join_part(model, function)
