@@ -51,7 +51,7 @@ def measure_model(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Load a model and time it on a seeded picture.
 
     Args:
-        payload: `model`, `provider`, `threads` and `function` as there, `size` (height and
+        payload: `model`, `provider` and `threads` as there, `size` (height and
             width), `policy` (the fields of `Policy`), and `output`, a ``.npy`` file to write the
             result to as uint8 [H,W,3], or None.
 
