@@ -8,13 +8,12 @@ that say tf32.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from lama_edge.benchmarks.bench import DEFAULT_SIZE, Bench, BenchResult, run_bench
 from lama_edge.benchmarks.documents import save_document
@@ -33,6 +32,7 @@ from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.targets.base import open_target
 from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError, one_line
 from lama_edge.files import check_output
+from lama_edge.judging.metrics import psnr_db
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.spec import Size, parse_size
@@ -189,12 +189,10 @@ def _closeness(result: BenchResult) -> tuple[float | None, ...]:
     first = next(iter(pictures.values()), None)
     found: list[float | None] = []
     for index in range(len(result.document["runs"])):
-        error = 0.0
+        psnr = math.inf
         if first is not None and index in pictures:
-            outputs = (pictures[index].output, first.output)
-            levels = [output[first.hole].astype(np.float64) for output in outputs]
-            error = float(np.mean((levels[0] - levels[1]) ** 2))
-        found.append(None if error == 0 else float(10 * np.log10(255**2 / error)))
+            psnr = psnr_db(first.output[first.hole], pictures[index].output[first.hole])
+        found.append(None if psnr == math.inf else psnr)
     return tuple(found)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +16,7 @@ from lama_edge.export.layers import Kernels
 from lama_edge.export.precision.layer_kinds import LAYER_KINDS, LayerKind
 from lama_edge.export.precision.quantisation import Quantisation, quantise
 from lama_edge.export.precision.weights8 import quantise_weights
+from lama_edge.judging.metrics import psnr_db
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.training.evaluate import PERIODIC, PHOTOGRAPHS
 from lama_edge.models.training.photographs import photograph_samples
@@ -100,15 +99,15 @@ class Subject:
         """Compare a model's fills with fp32's."""
         for name, samples in self.groups(side).items():
             fills = _fills(model, samples)
-            errors = [
-                np.square(fill - wanted)[0][:, sample.hole]
+            pairs = [
+                (wanted[0][:, sample.hole], fill[0][:, sample.hole])
                 for fill, wanted, sample in zip(
                     fills, self._wanted(side, name), samples, strict=True
                 )
             ]
-            each = [_decibels(float(error.mean())) for error in errors]
-            pooled = _decibels(float(np.concatenate(errors, axis=1).mean()))
-            mean = float(np.mean(each))
+            each = [psnr_db(*pair, peak=1.0) for pair in pairs]
+            whole = (np.concatenate(values, axis=1) for values in zip(*pairs, strict=True))
+            pooled, mean = psnr_db(*whole, peak=1.0), float(np.mean(each))
             yield Fidelity(name, side, len(samples), pooled, mean, min(each))
 
     def _reference(self, side: int, name: str) -> list[NDArray[Any]]:
@@ -164,7 +163,3 @@ def _bytes(model: ir.Model) -> bytes:
     proto: onnx.ModelProto = ir.to_proto(model)
     data: bytes = proto.SerializeToString(deterministic=True)
     return data
-
-
-def _decibels(mean_square: float) -> float:
-    return -10 * math.log10(max(mean_square, sys.float_info.min))

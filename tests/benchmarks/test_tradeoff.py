@@ -19,11 +19,11 @@ from lama_edge.benchmarks.documents import TRADEOFF, check_document, load_docume
 from lama_edge.benchmarks.tradeoff import Tradeoff, TradeoffResult, weigh_precisions
 from lama_edge.benchmarks.tradeoff_cases import holdout_cases
 from lama_edge.errors import CheckpointError, UsageError
+from lama_edge.judging.metrics import differences
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.emulated_record import EMULATOR
-from lama_edge.runtimes.metrics import differences
 from lama_edge.runtimes.parity import run_case
 from lama_edge.spec import Size
 

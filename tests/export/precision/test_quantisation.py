@@ -18,6 +18,7 @@ from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph
 from lama_edge.export.onnx_format import write_onnx
 from lama_edge.export.precision.quantisation import Quantisation, QuantisedModel, quantise
 from lama_edge.export.precision.weights8 import quantise_weights
+from lama_edge.judging.metrics import psnr_db
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.training.samples import holdout
@@ -96,11 +97,11 @@ def _fills(model: onnx.ModelProto, options: GraphOptions, cases: list[ParityCase
 def _psnr_db(
     fills: list[NDArray[Any]], wanted: list[NDArray[Any]], cases: list[ParityCase]
 ) -> float:
-    errors = [
-        np.square((fill.astype(np.float64) - want) / 255)[case.hole]
-        for fill, want, case in zip(fills, wanted, cases, strict=True)
-    ]
-    return float(-10 * np.log10(np.concatenate(errors).mean()))
+    given, truth = (
+        np.concatenate([levels[case.hole] for levels, case in zip(side, cases, strict=True)])
+        for side in (fills, wanted)
+    )
+    return psnr_db(truth, given)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity as reference_similarity
 
-from lama_edge.runtimes.metrics import differences, structural_similarity
+from lama_edge.judging.metrics import differences, psnr_db, structural_similarity
 
 # Both compute in float64: 4e-14 apart where this was written.
 SSIM_LIMIT = 1e-6
@@ -61,6 +61,18 @@ def test_equal_values_have_no_decibels() -> None:
     figures = differences(values, values.copy())
     assert (figures.max_abs_diff, figures.psnr_db, figures.snr_db) == (0, None, None)
     assert figures.levels_differing == 0
+    assert psnr_db(values, values) == np.inf
+    # What cannot be told is not called equal.
+    assert np.isnan(differences(values, values * np.nan).psnr_db)
+
+
+@pytest.mark.parametrize("peak", [1.0, 255.0])
+def test_psnr_is_taken_against_the_peak(peak: float) -> None:
+    truth = np.full(4, 0.25) * peak
+    assert psnr_db(truth, truth + 0.01 * peak, peak=peak) == pytest.approx(40)
+    # Unsigned levels must not wrap round.
+    assert psnr_db(np.uint8([0]), np.uint8([51])) == pytest.approx(-20 * np.log10(51 / 255))
+    assert psnr_db(np.uint8([51]), np.uint8([0])) == pytest.approx(-20 * np.log10(51 / 255))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ whole levels moved each value by up to half a level; that much is no difference.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,8 +60,8 @@ def differences(truth: Levels, result: Levels, *, rounded_sides: int = 0) -> Dif
     return Differences(
         max_abs_diff=float(apart.max()),
         mean_abs_diff=float(apart.mean()),
-        psnr_db=_decibels(1.0, noise_power),
-        snr_db=_decibels(float(np.var(truth / 255)), noise_power),
+        psnr_db=_rounded(_decibels(1.0, noise_power)),
+        snr_db=_rounded(_decibels(float(np.var(truth / 255)), noise_power)),
         levels_differing=float(np.mean(levels[0] != levels[1])),
     )
 
@@ -97,6 +98,18 @@ def absolute_differences(
     """
     apart: NDArray[np.float64] = np.abs(result.astype(np.float64) - truth)
     return np.maximum(apart - 0.5 * rounded_sides, 0) / 255
+
+
+def psnr_db(truth: Levels, result: Levels, *, peak: float = 255.0) -> float:
+    """Return the peak signal-to-noise ratio of values, infinite where all are equal.
+
+    Args:
+        truth: of any shape.
+        result: of the same shape.
+        peak: the largest value on their scale.
+    """
+    noise = (result.astype(np.float64) - truth) / peak
+    return _decibels(1.0, float(np.mean(np.square(noise))))
 
 
 def structural_similarity(
@@ -146,7 +159,9 @@ def _blur(planes: NDArray[np.float64]) -> NDArray[np.float64]:
     return planes
 
 
-def _decibels(signal: float, noise: float) -> float | None:
-    if noise == 0:
-        return None
-    return round(10 * float(np.log10(max(signal, _LEAST_SIGNAL) / noise)), 1)
+def _decibels(signal: float, noise: float) -> float:
+    return 10 * math.log10(max(signal, _LEAST_SIGNAL) / noise) if noise else math.inf
+
+
+def _rounded(decibels: float) -> float | None:
+    return None if decibels == math.inf else round(decibels, 1)
