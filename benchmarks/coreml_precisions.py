@@ -29,6 +29,7 @@ from lama_edge.export.coreml.options import (
     PackagePrecision,
     tool_versions,
 )
+from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.metrics import differences
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.training.evaluate import PERIODIC, PHOTOGRAPHS
@@ -37,7 +38,6 @@ from lama_edge.models.training.samples import Sample, holdout
 from lama_edge.pipeline_coreml import CoremlExport, export_coreml
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.runtimes.parity import raw_outputs, run_case
-from lama_edge.runtimes.parity_cases import ParityCase
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size
 

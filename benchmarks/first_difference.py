@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from lama_edge.benchmarks.parity_task import load_cases
 from lama_edge.errors import ModelError, needs_extra
+from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import is_checkpoint
 from lama_edge.runtimes.forms import to_model
-from lama_edge.runtimes.parity_cases import ParityCase
 
 with needs_extra("export"):
     import onnx

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.documents import RANGES, heading
-from lama_edge.benchmarks.parity_task import model_record
+from lama_edge.benchmarks.parity_task import is_checkpoint, model_record
+from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
+from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import (
     FP16_LARGEST,
     FP16_LEAST_NORMAL,
@@ -21,8 +23,6 @@ from lama_edge.ranges import (
     layer_ranges,
 )
 from lama_edge.runtimes.base import is_checkpoint
-from lama_edge.runtimes.calibration import calibration_cases
-from lama_edge.runtimes.parity_cases import ParityCase
 from lama_edge.spec import Size, SizePolicy
 
 Progress = Callable[[str], None]

@@ -21,8 +21,8 @@ from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.training.evaluate import PERIODIC, PHOTOGRAPHS
 from lama_edge.models.training.photographs import photograph_samples
 from lama_edge.models.training.samples import Sample, holdout
+from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import Ranges
-from lama_edge.runtimes.calibration import calibration_cases
 from lama_edge.runtimes.onnxruntime_session import open_session, run_session
 from lama_edge.runtimes.ranges import measure_ranges
 from lama_edge.spec import Size, SizePolicy, io_spec

@@ -16,16 +16,12 @@ from lama_edge.benchmarks.parity_task import RUN, base_name, load_outputs, save_
 from lama_edge.benchmarks.reports.pictures import CasePictures
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError
 from lama_edge.files import split_part
+from lama_edge.judging.cases import ParityCase, seeded_cases, shared_policy
 from lama_edge.judging.tolerances import Tolerance
+from lama_edge.pictures.folder_cases import picture_cases
+from lama_edge.pictures.pairs import find_pairs
 from lama_edge.process import run_isolated
 from lama_edge.runtimes.base import runtimes_of
-from lama_edge.runtimes.inpaint_folder import find_pairs
-from lama_edge.runtimes.parity_cases import (
-    ParityCase,
-    picture_cases,
-    seeded_cases,
-    shared_policy,
-)
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import SizePolicy
 

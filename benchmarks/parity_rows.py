@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from lama_edge.benchmarks.reports.pictures import CasePictures
 from lama_edge.benchmarks.verdicts import parity_verdict
+from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.metrics import Differences, absolute_differences, worst
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.runtimes.parity import case_figures, tolerance_needed
-from lama_edge.runtimes.parity_cases import ParityCase
 
 _DECIBELS = ("psnr_db", "snr_db")
 _SSIM_DECIMALS = 6

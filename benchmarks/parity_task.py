@@ -23,10 +23,10 @@ from lama_edge.benchmarks.model_files import (
 )
 from lama_edge.errors import LamaEdgeError, ParityError
 from lama_edge.files import split_part
+from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Runner, is_checkpoint, open_runner
 from lama_edge.runtimes.parity import run_case
-from lama_edge.runtimes.parity_cases import ParityCase
 
 DESCRIBE = "lama_edge.benchmarks.parity_task:describe"
 RUN = "lama_edge.benchmarks.parity_task:run"

@@ -22,7 +22,7 @@ from lama_edge.benchmarks.tradeoff_verdict import choose_pictures
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
-from lama_edge.runtimes.inpaint_folder import find_pairs
+from lama_edge.pictures.pairs import find_pairs
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import PRECISIONS, IoForm, Precision, Size
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from lama_edge.errors import MissingBackendError
+from lama_edge.judging.cases import ParityCase
 from lama_edge.models.training.photographs import PHOTOGRAPHS, photograph_samples
 from lama_edge.models.training.samples import Sample, general_holdout, holdout
-from lama_edge.runtimes.parity_cases import ParityCase, picture_cases
+from lama_edge.pictures.folder_cases import picture_cases
 from lama_edge.spec import Size, SizePolicy
 
 _PERIODIC, _GENERAL = 6, 3

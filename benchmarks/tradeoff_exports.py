@@ -10,9 +10,9 @@ from typing import Any
 from lama_edge.benchmarks.parity_rows import Side
 from lama_edge.benchmarks.parity_task import load_outputs, save_cases
 from lama_edge.errors import ModelError
+from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import Manifest
 from lama_edge.process import run_isolated
-from lama_edge.runtimes.parity_cases import ParityCase
 from lama_edge.spec import IoForm, Precision, Size
 
 _EXPORT = "lama_edge.benchmarks.tradeoff_task:export"

@@ -13,10 +13,10 @@ from lama_edge.benchmarks.bootstrap import ratio_interval
 from lama_edge.benchmarks.parity_rows import Side, pictures_of
 from lama_edge.benchmarks.reports.tradeoff_pictures import ShownPicture
 from lama_edge.benchmarks.verdicts import closeness_verdict
+from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.metrics import absolute_differences, differences
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.runtimes.parity import case_figures
-from lama_edge.runtimes.parity_cases import ParityCase
 
 Figures = dict[str, Any]
 

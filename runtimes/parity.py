@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import NotFiniteError, ParityError
+from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.metrics import Differences, differences, structural_similarity, worst
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import ParityFigures
 from lama_edge.runtimes.base import Runner
 from lama_edge.runtimes.forms import from_model, to_model
-from lama_edge.runtimes.parity_cases import ParityCase
 
 _ROUND_UP = Context(prec=2, rounding=ROUND_CEILING)
 

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import UsageError, needs_extra
+from lama_edge.judging.cases import ParityCase
 from lama_edge.ranges import PERCENTILES, Ranges, ValueRange
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.emulator.execution import Observable
 from lama_edge.runtimes.emulator.program import Program
 from lama_edge.runtimes.forms import to_model
-from lama_edge.runtimes.parity_cases import ParityCase
 from lama_edge.spec import IoSpec
 
 with needs_extra("export"):

@@ -21,8 +21,8 @@ from lama_edge.export.tensorrt.options import BuildOptions, EnginePrecision, par
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import FfcResnetConfig
+from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import Ranges
-from lama_edge.runtimes.calibration import calibration_cases
 from lama_edge.runtimes.ranges import measure_ranges
 from lama_edge.spec import Size, SizePolicy, io_spec
 

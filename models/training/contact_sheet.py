@@ -29,7 +29,7 @@ from lama_edge.models.training.comparison import (
 from lama_edge.models.training.metrics import hole_psnr_db
 from lama_edge.models.training.photographs import photograph_samples
 from lama_edge.models.training.samples import Picture, Sample, holdout, periodic_surface
-from lama_edge.models.training.textures import PERIODIC
+from lama_edge.pictures.textures import PERIODIC
 
 with needs_extra("export"):
     from torch import nn

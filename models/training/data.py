@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lama_edge.errors import UsageError, needs_extra
-from lama_edge.models.training.masks import make_mask
-from lama_edge.models.training.scenes import make_scene
+from lama_edge.pictures.masks import make_mask
+from lama_edge.pictures.scenes import make_scene
 
 with needs_extra("export"):
     import torch

@@ -32,10 +32,10 @@ from lama_edge.models.training.evaluation_tables import (
     width_table,
 )
 from lama_edge.models.training.mask_statistics import statistics_table
-from lama_edge.models.training.masks import NARROW, WIDE_TEST
 from lama_edge.models.training.metrics import hole_psnr_db
 from lama_edge.models.training.photographs import photograph_samples
 from lama_edge.models.training.samples import Sample, general_holdout, holdout
+from lama_edge.pictures.masks import NARROW, WIDE_TEST
 
 with needs_extra("export"):
     import torch

@@ -12,8 +12,8 @@ from PIL import Image
 from lama_edge.errors import PictureError, UsageError
 from lama_edge.imaging import PICTURE_SUFFIXES, load_picture, native_picture
 from lama_edge.models.training.data import Picture
-from lama_edge.models.training.masks import WIDE_TEST, draw_mask
 from lama_edge.models.training.samples import Sample
+from lama_edge.pictures.masks import WIDE_TEST, draw_mask
 
 MIN_PICTURES = 8
 _HOLDOUT_SHARE = 0.05

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lama_edge.errors import LamaEdgeError, UsageError, needs_extra
-from lama_edge.models.training.masks import (
+from lama_edge.pictures.masks import (
     NARROW,
     WIDE,
     WIDE_TEST,

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from lama_edge.errors import PictureError, needs_extra
-from lama_edge.models.training.masks import WIDE_TEST, MaskStyle, draw_mask
 from lama_edge.models.training.samples import Picture, Sample
+from lama_edge.pictures.masks import WIDE_TEST, MaskStyle, draw_mask
 
 PHOTOGRAPHS = (
     "astronaut",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lama_edge.models.training.masks import WIDE_TEST, MaskStyle, draw_mask
-from lama_edge.models.training.scenes import make_periodic_scene, make_scene
-from lama_edge.models.training.textures import PERIODIC
+from lama_edge.pictures.masks import WIDE_TEST, MaskStyle, draw_mask
+from lama_edge.pictures.scenes import make_periodic_scene, make_scene
+from lama_edge.pictures.textures import PERIODIC
 
 # Starts every seed here, and no seed of the training, which starts with its own small number.
 _HOLDOUT_STREAM = 0x686F6C64

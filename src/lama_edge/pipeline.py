@@ -20,6 +20,7 @@ from lama_edge.export.deploy_graph import (
 from lama_edge.export.onnx_format import build_onnx, finish, tool_versions, write_onnx
 from lama_edge.export.precision.build import NEED_RANGES, build_at, check_precision
 from lama_edge.files import atomic_output, check_output
+from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.config import GeneratorConfig
@@ -27,7 +28,6 @@ from lama_edge.ranges import Ranges
 from lama_edge.runtimes.base import Runner
 from lama_edge.runtimes.forms import to_model
 from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
-from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import (
@@ -221,7 +221,7 @@ def measured_ranges(
         PictureError: when a picture cannot be read.
     """
     # Imported here because fp32 needs neither the emulator nor the drawing of pictures.
-    from lama_edge.runtimes.calibration import calibration_cases
+    from lama_edge.pictures.calibration import calibration_cases
     from lama_edge.runtimes.ranges import measure_ranges
 
     any_size = replace(size, fixed=None)

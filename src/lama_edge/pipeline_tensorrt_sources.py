@@ -18,13 +18,13 @@ from lama_edge.export.tensorrt.options import (
     EnginePrecision,
     check_profiles,
 )
+from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.manifest import METADATA_KEY, Manifest, ParityFigures
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.base import Runner, open_runner
 from lama_edge.runtimes.onnx_parts import OnnxParts
 from lama_edge.runtimes.parity import judge, raw_outputs
-from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 

@@ -14,9 +14,9 @@ from lama_edge.benchmarks import first_difference as module
 from lama_edge.benchmarks.first_difference import first_difference
 from lama_edge.benchmarks.parity_rows import Side, judged_row
 from lama_edge.benchmarks.parity_task import load_outputs, run, save_cases
+from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.runtimes.parity import raw_outputs
-from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size, SizePolicy

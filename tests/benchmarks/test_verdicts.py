@@ -10,8 +10,8 @@ import pytest
 
 from lama_edge.benchmarks.parity_rows import Side, judged_row
 from lama_edge.benchmarks.tradeoff_figures import closeness
+from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.runtimes.parity_cases import ParityCase
 
 NAN = float("nan")
 USUAL = Tolerance(0.1, psnr_db=40)

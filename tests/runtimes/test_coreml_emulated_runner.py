@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 import lama_edge
 from lama_edge.errors import LamaEdgeError, ModelError, ParityError
+from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.runtimes.base import Runner, open_runner
 from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
-from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size

@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 
 from lama_edge import cli
-from lama_edge.errors import UsageError
 from lama_edge.runtimes.inpaint_file import InpaintFile
-from lama_edge.runtimes.inpaint_folder import find_pairs, inpaint_folder
+from lama_edge.runtimes.inpaint_folder import inpaint_folder
 
 SIZE = (24, 16)
 
@@ -32,32 +31,6 @@ def _mask(path: Path, size: tuple[int, int] = SIZE) -> None:
 
 def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-def test_masks_of_lamas_names_are_found_in_the_same_folder(tmp_path: Path) -> None:
-    for name in ("a.png", "b.jpg"):
-        _picture(tmp_path / name)
-    for name in ("a_mask001.png", "a_mask002.png", "b_mask.png"):
-        _mask(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("not a picture")
-    pairs, without_mask = find_pairs(tmp_path, tmp_path)
-    assert [(pair.image.name, pair.mask.name, pair.result) for pair in pairs] == [
-        ("a.png", "a_mask001.png", "a_mask001"),
-        ("a.png", "a_mask002.png", "a_mask002"),
-        ("b.jpg", "b_mask.png", "b_mask"),
-    ]
-    assert without_mask == []
-
-
-def test_masks_of_the_same_name_are_found_in_a_folder_of_their_own(tmp_path: Path) -> None:
-    _picture(tmp_path / "in" / "a.jpg")
-    _picture(tmp_path / "in" / "b.png")
-    _mask(tmp_path / "masks" / "a.png")
-    pairs, without_mask = find_pairs(tmp_path / "in", tmp_path / "masks")
-    assert [(pair.image.name, pair.mask.name, pair.result) for pair in pairs] == [
-        ("a.jpg", "a.png", "a")
-    ]
-    assert [path.name for path in without_mask] == ["b.png"]
 
 
 def test_a_bad_file_is_reported_and_the_others_are_written(
@@ -100,20 +73,6 @@ def test_the_command_line_reports_at_the_end_with_exit_code_2(
     assert cli.main([*words, "-o", str(tmp_path / "json"), "--json"]) == 2
     document = json.loads(capsys.readouterr().out)
     assert (len(document["written"]), len(document["failed"])) == (1, 1)
-
-
-@pytest.mark.parametrize("masks", ["missing", "mask.png"])
-def test_folders_that_are_none_are_refused(tmp_path: Path, masks: str) -> None:
-    _picture(tmp_path / "in" / "a.png")
-    _mask(tmp_path / "mask.png")
-    with pytest.raises(UsageError, match="is no folder"):
-        find_pairs(tmp_path / "in", tmp_path / masks)
-
-
-def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    with pytest.raises(UsageError, match="holds no picture"):
-        find_pairs(tmp_path / "in", tmp_path / "in")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from onnx import numpy_helper
 from lama_edge.errors import ModelError, ParityError
 from lama_edge.export.deploy_graph import GraphOptions
 from lama_edge.export.onnx_format import build_onnx, write_onnx
+from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import Manifest, ParityFigures, Source
 from lama_edge.models.checkpoint import Checkpoint
@@ -22,7 +23,6 @@ from lama_edge.runtimes.parity import (
     run_case,
     tolerance_needed,
 )
-from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.runtimes.vectors.model import STAND_IN

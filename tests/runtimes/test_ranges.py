@@ -17,11 +17,11 @@ from onnx import TensorProto, helper, numpy_helper
 from lama_edge.errors import UsageError
 from lama_edge.export.deploy_graph import GraphOptions
 from lama_edge.export.onnx_format import build_onnx
+from lama_edge.judging.cases import ParityCase
 from lama_edge.models.checkpoint import Checkpoint
+from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import PERCENTILES, Ranges, ValueRange
-from lama_edge.runtimes.calibration import calibration_cases
 from lama_edge.runtimes.forms import to_model
-from lama_edge.runtimes.parity_cases import ParityCase
 from lama_edge.runtimes.ranges import measure_ranges
 from lama_edge.spec import Size, SizePolicy, io_spec
 

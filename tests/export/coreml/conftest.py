@@ -28,13 +28,13 @@ from lama_edge.export.coreml.sizes import deploy_graphs
 from lama_edge.export.coreml.toolkit import Model_pb2
 from lama_edge.export.deploy_graph import GraphOptions
 from lama_edge.export.onnx_format import build_onnx
+from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.seeded import heated
+from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import Ranges
-from lama_edge.runtimes.calibration import calibration_cases
 from lama_edge.runtimes.parity import raw_outputs
-from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.ranges import measure_ranges
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("coremltools")
 
+from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
-from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.spec import Size, SizePolicy
 
 GREY, RGB = 10, 20

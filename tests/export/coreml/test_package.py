@@ -15,11 +15,11 @@ pytest.importorskip("coremltools")
 
 from lama_edge.export.coreml.package import build_package, write_manifest, write_package
 from lama_edge.export.coreml.sizes import deploy_graphs
+from lama_edge.judging.cases import seeded_cases
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import METADATA_KEY, ParityFigures
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.runtimes.parity import judge, raw_outputs
-from lama_edge.runtimes.parity_cases import seeded_cases
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size
 

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 pytest.importorskip("coremltools")
 
 from lama_edge.imaging import pad, padded_size
+from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.metrics import differences
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import ParityFigures
+from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import NEURAL_ENGINE_LARGEST
-from lama_edge.runtimes.calibration import calibration_cases
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.runtimes.emulator.survey import survey
 from lama_edge.runtimes.forms import to_model
 from lama_edge.runtimes.parity import Tolerance, judge, run_case
-from lama_edge.runtimes.parity_cases import ParityCase
 from lama_edge.spec import Size
 
 DATA = Path(__file__).parents[2] / "data"

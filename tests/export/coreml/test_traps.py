@@ -34,7 +34,7 @@ pytest.importorskip("coremltools")
 
 from lama_edge.cli.export_coreml import add_export_coreml
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.runtimes.calibration import calibration_cases
+from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.runtimes.parity import judge, raw_outputs
 from lama_edge.runtimes.torch_runner import TorchRunner

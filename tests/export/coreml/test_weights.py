@@ -17,10 +17,10 @@ from coremltools.converters.mil.mil import Function
 
 from lama_edge.export.coreml.palettes import palette_of
 from lama_edge.export.coreml.weights import weight_store
+from lama_edge.judging.cases import seeded_cases
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.runtimes.parity import judge, raw_outputs
-from lama_edge.runtimes.parity_cases import seeded_cases
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size
 

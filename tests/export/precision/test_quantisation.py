@@ -18,6 +18,7 @@ from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph
 from lama_edge.export.onnx_format import write_onnx
 from lama_edge.export.precision.quantisation import Quantisation, QuantisedModel, quantise
 from lama_edge.export.precision.weights8 import quantise_weights
+from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.metrics import psnr_db
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
@@ -26,7 +27,6 @@ from lama_edge.ranges import Ranges
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.forms import from_model, to_model
 from lama_edge.runtimes.onnxruntime_session import EXACT_INT8
-from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.ranges import measure_ranges
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 

@@ -15,8 +15,8 @@ from lama_edge.export.tensorrt.graphs import source_graph
 from lama_edge.export.tensorrt.options import EnginePrecision
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import load_checkpoint
+from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import Ranges
-from lama_edge.runtimes.calibration import calibration_cases
 from lama_edge.runtimes.ranges import measure_ranges
 from lama_edge.spec import IoForm, IoSpec, Size, SizePolicy, io_spec
 

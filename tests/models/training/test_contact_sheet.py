@@ -17,8 +17,8 @@ from lama_edge.models.training.comparison import NAVIER_STOKES, TELEA, classical
 from lama_edge.models.training.contact_sheet import SECTIONS, Section, main, section_rows
 from lama_edge.models.training.metrics import hole_psnr_db
 from lama_edge.models.training.samples import periodic_surface
-from lama_edge.models.training.textures import PERIODIC
 from lama_edge.models.training.weights import save_weights
+from lama_edge.pictures.textures import PERIODIC
 
 pytest.importorskip("cv2")
 

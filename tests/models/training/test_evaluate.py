@@ -10,7 +10,6 @@ from lama_edge.errors import UsageError
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
 from lama_edge.models.training import samples as samples_module
-from lama_edge.models.training import scenes
 from lama_edge.models.training.comparison import (
     NAVIER_STOKES,
     OURS,
@@ -27,9 +26,10 @@ from lama_edge.models.training.evaluation_tables import (
     replace_figures,
     width_table,
 )
-from lama_edge.models.training.masks import NARROW
 from lama_edge.models.training.samples import periodic_surface
 from lama_edge.models.training.weights import save_weights
+from lama_edge.pictures import scenes
+from lama_edge.pictures.masks import NARROW
 
 SIDE = 32
 

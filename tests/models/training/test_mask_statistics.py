@@ -13,7 +13,7 @@ from lama_edge.models.training.mask_statistics import (
     main,
     mask_statistics,
 )
-from lama_edge.models.training.masks import NARROW, WIDE
+from lama_edge.pictures.masks import NARROW, WIDE
 
 pytest.importorskip("cv2")
 

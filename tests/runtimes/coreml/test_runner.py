@@ -18,11 +18,11 @@ from PIL import Image
 
 from lama_edge import cli
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
+from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.forms import to_model
 from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
-from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size, io_spec

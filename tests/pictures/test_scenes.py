@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lama_edge.models.training.scenes import make_periodic_scene, make_scene
-from lama_edge.models.training.textures import SMOOTH, STRUCTURED, fractal_noise
+from lama_edge.pictures.scenes import make_periodic_scene, make_scene
+from lama_edge.pictures.textures import SMOOTH, STRUCTURED, fractal_noise
 
 
 @pytest.mark.parametrize("make", [make_scene, make_periodic_scene])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lama_edge.models.training.mask_statistics import hole_width_px
-from lama_edge.models.training.masks import NARROW, WIDE, WIDE_TEST, draw_mask, make_mask
+from lama_edge.pictures.masks import NARROW, WIDE, WIDE_TEST, draw_mask, make_mask
 
 DRAWN = 200
 MOST_HOLE_IN_TRAINING = 0.6

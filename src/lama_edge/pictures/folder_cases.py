@@ -1,16 +1,13 @@
-"""The pictures that models are judged on: seeded ones, and the user's own."""
+"""The user's own pictures to judge on, brought to sizes that a model takes."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from lama_edge.errors import ModelError, PictureError
+from lama_edge.errors import PictureError
 from lama_edge.imaging import (
     Hole,
     Pixels,
@@ -26,83 +23,12 @@ from lama_edge.imaging import (
     shrink_hole,
     to_rgb,
 )
-from lama_edge.runtimes.inpaint_folder import Pair, find_pairs
+from lama_edge.judging.cases import ParityCase, seeded_hole
+from lama_edge.pictures.pairs import Pair, find_pairs
 from lama_edge.spec import Size, SizePolicy
 
 MAX_PICTURE_SIDE = 512
 _SEED = 20221
-
-
-@dataclass(frozen=True)
-class ParityCase:
-    """A picture and a hole to judge on.
-
-    Attributes:
-        image: uint8 [H,W,3], RGB.
-        hole: bool [H,W], True inside the hole.
-        name: what reports call it.
-    """
-
-    image: NDArray[np.uint8]
-    hole: NDArray[np.bool_]
-    name: str = ""
-
-    @property
-    def size(self) -> Size:
-        """The picture's size."""
-        return Size(*self.hole.shape)
-
-    @property
-    def touches_border(self) -> bool:
-        """Whether the hole reaches any border, where a fault in a padding shows."""
-        hole = self.hole
-        return bool(hole[0].any() or hole[-1].any() or hole[:, 0].any() or hole[:, -1].any())
-
-
-def seeded_cases(policy: SizePolicy) -> list[ParityCase]:
-    """Return the pictures that a model of this size policy is judged on.
-
-    A fixed-size model has one; a dynamic one several, square, oblong and with odd bottlenecks, as
-    far as its smallest and largest side allow.
-    Every hole touches all four borders.
-    """
-    if policy.fixed is not None:
-        sizes = [policy.fixed]
-    else:
-        step = policy.multiple
-        sizes = [
-            Size(policy.side_for(rows * step), policy.side_for(columns * step))
-            for rows, columns in ((1, 1), (8, 12), (9, 13), (17, 11), (32, 24))
-        ]
-    rng = np.random.default_rng(_SEED)
-    return [_seeded_case(rng, size) for size in sizes]
-
-
-def shared_policy(one: SizePolicy, other: SizePolicy) -> SizePolicy:
-    """Return the sizes that two models both take.
-
-    Raises:
-        ModelError: when there is none.
-    """
-    fixed = one.fixed or other.fixed
-    if fixed is not None:
-        for policy in (one, other):
-            problem = policy.problem_with(fixed.height, fixed.width)
-            if problem is not None:
-                raise ModelError(
-                    f"the model and the reference have no size in common: at {fixed}, {problem}"
-                )
-    multiple = math.lcm(one.multiple, other.multiple)
-    least = -(-max(one.min_size, other.min_size) // multiple) * multiple
-    most = min((p.max_side for p in (one, other) if p.max_side is not None), default=None)
-    if most is not None:
-        most = most // multiple * multiple
-        if fixed is None and most < least:
-            raise ModelError(
-                f"the model and the reference have no size in common: the one begins at {least} a "
-                f"side and the other ends at {most}"
-            )
-    return SizePolicy(fixed, multiple, least, most)
 
 
 def picture_cases(images: Path, masks: Path | None, policy: SizePolicy) -> list[ParityCase]:
@@ -115,7 +41,7 @@ def picture_cases(images: Path, masks: Path | None, policy: SizePolicy) -> list[
 
     Args:
         images: folder of pictures.
-        masks: folder of masks, matched by name as `inpaint_folder.find_pairs` does; None looks
+        masks: folder of masks, matched by name as `find_pairs` does; None looks
             in `images`. A picture without one gets a seeded hole that touches all four borders.
         policy: the sizes that may be used.
 
@@ -132,7 +58,7 @@ def picture_cases(images: Path, masks: Path | None, policy: SizePolicy) -> list[
     for path in without_mask:
         pixels = _pixels(path)
         fitted, _ = _fit(pixels, np.zeros(pixels.shape[:2], dtype=bool), policy)
-        cases.append(ParityCase(fitted, _seeded_hole(rng, Size(*fitted.shape[:2])), path.name))
+        cases.append(ParityCase(fitted, seeded_hole(rng, Size(*fitted.shape[:2])), path.name))
     return sorted(cases, key=lambda case: case.name)
 
 
@@ -189,30 +115,3 @@ def _scale(pixels: Pixels, hole: Hole, size: Size) -> tuple[Pixels, Hole]:
         return shrink(pixels, height, width), shrink_hole(hole, height, width)
     mask = Image.fromarray(hole.astype(np.uint8)).resize((width, height), Image.Resampling.NEAREST)
     return enlarge(pixels, height, width), np.asarray(mask) > 0
-
-
-def _seeded_case(rng: np.random.Generator, size: Size) -> ParityCase:
-    """Draw smooth colours with texture and noise, and a hole that touches all four borders."""
-    rows = np.linspace(0, 1, size.height)[:, None, None]
-    columns = np.linspace(0, 1, size.width)[None, :, None]
-    image = np.full((size.height, size.width, 3), 0.5)
-    for cycles in (1, 3, 11, 29):
-        angle, phase = rng.uniform(0, 2 * np.pi, (2, 3))
-        wave = cycles * (rows * np.sin(angle) + columns * np.cos(angle))
-        image += 0.12 * np.sin(2 * np.pi * wave + phase)
-    image += rng.normal(0, 0.03, image.shape)
-    pixels = np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
-    return ParityCase(pixels, _seeded_hole(rng, size), f"seeded {size}")
-
-
-def _seeded_hole(rng: np.random.Generator, size: Size) -> NDArray[np.bool_]:
-    """Draw a block on each border, and a band of noise that crosses the picture."""
-    hole = np.zeros((size.height, size.width), dtype=bool)
-    for edge in range(4):
-        thickness = max(2, hole.shape[0] // 5)
-        start = int(rng.integers(0, max(1, hole.shape[1] // 2)))
-        hole[:thickness, start : start + max(2, hole.shape[1] // 3)] = True
-        hole = np.rot90(hole)
-        if edge == 0:
-            hole[hole.shape[0] // 3 : hole.shape[0] // 2, :] |= rng.random(hole.shape[1]) < 0.5
-    return np.array(hole)

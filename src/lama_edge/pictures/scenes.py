@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from lama_edge.models.training.textures import (
+from lama_edge.pictures.textures import (
     PERIODIC,
     SMOOTH,
     STRUCTURED,

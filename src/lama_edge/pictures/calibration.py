@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from lama_edge.errors import UsageError
 from lama_edge.imaging import Pixels, enlarge, load_picture, native_picture, shrink, to_rgb
-from lama_edge.models.training.masks import NARROW, WIDE, MaskStyle, draw_mask
-from lama_edge.models.training.scenes import make_scene
-from lama_edge.runtimes.inpaint_folder import find_pairs
-from lama_edge.runtimes.parity_cases import ParityCase
+from lama_edge.judging.cases import ParityCase
+from lama_edge.pictures.masks import NARROW, WIDE, MaskStyle, draw_mask
+from lama_edge.pictures.pairs import find_pairs
+from lama_edge.pictures.scenes import make_scene
 from lama_edge.spec import Size, SizePolicy
 
 MAX_PICTURES = 32

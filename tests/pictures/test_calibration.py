@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lama_edge.errors import PictureError, UsageError
+from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.models.training.samples import general_holdout, holdout
-from lama_edge.runtimes.calibration import MAX_PICTURES, calibration_cases
-from lama_edge.runtimes.parity_cases import ParityCase, seeded_cases
+from lama_edge.pictures.calibration import MAX_PICTURES, calibration_cases
 from lama_edge.spec import Size, SizePolicy
 
 DYNAMIC = SizePolicy(None, 8, 16)
@@ -152,9 +152,10 @@ def test_no_picture_is_one_that_models_are_judged_on() -> None:
         assert not any((case.image == image).all() for image in judged)
 
 
-def test_drawing_pictures_needs_no_torch() -> None:
+def test_drawing_pictures_needs_neither_torch_nor_the_training() -> None:
     code = (
-        "import sys, lama_edge.runtimes.calibration as c; from lama_edge.spec import *; "
-        "c.calibration_cases(SizePolicy(Size(32, 32), 8, 16)); assert 'torch' not in sys.modules"
+        "import sys, lama_edge.pictures.calibration as c; from lama_edge.spec import *; "
+        "c.calibration_cases(SizePolicy(Size(32, 32), 8, 16)); "
+        "assert not {'torch', 'lama_edge.models.training'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,1 @@
+"""Pictures and holes to work on: drawn from seeds, or found in the user's folders."""
