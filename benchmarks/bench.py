@@ -23,8 +23,8 @@ from lama_edge.benchmarks.model_files import (
     titled,
 )
 from lama_edge.benchmarks.reports.pictures import Picture
-from lama_edge.benchmarks.statistics import summarise, warnings_about
 from lama_edge.benchmarks.stopwatch import Policy
+from lama_edge.benchmarks.summary import summarise, warnings_about
 from lama_edge.benchmarks.targets.base import Target, open_target
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError, one_line
 from lama_edge.files import join_part, split_part

@@ -9,7 +9,7 @@ from typing import Literal
 from lama_edge.engines import ProfileSizes, load_library
 from lama_edge.errors import MissingBackendError, UsageError, needs_extra
 from lama_edge.export.tensorrt.options import BuildOptions, EnginePrecision
-from lama_edge.gpu import current_gpu
+from lama_edge.nvidia import current_gpu
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.pipeline_tensorrt import export_tensorrt
 from lama_edge.pipeline_tensorrt_sources import TensorrtExport

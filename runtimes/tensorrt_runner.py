@@ -10,7 +10,7 @@ import numpy as np
 
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import ModelError
-from lama_edge.gpu import current_gpu
+from lama_edge.nvidia import current_gpu
 from lama_edge.runtimes.base import (
     Array,
     Runner,

@@ -16,9 +16,9 @@ from lama_edge.engines import ProfileSizes, manifest_path
 from lama_edge.errors import MissingBackendError, ModelError, ParityError, UsageError
 from lama_edge.export.tensorrt.options import BuildOptions, EnginePrecision, parse_profile
 from lama_edge.files import sha256_of
-from lama_edge.gpu import Gpu, current_gpu
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import Manifest
+from lama_edge.nvidia import Gpu, current_gpu
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.pipeline_tensorrt import (
     CHECKPOINT_STAGES,

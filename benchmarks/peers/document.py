@@ -12,7 +12,7 @@ from lama_edge.benchmarks.documents import PEERS, heading
 from lama_edge.benchmarks.environment import environment
 from lama_edge.benchmarks.model_files import model_size_bytes
 from lama_edge.benchmarks.peers.entries import LIMIT, OURS
-from lama_edge.benchmarks.statistics import summarise, warnings_about
+from lama_edge.benchmarks.summary import summarise, warnings_about
 from lama_edge.errors import UsageError
 from lama_edge.spec import Size
 

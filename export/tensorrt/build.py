@@ -19,7 +19,7 @@ from lama_edge.export.tensorrt.options import CURRENT_GPU, BuildOptions
 from lama_edge.export.tensorrt.progress import BuildMonitor, BuildProgress, library_monitor
 from lama_edge.export.tensorrt.timing_cache import load_timing_cache, save_timing_cache
 from lama_edge.files import sha256_of
-from lama_edge.gpu import current_gpu
+from lama_edge.nvidia import current_gpu
 from lama_edge.spec import IoSpec
 
 

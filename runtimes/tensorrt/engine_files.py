@@ -16,8 +16,8 @@ from lama_edge.engines import (
     manifest_path,
 )
 from lama_edge.errors import MissingBackendError, ModelError, shown
-from lama_edge.gpu import Gpu
 from lama_edge.manifest import Manifest
+from lama_edge.nvidia import Gpu
 
 _AMPERE = (8, 0)
 

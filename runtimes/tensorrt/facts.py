@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lama_edge.engines import FLAVOR_TITLES, EngineBuild
 from lama_edge.errors import LamaEdgeError
-from lama_edge.gpu import current_gpu
+from lama_edge.nvidia import current_gpu
 from lama_edge.runtimes.base import ModelFacts
 from lama_edge.runtimes.tensorrt.engine_files import (
     EngineFile,

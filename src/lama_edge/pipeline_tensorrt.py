@@ -28,8 +28,8 @@ from lama_edge.export.tensorrt.options import (
     engine_size,
 )
 from lama_edge.export.tensorrt.pair import atomic_pair, check_pair
-from lama_edge.gpu import current_gpu
 from lama_edge.manifest import Manifest, ParityFigures
+from lama_edge.nvidia import current_gpu
 from lama_edge.pipeline_tensorrt_sources import (
     EngineSource,
     Reference,

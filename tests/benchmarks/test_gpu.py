@@ -18,9 +18,9 @@ from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.reports.pictures import Picture
 from lama_edge.engines import load_library
 from lama_edge.errors import MissingBackendError, UsageError
-from lama_edge.gpu import current_gpu
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.seeded import save_seeded
+from lama_edge.nvidia import current_gpu
 from lama_edge.spec import Size
 
 no_gpu = pytest.mark.skipif(current_gpu() is not None, reason="looks at a machine without a GPU")

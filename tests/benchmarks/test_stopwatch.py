@@ -10,8 +10,8 @@ from itertools import chain, repeat
 import numpy as np
 import pytest
 
-from lama_edge.benchmarks.statistics import summarise
 from lama_edge.benchmarks.stopwatch import Policy, measure
+from lama_edge.benchmarks.summary import summarise
 from lama_edge.errors import UsageError
 
 NS = 1_000_000

@@ -12,8 +12,8 @@ import pytest
 from lama_edge.engines import ProfileSizes, load_library
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
 from lama_edge.export.tensorrt.options import BuildOptions
-from lama_edge.gpu import Gpu
 from lama_edge.manifest import ParityFigures
+from lama_edge.nvidia import Gpu
 from lama_edge.pipeline_tensorrt import export_tensorrt
 from lama_edge.pipeline_tensorrt_sources import TensorrtExport
 from lama_edge.runtimes.base import open_runner

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lama_edge.benchmarks.reports import CasePictures, Picture
-from lama_edge.benchmarks.statistics import summarise
+from lama_edge.benchmarks.summary import summarise
 
 MB = 10**6
 PACKAGES = {"numpy": "2.3.5", "onnxruntime": "1.31.1", "pillow": "13.0.0"}

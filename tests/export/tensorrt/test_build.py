@@ -22,7 +22,7 @@ from lama_edge.export.tensorrt.network import (
 )
 from lama_edge.export.tensorrt.options import BuildOptions, EnginePrecision
 from lama_edge.files import sha256_of
-from lama_edge.gpu import current_gpu
+from lama_edge.nvidia import current_gpu
 from lama_edge.spec import IoForm, Size, io_spec
 
 from .conftest import Graph

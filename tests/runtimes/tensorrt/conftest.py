@@ -14,8 +14,8 @@ import onnx
 import pytest
 
 from lama_edge.engines import EngineBuild, Library, ProfileSizes, manifest_path
-from lama_edge.gpu import Gpu
 from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.nvidia import Gpu
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.runtimes import tensorrt_runner
 from lama_edge.runtimes.tensorrt import cuda as cuda_module

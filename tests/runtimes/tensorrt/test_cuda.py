@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lama_edge.errors import MissingBackendError, ModelError
-from lama_edge.gpu import current_gpu
+from lama_edge.nvidia import current_gpu
 from lama_edge.runtimes.tensorrt.cuda import Cuda, DeviceBuffer, PinnedBuffer, captured
 
 no_gpu = pytest.mark.skipif(current_gpu() is not None, reason="looks at a machine without a GPU")

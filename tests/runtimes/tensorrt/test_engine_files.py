@@ -15,7 +15,7 @@ import pytest
 
 from lama_edge.engines import Library, load_library, manifest_path
 from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError
-from lama_edge.gpu import Gpu, current_gpu
+from lama_edge.nvidia import Gpu, current_gpu
 from lama_edge.runtimes import tensorrt_runner
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.tensorrt import cuda as cuda_module

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lama_edge.benchmarks.statistics import BUSY_CORES, summarise, warnings_about
+from lama_edge.benchmarks.summary import BUSY_CORES, summarise, warnings_about
 from lama_edge.errors import ModelError
 
 QUIET = {"clock_mhz": [3000.0, 800.0], "throttled": 7}

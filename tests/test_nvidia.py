@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lama_edge import gpu
+from lama_edge import nvidia
 
 # The five functions of CUDA's driver API that are called, as an Orin would answer them.
 DRIVER = """
@@ -42,15 +42,15 @@ def _driver(folder: Path, failure: int) -> str:
 def test_the_driver_is_asked_for_name_and_compute_capability(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gpu, "_LIBRARIES", ("libnothing-at-all.so", _driver(tmp_path, 0)))
-    assert gpu.current_gpu() == gpu.Gpu("Orin (nvgpu)", "8.7")
+    monkeypatch.setattr(nvidia, "_LIBRARIES", ("libnothing-at-all.so", _driver(tmp_path, 0)))
+    assert nvidia.current_gpu() == nvidia.Gpu("Orin (nvgpu)", "8.7")
 
 
 def test_a_driver_that_finds_no_gpu_and_a_missing_one_give_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_device = 100
-    monkeypatch.setattr(gpu, "_LIBRARIES", (_driver(tmp_path, no_device),))
-    assert gpu.current_gpu() is None
-    monkeypatch.setattr(gpu, "_LIBRARIES", ("libnothing-at-all.so",))
-    assert gpu.current_gpu() is None
+    monkeypatch.setattr(nvidia, "_LIBRARIES", (_driver(tmp_path, no_device),))
+    assert nvidia.current_gpu() is None
+    monkeypatch.setattr(nvidia, "_LIBRARIES", ("libnothing-at-all.so",))
+    assert nvidia.current_gpu() is None
