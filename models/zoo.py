@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import platformdirs
+
 from lama_edge.errors import CheckpointError, UsageError, shown
 from lama_edge.files import sha256_of
 from lama_edge.models.archive import ArchiveMember, unpack
@@ -123,14 +125,7 @@ def cache_folder() -> Path:
         override = os.environ.get(CACHE_VARIABLE)
         if override:
             return Path(override).expanduser().absolute()
-        if sys.platform == "win32":
-            local = os.environ.get("LOCALAPPDATA")
-            return (Path(local) if local else Path.home() / "AppData" / "Local") / "lama-edge"
-        if sys.platform == "darwin":
-            return Path.home() / "Library" / "Caches" / "lama-edge"
-        # The XDG base directory specification has relative paths ignored.
-        xdg = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        return (xdg if xdg.is_absolute() else Path.home() / ".cache") / "lama-edge"
+        return platformdirs.user_cache_path("lama-edge", appauthor=False, opinion=False)
     except RuntimeError as error:
         raise UsageError(
             f"there is no home folder for a cache: name a folder in {CACHE_VARIABLE}"
