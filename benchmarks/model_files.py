@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
-from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,7 @@ from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME, is_zoo_name
 from lama_edge.models.zoo import required_path, zoo_entry
 from lama_edge.runtimes.base import runtimes_of
-
-# Field numbers of onnx.proto: the way from a model to the file names of its large tensors.
-_GRAPH, _INITIALIZER, _EXTERNAL_DATA, _KEY, _VALUE = 7, 5, 13, 1, 2
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+from lama_edge.runtimes.onnx_parts import OnnxParts
 
 
 def located(model: str | Path) -> Path:
@@ -68,65 +64,17 @@ def model_sha256(path: Path) -> str:
 
 
 def _external_data(path: Path) -> set[str]:
-    """Return the file names that an ONNX file's weights refer to.
+    """Return the file names that an ONNX file's weights refer to, those in its folder alone.
 
-    Read from the encoding itself, since the onnx package is not there where models only run.
+    The onnx package need not be there where models only run.
     """
-    names: set[str] = set()
-    with path.open("rb") as file:
-        if not path.stat().st_size:
-            return names
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            try:
-                for graph in _fields(data, 0, len(data), _GRAPH):
-                    for tensor in _fields(data, *graph, _INITIALIZER):
-                        for entry in _fields(data, *tensor, _EXTERNAL_DATA):
-                            texts = [
-                                [data[a:b].decode() for a, b in _fields(data, *entry, field)]
-                                for field in (_KEY, _VALUE)
-                            ]
-                            if texts[0] == ["location"]:
-                                names.update(texts[1])
-            except (IndexError, ValueError):
-                # A damaged file: the runtime says so better when it opens it.
-                return set()
+    try:
+        with closing(OnnxParts(path)) as parts:
+            names = parts.external_files
+    except ModelError:
+        # A damaged file: the runtime says so better when it opens it.
+        return set()
     return {name for name in names if ".." not in Path(name).parts and not Path(name).is_absolute()}
-
-
-def _fields(data: mmap.mmap, start: int, stop: int, wanted: int) -> Iterator[tuple[int, int]]:
-    """Give begin and end of each message, text or bytes field of one number in an encoded message.
-
-    See https://protobuf.dev/programming-guides/encoding/ (length-delimited records).
-    """
-    while start < stop:
-        key, start = _varint(data, start)
-        field, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            _, start = _varint(data, start)
-        elif kind in (_FIXED64, _FIXED32):
-            start += 8 if kind == _FIXED64 else 4
-        elif kind == _BYTES:
-            length, start = _varint(data, start)
-            if start + length > stop:
-                raise ValueError("a field reaches beyond its message")
-            if field == wanted:
-                yield start, start + length
-            start += length
-        else:
-            raise ValueError(f"unknown wire type {kind}")
-
-
-def _varint(data: mmap.mmap, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number is too long")
 
 
 def format_of(model: str | Path) -> str:

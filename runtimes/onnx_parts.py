@@ -21,7 +21,7 @@ _GRAPH_NODE, _GRAPH_NAME, _GRAPH_INITIALIZER = 1, 2, 5
 _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO = 11, 12, 13
 _NODE_INPUT, _NODE_OUTPUT, _NODE_ATTRIBUTE = 1, 2, 5
 _ATTRIBUTE_GRAPH = 6
-_TENSOR_NAME = 8
+_TENSOR_NAME, _TENSOR_EXTERNAL_DATA = 8, 13
 _VALUE_NAME, _VALUE_TYPE = 1, 2
 _TYPE_TENSOR = 1
 _TENSOR_TYPE_ELEMENT, _TENSOR_TYPE_SHAPE = 1, 2
@@ -58,13 +58,14 @@ class OnnxParts:
 
     Attributes:
         metadata: the file's metadata entries.
+        external_files: names of the files beside it that hold values of its tensors.
     """
 
     def __init__(self, path: Path) -> None:
         """Map the file and read its names.
 
         Args:
-            path: an ``.onnx`` file with its tensors inside.
+            path: an ``.onnx`` file; only one with its tensors inside can be cut.
 
         Raises:
             ModelError: when it cannot be read, or is no ONNX file.
@@ -91,7 +92,8 @@ class OnnxParts:
         self._header = [f for f in model if f.number not in (_MODEL_GRAPH, _MODEL_METADATA)]
         self._nodes: list[_Node] = []
         self._tensors: dict[str, _Field] = {}
-        self._types: dict[str, bytes] = {}
+        self._types: dict[str, _Field] = {}
+        self.external_files: set[str] = set()
         (graph,) = (field for field in model if field.number == _MODEL_GRAPH)
         for field in self._fields(graph.payload, graph.end):
             if field.number == _GRAPH_NODE:
@@ -100,9 +102,9 @@ class OnnxParts:
                 )
             elif field.number == _GRAPH_INITIALIZER:
                 self._tensors[self._texts(field, _TENSOR_NAME)[0]] = field
+                self.external_files.update(self._external_files(field))
             elif field.number in (_GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO):
-                name = self._texts(field, _VALUE_NAME)[0]
-                self._types[name] = self._open_type(field)
+                self._types[self._texts(field, _VALUE_NAME)[0]] = field
         self._producers = {
             name: index for index, node in enumerate(self._nodes) for name in node.outputs
         }
@@ -184,10 +186,13 @@ class OnnxParts:
         return self._data[field.start : field.end]
 
     def _value(self, number: int, name: str) -> bytes:
-        if name not in self._types:
-            raise ModelError(f"the graph has no value {name!r} of known type; export it again")
-        content = _message(_VALUE_NAME, name.encode()) + _message(_VALUE_TYPE, self._types[name])
-        return _message(number, content)
+        try:
+            kind = _message(_VALUE_TYPE, self._open_type(self._types[name]))
+        except (IndexError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"the graph has no value {name!r} of known type; export it again"
+            ) from error
+        return _message(number, _message(_VALUE_NAME, name.encode()) + kind)
 
     def _open_type(self, value: _Field) -> bytes:
         """Return a value's type with as many dimensions, all of them open.
@@ -205,6 +210,13 @@ class OnnxParts:
                 rank = sum(f.number == _SHAPE_DIMENSION for f in self._inside(field))
                 content += _message(_TENSOR_TYPE_SHAPE, _message(_SHAPE_DIMENSION, b"") * rank)
         return _message(_TYPE_TENSOR, content)
+
+    def _external_files(self, tensor: _Field) -> Iterator[str]:
+        for field in self._inside(tensor):
+            if field.number == _TENSOR_EXTERNAL_DATA:
+                key, value = self._entry(field)
+                if key == "location":
+                    yield value
 
     def _entry(self, field: _Field) -> tuple[str, str]:
         return self._texts(field, _ENTRY_KEY)[0], "".join(self._texts(field, _ENTRY_VALUE))
