@@ -24,10 +24,13 @@ _PI_THROTTLED_NOW = 0xF
 
 
 def read_sensors(root: Path = _ROOT) -> dict[str, Any]:
-    """Read what is readable now; the rest is None. Only Linux tells without rights or tools.
+    """Read what is readable now; the rest is None. Most only Linux tells without rights or tools.
+
+    psutil knows neither throttling nor what limits the power, and of a battery only its charge:
+    that much is read from Linux' files.
 
     Args:
-        root: the file system's root.
+        root: the file system's root, of what is read from files.
 
     Returns:
         `clock_mhz` per core, `temperature_c` by label, `throttled` (the sum of the processor's
@@ -35,12 +38,10 @@ def read_sensors(root: Path = _ROOT) -> dict[str, Any]:
         battery while it discharges), `power_mode` and `governor` (their names, or number).
     """
     cpus = root / "sys/devices/system/cpu"
-    clocks = [_number(path) for path in _sorted(cpus, "cpu[0-9]*/cpufreq/scaling_cur_freq")]
-    known = [clock / 1e3 for clock in clocks if clock is not None]
     governors = {_text(path) for path in cpus.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {None}
     return {
-        "clock_mhz": known or None,
-        "temperature_c": _temperatures(root / "sys/class") or None,
+        "clock_mhz": _clocks() or None,
+        "temperature_c": _temperatures() or None,
         "throttled": _throttled(root, cpus),
         "power_w": _battery_power(root / "sys/class/power_supply"),
         "power_mode": _power_mode(root),
@@ -48,26 +49,26 @@ def read_sensors(root: Path = _ROOT) -> dict[str, Any]:
     }
 
 
-def _temperatures(devices: Path) -> dict[str, float]:
-    """Read the thermal zones, and the sensors of the processor where there are none."""
+def _clocks() -> list[float]:
+    # psutil has no such function where the system tells nothing, and fails where it should.
+    with contextlib.suppress(AttributeError, NotImplementedError, OSError, RuntimeError):
+        return [core.current for core in psutil.cpu_freq(percpu=True)]
+    return []
+
+
+def _temperatures() -> dict[str, float]:
     found: dict[str, float] = {}
-    for zone in _sorted(devices / "thermal", "thermal_zone*"):
-        _add(found, _text(zone / "type"), _number(zone / "temp"))
-    if not found:
-        for value in _sorted(devices / "hwmon", "hwmon*/temp*_input"):
-            label = _text(value.with_name(value.name.replace("_input", "_label")))
-            _add(found, label or _text(value.parent / "name"), _number(value))
+    for chip, readings in getattr(psutil, "sensors_temperatures", dict)().items():
+        for reading in readings:
+            # Sensors that are switched off read as absolute zero or as a huge number.
+            if not -60 < reading.current < 250:
+                continue
+            label = name = reading.label or chip
+            index = 2
+            while name in found:
+                name, index = f"{label} {index}", index + 1
+            found[name] = reading.current
     return found
-
-
-def _add(found: dict[str, float], label: str | None, millidegrees: float | None) -> None:
-    # Zones that are switched off read as absolute zero or as a huge number.
-    if label is None or millidegrees is None or not -60e3 < millidegrees < 250e3:
-        return
-    name, index = label, 2
-    while name in found:
-        name, index = f"{label} {index}", index + 1
-    found[name] = millidegrees / 1e3
 
 
 def _throttled(root: Path, cpus: Path) -> bool | int | None:
@@ -83,7 +84,7 @@ def _throttled(root: Path, cpus: Path) -> bool | int | None:
 
 
 def _battery_power(supplies: Path) -> float | None:
-    for status in _sorted(supplies, "BAT*/status"):
+    for status in sorted(supplies.glob("BAT*/status")):
         microwatts = _number(status.with_name("power_now"))
         if _text(status) == "Discharging" and microwatts is not None:
             return microwatts / 1e6
@@ -94,15 +95,6 @@ def _power_mode(root: Path) -> str | None:
     profile = _text(root / "sys/firmware/acpi/platform_profile")
     jetson = _text(root / "var/lib/nvpmodel/status")
     return profile or (jetson and f"nvpmodel {jetson.removeprefix('pmode:')}")
-
-
-def _sorted(folder: Path, pattern: str) -> list[Path]:
-    """Return what matches, core 2 before core 10."""
-
-    def key(path: Path) -> list[str]:
-        return [part.zfill(6) if part.isdigit() else part for part in re.split(r"(\d+)", str(path))]
-
-    return sorted(folder.glob(pattern), key=key)
 
 
 def _text(path: Path) -> str | None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -16,9 +17,12 @@ from lama_edge.benchmarks import sensors as module
 from lama_edge.benchmarks.sensors import Watch, peak_memory_bytes, read_sensors
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-UNREADABLE = dict.fromkeys(
-    ("clock_mhz", "temperature_c", "throttled", "power_w", "power_mode", "governor")
-)
+FROM_FILES = ("throttled", "power_w", "power_mode", "governor")
+UNREADABLE = dict.fromkeys(("clock_mhz", "temperature_c", *FROM_FILES))
+
+
+def _fails(percpu: bool) -> None:
+    raise NotImplementedError
 
 
 def _plant(root: Path, files: dict[str, str]) -> Path:
@@ -29,31 +33,51 @@ def _plant(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def test_what_cannot_be_read_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stand_in", [SimpleNamespace(), SimpleNamespace(cpu_freq=_fails)])
+def test_what_cannot_be_read_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stand_in: SimpleNamespace
+) -> None:
+    monkeypatch.setattr(module, "psutil", stand_in)
     assert read_sensors(tmp_path) == UNREADABLE
 
 
-def test_a_laptop_tells_clocks_temperatures_throttling_and_power(tmp_path: Path) -> None:
+def test_clocks_and_temperatures_are_psutils(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chips = {
+        "coretemp": [("Package id 0", 61.0), ("Core 0", 59.5), ("Core 0", 58.0)],
+        "acpitz": [("", -274.0), ("", 40.25)],
+    }
+    readings = {
+        chip: [SimpleNamespace(label=label, current=current) for label, current in found]
+        for chip, found in chips.items()
+    }
+    cores = [SimpleNamespace(current=clock) for clock in (1000.0, 1002.0)]
+    monkeypatch.setattr(psutil, "cpu_freq", lambda percpu: cores, raising=False)
+    monkeypatch.setattr(psutil, "sensors_temperatures", lambda: readings, raising=False)
+    found = read_sensors(tmp_path)
+    assert found["clock_mhz"] == [1000.0, 1002.0]
+    assert found["temperature_c"] == {
+        "Package id 0": 61.0,
+        "Core 0": 59.5,
+        "Core 0 2": 58.0,
+        "acpitz": 40.25,
+    }
+
+
+def test_a_laptop_tells_throttling_and_power(tmp_path: Path) -> None:
     cpu = "sys/devices/system/cpu"
     files = {
-        **{f"{cpu}/cpu{n}/cpufreq/scaling_cur_freq": f"{1000 + n}000\n" for n in (10, 2, 0)},
         f"{cpu}/cpu0/cpufreq/scaling_governor": "powersave\n",
         f"{cpu}/cpu2/cpufreq/scaling_governor": "powersave\n",
         f"{cpu}/cpu0/thermal_throttle/core_throttle_count": "3\n",
         f"{cpu}/cpu0/thermal_throttle/package_throttle_count": "4\n",
-        "sys/class/thermal/thermal_zone0/type": "x86_pkg_temp\n",
-        "sys/class/thermal/thermal_zone0/temp": "61000\n",
-        "sys/class/thermal/thermal_zone1/type": "acpitz\n",
-        "sys/class/thermal/thermal_zone1/temp": "-274000\n",
-        "sys/class/thermal/thermal_zone2/type": "x86_pkg_temp\n",
-        "sys/class/thermal/thermal_zone2/temp": "59500\n",
         "sys/class/power_supply/BAT0/status": "Discharging\n",
         "sys/class/power_supply/BAT0/power_now": "15400000\n",
         "sys/firmware/acpi/platform_profile": "balanced\n",
     }
-    assert read_sensors(_plant(tmp_path, files)) == {
-        "clock_mhz": [1000.0, 1002.0, 1010.0],
-        "temperature_c": {"x86_pkg_temp": 61.0, "x86_pkg_temp 2": 59.5},
+    found = read_sensors(_plant(tmp_path, files))
+    assert {name: found[name] for name in FROM_FILES} == {
         "throttled": 7,
         "power_w": 15.4,
         "power_mode": "balanced",
@@ -63,13 +87,10 @@ def test_a_laptop_tells_clocks_temperatures_throttling_and_power(tmp_path: Path)
 
 def test_boards_tell_their_own_way(tmp_path: Path) -> None:
     files = {
-        "sys/class/hwmon/hwmon0/name": "cpu_thermal\n",
-        "sys/class/hwmon/hwmon0/temp1_input": "48312\n",
         "sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n",
         "var/lib/nvpmodel/status": "pmode:0002\n",
     }
     found = read_sensors(_plant(tmp_path, files))
-    assert found["temperature_c"] == {"cpu_thermal": 48.312}
     assert found["throttled"] is True
     assert found["power_mode"] == "nvpmodel 0002"
     # The upper bits say what happened since the start, which is not now.
