@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,10 +28,9 @@ from lama_edge.benchmarks.summary import summarise, warnings_about
 from lama_edge.benchmarks.targets.base import Target, open_target
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError, one_line
 from lama_edge.files import join_part, split_part
-from lama_edge.spec import Size, SizePolicy
+from lama_edge.spec import Progress, Size, SizePolicy
 
 DEFAULT_SIZE = Size(512, 512)
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import argparse
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +35,8 @@ from lama_edge.files import check_output
 from lama_edge.judging.metrics import psnr_db
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.spec import Size, parse_size
+from lama_edge.spec import Progress, Size, parse_size
 
-Progress = Callable[[str], None]
 # big-lama's shape.
 _BIG_LAMA = FfcResnetConfig(ngf=64, n_blocks=18)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.documents import RANGES, heading
-from lama_edge.benchmarks.parity_task import is_checkpoint, model_record
+from lama_edge.benchmarks.parity_task import model_record
 from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
@@ -23,9 +23,8 @@ from lama_edge.ranges import (
     layer_ranges,
 )
 from lama_edge.runtimes.base import is_checkpoint
-from lama_edge.spec import Size, SizePolicy
+from lama_edge.spec import Progress, Size, SizePolicy
 
-Progress = Callable[[str], None]
 Expect = Callable[[int], None]
 Document = dict[str, Any]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,8 @@ from lama_edge.pictures.pairs import find_pairs
 from lama_edge.process import run_isolated
 from lama_edge.runtimes.base import runtimes_of
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.spec import SizePolicy
+from lama_edge.spec import Progress, SizePolicy
 
-Progress = Callable[[str], None]
 Row = dict[str, Any]
 
 _FIRST_DIFFERENCE = "lama_edge.benchmarks.first_difference:first_difference"

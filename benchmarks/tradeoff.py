@@ -24,9 +24,8 @@ from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pictures.pairs import find_pairs
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.spec import PRECISIONS, IoForm, Precision, Size
+from lama_edge.spec import PRECISIONS, IoForm, Precision, Progress, Size
 
-Progress = Callable[[str], None]
 Expect = Callable[[int], None]
 Row = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,8 @@ from lama_edge.benchmarks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.process import run_isolated
-from lama_edge.spec import Size
+from lama_edge.spec import Progress, Size
 
-Progress = Callable[[str], None]
 # big-lama's shape.
 BIG_LAMA = FfcResnetConfig(ngf=64, n_blocks=18)
 SIZE = Size(512, 512)

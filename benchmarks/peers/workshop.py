@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from lama_edge.errors import LamaEdgeError, UsageError
 from lama_edge.files import atomic_output, sha256_of
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.process import run_isolated
-from lama_edge.spec import Size
+from lama_edge.spec import Progress, Size
 
-Progress = Callable[[str], None]
 _STAMP = "peers.json"
 # What the files of the other ways depend on, beside the packages.
 _SOURCES = ("prepare.py", "runtime_matrices.py", "picture.py")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,13 +34,13 @@ from lama_edge.spec import (
     IoForm,
     IoSpec,
     Precision,
+    Progress,
     Size,
     SizePolicy,
     io_spec,
     require_tensor_form,
 )
 
-Progress = Callable[[str], None]
 EXPORT_STAGES = ("checkpoint", "ranges", "reference", "graph", "write", "parity", "save")
 
 # The exponents of fp16 leave room for what larger pictures do, so a small one shows enough.

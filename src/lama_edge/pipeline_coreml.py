@@ -28,12 +28,12 @@ from lama_edge.folders import atomic_folder, check_folder_output
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
-from lama_edge.pipeline import ExportResult, Progress, measured_ranges
+from lama_edge.pipeline import ExportResult, measured_ranges
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
-from lama_edge.spec import COREML_IO_FORMS, IoForm, Size, SizePolicy, io_spec
+from lama_edge.spec import COREML_IO_FORMS, IoForm, Progress, Size, SizePolicy, io_spec
 
 COREML_STAGES = ("checkpoint", "ranges", "reference", "graphs", "convert", "parity", "save")
 DEFAULT_SIZE = Size(512, 512)

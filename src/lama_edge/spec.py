@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -28,6 +28,9 @@ CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
 # Of the generators that a configuration can describe: 5 downsamplings, a dilation of 32. More
 # would pad a small picture until the memory is full.
 _MAX_MIN_SIZE = 1056
+
+# Called with the name of each step of long work as it begins.
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

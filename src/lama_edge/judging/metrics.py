@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Levels = NDArray[np.floating[Any]]
+Levels = NDArray[np.floating[Any]] | NDArray[np.uint8]
 
 # Wang, Bovik, Sheikh, Simoncelli: "Image quality assessment: from error visibility to structural
 # similarity", IEEE Transactions on Image Processing 13 (4), 2004, section III-C.

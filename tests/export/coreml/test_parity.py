@@ -27,7 +27,7 @@ from lama_edge.ranges import NEURAL_ENGINE_LARGEST
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.runtimes.emulator.survey import survey
 from lama_edge.runtimes.forms import to_model
-from lama_edge.runtimes.parity import Tolerance, judge, run_case
+from lama_edge.runtimes.parity import judge, run_case
 from lama_edge.spec import Size
 
 DATA = Path(__file__).parents[2] / "data"
