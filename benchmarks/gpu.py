@@ -34,11 +34,10 @@ from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError, one
 from lama_edge.files import check_output
 from lama_edge.judging.metrics import psnr_db
 from lama_edge.models.checkpoint import EMBEDDED_NAME
-from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.config import BIG_LAMA
 from lama_edge.spec import Progress, Size, parse_size
 
 # big-lama's shape.
-_BIG_LAMA = FfcResnetConfig(ngf=64, n_blocks=18)
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ def _checkpoint(job: GpuJob, folder: Path) -> Path:
 
     path = folder / "big-lama-shape.safetensors"
     if not path.exists():
-        save_seeded(_BIG_LAMA, path)
+        save_seeded(BIG_LAMA, path)
     return path
 
 

@@ -29,7 +29,7 @@ from lama_edge.errors import LamaEdgeError
 from lama_edge.export.precision.layer_kinds import LAYER_KINDS
 from lama_edge.files import atomic_output
 from lama_edge.models.checkpoint import load_checkpoint
-from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.config import BIG_LAMA
 from lama_edge.models.seeded import save_seeded
 from lama_edge.process import run_isolated
 from lama_edge.runtimes.onnxruntime_session import open_session, run_session
@@ -42,7 +42,6 @@ _SPEED_RANGES_SIDE = 64
 _THREADS = 2
 _POLICY = Policy(min_warmup_runs=2, min_warmup_ms=0, min_runs=3, min_seconds=0)
 _TORCH = "torch-default-export"
-_BIG_LAMA = FfcResnetConfig(n_blocks=18)
 _BEGIN, _END = "<!-- int8:begin -->", "<!-- int8:end -->"
 _TASK = "lama_edge.benchmarks.int8_study:"
 _DEFAULT_EXPORT = "lama_edge.benchmarks.peers.prepare:write_default_export"
@@ -183,7 +182,7 @@ def _checkpoint(path: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
         seeded = Path(folder) / "big-lama-shape.safetensors"
-        save_seeded(_BIG_LAMA, seeded)
+        save_seeded(BIG_LAMA, seeded)
         yield seeded
 
 

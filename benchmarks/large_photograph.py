@@ -32,13 +32,12 @@ from lama_edge.benchmarks.reports.generated import (
 )
 from lama_edge.benchmarks.sensors import peak_memory_bytes
 from lama_edge.errors import UsageError
-from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.process import run_isolated
 from lama_edge.runtimes.inpaint_file import InpaintFile, inpaint_file
 from lama_edge.spec import Size
 
 BEGIN, END = "<!-- large-photograph:begin -->", "<!-- large-photograph:end -->"
-BIG_LAMA = FfcResnetConfig(n_blocks=18)
 PHOTOGRAPH = Size(3000, 4000)
 HOLE_SHARE = 0.03
 _STRATEGIES = ("crop", "tiles")

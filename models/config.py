@@ -210,3 +210,7 @@ def require_int(name: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         expected = str(low) if low == high else f"a whole number from {low} to {high}"
         raise CheckpointError(f"generator.{name} is {shown(value)}; supported: {expected}")
+
+
+# The published big-lama's.
+BIG_LAMA = FfcResnetConfig(n_blocks=18)

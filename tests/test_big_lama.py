@@ -15,13 +15,12 @@ import pytest
 from safetensors.numpy import save_file
 
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.config import BIG_LAMA
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.spec import Size
 
 pytestmark = pytest.mark.slow
 
-BIG_LAMA = FfcResnetConfig(n_blocks=18)
 EXPORT_LIMIT_S = 60
 EXPORT_LIMIT_BYTES = 3 * 2**30
 KILLS = 10

@@ -19,12 +19,11 @@ pytest.importorskip("coremltools")
 from safetensors.numpy import save_file
 
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.config import BIG_LAMA
 from lama_edge.pipeline_coreml import COREML_STAGES
 
 pytestmark = pytest.mark.slow
 
-BIG_LAMA = FfcResnetConfig(n_blocks=18)
 CONVERSION_LIMIT_S = 60
 EXPORT_LIMIT_BYTES = 3 * 2**30
 # Measured at 512 x 512: 103.5, 52.5, 39.6 and 26.8 MB.

@@ -20,7 +20,7 @@ from lama_edge.export.tensorrt.graphs import source_graph
 from lama_edge.export.tensorrt.options import BuildOptions, EnginePrecision, parse_profile
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.config import BIG_LAMA
 from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.ranges import measure_ranges
@@ -28,7 +28,6 @@ from lama_edge.spec import Size, SizePolicy, io_spec
 
 pytestmark = pytest.mark.slow
 
-BIG_LAMA = FfcResnetConfig(n_blocks=18)
 GPUS = ("8.6", "8.9")
 SIZES = {"fixed": parse_profile("512"), "range": parse_profile("256:512:1024")}
 # Engines that are built and not judged need ranges of no more than this.

@@ -23,12 +23,11 @@ from lama_edge.benchmarks.peers.entries import (
 from lama_edge.benchmarks.peers.workshop import Workshop
 from lama_edge.benchmarks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
-from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.process import run_isolated
 from lama_edge.spec import Progress, Size
 
 # big-lama's shape.
-BIG_LAMA = FfcResnetConfig(ngf=64, n_blocks=18)
 SIZE = Size(512, 512)
 GROWTH_SIZES = (Size(512, 512), Size(1024, 1024), Size(2048, 2048))
 DYNAMIC_SIZES = (Size(512, 512), Size(1024, 1024))

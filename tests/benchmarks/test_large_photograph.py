@@ -11,7 +11,6 @@ from PIL import Image
 
 from lama_edge.benchmarks.large_photograph import (
     BEGIN,
-    BIG_LAMA,
     END,
     HOLE_SHARE,
     PHOTOGRAPH,
@@ -21,7 +20,7 @@ from lama_edge.benchmarks.large_photograph import (
     write_pictures,
 )
 from lama_edge.errors import UsageError
-from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.spec import Size
 
 ROOT = Path(__file__).parents[2]

@@ -23,6 +23,7 @@ from lama_edge.imaging import pad, padded_size
 from lama_edge.models.architecture import infer_architecture
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.config import (
+    BIG_LAMA,
     FfcResnetConfig,
     GeneratorConfig,
     Pix2PixHdGlobalConfig,
@@ -182,7 +183,7 @@ def test_the_architecture_is_read_off_the_tensors_like_the_config_says(family: s
 # Counts of the ffc_resnet rows from the published files; of the others from the arithmetic of their
 # layers, which gives the 45.6 million that Qualcomm AI Hub states for LaMa-Dilated.
 PUBLISHED: dict[str, tuple[GeneratorConfig, int | None, int]] = {
-    "big-lama": (FfcResnetConfig(n_blocks=18), 989, 50_975_875),
+    "big-lama": (BIG_LAMA, 989, 50_975_875),
     "lama-fourier": (FfcResnetConfig(n_blocks=9), 521, 27_048_835),
     "lama-regular": (Pix2PixHdGlobalConfig(n_blocks=9), None, 45_617_731),
     "big-lama-regular": (Pix2PixHdGlobalConfig(n_blocks=15), None, 73_947_715),

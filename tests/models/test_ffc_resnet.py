@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from lama_edge.imaging import pad, padded_size
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.models.config import MAX_BLOCKS, MAX_CHANNELS, FfcResnetConfig
+from lama_edge.models.config import BIG_LAMA, MAX_BLOCKS, MAX_CHANNELS, FfcResnetConfig
 from lama_edge.models.generators import build_generator
 from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
 from lama_edge.runtimes.torch_runner import TorchRunner
@@ -34,10 +34,7 @@ def test_published_architectures_have_their_tensors_and_parameters(blocks, tenso
 
 
 def test_tensor_names_and_shapes_are_those_of_big_lama():
-    shapes = {
-        name: tuple(tensor.shape)
-        for name, tensor in on_meta(FfcResnetConfig(n_blocks=18)).state_dict().items()
-    }
+    shapes = {name: tuple(tensor.shape) for name, tensor in on_meta(BIG_LAMA).state_dict().items()}
     expected = {
         "model.1.ffc.convl2l.weight": (64, 4, 7, 7),
         "model.1.bn_l.running_var": (64,),

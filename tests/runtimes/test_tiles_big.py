@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.models.config import FfcResnetConfig
+from lama_edge.models.config import BIG_LAMA
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.runtimes.base import open_runner
 
 pytestmark = pytest.mark.slow
 
-BIG_LAMA = FfcResnetConfig(n_blocks=18)
 # The design's bound; measured 0 (ONNX Runtime 1.31, CPU).
 LARGEST_DIFFERENCE = 1e-5
 # The design's budget; measured 1.94 to 2.00 GiB with the default tile.
