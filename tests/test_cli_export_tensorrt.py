@@ -56,7 +56,7 @@ def test_every_option_reaches_the_engine(
     path = tmp_path / "a.engine"
     words = ["export", "tensorrt", str(golden_folder), "-o", str(path), *RTX, "--json"]
     chosen = ["--size", "64", "--size", "72x96", "--precision", "fp32", "--io", "uint8", "--tf32"]
-    builder = ["--optimisation-level", "1", "--workspace", "512", "--compute-capability", "8.9"]
+    builder = ["--workspace", "512", "--compute-capability", "8.9"]
     assert main([*words, *chosen, *builder, "--no-composite", "--no-parity"]) == 0
     result = json.loads(capsys.readouterr().out)
     manifest, engine = result["manifest"], result["manifest"]["engine"]
@@ -66,7 +66,6 @@ def test_every_option_reaches_the_engine(
     assert manifest["io"]["form"] == "uint8"
     assert manifest["io"]["outputs"][0]["name"] == "predicted"
     assert engine["tf32"] is True
-    assert engine["optimisation_level"] == 1
     assert engine["workspace_bytes"] == 512 << 20
     assert engine["compute_capabilities"] == ["8.6", "8.9"]
     assert [one["opt"] for one in engine["profiles"]] == [[64, 64], [72, 96]]
@@ -78,7 +77,6 @@ def test_every_option_reaches_the_engine(
         (("--size", "dynamic"), 2, "give --size MIN:OPT:MAX"),
         (("--size", "96:64:128"), 2, "does not rise"),
         (("--compute-capability", "8.7"), 2, "it knows 7.5"),
-        (("--timing-cache", "a.cache"), 2, "--timing-cache is of use with --flavor tensorrt only"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_an_exit_code(

@@ -213,7 +213,7 @@ def test_an_interrupted_build_leaves_the_engine_that_was_there(
         ({"source": "a.onnx", "composite": False}, "--no-composite is settled"),
         ({"source": "a.onnx", "calibrate": Path()}, "--calibrate is settled"),
         ({"sizes": (parse_profile("100"),)}, "multiples of 8"),
-        ({"build": replace(RTX, version_compatible=True)}, "--version-compatible"),
+        ({"build": replace(RTX, workspace_mib=0)}, "--workspace 0"),
         ({"build": replace(RTX, compute_capabilities=("9.9",))}, "--compute-capability 9.9"),
     ],
 )

@@ -104,7 +104,7 @@ def build_engine(
     if not _is_static(profiles):
         for profile in profiles:
             _add_profile(network, config, io, profile)
-    cache = load_timing_cache(library, config, gpus, options.timing_cache)
+    cache = load_timing_cache(library, config, gpus)
     monitor = BuildMonitor(progress)
     config.progress_monitor = library_monitor(library, monitor)
     plan = network.builder.build_serialized_network(network.definition, config)
@@ -118,9 +118,9 @@ def build_engine(
         flavor=library.flavor,
         tensorrt_version=library.version,
         compute_capabilities=tuple(gpus),
-        hardware_compatibility=options.hardware_compatibility,
-        version_compatible=options.version_compatible,
-        optimisation_level=options.optimisation_level,
+        hardware_compatibility="none",
+        version_compatible=False,
+        optimisation_level=config.builder_optimization_level,
         tf32=tf32,
         workspace_bytes=options.workspace_bytes,
         profiles=tuple(profiles),
@@ -137,7 +137,6 @@ def _is_static(profiles: Sequence[ProfileSizes]) -> bool:
 def _config(network: Network, gpus: Sequence[str], options: BuildOptions, *, tf32: bool) -> Any:
     trt = network.library.module
     config = network.builder.create_builder_config()
-    config.builder_optimization_level = options.optimisation_level
     if options.workspace_bytes is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace_bytes)
     # It is on by default, and loses fp32's parity.
@@ -145,17 +144,6 @@ def _config(network: Network, gpus: Sequence[str], options: BuildOptions, *, tf3
         config.set_flag(trt.BuilderFlag.TF32)
     else:
         config.clear_flag(trt.BuilderFlag.TF32)
-    if options.version_compatible:
-        config.set_flag(trt.BuilderFlag.VERSION_COMPATIBLE)
-    if options.hardware_compatibility != "none":
-        levels = trt.HardwareCompatibilityLevel.__members__
-        name = options.hardware_compatibility.upper()
-        if name not in levels:
-            raise UsageError(
-                f"{network.library.title} has no --hardware-compatibility "
-                f"{options.hardware_compatibility}; it has {', '.join(levels).lower()}"
-            )
-        config.hardware_compatibility_level = levels[name]
     if network.library.flavor == "rtx" and gpus:
         config.num_compute_capabilities = len(gpus)
         for index, one in enumerate(gpus):

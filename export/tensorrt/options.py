@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
-from lama_edge.engines import FlavorChoice, HardwareCompatibility, Library, ProfileSizes
+from lama_edge.engines import FlavorChoice, Library, ProfileSizes
 from lama_edge.errors import UsageError
 from lama_edge.spec import Size, SizePolicy, parse_size
 
@@ -18,9 +17,6 @@ DEFAULT_PRECISION: EnginePrecision = "fp16"
 # What manifests call fp32 graphs whose products may be computed in TF32.
 TF32 = "tf32"
 DEFAULT_PROFILE = ProfileSizes(Size(512, 512), Size(512, 512), Size(512, 512))
-# The builder's own default: each level above it takes longer and rarely gives a faster engine.
-DEFAULT_OPTIMISATION_LEVEL = 3
-OPTIMISATION_LEVELS = range(6)
 CURRENT_GPU = "current"
 
 _MIB = 1 << 20
@@ -34,24 +30,15 @@ class BuildOptions:
         flavor: the library.
         compute_capabilities: the GPUs to build for, such as ``8.6``, or ``current`` for the one
             in this machine; empty is the library's own choice. TensorRT knows only ``current``.
-        optimisation_level: how long to search for fast kernels, 0 to 5.
         workspace_mib: limit of scratch memory on the GPU, in MiB; None is the GPU's memory.
         tf32: whether float32 products may be computed in TF32, with 10 bits of mantissa. The
             float layers of int8 engines always may.
-        version_compatible: whether later versions of TensorRT shall run the engine.
-        hardware_compatibility: which other GPUs shall.
-        timing_cache: the file that keeps what the builder timed; None is one in lama-edge's
-            folder for caches. TensorRT for RTX times nothing and keeps none.
     """
 
     flavor: FlavorChoice = "auto"
     compute_capabilities: tuple[str, ...] = ()
-    optimisation_level: int = DEFAULT_OPTIMISATION_LEVEL
     workspace_mib: int | None = None
     tf32: bool = False
-    version_compatible: bool = False
-    hardware_compatibility: HardwareCompatibility = "none"
-    timing_cache: Path | None = None
 
     @property
     def workspace_bytes(self) -> int | None:
@@ -65,32 +52,16 @@ def check_options(options: BuildOptions, library: Library) -> None:
     Raises:
         UsageError: naming the option.
     """
-    if options.optimisation_level not in OPTIMISATION_LEVELS:
-        raise UsageError(
-            f"--optimisation-level {options.optimisation_level} is none: give "
-            f"{OPTIMISATION_LEVELS.start} to {OPTIMISATION_LEVELS.stop - 1}"
-        )
     if options.workspace_mib is not None and options.workspace_mib <= 0:
         raise UsageError(f"--workspace {options.workspace_mib} is none: give MiB above 0")
     chosen = options.compute_capabilities
     if len(set(chosen)) != len(chosen) or (CURRENT_GPU in chosen and len(chosen) > 1):
         raise UsageError("give every --compute-capability once, and current alone")
-    if library.flavor == "tensorrt":
-        if any(one != CURRENT_GPU for one in chosen):
-            raise UsageError(
-                f"--compute-capability {chosen[0]} is of use with --flavor rtx only: TensorRT "
-                "builds for the GPU that it runs on"
-            )
-        return
-    if options.version_compatible:
-        raise UsageError("--version-compatible is of use with --flavor tensorrt only")
-    if options.hardware_compatibility != "none":
+    if library.flavor == "tensorrt" and any(one != CURRENT_GPU for one in chosen):
         raise UsageError(
-            "--hardware-compatibility is of use with --flavor tensorrt only: TensorRT for RTX "
-            "has --compute-capability"
+            f"--compute-capability {chosen[0]} is of use with --flavor rtx only: TensorRT "
+            "builds for the GPU that it runs on"
         )
-    if options.timing_cache is not None:
-        raise UsageError("--timing-cache is of use with --flavor tensorrt only: RTX times nothing")
 
 
 def parse_profile(token: str) -> ProfileSizes:

@@ -15,9 +15,7 @@ from lama_edge.models.zoo import cache_folder
 _log = logging.getLogger(__name__)
 
 
-def load_timing_cache(
-    library: Library, config: Any, gpus: Sequence[str], path: Path | None
-) -> Path | None:
+def load_timing_cache(library: Library, config: Any, gpus: Sequence[str]) -> Path | None:
     """Give a builder's configuration what earlier builds measured.
 
     A cache belongs to one version of the library and one GPU: another's is not used.
@@ -26,20 +24,18 @@ def load_timing_cache(
         library: the library.
         config: its `IBuilderConfig`.
         gpus: compute capabilities to build for.
-        path: the cache's file, which need not exist; None is one in lama-edge's folder for caches.
 
     Returns:
-        The file to keep the cache in after the build; None for TensorRT for RTX, which times
-        kernels where the engine runs.
+        The file to keep the cache in after the build, in lama-edge's folder for caches; None for
+        TensorRT for RTX, which times kernels where the engine runs.
     """
     if library.flavor == "rtx":
         return None
-    if path is None:
-        try:
-            folder = cache_folder() / "timing"
-        except UsageError:
-            return None
-        path = folder / f"tensorrt-{library.version}-sm{'-'.join(gpus)}.cache"
+    try:
+        folder = cache_folder() / "timing"
+    except UsageError:
+        return None
+    path = folder / f"tensorrt-{library.version}-sm{'-'.join(gpus)}.cache"
     attach(config, path)
     return path
 

@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.cli.rendering import print_export, stages
-from lama_edge.engines import FLAVOR_CHOICES, FLAVOR_TITLES, HARDWARE_COMPATIBILITIES
+from lama_edge.engines import FLAVOR_CHOICES, FLAVOR_TITLES
 from lama_edge.export.tensorrt.options import (
-    DEFAULT_OPTIMISATION_LEVEL,
     ENGINE_PRECISIONS,
-    OPTIMISATION_LEVELS,
     BuildOptions,
     parse_profile,
 )
@@ -95,35 +93,10 @@ def _add_build_options(tensorrt: argparse.ArgumentParser) -> None:
         "any from 8.0 up)",
     )
     build.add_argument(
-        "--optimisation-level",
-        type=int,
-        choices=OPTIMISATION_LEVELS,
-        default=DEFAULT_OPTIMISATION_LEVEL,
-        metavar="N",
-        help=f"how long to look for fast kernels, 0 to 5 (default {DEFAULT_OPTIMISATION_LEVEL})",
-    )
-    build.add_argument(
         "--workspace", type=int, metavar="MIB", help="limit of scratch memory on the GPU"
     )
     build.add_argument(
         "--tf32", action="store_true", help="let float32 products be computed with 10 bits"
-    )
-    build.add_argument(
-        "--version-compatible",
-        action="store_true",
-        help="let later versions of TensorRT run the engine; it may be slower",
-    )
-    build.add_argument(
-        "--hardware-compatibility",
-        choices=HARDWARE_COMPATIBILITIES,
-        default="none",
-        help="let other GPUs run the engine; it may be slower, and Jetson has no such engines",
-    )
-    build.add_argument(
-        "--timing-cache",
-        type=Path,
-        metavar="FILE",
-        help="keep what the builder timed here (default: in the folder for caches)",
     )
 
 
@@ -161,12 +134,8 @@ def _build_options(options: argparse.Namespace) -> BuildOptions:
     return BuildOptions(
         flavor=options.flavor,
         compute_capabilities=tuple(options.compute_capability or ()),
-        optimisation_level=options.optimisation_level,
         workspace_mib=options.workspace,
         tf32=options.tf32,
-        version_compatible=options.version_compatible,
-        hardware_compatibility=options.hardware_compatibility,
-        timing_cache=options.timing_cache,
     )
 
 

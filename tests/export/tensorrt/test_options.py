@@ -113,12 +113,9 @@ def _library(flavor: Flavor) -> Library:
 @pytest.mark.parametrize(
     ("flavor", "options", "problem"),
     [
-        ("rtx", BuildOptions(version_compatible=True), "--version-compatible"),
-        ("rtx", BuildOptions(hardware_compatibility="ampere_plus"), "--hardware-compatibility"),
         ("tensorrt", BuildOptions(compute_capabilities=("8.6",)), "--compute-capability 8.6"),
         ("rtx", BuildOptions(compute_capabilities=("8.6", "8.6")), "once"),
         ("rtx", BuildOptions(compute_capabilities=("current", "8.6")), "current alone"),
-        ("rtx", BuildOptions(optimisation_level=6), "--optimisation-level 6"),
         ("rtx", BuildOptions(workspace_mib=0), "--workspace 0"),
     ],
 )
@@ -131,11 +128,4 @@ def test_what_a_library_does_not_have_is_refused_by_name(
 
 def test_what_a_library_has_is_let_through() -> None:
     check_options(BuildOptions(compute_capabilities=("8.6", "8.9")), _library("rtx"))
-    check_options(
-        BuildOptions(
-            compute_capabilities=("current",),
-            version_compatible=True,
-            hardware_compatibility="same_compute_capability",
-        ),
-        _library("tensorrt"),
-    )
+    check_options(BuildOptions(compute_capabilities=("current",)), _library("tensorrt"))
