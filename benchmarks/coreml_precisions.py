@@ -31,7 +31,7 @@ from lama_edge.export.coreml.options import (
 )
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.metrics import differences
-from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
+from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.training.evaluate import PERIODIC, PHOTOGRAPHS
 from lama_edge.models.training.photographs import photograph_samples
 from lama_edge.models.training.samples import Sample, holdout
@@ -69,7 +69,7 @@ def measure(count: int, precisions: Sequence[PackagePrecision]) -> dict[str, Any
     return {
         "side_px": _SIDE_PX,
         "tools": tool_versions(),
-        "precisions": [_measured(checkpoint, one, groups, wanted) for one in precisions],
+        "precisions": [_measured(one, groups, wanted) for one in precisions],
     }
 
 
@@ -78,7 +78,6 @@ def _cases(samples: Sequence[Sample]) -> list[ParityCase]:
 
 
 def _measured(
-    checkpoint: Checkpoint,
     precision: PackagePrecision,
     groups: Mapping[str, Sequence[ParityCase]],
     wanted: Mapping[str, Sequence[Any]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -33,7 +33,6 @@ with needs_extra("export"):
     from onnx import OperatorSetIdProto, helper
 
 Dft = Literal["matmul", "op"]
-DFT_FORMS: tuple[Dft, ...] = get_args(Dft)
 
 DEFAULT_OPSET = 17
 MAX_OPSET = 23

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from hot_weights import heated
 from PIL import Image
 
 from lama_edge import pipeline
 from lama_edge.errors import MissingBackendError, NotFiniteError, ParityError, UsageError
 from lama_edge.export.precision import build
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.models.seeded import heated
 from lama_edge.pipeline import EXPORT_STAGES, OnnxExport, export_onnx
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import IoForm, Size

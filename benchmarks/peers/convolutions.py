@@ -56,11 +56,6 @@ def convolutions(config: FfcResnetConfig, size: Size) -> list[Convolution]:
     return [*_encoder(config, size), *_blocks(config, size), *_decoder(config, size)]
 
 
-def total_flop(config: FfcResnetConfig, size: Size) -> int:
-    """Return the floating-point operations of all convolutions, two for each multiply-add."""
-    return sum(convolution.flop for convolution in convolutions(config, size))
-
-
 def _reduced(size: Size, level: int) -> Size:
     return Size(size.height >> level, size.width >> level)
 

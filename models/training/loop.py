@@ -147,7 +147,7 @@ def train_step(
         (gradient,) = torch.autograd.grad(total, fill)
     _clear_gradients(state.generator)
     predicted.backward(gradient)
-    _share(state, networks, group)
+    _share(networks, group)
     torch.nn.utils.clip_grad_norm_(state.generator.parameters(), _MAX_GRADIENT_NORM)
     state.muon.step()
     state.adamw.step()
@@ -313,7 +313,7 @@ def _clear_gradients(network: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _share(state: TrainState, networks: list[nn.Module], group: Group) -> None:
+def _share(networks: list[nn.Module], group: Group) -> None:
     """Give every process the mean gradients and running statistics of all."""
     shared: list[Tensor] = []
     for network in networks:

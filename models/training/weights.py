@@ -7,8 +7,6 @@ from pathlib import Path
 
 from lama_edge.errors import CheckpointError, needs_extra
 from lama_edge.files import atomic_output
-from lama_edge.models.checkpoint import load_checkpoint
-from lama_edge.models.generators.build import build_generator
 from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
 
 with needs_extra("export"):
@@ -44,15 +42,3 @@ def save_weights(path: Path, generator: FfcResnetGenerator) -> None:
     metadata = {"config": json.dumps(generator.config.to_dict()), "format": _FORMAT}
     with atomic_output(path) as temporary:
         save_file(tensors, str(temporary), metadata=metadata)
-
-
-def load_weights(path: Path) -> FfcResnetGenerator:
-    """Rebuild the generator that `save_weights` stored, in float32 and evaluation mode.
-
-    Raises:
-        CheckpointError: when the file cannot be read, or holds something else.
-    """
-    generator = build_generator(load_checkpoint(path))
-    if not isinstance(generator, FfcResnetGenerator):
-        raise CheckpointError(f"{str(path)!r} holds no ffc_resnet: train.py trains no other kind")
-    return generator

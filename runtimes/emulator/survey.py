@@ -1,8 +1,8 @@
-"""How large the values of a graph become, and the first that is not a finite number."""
+"""How large a value of a graph became, and the first that is not a finite number."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lama_edge.errors import needs_extra
@@ -11,57 +11,6 @@ from lama_edge.runtimes.emulator.execution import Observable
 
 with needs_extra("export"):
     import torch
-
-
-@dataclass(frozen=True)
-class Magnitude:
-    """How large one value became.
-
-    Attributes:
-        name: the value's name.
-        op: the operator that gave it.
-        largest: the largest magnitude of its finite elements, 0 when it has none.
-        not_finite: how many elements were infinite or NaN.
-    """
-
-    name: str
-    op: str
-    largest: float
-    not_finite: int
-
-    def passes(self, limit: float) -> bool:
-        """Tell whether the value has elements beyond `limit`, or that are no finite numbers."""
-        return self.largest > limit or self.not_finite > 0
-
-
-def survey(program: Observable, feeds: Mapping[str, Array]) -> list[Magnitude]:
-    """Run a graph and measure every floating-point output of a node, in the graph's order.
-
-    Args:
-        program: the graph.
-        feeds: an array for each of its inputs.
-
-    Raises:
-        ModelError: when the run fails, see `Program.run`.
-    """
-    found = []
-
-    def measure(name: str, op: str, value: torch.Tensor) -> None:
-        largest, not_finite = measured(value)
-        found.append(Magnitude(name, op, largest, not_finite))
-
-    program.run(feeds, observe=measure)
-    return found
-
-
-def largest_by_op(magnitudes: Sequence[Magnitude]) -> dict[str, Magnitude]:
-    """Return for each operator its largest value; one with infinite elements comes first."""
-    largest: dict[str, Magnitude] = {}
-    for each in magnitudes:
-        known = largest.setdefault(each.op, each)
-        if (each.not_finite > 0, each.largest) > (known.not_finite > 0, known.largest):
-            largest[each.op] = each
-    return largest
 
 
 @dataclass(frozen=True)

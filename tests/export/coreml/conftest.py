@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 pytest.importorskip("coremltools")
 
 import onnx_ir as ir
+from hot_weights import heated
 
 from lama_edge.export.coreml.options import PackagePrecision, Target, function_name
 from lama_edge.export.coreml.package import (
@@ -31,7 +32,6 @@ from lama_edge.export.onnx_format import build_onnx
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
-from lama_edge.models.seeded import heated
 from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.parity import raw_outputs

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+from hot_weights import heated
 from numpy.typing import NDArray
 
 from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph
@@ -19,7 +20,6 @@ from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.metrics import Differences, differences
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.models.seeded import heated
 from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.emulator.program import Program

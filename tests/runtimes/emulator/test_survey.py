@@ -7,15 +7,11 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from lama_edge.ranges import FP16_LARGEST, NEURAL_ENGINE_LARGEST
 from lama_edge.runtimes.emulator.program import Program
 from lama_edge.runtimes.emulator.survey import (
-    Magnitude,
     NotFinite,
     first_not_finite,
-    largest_by_op,
     measured,
-    survey,
 )
 
 
@@ -51,28 +47,18 @@ def test_the_first_value_that_is_not_finite_is_named_with_its_operator(growing: 
     assert first_not_finite(growing, _feeds(float("nan"), 0)) == NotFinite("once", "Mul", 1)
 
 
-def test_every_float_has_its_largest_magnitude_in_the_graphs_order(growing: Program) -> None:
-    found = survey(growing, _feeds(0.5, -1))
+def test_every_float_is_shown_with_its_operator_in_the_graphs_order(growing: Program) -> None:
+    found = []
+    growing.run(
+        _feeds(0.5, -1), observe=lambda *seen: found.append((*seen[:2], *measured(seen[2])))
+    )
     assert found == [
-        Magnitude("once", "Mul", 200, 0),
-        Magnitude("twice", "Mul", 40000, 0),
-        Magnitude("thrice", "Mul", 0, 2),
-        Magnitude("none", "Sub", 0, 2),
-        Magnitude("y", "Where", 1, 0),
+        ("once", "Mul", 200, 0),
+        ("twice", "Mul", 40000, 0),
+        ("thrice", "Mul", 0, 2),
+        ("none", "Sub", 0, 2),
+        ("y", "Where", 1, 0),
     ]
-    assert [each.name for each in found if each.passes(FP16_LARGEST)] == ["thrice", "none"]
-    beyond = [each.name for each in found if each.passes(NEURAL_ENGINE_LARGEST)]
-    assert beyond == ["twice", "thrice", "none"]
-    assert {op: each.name for op, each in largest_by_op(found).items()} == {
-        "Mul": "thrice",
-        "Sub": "none",
-        "Where": "y",
-    }
-
-
-def test_the_largest_of_an_operator_is_the_largest_magnitude() -> None:
-    values = [Magnitude(name, "Conv", size, 0) for name, size in (("a", 2), ("b", 5), ("c", 3))]
-    assert largest_by_op(values)["Conv"].name == "b"
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import pytest
 from numpy.typing import NDArray
 
 from lama_edge.errors import ModelError
-from lama_edge.ranges import NEURAL_ENGINE_LARGEST
 
 pytest.importorskip("coremltools")
 from coremltools.converters.mil import Builder as mb  # noqa: N813
@@ -380,12 +379,8 @@ def test_an_image_that_the_program_does_not_take_is_refused(package: Path) -> No
     _refused(package, "described as an image of 6x6 with 3 channels, the program has float32")
 
 
-def test_the_survey_names_what_grows_and_what_is_not_finite(save_program: Save) -> None:
-    from lama_edge.runtimes.emulator.survey import (
-        first_not_finite,
-        largest_by_op,
-        survey,
-    )
+def test_what_grows_is_seen_and_the_first_that_is_not_finite_named(save_program: Save) -> None:
+    from lama_edge.runtimes.emulator.survey import first_not_finite, measured
 
     def build(x: Any) -> dict[str, Any]:
         grown = mb.mul(x=x, y=np.float16(200), name="grown")
@@ -394,14 +389,9 @@ def test_the_survey_names_what_grows_and_what_is_not_finite(save_program: Save) 
 
     x = np.array([[1, 200, -1]], np.float16)
     model = MilModel.load(save_program(build, {"x": x}))
-    found = survey(model, {"x": x})
-    assert [(each.name, each.op) for each in found] == [
-        ("grown", "mul"),
-        ("over", "square"),
-        ("y", "sub"),
-    ]
-    assert [each.passes(NEURAL_ENGINE_LARGEST) for each in found] == [True, True, True]
-    assert largest_by_op(found)["mul"].largest == 40000
+    found = []
+    model.run({"x": x}, observe=lambda *seen: found.append((*seen[:2], *measured(seen[2]))))
+    assert found == [("grown", "mul", 40000, 0), ("over", "square", 40000, 1), ("y", "sub", 0, 1)]
     first = first_not_finite(model, {"x": x})
     assert first is not None
     assert (first.name, first.op, first.checked) == ("over", "square", 2)
