@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.benchmarks.exit_codes import exit_code_of
 from lama_edge.benchmarks.reports.generated import (
     add_page_options,
     between_markers,
     write_from_result,
 )
+from lama_edge.errors import exit_code_of
 from lama_edge.export.coreml.options import (
     PACKAGE_PRECISIONS,
     PackagePrecision,

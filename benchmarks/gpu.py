@@ -17,7 +17,6 @@ from pathlib import Path
 
 from lama_edge.benchmarks.bench import DEFAULT_SIZE, Bench, BenchResult, run_bench
 from lama_edge.benchmarks.documents import save_document
-from lama_edge.benchmarks.exit_codes import exit_code_of
 from lama_edge.benchmarks.gpu_entries import (
     ENTRIES,
     Device,
@@ -30,7 +29,7 @@ from lama_edge.benchmarks.gpu_entries import (
 from lama_edge.benchmarks.model_files import located
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.targets.base import open_target
-from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError, one_line
+from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError, exit_code_of, one_line
 from lama_edge.files import check_output
 from lama_edge.judging.metrics import psnr_db
 from lama_edge.models.checkpoint import EMBEDDED_NAME

@@ -25,7 +25,7 @@ from lama_edge.benchmarks.environment import environment
 from lama_edge.benchmarks.int8_quality import Fidelity, Subject, sensitivities
 from lama_edge.benchmarks.reports.generated import between_markers
 from lama_edge.benchmarks.stopwatch import Policy, measure
-from lama_edge.errors import LamaEdgeError
+from lama_edge.errors import exit_code_of
 from lama_edge.export.precision.layer_kinds import LAYER_KINDS
 from lama_edge.files import atomic_output
 from lama_edge.models.checkpoint import load_checkpoint
@@ -202,28 +202,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of every model, in turn")
     parser.add_argument("--no-torch", action="store_true", help="leave torch's export out")
     args = parser.parse_args(argv)
-    try:
-        started = time.monotonic()
-        document: dict[str, Any] = {"environment": environment(), "threads": _THREADS}
-        with _checkpoint(args.checkpoint) as checkpoint:
-            document["speed"] = speed(checkpoint, args.rounds, with_torch=not args.no_torch)
-        document["quality"] = quality(args.count, args.sizes)
-        if args.out is not None:
-            with atomic_output(args.out, overwrite=True) as temporary:
-                text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
-                temporary.write_text(text + "\n", encoding="utf-8")
-        if args.page is not None:
-            old = args.page.read_text(encoding="utf-8")
-            with atomic_output(args.page) as temporary:
-                temporary.write_text(updated(old, document), encoding="utf-8")
-        print(tables(document))
-        print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
-    except LamaEdgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_code_of(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> None:
+    started = time.monotonic()
+    document: dict[str, Any] = {"environment": environment(), "threads": _THREADS}
+    with _checkpoint(args.checkpoint) as checkpoint:
+        document["speed"] = speed(checkpoint, args.rounds, with_torch=not args.no_torch)
+    document["quality"] = quality(args.count, args.sizes)
+    if args.out is not None:
+        with atomic_output(args.out, overwrite=True) as temporary:
+            text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
+    if args.page is not None:
+        old = args.page.read_text(encoding="utf-8")
+        with atomic_output(args.page) as temporary:
+            temporary.write_text(updated(old, document), encoding="utf-8")
+    print(tables(document))
+    print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
 if __name__ == "__main__":

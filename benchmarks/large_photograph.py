@@ -23,7 +23,6 @@ import numpy as np
 from PIL import Image
 
 from lama_edge.benchmarks.environment import environment
-from lama_edge.benchmarks.exit_codes import exit_code_of
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.reports.generated import (
     add_page_options,
@@ -31,7 +30,7 @@ from lama_edge.benchmarks.reports.generated import (
     write_from_result,
 )
 from lama_edge.benchmarks.sensors import peak_memory_bytes
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, exit_code_of
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.process import run_isolated
 from lama_edge.runtimes.inpaint_file import InpaintFile, inpaint_file

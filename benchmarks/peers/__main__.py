@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.documents import PEERS, load_document, save_document
-from lama_edge.benchmarks.exit_codes import exit_code_of
 from lama_edge.benchmarks.peers.document import merged
 from lama_edge.benchmarks.peers.run import (
     DYNAMIC_SIZES,
@@ -23,7 +22,7 @@ from lama_edge.benchmarks.peers.run import (
 )
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.stopwatch import Policy
-from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.errors import LamaEdgeError, UsageError, exit_code_of
 from lama_edge.files import check_output
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.spec import Size, parse_size

@@ -6,7 +6,6 @@ Run it in a clone's top folder as ``python -m lama_edge.benchmarks.peers.readme`
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,8 +13,7 @@ from typing import Any
 
 from lama_edge.benchmarks.documents import PEERS, load_document
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.reports.generated import between_markers, write_or_check
-from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.benchmarks.reports.generated import between_markers, update_page
 
 BEGIN = "<!-- peers:begin -->"
 END = "<!-- peers:end -->"
@@ -121,37 +119,15 @@ def _description(row: dict[str, Any]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the table into the README, or check it.
-
-    Args:
-        arguments: the command line's; None takes those of the process.
-
-    Returns:
-        The exit code: 0 done or up to date, 1 out of date, 2 wrong usage or input.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m lama_edge.benchmarks.peers.readme", description=__doc__
+    """Write the table into the README, or check it; see `update_page`."""
+    return update_page(
+        arguments,
+        lambda page, result: updated(page, block(load_document(result, PEERS))),
+        module="lama_edge.benchmarks.peers.readme",
+        description=__doc__,
+        source=Path("benchmarks/results/peers.json"),
+        page=Path("README.md"),
     )
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if out of date")
-    parser.add_argument("--result", type=Path, default=Path("benchmarks/results/peers.json"))
-    parser.add_argument("--page", type=Path, default=Path("README.md"))
-    options = parser.parse_args(arguments)
-    try:
-        return _update(options.result, options.page, check=options.check)
-    except LamaEdgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-
-
-def _update(result: Path, page: Path, *, check: bool) -> int:
-    if not page.is_file():
-        raise UsageError(
-            f"there is no page {str(page)!r}: run this in the top folder of a clone, or name it "
-            "with --page"
-        )
-    old = page.read_text(encoding="utf-8")
-    new = updated(old, block(load_document(result, PEERS)))
-    return write_or_check(page, old, new, check=check, module="lama_edge.benchmarks.peers.readme")
 
 
 if __name__ == "__main__":

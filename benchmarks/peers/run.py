@@ -27,7 +27,6 @@ from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.process import run_isolated
 from lama_edge.spec import Progress, Size
 
-# big-lama's shape.
 SIZE = Size(512, 512)
 GROWTH_SIZES = (Size(512, 512), Size(1024, 1024), Size(2048, 2048))
 DYNAMIC_SIZES = (Size(512, 512), Size(1024, 1024))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, exit_code_of
 from lama_edge.files import atomic_output
 
 
@@ -47,6 +47,49 @@ def write_or_check(page: Path, old: str, new: str, *, check: bool, module: str) 
     with atomic_output(page) as temporary:
         temporary.write_text(new, encoding="utf-8")
     return 0
+
+
+def update_page(
+    arguments: Sequence[str] | None,
+    updated: Callable[[str, Path], str],
+    *,
+    module: str,
+    description: str | None,
+    source: Path,
+    page: Path,
+) -> int:
+    """Run the command that writes a page from committed results, or checks it.
+
+    Args:
+        arguments: the command line's; None takes those of the process.
+        updated: returns the page with the part that the results give.
+        module: the module that is the command.
+        description: of the command.
+        source: where the results lie, unless ``--results`` names another file or folder.
+        page: the page, unless ``--page`` names another one.
+
+    Returns:
+        The exit code: 0 done or up to date, 1 out of date, 2 wrong usage or input.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    add = parser.add_argument
+    add("--check", action="store_true", help="write nothing; exit 1 if out of date")
+    add("--results", "--result", type=Path, default=source, metavar="PATH")
+    add("--page", type=Path, default=page, metavar="PAGE.md")
+    options = parser.parse_args(arguments)
+
+    def run() -> int:
+        for path in (options.results, options.page):
+            if not path.exists():
+                raise UsageError(
+                    f"there is no {str(path)!r}: run this in the top folder of a clone, or name "
+                    "results and page with --results and --page"
+                )
+        old = options.page.read_text(encoding="utf-8")
+        new = updated(old, options.results)
+        return write_or_check(options.page, old, new, check=options.check, module=module)
+
+    return exit_code_of(run)
 
 
 def add_page_options(parser: argparse.ArgumentParser, result: Path, page: Path) -> None:

@@ -12,7 +12,7 @@ from lama_edge.export.deploy_graph import Dft, GraphOptions, build_deploy_graph
 from lama_edge.export.layers import Array
 from lama_edge.export.precision.half import to_half
 from lama_edge.export.precision.homogeneity import channel_groups, rescale
-from lama_edge.export.precision.quantisation import SENSITIVE, quantise
+from lama_edge.export.precision.quantisation import SENSITIVE, Quantisation, quantise
 from lama_edge.export.precision.scaling import branch_exponents, choose_gains
 from lama_edge.export.precision.weights8 import quantise_weights
 from lama_edge.models.config import GeneratorConfig
@@ -142,8 +142,20 @@ def _w8(job: _Job) -> PreciseGraph:
 def _int8(job: _Job) -> PreciseGraph:
     ranges = _required(job.ranges)
     options = replace(job.options, kernels="integer")
-    model = build_deploy_graph(job.config, job.tensors, options)
-    quantised = quantise(model, ranges)
+    return quantised_graph(build_deploy_graph(job.config, job.tensors, options), ranges)
+
+
+def quantised_graph(
+    model: ir.Model, ranges: Ranges, options: Quantisation | None = None
+) -> PreciseGraph:
+    """Quantise a graph in place, and note of it what a manifest says.
+
+    Args:
+        model: an fp32 deploy graph.
+        ranges: of its values.
+        options: None is ONNX Runtime's form.
+    """
+    quantised = quantise(model, ranges, options)
     numerics: Numerics = {
         "calibration_pictures": ranges.pictures,
         "integer_layers": len(quantised.integer_layers),

@@ -9,8 +9,8 @@ import numpy as np
 from lama_edge.errors import needs_extra
 from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph
 from lama_edge.export.layers import Array
-from lama_edge.export.precision.build import Numerics, PreciseGraph, build_at
-from lama_edge.export.precision.quantisation import SENSITIVE, Quantisation, quantise
+from lama_edge.export.precision.build import PreciseGraph, build_at, quantised_graph
+from lama_edge.export.precision.quantisation import Quantisation
 from lama_edge.export.precision.weights8 import constant, remove_unused_constants
 from lama_edge.export.tensorrt.options import EnginePrecision
 from lama_edge.models.config import GeneratorConfig
@@ -41,16 +41,9 @@ def source_graph(
     if ranges is None:
         raise ValueError("int8 is made from measured ranges")
     model = build_deploy_graph(config, tensors, options)
-    quantised = quantise(model, ranges, Quantisation("tensorrt"))
+    quantised = quantised_graph(model, ranges, Quantisation("tensorrt"))
     fold_weights(model)
-    numerics: Numerics = {
-        "calibration_pictures": ranges.pictures,
-        "integer_layers": len(quantised.integer_layers),
-        "float_layers": len(quantised.float_layers),
-    }
-    for kind in sorted({layer.kind for layer in quantised.float_layers}):
-        numerics[f"float_{kind}"] = SENSITIVE[kind]
-    return PreciseGraph(model, numerics)
+    return quantised
 
 
 def fold_weights(model: ir.Model) -> int:

@@ -8,7 +8,6 @@ photograph has its first mask. The kinds are those of the periodic scenes, each 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lama_edge.errors import LamaEdgeError, PictureError, UsageError, needs_extra
+from lama_edge.errors import PictureError, UsageError, exit_code_of, needs_extra
 from lama_edge.files import atomic_output, check_output
 from lama_edge.models.checkpoint import EMBEDDED_NAME, load_checkpoint
 from lama_edge.models.generators.build import build_generator
@@ -217,19 +216,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, metavar="OUT.jpg", help="a .jpg or .png file")
     parser.add_argument("checkpoint", nargs="?", help="default: the embedded lama-tiny")
     args = parser.parse_args(argv)
-    try:
-        if args.out.suffix not in _SUFFIXES:
-            raise UsageError(f"the sheet {str(args.out)!r} must end in {' or '.join(_SUFFIXES)}")
-        check_output(args.out)
-        generator = build_generator(load_checkpoint(args.checkpoint))
-        name = EMBEDDED_NAME if args.checkpoint is None else Path(args.checkpoint).stem
-        sheet = contact_sheet(generator, name=name)
-        with atomic_output(args.out) as temporary:
-            sheet.save(temporary, quality=_JPEG_QUALITY, optimize=True)
-    except LamaEdgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.out.suffix not in _SUFFIXES:
+        raise UsageError(f"the sheet {str(args.out)!r} must end in {' or '.join(_SUFFIXES)}")
+    check_output(args.out)
+    generator = build_generator(load_checkpoint(args.checkpoint))
+    name = EMBEDDED_NAME if args.checkpoint is None else Path(args.checkpoint).stem
+    sheet = contact_sheet(generator, name=name)
+    with atomic_output(args.out) as temporary:
+        sheet.save(temporary, quality=_JPEG_QUALITY, optimize=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from lama_edge.errors import LamaEdgeError, UsageError, needs_extra
+from lama_edge.errors import UsageError, exit_code_of, needs_extra
 from lama_edge.models.checkpoint import EMBEDDED_NAME, load_checkpoint
 from lama_edge.models.generators.build import build_generator
 from lama_edge.models.training.comparison import (
@@ -170,28 +170,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, metavar="PIXELS")
     parser.add_argument("--threads", type=int, default=2, help="of torch")
     args = parser.parse_args(argv)
-    try:
-        if args.threads < 1:
-            raise UsageError(f"--threads {args.threads}: at least 1 is needed")
-        torch.set_num_threads(args.threads)
-        if args.card is not None:
-            check_card(args.card)
-        generator = build_generator(load_checkpoint(args.checkpoint))
-        name = EMBEDDED_NAME if args.checkpoint is None else Path(args.checkpoint).stem
-        text = figures(
-            evaluate(generator, args.count, args.sizes),
-            name=name,
-            mask_count=_MASKS_PER_SCENE * args.count,
-        )
-        print(text)
-        if args.card is not None:
-            replace_figures(args.card, text)
-    except LamaEdgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_code_of(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.threads < 1:
+        raise UsageError(f"--threads {args.threads}: at least 1 is needed")
+    torch.set_num_threads(args.threads)
+    if args.card is not None:
+        check_card(args.card)
+    generator = build_generator(load_checkpoint(args.checkpoint))
+    name = EMBEDDED_NAME if args.checkpoint is None else Path(args.checkpoint).stem
+    text = figures(
+        evaluate(generator, args.count, args.sizes),
+        name=name,
+        mask_count=_MASKS_PER_SCENE * args.count,
+    )
+    print(text)
+    if args.card is not None:
+        replace_figures(args.card, text)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -14,7 +13,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from lama_edge.errors import LamaEdgeError, UsageError, needs_extra
+from lama_edge.errors import UsageError, exit_code_of, needs_extra
 from lama_edge.pictures.masks import (
     NARROW,
     WIDE,
@@ -161,12 +160,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--size", type=int, default=256, metavar="PIXELS")
     parser.add_argument("--count", type=int, default=1000, help="masks of each kind")
     args = parser.parse_args(argv)
-    try:
-        print(statistics_table(args.size, args.count))
-    except LamaEdgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    return exit_code_of(lambda: print(statistics_table(args.size, args.count)))
 
 
 if __name__ == "__main__":

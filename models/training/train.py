@@ -12,11 +12,10 @@ import argparse
 import dataclasses
 import math
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from lama_edge.errors import LamaEdgeError, UsageError, needs_extra
+from lama_edge.errors import UsageError, exit_code_of, needs_extra
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.training.checkpoints import load_generator
 from lama_edge.models.training.data import DataSettings
@@ -217,14 +216,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     args = _parser().parse_args(argv)
-    try:
-        run(job_of(args))
-    except LamaEdgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_code_of(lambda: run(job_of(args)))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from lama_edge.errors import LamaEdgeError
+from lama_edge.errors import exit_code_of
 from lama_edge.files import atomic_output
 from lama_edge.runtimes.vectors.format import Topic
 from lama_edge.runtimes.vectors.manifests import manifest_vectors
@@ -43,12 +43,8 @@ def write_vectors(folder: Path) -> None:
 
 def main() -> int:
     """Write the vectors into the folder named on the command line."""
-    try:
-        write_vectors(Path(sys.argv[1] if len(sys.argv) > 1 else "tests/data/vectors"))
-    except LamaEdgeError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "tests/data/vectors")
+    return exit_code_of(lambda: write_vectors(folder))
 
 
 if __name__ == "__main__":

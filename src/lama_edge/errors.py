@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
+# What a shell gives for a process that Ctrl-C ended.
+INTERRUPTED = 130
 _MAX_SHOWN_CHARACTERS = 100
 
 
@@ -76,6 +79,21 @@ def needs_extra(extra: str) -> Iterator[None]:
             f"the package {error.name!r} is not installed; "
             f'install it with: pip install "lama-edge[{extra}]"'
         ) from error
+
+
+def exit_code_of(run: Callable[[], int | None]) -> int:
+    """Return what a command gives, 0 for None; or print what went wrong on one line, with its code.
+
+    For modules that are commands of their own; `lama_edge.cli` has its own way.
+    """
+    try:
+        return run() or 0
+    except LamaEdgeError as error:
+        print(f"lama-edge: error: {one_line(error)}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("lama-edge: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def shown(value: object) -> str:

@@ -19,10 +19,9 @@ from lama_edge.cli.inspect import add_inspect
 from lama_edge.cli.measure import add_bench, add_compare, add_parity
 from lama_edge.cli.models import add_models
 from lama_edge.cli.tradeoff import add_tradeoff
-from lama_edge.errors import LamaEdgeError, one_line
+from lama_edge.errors import INTERRUPTED, LamaEdgeError, one_line
 
 Command = Callable[[argparse.Namespace], int | None]
-_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print("lama-edge: interrupted", file=sys.stderr)
-        return _INTERRUPTED
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away, as `head` does; keep Python from complaining later.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -159,7 +159,7 @@ def test_options_that_cannot_work_are_refused_in_one_line(tmp_path, capsys, opti
     assert main(["--out", str(tmp_path / "out"), *TINY, *options]) == 2
     error = capsys.readouterr().err
     assert message in error
-    assert error.startswith("error: ")
+    assert error.startswith("lama-edge: error: ")
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
