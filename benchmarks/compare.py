@@ -101,7 +101,6 @@ def compare(
     new: Mapping[str, Any],
     *,
     threshold: float = THRESHOLD,
-    seed: int = _SEED,
 ) -> Comparison:
     """Compare two bench documents.
 
@@ -112,7 +111,6 @@ def compare(
         base: a document as `load_document` gives it.
         new: the other one.
         threshold: smallest relative change that counts, 0.02 is 2 %.
-        seed: of the bootstrap.
 
     Raises:
         UsageError: when the documents have no row in common, a row has no statistics, or the two
@@ -129,7 +127,7 @@ def compare(
     for old, young in pairs:
         _check_comparable(old, young)
         notes += _differences(old, young)
-        rows.append(_compare_rows(old, young, threshold, seed))
+        rows.append(_compare_rows(old, young, threshold))
     notes += _environment_differences(base["environment"], new["environment"])
     return Comparison(threshold, tuple(rows), tuple(dict.fromkeys(notes)))
 
@@ -218,11 +216,11 @@ def _environment_differences(base: Mapping[str, Any], new: Mapping[str, Any]) ->
     ]
 
 
-def _compare_rows(base: Run, new: Run, threshold: float, seed: int) -> ComparedRow:
+def _compare_rows(base: Run, new: Run, threshold: float) -> ComparedRow:
     old, young = _samples(base), _samples(new)
     base_median, new_median = (float(np.median(np.concatenate(side))) for side in (old, young))
     ratio = new_median / base_median
-    low, high = ratio_interval(old, young, seed=seed)
+    low, high = ratio_interval(old, young, seed=_SEED)
     verdict: Verdict = "same"
     if low > 1 and ratio >= 1 + threshold:
         verdict = "slower"

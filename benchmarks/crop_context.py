@@ -40,12 +40,10 @@ class Study:
     """The outcome for holes of one extent.
 
     Attributes:
-        extent_px: the hole's larger side.
         whole_db: PSNR inside the hole with the whole picture as context, the mean of all.
         gain_db: of each margin in pixels, the mean difference of the same holes' PSNR to that.
     """
 
-    extent_px: int
     whole_db: float
     gain_db: dict[int, float]
 
@@ -61,7 +59,7 @@ def study(runner: Runner, extent: int, scenes: int) -> Study:
             window = box.with_margins(margin, margin, Box(0, 0, *hole.shape))
             gains[margin].append(_psnr_db(runner, truth, hole, window) - psnr)
     means = {margin: float(np.mean(values)) for margin, values in gains.items()}
-    return Study(extent, float(np.mean(whole)), means)
+    return Study(float(np.mean(whole)), means)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -52,7 +52,7 @@ def heading(kind: str) -> dict[str, Any]:
     }
 
 
-def save_document(document: Mapping[str, Any], target: Path, *, overwrite: bool = True) -> None:
+def save_document(document: Mapping[str, Any], target: Path) -> None:
     """Check a document against its schema and write it as JSON.
 
     Raises:
@@ -61,7 +61,7 @@ def save_document(document: Mapping[str, Any], target: Path, *, overwrite: bool 
     """
     check_document(document, str(document.get("kind")))
     text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
-    with atomic_output(target, overwrite=overwrite) as temporary:
+    with atomic_output(target) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 

@@ -52,12 +52,12 @@ def seeded_checkpoint(config: GeneratorConfig, *, seed: int = 0) -> Checkpoint:
     return Checkpoint(config, tensors, "0" * 64, Path("seeded"))
 
 
-def save_seeded(config: GeneratorConfig, path: Path, *, seed: int = 0) -> None:
+def save_seeded(config: GeneratorConfig, path: Path) -> None:
     """Write `seeded_checkpoint` as a ``.safetensors`` file that carries its configuration.
 
     Raises:
         UsageError: when the file cannot be written.
     """
-    checkpoint = seeded_checkpoint(config, seed=seed)
+    checkpoint = seeded_checkpoint(config)
     with atomic_output(path) as temporary:
         save_file(dict(checkpoint.tensors), temporary, {"config": json.dumps(config.to_dict())})

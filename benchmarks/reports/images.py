@@ -48,17 +48,18 @@ class Shown:
     height: int
 
 
-def encode_all(encoders: Sequence[Encoder], *, budget_bytes: int = BUDGET_BYTES) -> list[str]:
-    """Encode the pictures of a page at the largest side with which all fit the budget.
+def encode_all(encoders: Sequence[Encoder]) -> list[str]:
+    """Encode the pictures of a page at the largest side with which all fit `BUDGET_BYTES` of text.
+
+    The smallest side is used even if they are more.
 
     Args:
         encoders: each takes the longest side allowed, in pixels, and returns a ``data:`` URI.
-        budget_bytes: how much text they may come to; the smallest side is used even if it is more.
     """
     uris: list[str] = []
     for side in _SIDES:
         uris = [encode(side) for encode in encoders]
-        if sum(map(len, uris)) <= budget_bytes:
+        if sum(map(len, uris)) <= BUDGET_BYTES:
             break
     return uris
 

@@ -8,8 +8,6 @@ from preparing their weights (at 512 x 512 with big-lama's shape about 20 ms of 
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 
 from lama_edge.errors import needs_extra
@@ -21,21 +19,20 @@ with needs_extra("export"):
     import onnx_ir as ir
 
 
-def quantise_weights(model: ir.Model, *, keep: Collection[str] = ()) -> tuple[str, ...]:
+def quantise_weights(model: ir.Model) -> tuple[str, ...]:
     """Replace the layers' float weights by int8 ones that the graph turns back, in place.
 
     Biases and the DFT's matrices stay.
 
     Args:
         model: a float graph of any family, or one whose layers are integers in part.
-        keep: names of layers to leave.
 
     Returns:
         The names of the layers whose weights were replaced.
     """
     done = []
     for node in list(model.graph):
-        if node.op_type not in LAYERS or str(node.name) in keep:
+        if node.op_type not in LAYERS:
             continue
         weight = node.inputs[1]
         if weight is not None and weight.const_value is not None:
