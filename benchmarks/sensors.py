@@ -8,7 +8,6 @@ import re
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from lama_edge.errors import needs_extra
@@ -131,12 +130,7 @@ class Watch:
         self._start = time.perf_counter(), _busy_seconds(), _own_seconds()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         passed = time.perf_counter() - self._start[0]
         busy, own = _busy_seconds() - self._start[1], _own_seconds() - self._start[2]
         if passed >= _MIN_LOAD_SECONDS:

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import overload
 
 import numpy as np
@@ -183,12 +182,7 @@ class Inpainter:
     def __enter__(self) -> Inpainter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _inpaint(self, pixels: Pixels, hole: Hole, report: Callable[[Plan], None]) -> Pixels:

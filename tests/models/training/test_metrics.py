@@ -43,7 +43,6 @@ def test_psnr_has_peak_one_and_sees_the_hole_alone():
 
 
 def test_ssim_is_one_for_the_truth_lower_for_a_flat_fill_and_blind_far_from_the_hole(noisy):
-    pytest.importorskip("skimage")
     assert hole_ssim(noisy.truth, noisy) == pytest.approx(1)
     assert hole_ssim(with_hole(noisy, 128), noisy) < 0.3
     elsewhere = noisy.truth.copy()
