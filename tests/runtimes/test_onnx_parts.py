@@ -239,3 +239,20 @@ def test_a_damaged_file_is_refused_or_cut_but_never_crashes(
     damaged.write_bytes(content)
     with suppress(ModelError):
         OnnxParts(damaged).cut(["image"], ["clipped"])
+
+
+def test_of_a_file_that_gives_no_tensors_the_names_are_read_and_no_part_is_cut(
+    tmp_path: Path,
+) -> None:
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1])
+    several = helper.make_tensor_sequence_value_info("several", TensorProto.FLOAT, None)
+    nodes = [helper.make_node("SequenceConstruct", ["image"], ["several"])]
+    weights = numpy_helper.from_array(FIRST, "first")
+    onnx.external_data_helper.set_external_data(weights, "weights.bin")
+    graph = helper.make_graph(nodes, "g", [image], [several], [weights])
+    path = tmp_path / "several.onnx"
+    path.write_bytes(helper.make_model(graph).SerializeToString())
+    parts = OnnxParts(path)
+    assert parts.external_files == {"weights.bin"}
+    with pytest.raises(ModelError, match="no value 'several' of known type"):
+        parts.cut(["image"], ["several"])
