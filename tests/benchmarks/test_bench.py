@@ -8,10 +8,12 @@ import re
 import shutil
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 
@@ -19,7 +21,7 @@ from lama_edge.benchmarks import bench as module
 from lama_edge.benchmarks.bench import Bench, BenchResult, run_bench
 from lama_edge.benchmarks.compare import compare
 from lama_edge.benchmarks.documents import load_bench, save_document
-from lama_edge.benchmarks.measure_task import HOLE_SHARE, measured_picture
+from lama_edge.benchmarks.measure_task import HOLE_SHARE, describe_model, measured_picture
 from lama_edge.benchmarks.targets.local import LocalTarget
 from lama_edge.errors import (
     LamaEdgeError,
@@ -28,6 +30,7 @@ from lama_edge.errors import (
     NotFiniteError,
     UsageError,
 )
+from lama_edge.export.onnx_format import write_onnx
 from lama_edge.files import sha256_of
 from lama_edge.manifest import Manifest
 from lama_edge.pipeline import OnnxExport, export_onnx
@@ -96,6 +99,17 @@ def test_a_row_says_what_was_measured(
     assert (run["size"], run["batch"], run["error"]) == ("64x48", 1, None)
     assert run["quality"]["max_abs_diff"] == parity.max_abs_diff
     assert run["quality"]["sizes"] == ["64x48"]
+    assert (run["quality"]["passed"], run["quality"]["least_psnr_db"]) == (True, None)
+
+
+def test_figures_whose_psnr_failed_did_not_pass(
+    folder: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    assert manifest.parity is not None
+    failed = replace(manifest.parity, psnr_db=54.9, least_psnr_db=55.0, forced=True)
+    write_onnx(onnx.load(folder / "fixed.onnx"), manifest.with_parity(failed), tmp_path / "f.onnx")
+    found = describe_model({"model": tmp_path / "f.onnx", "provider": "cpu", "threads": 1})
+    assert (found["quality"]["passed"], found["quality"]["psnr_db"]) == (False, 54.9)
 
 
 def test_a_model_of_any_size_is_measured_at_the_size_asked_for(result: BenchResult) -> None:
