@@ -40,6 +40,20 @@ def test_no_model_is_judged_beyond_its_largest_side() -> None:
     assert max(case.size.height for case in cases) == 104
 
 
+@pytest.mark.parametrize(
+    ("least", "most", "count"),
+    [(256, 1024, 5), (64, None, 5), (32, 64, 4), (96, 112, 3), (512, 512, 1)],
+)
+def test_a_large_smallest_side_leaves_several_sizes_to_judge(
+    least: int, most: int | None, count: int
+) -> None:
+    """As that of an engine for 256:512:1024, whose pictures were all 256 x 256."""
+    policy = SizePolicy(None, 8, least, most)
+    sizes = [case.size for case in seeded_cases(policy)]
+    assert len(set(sizes)) == len(sizes) == count
+    assert all(policy.problem_with(size.height, size.width) is None for size in sizes)
+
+
 def test_models_without_a_size_in_common_are_refused() -> None:
     with pytest.raises(ModelError, match="no size in common: at 64x96, the model takes 64x64"):
         shared_policy(FIXED, SizePolicy(Size(64, 64), 8, 16))

@@ -12,6 +12,8 @@ from lama_edge.errors import ModelError
 from lama_edge.spec import Size, SizePolicy
 
 _SEED = 20221
+# Height and width of the seeded pictures of dynamic models, in multiples of their step.
+_SEEDED_STEPS = ((1, 1), (8, 12), (9, 13), (17, 11), (32, 24))
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,27 @@ def seeded_cases(policy: SizePolicy) -> list[ParityCase]:
     far as its smallest and largest side allow.
     Every hole touches all four borders.
     """
-    if policy.fixed is not None:
-        sizes = [policy.fixed]
-    else:
-        step = policy.multiple
-        sizes = [
-            Size(policy.side_for(rows * step), policy.side_for(columns * step))
-            for rows, columns in ((1, 1), (8, 12), (9, 13), (17, 11), (32, 24))
-        ]
     rng = np.random.default_rng(_SEED)
-    return [_seeded_case(rng, size) for size in sizes]
+    return [_seeded_case(rng, size) for size in _seeded_sizes(policy)]
+
+
+def _seeded_sizes(policy: SizePolicy) -> list[Size]:
+    if policy.fixed is not None:
+        return [policy.fixed]
+    step, least = policy.multiple, policy.min_size
+    sizes = [Size(*(policy.side_for(n * step) for n in sides)) for sides in _SEEDED_STEPS]
+    if len(set(sizes)) < len(sizes):
+        # The smallest side is so large, or the largest so small, that several became the same:
+        # they are spread over the sides that there are.
+        last = max(map(max, _SEEDED_STEPS)) - 1
+        span = last * step
+        if policy.max_side is not None:
+            span = min(span, policy.max_side - least)
+        sizes = [
+            Size(*(policy.side_for(least + (n - 1) * span // last) for n in sides))
+            for sides in _SEEDED_STEPS
+        ]
+    return list(dict.fromkeys(sizes))
 
 
 def shared_policy(one: SizePolicy, other: SizePolicy) -> SizePolicy:
