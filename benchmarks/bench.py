@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lama_edge.benchmarks.documents import BENCH, check_document, heading
-from lama_edge.benchmarks.environment import anonymous
-from lama_edge.benchmarks.measure_task import measured_picture
-from lama_edge.benchmarks.model_files import (
-    format_of,
-    located,
-    model_sha256,
-    model_size_bytes,
-    titled,
-)
+from lama_edge.benchmarks.measured_picture import measured_picture
+from lama_edge.benchmarks.model_files import located, quality_of, titled
 from lama_edge.benchmarks.reports.pictures import Picture
 from lama_edge.benchmarks.stopwatch import Policy
+from lama_edge.benchmarks.subjects import Opened, Refused, open_model, without_paths
 from lama_edge.benchmarks.summary import summarise, warnings_about
-from lama_edge.benchmarks.targets.base import Target, open_target
-from lama_edge.errors import LamaEdgeError, ModelError, UsageError, one_line
-from lama_edge.files import join_part, split_part
-from lama_edge.spec import Progress, Size, SizePolicy
+from lama_edge.benchmarks.targets.base import Opening, Target
+from lama_edge.benchmarks.targets.registry import open_target
+from lama_edge.errors import LamaEdgeError, NotFiniteError, UsageError
+from lama_edge.files import split_part
+from lama_edge.judging.cases import ParityCase
+from lama_edge.manifest import Manifest
+from lama_edge.runtimes.forms import to_model
+from lama_edge.runtimes.parity import case_output
+from lama_edge.spec import Progress, Size
 
 DEFAULT_SIZE = Size(512, 512)
 
@@ -96,29 +95,17 @@ class Bench:
 class _Row:
     """One model at one size while it is measured."""
 
-    path: Path
-    model: dict[str, Any]
+    subject: Opened | Refused
+    name: str
     provider: str
-    runtime: str | None = None
     size: Size | None = None
-    quality: dict[str, Any] | None = None
     rounds: list[dict[str, Any]] = field(default_factory=list)
+    output: NDArray[np.uint8] | None = None
     failure: LamaEdgeError | None = None
-    part: str | None = None
 
     @property
     def title(self) -> str:
-        return f"{self.model['name']} at {self.size}"
-
-    @property
-    def error(self) -> str | None:
-        """What failed, spelled for the document, which holds no paths."""
-        if self.failure is None:
-            return None
-        message = one_line(self.failure)
-        for place in (str(self.path.resolve()), str(self.path)):
-            message = message.replace(place, self.path.resolve().name)
-        return anonymous(message)
+        return f"{self.name} at {self.size}"
 
 
 @dataclass(frozen=True)
@@ -158,32 +145,26 @@ def run_bench(job: Bench, progress: Progress = lambda stage: None) -> BenchResul
         UsageError: when a model cannot be measured at a size asked for, or the target is unknown.
         ModelError: when a model does not exist.
     """
-    target = open_target(job.target)
-    threads = job.threads or target.default_threads()
     # Every path is looked up before the first model is opened: a slip of the pen should not cost
     # the time of the models before it.
     paths = [located(model) for model in job.models]
     providers = job.providers or (job.provider,) * len(paths)
-    rows = [
-        row
-        for path, provider, name, model in zip(
-            paths, providers, _names(paths, providers), job.models, strict=True
-        )
-        for row in _describe(
-            job, target, threads, path, split_part(model)[1], name, provider, progress
-        )
-    ]
-    with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
-        outputs = [Path(folder, f"{index}.npy") for index in range(len(rows))]
-        for index, number in _interleaved(rows, job, progress):
-            kept = outputs[index] if number == job.rounds else None
-            _measure(job, target, threads, rows[index], kept)
+    names = _names(paths, providers)
+    with open_target(job.target) as target:
+        threads = job.threads or target.default_threads()
+        rows: list[_Row] = []
+        for model, name, provider in zip(job.models, names, providers, strict=True):
+            progress(f"opening {name}")
+            opening = Opening(provider, threads, timeout_s=job.timeout_s)
+            rows += _rows(open_model(model, target, opening), name, provider, job.sizes)
+        for row in _interleaved(rows, job, progress):
+            _measure(row, job.policy)
         document = check_document(_document(job, target, threads, rows), BENCH)
-        pictures = tuple(
-            Picture(index, *measured_picture(row.size), np.load(output))
-            for index, (row, output) in enumerate(zip(rows, outputs, strict=True))
-            if row.failure is None and row.size is not None
-        )
+    pictures = tuple(
+        Picture(index, *measured_picture(row.size), row.output)
+        for index, row in enumerate(rows)
+        if row.failure is None and row.size is not None and row.output is not None
+    )
     failures = tuple(row.failure for row in rows if row.failure is not None)
     return BenchResult(document, pictures, failures)
 
@@ -200,101 +181,64 @@ def _names(paths: Sequence[Path], providers: Sequence[str]) -> list[str]:
     return [name for name, _ in names]
 
 
-def _describe(
-    job: Bench,
-    target: Target,
-    threads: int,
-    path: Path,
-    part: str | None,
-    name: str,
-    provider: str,
-    progress: Progress,
-) -> list[_Row]:
-    """Open a model once and return a row for each size that it will be measured at."""
-    progress(f"opening {name}")
-    try:
-        hashed, size_bytes = model_sha256(path), model_size_bytes(path)
-    except OSError as error:
-        raise ModelError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
-    known = {
-        "name": titled(name, part),
-        "format": format_of(path),
-        "sha256": hashed,
-        "size_bytes": size_bytes,
-    }
-    unknown = dict.fromkeys(
-        ("precision", "io", "dft", "architecture", "parameters", "source_sha256")
-    )
-    payload = {
-        "model": join_part(path, part),
-        "provider": provider,
-        "threads": threads,
-        "timeout_s": job.timeout_s,
-    }
-    try:
-        described = target.describe(payload)
-    except LamaEdgeError as error:
-        return [_Row(path, {**unknown, **known}, provider, failure=error)]
-    model = {**known, **described["facts"]}
+def _rows(subject: Opened | Refused, name: str, provider: str, asked: Sequence[Size]) -> list[_Row]:
+    """Return a row for each size that a model will be measured at."""
+    part = split_part(subject.model)[1]
+    if isinstance(subject, Refused):
+        return [_Row(subject, titled(name, part), provider, failure=subject.error)]
+    provider = subject.found.provider
+    subject = replace(subject, opening=replace(subject.opening, provider=provider))
     return [
-        _Row(
-            path,
-            model,
-            described["provider"],
-            described["runtime"],
-            size,
-            described["quality"],
-            part=part,
-        )
-        for size in _sizes(job.sizes, described, name)
+        _Row(subject, titled(name, part), provider, size)
+        for size in _sizes(asked, subject.manifest, name)
     ]
 
 
-def _sizes(asked: Sequence[Size], described: Mapping[str, Any], name: str) -> tuple[Size, ...]:
-    policy = SizePolicy.from_dict(described["size"])
-    if policy.fixed is not None:
+def _sizes(asked: Sequence[Size], manifest: Manifest, name: str) -> tuple[Size, ...]:
+    policy, engine = manifest.size, manifest.engine
+    if policy.fixed is not None and (engine is None or engine.is_static):
         return (policy.fixed,)
-    sizes = tuple(dict.fromkeys(asked)) or (DEFAULT_SIZE,)
+    usual = Size(policy.side_for(DEFAULT_SIZE.height), policy.side_for(DEFAULT_SIZE.width))
+    sizes = tuple(dict.fromkeys(asked)) or (policy.fixed or usual,)
     for size in sizes:
-        problem = policy.problem_with(size.height, size.width)
+        problem = manifest.problem_with(size.height, size.width)
         if problem is not None:
             raise UsageError(f"{name!r} cannot be measured at {size}: {problem}")
     return sizes
 
 
-def _interleaved(rows: Sequence[_Row], job: Bench, progress: Progress) -> Iterator[tuple[int, int]]:
-    """Give every row in every round, A B A B, so that a machine that changes changes for all.
-
-    Yields:
-        The row's index and the number of the round, from 1.
-    """
+def _interleaved(rows: Sequence[_Row], job: Bench, progress: Progress) -> Iterator[_Row]:
+    """Give every row in every round, A B A B, so that a machine that changes changes for all."""
     first = True
     for number in range(1, job.rounds + 1):
-        for index, row in enumerate(rows):
+        for row in rows:
             if row.failure is not None:
                 continue
             if not first:
                 time.sleep(job.cool_down_s)
             first = False
             progress(f"{row.title}, round {number}")
-            yield index, number
+            yield row
 
 
-def _measure(job: Bench, target: Target, threads: int, row: _Row, output: Path | None) -> None:
-    size = row.size or DEFAULT_SIZE
-    payload = {
-        "model": join_part(row.path, row.part),
-        "provider": row.provider,
-        "threads": threads,
-        "size": [size.height, size.width],
-        "policy": asdict(job.policy),
-        "output": None if output is None else str(output),
-        "timeout_s": job.timeout_s,
-    }
+def _measure(row: _Row, policy: Policy) -> None:
+    """Measure a row once, and keep what the model made of the picture."""
+    subject = row.subject
+    if isinstance(subject, Refused) or row.size is None:
+        return
+    case = ParityCase(*measured_picture(row.size))
+    io = subject.manifest.io
+    inputs = to_model(io, case.image, case.hole)
     try:
-        row.rounds.append(target.measure(payload))
+        measured, output = subject.target.measure(subject.handle, subject.opening, *inputs, policy)
+        levels = case_output(io, case, output).levels
+    except NotFiniteError as error:
+        row.failure = NotFiniteError(f"{error}; its times mean nothing")
     except LamaEdgeError as error:
         row.failure = error
+    else:
+        row.rounds.append(measured)
+        row.output = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
 def _document(job: Bench, target: Target, threads: int, rows: Sequence[_Row]) -> dict[str, Any]:
@@ -313,17 +257,18 @@ def _document(job: Bench, target: Target, threads: int, rows: Sequence[_Row]) ->
 
 def _run(target: Target, threads: int, row: _Row) -> dict[str, Any]:
     statistics = summarise(row.rounds) if row.failure is None else None
+    found = None if isinstance(row.subject, Refused) else row.subject.found
     return {
-        "model": row.model,
+        "model": {**row.subject.record, "name": row.name},
         "target": target.name,
-        "runtime": row.runtime,
+        "runtime": None if found is None else f"{found.runtime} {found.version}",
         "provider": row.provider,
         "threads": threads,
         "size": None if row.size is None else str(row.size),
         "batch": 1,
         "rounds": row.rounds,
         "statistics": statistics,
-        "quality": row.quality,
+        "quality": None if found is None else quality_of(found.manifest),
         "warnings": [] if statistics is None else warnings_about(row.rounds, statistics),
-        "error": row.error,
+        "error": None if row.failure is None else without_paths(row.failure, row.subject.model),
     }

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.benchmarks.parity_task import load_cases
+from lama_edge.benchmarks.targets.local_task import load_arrays
 from lama_edge.errors import ModelError, needs_extra
 from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import METADATA_KEY, Manifest
@@ -60,8 +60,8 @@ def first_difference(payload: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         payload: ``model``, an ONNX file with a manifest; ``reference``, another one or a
-            checkpoint, which is exported as the model's manifest says; ``cases``, a file of
-            cases; and ``case``, which of them to run.
+            checkpoint, which is exported as the model's manifest says; and ``picture``, a file
+            with a picture and its hole.
 
     Returns:
         ``first_difference``: None, or the value's name (``tensor``), the operator that gives it
@@ -73,7 +73,8 @@ def first_difference(payload: Mapping[str, Any]) -> dict[str, Any]:
         ModelError: when a graph cannot be read or run.
         CheckpointError: when the reference cannot be used.
     """
-    case = load_cases(Path(payload["cases"]))[payload["case"]]
+    picture, hole = load_arrays(Path(payload["picture"]))
+    case = ParityCase(picture, hole)
     model = _read(payload["model"])
     reference = _reference_graph(payload["reference"], model.manifest)
     ours, theirs = model.operators(), reference.operators()

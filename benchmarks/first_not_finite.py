@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lama_edge.benchmarks.parity_task import load_cases
+from lama_edge.benchmarks.targets.local_task import load_arrays
 from lama_edge.runtimes.emulator.execution import open_observable
 from lama_edge.runtimes.emulator.survey import first_not_finite
 from lama_edge.runtimes.forms import to_model
@@ -19,8 +19,8 @@ def first_value_not_finite(payload: Mapping[str, Any]) -> dict[str, Any]:
     than the reference's of the same name.
 
     Args:
-        payload: ``model``, see `open_runner`; ``cases``, a file of cases; and ``case``, which of
-            them to run.
+        payload: ``model``, a file or package with a manifest, see `open_runner`; and ``picture``,
+            a file with a picture and its hole.
 
     Returns:
         As `lama_edge.benchmarks.first_difference.first_difference` does; the difference has no
@@ -29,10 +29,10 @@ def first_value_not_finite(payload: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ModelError: when the model cannot be read or run.
     """
-    case = load_cases(Path(payload["cases"]))[payload["case"]]
+    picture, hole = load_arrays(Path(payload["picture"]))
     with open_observable(payload["model"]) as runner:
         manifest = runner.manifest
-        image, mask = to_model(manifest.io, case.image, case.hole)
+        image, mask = to_model(manifest.io, picture, hole)
         feeds = {manifest.io.image.name: image, manifest.io.mask.name: mask}
         found = first_not_finite(runner.program, feeds)
     if found is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.documents import RANGES, heading
-from lama_edge.benchmarks.parity_task import model_record
+from lama_edge.benchmarks.model_files import model_record
 from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME

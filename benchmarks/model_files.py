@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import ModelError
+from lama_edge.errors import LamaEdgeError, ModelError
 from lama_edge.files import sha256_of, split_part
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME, is_zoo_name
 from lama_edge.models.zoo import required_path, zoo_entry
 from lama_edge.runtimes.base import runtimes_of
 from lama_edge.runtimes.onnx_parts import OnnxParts
+
+_KNOWN_ONCE_OPEN = ("precision", "io", "dft", "architecture", "parameters", "source_sha256")
 
 
 def located(model: str | Path) -> Path:
@@ -99,3 +101,45 @@ def manifest_facts(manifest: Manifest) -> dict[str, Any]:
         "parameters": manifest.source.parameters,
         "source_sha256": manifest.source.sha256,
     }
+
+
+def model_record(model: str | Path, manifest: Manifest | None) -> dict[str, Any]:
+    """Return what documents say of a model: no path, its base name only.
+
+    Args:
+        model: as the user named it; where that names a part, the record's name does too.
+        manifest: its self-description; None for a model that could not be opened.
+    """
+    hashed: str | None = None
+    size_bytes: int | None = None
+    with suppress(LamaEdgeError, OSError):
+        path = located(model)
+        hashed, size_bytes = model_sha256(path), model_size_bytes(path)
+    record = {
+        "name": titled(base_name(model), split_part(model)[1]),
+        "format": format_of(model),
+        "sha256": hashed,
+        "size_bytes": size_bytes,
+    }
+    if manifest is None:
+        return {**record, **dict.fromkeys(_KNOWN_ONCE_OPEN)}
+    return {**record, **manifest_facts(manifest)}
+
+
+def base_name(model: str | Path) -> str:
+    """Return the last step of a model's path."""
+    path, _ = split_part(model)
+    return path.name or path.resolve().name
+
+
+_QUALITY = (
+    "reference", "max_abs_diff", "tolerance", "psnr_db", "least_psnr_db", "snr_db", "passed",
+)  # fmt: skip
+
+
+def quality_of(manifest: Manifest) -> dict[str, Any] | None:
+    """Return what a bench document's ``quality`` takes from the manifest."""
+    parity = manifest.parity
+    if parity is None:
+        return None
+    return {**{name: getattr(parity, name) for name in _QUALITY}, "sizes": list(parity.sizes)}

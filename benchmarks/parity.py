@@ -8,19 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lama_edge.benchmarks.documents import PARITY, heading
 from lama_edge.benchmarks.parity_reference import choose_reference
 from lama_edge.benchmarks.parity_rows import Side, judged_row, pictures_of
-from lama_edge.benchmarks.parity_subjects import Opened, Refused, open_model, open_reference
-from lama_edge.benchmarks.parity_task import RUN, base_name, load_outputs, save_cases
 from lama_edge.benchmarks.reports.pictures import CasePictures
-from lama_edge.errors import LamaEdgeError, ModelError, UsageError
-from lama_edge.files import split_part
+from lama_edge.benchmarks.subjects import Opened, Refused, each_part, open_model, without_paths
+from lama_edge.benchmarks.targets.base import Opening
+from lama_edge.benchmarks.targets.local import LocalTarget
+from lama_edge.benchmarks.targets.local_task import save_arrays
+from lama_edge.benchmarks.targets.registry import open_target
+from lama_edge.errors import LamaEdgeError, ModelError, NotFiniteError, UsageError
 from lama_edge.judging.cases import ParityCase, seeded_cases, shared_policy
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pictures.folder_cases import picture_cases
 from lama_edge.pictures.pairs import find_pairs
 from lama_edge.process import run_isolated
 from lama_edge.runtimes.base import runtimes_of
+from lama_edge.runtimes.parity import CaseOutput, case_output
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import Progress, SizePolicy
 
@@ -44,8 +48,9 @@ class ParityCheck:
         images: a folder of pictures to judge on beside the seeded ones.
         masks: their masks, see `picture_cases`; None looks for them in `images`.
         provider: of the models; the reference runs on the CPU.
+        target: where the models run, see `open_target`; the reference runs here.
         look_inside: whether to search models that fail for the first differing value, or the
-            first that is not finite.
+            first that is not finite; only models that run here are.
         timeout_s: how long each process may take, in seconds; None is for ever.
     """
 
@@ -54,6 +59,7 @@ class ParityCheck:
     images: Path | None = None
     masks: Path | None = None
     provider: str = "auto"
+    target: str = "local"
     look_inside: bool = True
     timeout_s: float | None = None
 
@@ -78,10 +84,9 @@ class ParityResult:
 
 @dataclass(frozen=True)
 class _Batch:
-    """The cases of one size policy, their file, and what the reference made of them."""
+    """The cases of one size policy, and what the reference made of them."""
 
     cases: list[ParityCase]
-    file: Path
     reference: Side
 
 
@@ -108,27 +113,25 @@ def check_parity(job: ParityCheck, progress: Progress = lambda stage: None) -> P
         raise UsageError("masks without pictures: name the folder of pictures with --images")
     if job.images is not None:
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
-    from lama_edge.benchmarks.documents import PARITY, heading
-    from lama_edge.benchmarks.environment import environment
-
     progress("reference")
-    subjects = [
-        subject
-        for model in job.models
-        for subject in open_model(model, job.provider, timeout_s=job.timeout_s)
-    ]
-    with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
-        check = _Check(job, _reference(job, subjects), Path(folder))
+    opening = Opening(job.provider, timeout_s=job.timeout_s)
+    with open_target(job.target) as target:
+        subjects = [
+            subject
+            for model in job.models
+            for subject in each_part(open_model(model, target, opening))
+        ]
+        check = _Check(job, _reference(job, subjects))
         for subject in subjects:
             progress(str(subject.record["name"]))
             check.add(subject)
-    reference = check.reference
-    document = {
-        **heading(PARITY),
-        "environment": environment(),
-        "reference": _reference_record(reference),
-        "models": check.rows,
-    }
+        document = {
+            **heading(PARITY),
+            "target": target.name,
+            "environment": target.environment(),
+            "reference": _reference_record(check.reference),
+            "models": check.rows,
+        }
     return ParityResult(document, tuple(check.pictures))
 
 
@@ -138,7 +141,6 @@ class _Check:
 
     job: ParityCheck
     reference: Opened
-    folder: Path
     rows: list[Row] = field(default_factory=list)
     pictures: list[CasePictures] = field(default_factory=list)
     _batches: dict[SizePolicy, _Batch] = field(default_factory=dict)
@@ -147,7 +149,7 @@ class _Check:
         """Judge one model and add its row."""
         row: Row = {
             "model": dict(subject.record),
-            "runtime": subject.title if isinstance(subject, Opened) else None,
+            "runtime": subject.found.title if isinstance(subject, Opened) else None,
             "passed": False,
             "tolerance": None,
             "tolerance_needed": None,
@@ -159,28 +161,29 @@ class _Check:
         }
         self.rows.append(row)
         if isinstance(subject, Refused):
-            row["error"] = _without_paths(subject.error, subject.model)
+            row["error"] = without_paths(subject.error, subject.model)
             return
         try:
             policy = shared_policy(subject.manifest.size, self.reference.manifest.size)
-            tolerance = tolerance_of(subject.runtime, subject.manifest.precision)
+            tolerance = tolerance_of(subject.found.runtime, subject.manifest.precision)
         except ModelError as error:
             row["error"] = str(error)
             return
         row.update(tolerance=tolerance.max_abs_diff, least_psnr_db=tolerance.psnr_db)
         batch = self._batch(policy)
+        outputs: list[CaseOutput] = []
         try:
-            answer = self._run(subject, batch.file, self.folder / "outputs.npz")
+            for case, output in zip(batch.cases, subject.run(batch.cases), strict=True):
+                outputs.append(case_output(subject.manifest.io, case, output))
+        except NotFiniteError as error:
+            row["error"], suspect = str(error), len(outputs)
         except LamaEdgeError as error:
-            row["error"] = _without_paths(error, subject.model)
+            row["error"] = without_paths(error, subject.model)
             return
-        suspect = answer["failed_case"]
-        if suspect is not None:
-            row["error"] = answer["message"]
         else:
-            suspect = self._judge(row, subject, batch, answer["known_changed"], tolerance)
+            suspect = self._judge(row, subject, batch, outputs, tolerance)
         if not row["passed"]:
-            row["first_difference"] = self._look_inside(subject, batch, suspect)
+            row["first_difference"] = self._look_inside(subject, batch.cases[suspect])
             row["error"] = _joined(row["error"], self._other_source(subject))
 
     def _judge(
@@ -188,14 +191,13 @@ class _Check:
         row: Row,
         subject: Opened,
         batch: _Batch,
-        known_changed: list[float | None],
+        outputs: list[CaseOutput],
         tolerance: Tolerance,
     ) -> int:
         """Fill in a row's figures; returns the case with the largest difference."""
-        side = Side(
-            load_outputs(self.folder / "outputs.npz"), subject.manifest.io.output.dtype == "uint8"
-        )
-        row.update(judged_row(batch.cases, batch.reference, side, known_changed, tolerance))
+        side = _side(subject, outputs)
+        changed = [output.known_changed for output in outputs]
+        row.update(judged_row(batch.cases, batch.reference, side, changed, tolerance))
         self.pictures.extend(pictures_of(len(self.rows) - 1, batch.cases, batch.reference, side))
         figures = [case["max_abs_diff"] for case in row["cases"]]
         return figures.index(max(figures))
@@ -210,41 +212,37 @@ class _Check:
             cases = seeded_cases(policy)
             if self.job.images is not None:
                 cases += picture_cases(self.job.images, self.job.masks, policy)
-            stem = f"{len(self._batches)}"
-            file, outputs = (self.folder / f"{kind}-{stem}.npz" for kind in ("cases", "reference"))
-            save_cases(file, cases)
+            reference = self.reference
             try:
-                answer = self._run(self.reference, file, outputs)
+                outputs = [
+                    case_output(reference.manifest.io, case, output)
+                    for case, output in zip(cases, reference.run(cases), strict=True)
+                ]
             except LamaEdgeError as error:
-                raise _of_the_reference(error, self.reference.model) from error
-            if answer["failed_case"] is not None:
-                raise _of_the_reference(ModelError(answer["message"]), self.reference.model)
-            rounded = self.reference.manifest.io.output.dtype == "uint8"
-            self._batches[policy] = _Batch(cases, file, Side(load_outputs(outputs), rounded))
+                raise _of_the_reference(error, reference.model) from error
+            self._batches[policy] = _Batch(cases, _side(reference, outputs))
         return self._batches[policy]
 
-    def _run(self, subject: Opened, cases: Path, outputs: Path) -> dict[str, Any]:
-        payload = {**subject.payload, "cases": str(cases), "outputs": str(outputs)}
-        return run_isolated(RUN, payload, timeout_s=self.job.timeout_s)
-
-    def _look_inside(self, subject: Opened, batch: _Batch, case: int) -> dict[str, Any] | None:
+    def _look_inside(self, subject: Opened, case: ParityCase) -> dict[str, Any] | None:
         """Search for the first differing value, or one not finite; what hinders it is logged."""
-        kind = subject.manifest.format["name"]
         shows_values = any(one.is_emulator for one in runtimes_of(subject.model))
-        if not self.job.look_inside or not shows_values:
+        if not (self.job.look_inside and subject.target.shares_machine and shows_values):
             return None
-        payload = {
-            "model": subject.model,
-            "reference": self.reference.model,
-            "cases": str(batch.file),
-            "case": case,
-        }
-        same_values = kind == "onnx" and subject.manifest.precision == "fp32"
-        task = _FIRST_DIFFERENCE if same_values else _FIRST_NOT_FINITE
-        try:
-            answer = run_isolated(task, payload, timeout_s=self.job.timeout_s)
-        except LamaEdgeError as error:
-            answer = {"first_difference": None, "reason": str(error)}
+        manifest = subject.manifest
+        same_values = manifest.format["name"] == "onnx" and manifest.precision == "fp32"
+        with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
+            picture = Path(folder, "picture.npz")
+            save_arrays(picture, [case.image, case.hole])
+            payload = {
+                "model": subject.model,
+                "reference": self.reference.model,
+                "picture": str(picture),
+            }
+            task = _FIRST_DIFFERENCE if same_values else _FIRST_NOT_FINITE
+            try:
+                answer = run_isolated(task, payload, timeout_s=self.job.timeout_s)
+            except LamaEdgeError as error:
+                answer = {"first_difference": None, "reason": str(error)}
         if answer["first_difference"] is None:
             name = subject.record["name"]
             _log.warning("%s: no first differing tensor: %s", name, answer["reason"])
@@ -261,6 +259,11 @@ class _Check:
         )
 
 
+def _side(subject: Opened, outputs: list[CaseOutput]) -> Side:
+    rounded = subject.manifest.io.output.dtype == "uint8"
+    return Side([output.levels for output in outputs], rounded)
+
+
 def _reference(job: ParityCheck, subjects: list[Opened | Refused]) -> Opened:
     """Open the reference: the one that was named, or the models' own checkpoint."""
     name = job.reference
@@ -269,7 +272,8 @@ def _reference(job: ParityCheck, subjects: list[Opened | Refused]) -> Opened:
         if not opened and isinstance(subjects[0], Refused):
             raise subjects[0].error
         name = choose_reference({subject.manifest.source.sha256 for subject in opened})
-    reference = open_reference(name, timeout_s=job.timeout_s)
+    # Its raw fill and a composited one are the same inside the holes, and nothing else is judged.
+    reference = open_model(name, LocalTarget(), Opening("cpu", timeout_s=job.timeout_s))
     if isinstance(reference, Refused):
         raise _of_the_reference(reference.error, name) from reference.error
     return reference
@@ -286,20 +290,12 @@ def _reference_record(reference: Opened) -> dict[str, Any]:
         "name": record["name"],
         "format": record["format"],
         "sha256": record[hashed],
-        "runtime": reference.title,
+        "runtime": reference.found.title,
     }
 
 
 def _of_the_reference(error: LamaEdgeError, name: str) -> LamaEdgeError:
     return type(error)(f"the reference {name} failed: {error}")
-
-
-def _without_paths(error: LamaEdgeError, model: str) -> str:
-    """Spell an error for the document, which names no folder of anybody's."""
-    from lama_edge.benchmarks.environment import anonymous
-
-    path, _ = split_part(model)
-    return anonymous(str(error).replace(str(path), base_name(model)))
 
 
 def _joined(*parts: str | None) -> str | None:

@@ -11,9 +11,8 @@ from typing import Any
 
 from lama_edge.benchmarks.bench import DEFAULT_SIZE, Bench, run_bench
 from lama_edge.benchmarks.documents import TRADEOFF, check_document, heading
-from lama_edge.benchmarks.model_files import manifest_facts, model_size_bytes
+from lama_edge.benchmarks.model_files import base_name, manifest_facts, model_size_bytes
 from lama_edge.benchmarks.parity_rows import Side
-from lama_edge.benchmarks.parity_task import base_name
 from lama_edge.benchmarks.reports.tradeoff_pictures import ShownPicture
 from lama_edge.benchmarks.tradeoff_cases import WeighedCase, holdout_cases, own_cases
 from lama_edge.benchmarks.tradeoff_exports import Exports
@@ -190,8 +189,7 @@ class _Weighing:
             self.cases = holdout_cases(job.size)
         else:
             self.cases = own_cases(job.images, job.masks, job.size)
-        self.exports.give([one.case for one in self.cases])
-        kept = self._run(self._reference, _USUAL_JUDGE[1])
+        kept = self._run(self._reference, manifest, _USUAL_JUDGE[1])
         reference = self._reference_side()
         for precision in job.weighed:
             row = self.rows[precision] = empty_row(precision)
@@ -201,7 +199,7 @@ class _Weighing:
                     continue
                 own = self._export(precision, precision, job.io)
                 provider = _JUDGES.get(precision, _USUAL_JUDGE)[1]
-                self._compare(row, reference, own, self._run(precision, provider))
+                self._compare(row, reference, own, self._run(precision, own, provider))
             except LamaEdgeError as error:
                 if precision == "fp32":
                     raise
@@ -286,9 +284,9 @@ class _Weighing:
         self.progress(f"export {name}")
         return self.exports.add(name, precision, io)
 
-    def _run(self, name: str, provider: str) -> list[float | None]:
+    def _run(self, name: str, manifest: Manifest, provider: str) -> list[float | None]:
         self.progress(f"judge {name}")
-        return self.exports.run(name, provider)
+        return self.exports.run(name, manifest.io, provider, [one.case for one in self.cases])
 
     def _without_paths(self, error: LamaEdgeError) -> str:
         """Spell an error for the document, which names no folder of anybody's."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lama_edge.benchmarks.parity_rows import Side
-from lama_edge.benchmarks.parity_task import load_outputs, save_cases
-from lama_edge.errors import ModelError
+from lama_edge.benchmarks.targets.base import Opening
+from lama_edge.benchmarks.targets.local import LocalTarget
+from lama_edge.benchmarks.targets.local_task import load_arrays, save_arrays
 from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import Manifest
 from lama_edge.process import run_isolated
-from lama_edge.spec import IoForm, Precision, Size
+from lama_edge.runtimes.forms import to_model
+from lama_edge.runtimes.parity import case_output
+from lama_edge.spec import IoForm, IoSpec, Precision, Size
 
 _EXPORT = "lama_edge.benchmarks.tradeoff_task:export"
-_RUN = "lama_edge.benchmarks.parity_task:run"
 
 
 @dataclass(frozen=True)
@@ -55,34 +56,32 @@ class Exports:
             "io": io,
             "calibrate": None if self.calibrate is None else str(self.calibrate),
         }
-        return Manifest.from_json(self._call(_EXPORT, payload)["manifest"])
+        answer = run_isolated(_EXPORT, payload, timeout_s=self.timeout_s)
+        return Manifest.from_json(answer["manifest"])
 
-    def give(self, cases: Sequence[ParityCase]) -> None:
-        """Keep the pictures that the exports are to be run on."""
-        save_cases(self._cases, cases)
+    def run(
+        self, name: str, io: IoSpec, provider: str, cases: Sequence[ParityCase]
+    ) -> list[float | None]:
+        """Run an export on pictures in a process of its own; `side` has its outputs then.
 
-    def run(self, name: str, provider: str) -> list[float | None]:
-        """Run an export on the pictures in a process of its own; `side` has its outputs then.
+        Args:
+            name: the export's, after `add`.
+            io: its inputs and outputs.
+            provider: see `Opening`.
+            cases: the pictures.
 
         Returns:
-            For each picture the share of known values that it changed; see `run_case`.
+            For each picture the share of known values that it changed; see `case_output`.
 
         Raises:
-            ModelError: when it returns values that are not finite.
-            LamaEdgeError: when it cannot be run.
+            LamaEdgeError: when it cannot be run, or returns values that are not finite.
         """
-        payload = {
-            "model": str(self.path(name)),
-            "provider": provider,
-            "raw": False,
-            "cases": str(self._cases),
-            "outputs": str(self._outputs(name)),
-        }
-        answer = self._call(_RUN, payload)
-        if answer["failed_case"] is not None:
-            raise ModelError(answer["message"])
-        changed: list[float | None] = answer["known_changed"]
-        return changed
+        opening = Opening(provider, timeout_s=self.timeout_s)
+        pictures = [to_model(io, case.image, case.hole) for case in cases]
+        outputs = LocalTarget().run(self.path(name), opening, pictures)
+        seen = [case_output(io, case, output) for case, output in zip(cases, outputs, strict=True)]
+        save_arrays(self._outputs(name), [one.levels for one in seen])
+        return [one.known_changed for one in seen]
 
     def side(self, name: str, *, rounded: bool) -> Side:
         """Return what an export made of the pictures.
@@ -91,14 +90,7 @@ class Exports:
             name: the export's, after `run`.
             rounded: whether it is of the uint8 form.
         """
-        return Side(load_outputs(self._outputs(name)), rounded)
-
-    @property
-    def _cases(self) -> Path:
-        return self.folder / "cases.npz"
+        return Side(list(load_arrays(self._outputs(name))), rounded)
 
     def _outputs(self, name: str) -> Path:
         return self.folder / f"{name}.npz"
-
-    def _call(self, task: str, payload: Mapping[str, Any]) -> dict[str, Any]:
-        return run_isolated(task, payload, timeout_s=self.timeout_s)

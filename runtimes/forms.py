@@ -20,7 +20,8 @@ def to_model(io: IoSpec, image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> t
     if io.image.dtype == "uint8":
         levels = np.where(hole, np.uint8(255), np.uint8(0))
         return image[np.newaxis], levels[np.newaxis, :, :, np.newaxis]
-    planar = image.transpose(2, 0, 1)[np.newaxis].astype(np.float32) / np.float32(255)
+    # In C order, as an app would hand it over: not as a view with strides.
+    planar = image.transpose(2, 0, 1)[np.newaxis].astype(np.float32, order="C") / np.float32(255)
     return planar, hole.astype(np.float32)[np.newaxis, np.newaxis]
 
 

@@ -13,13 +13,14 @@ from decimal import ROUND_CEILING, Context
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import NotFiniteError, ParityError
+from lama_edge.errors import ModelError, NotFiniteError, ParityError
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.metrics import Differences, differences, structural_similarity, worst
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import ParityFigures
-from lama_edge.runtimes.base import Runner
+from lama_edge.runtimes.base import Array, Runner
 from lama_edge.runtimes.forms import from_model, to_model
+from lama_edge.spec import IoSpec
 
 _ROUND_UP = Context(prec=2, rounding=ROUND_CEILING)
 
@@ -64,13 +65,33 @@ def run_case(runner: Runner, case: ParityCase) -> CaseOutput:
         NotFiniteError: when it returns NaN or infinite values.
     """
     io = runner.manifest.io
-    image, mask = to_model(io, case.image, case.hole)
-    output = runner.run(image, mask)
+    return case_output(io, case, runner.run(*to_model(io, case.image, case.hole)))
+
+
+def case_output(io: IoSpec, case: ParityCase, output: Array) -> CaseOutput:
+    """Look at what a model, here or on another machine, made of a case.
+
+    Args:
+        io: the model's contract.
+        case: what it was given, as `to_model` brings it to the model's own form.
+        output: what it gave back.
+
+    Raises:
+        ModelError: when that is no output of the model's.
+        NotFiniteError: when it holds NaN or infinite values.
+    """
+    wanted = io.output.shape(case.size.height, case.size.width)
+    if output.shape != wanted or output.dtype != np.dtype(io.output.dtype):
+        raise ModelError(
+            f"the model returned {output.dtype} {output.shape} where its manifest says "
+            f"{io.output.dtype} {wanted}"
+        )
     levels = from_model(io, output)
     if not np.isfinite(levels).all():
         raise NotFiniteError(f"the model returned NaN or infinite values at {case.size}")
     if not io.composite:
         return CaseOutput(levels, None)
+    image, _ = to_model(io, case.image, case.hole)
     changed = output[0] != image[0]
     if io.output.layout == "NCHW":
         changed = changed.transpose(1, 2, 0)

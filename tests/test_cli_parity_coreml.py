@@ -23,8 +23,9 @@ pytest.importorskip("coremltools")
 from coremltools.proto import Model_pb2
 
 from lama_edge import cli, pipeline_coreml
-from lama_edge.benchmarks import parity, parity_subjects
+from lama_edge.benchmarks import parity
 from lama_edge.benchmarks.documents import PARITY, check_document
+from lama_edge.benchmarks.targets import local
 from lama_edge.export.coreml.conversion import convert
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.spec import Size
@@ -63,7 +64,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
         answer: dict[str, Any] = getattr(importlib.import_module(module), name)(payload)
         return answer
 
-    for module in (parity, parity_subjects):
+    for module in (parity, local):
         monkeypatch.setattr(module, "run_isolated", call)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.benchmarks.measure_task import measured_picture
+from lama_edge.benchmarks.measured_picture import measured_picture
 from lama_edge.spec import Size
 
 Array = NDArray[np.float32]

@@ -14,7 +14,7 @@ from typing import Any
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import LamaEdgeError, ModelError, reason, shown
 from lama_edge.judging.verdict import Verdict
-from lama_edge.spec import IO_FORMS, IoSpec, SizePolicy, io_spec, tensor_spec_to_dict
+from lama_edge.spec import IO_FORMS, IoSpec, SizePolicy, SizeProblem, io_spec, tensor_spec_to_dict
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "lama_edge"
@@ -112,6 +112,18 @@ class Manifest:
     def with_parity(self, parity: ParityFigures) -> Manifest:
         """Return a copy that carries the figures."""
         return replace(self, parity=parity)
+
+    def problem_with(self, height: int, width: int) -> SizeProblem | None:
+        """Say why a picture's size is not accepted, or None when it is.
+
+        An engine takes what any of its profiles does, which may be more than `size` promises.
+        """
+        if self.engine is None:
+            return self.size.problem_with(height, width)
+        if self.engine.profile_for(height, width) is None:
+            taken = ", ".join(map(str, self.engine.profiles))
+            return SizeProblem("size_other", f"the engine takes {taken} (height x width)")
+        return replace(self.size, fixed=None, min_size=1, max_side=None).problem_with(height, width)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain data, ready for JSON."""

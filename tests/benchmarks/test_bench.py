@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import socket
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,11 @@ from lama_edge.benchmarks import bench as module
 from lama_edge.benchmarks.bench import Bench, BenchResult, run_bench
 from lama_edge.benchmarks.compare import compare
 from lama_edge.benchmarks.documents import load_bench, save_document
-from lama_edge.benchmarks.measure_task import HOLE_SHARE, describe_model, measured_picture
+from lama_edge.benchmarks.measured_picture import HOLE_SHARE, measured_picture
+from lama_edge.benchmarks.subjects import Refused
+from lama_edge.benchmarks.targets.base import Opening
 from lama_edge.benchmarks.targets.local import LocalTarget
+from lama_edge.engines import EngineBuild, ProfileSizes
 from lama_edge.errors import (
     LamaEdgeError,
     MissingBackendError,
@@ -31,11 +33,12 @@ from lama_edge.errors import (
     UsageError,
 )
 from lama_edge.export.onnx_format import write_onnx
+from lama_edge.export.tensorrt.options import engine_size
 from lama_edge.files import sha256_of
 from lama_edge.manifest import Manifest
 from lama_edge.pipeline import OnnxExport, export_onnx
 from lama_edge.process import CrashError, run_isolated
-from lama_edge.spec import Size
+from lama_edge.spec import Size, SizePolicy, parse_size
 
 QUICK: dict[str, Any] = {"rounds": 1, "min_runs": 2, "min_seconds": 0.0, "min_warmup_ms": 0.0}
 
@@ -108,8 +111,8 @@ def test_figures_whose_psnr_failed_did_not_pass(
     assert manifest.parity is not None
     failed = replace(manifest.parity, psnr_db=54.9, least_psnr_db=55.0, forced=True)
     write_onnx(onnx.load(folder / "fixed.onnx"), manifest.with_parity(failed), tmp_path / "f.onnx")
-    found = describe_model({"model": tmp_path / "f.onnx", "provider": "cpu", "threads": 1})
-    assert (found["quality"]["passed"], found["quality"]["psnr_db"]) == (False, 54.9)
+    (run,) = run_bench(Bench((tmp_path / "f.onnx",), **QUICK)).document["runs"]
+    assert (run["quality"]["passed"], run["quality"]["psnr_db"]) == (False, 54.9)
 
 
 def test_a_model_of_any_size_is_measured_at_the_size_asked_for(result: BenchResult) -> None:
@@ -204,12 +207,11 @@ def test_a_process_that_dies_is_a_row_and_the_others_go_on(
 
     threads: list[int] = []
 
-    def measure(self: LocalTarget, payload: Mapping[str, Any]) -> dict[str, Any]:
-        threads.append(payload["threads"])
-        if payload["model"].endswith("dies.onnx"):
-            path = {"PYTHONPATH": str(tmp_path)}
-            return run_isolated("deadly:die", payload, environment=path)
-        return whole(self, payload)
+    def measure(self: LocalTarget, handle: Path, opening: Opening, *rest: Any) -> Any:
+        threads.append(opening.threads)
+        if handle.name == "dies.onnx":
+            return run_isolated("deadly:die", {}, environment={"PYTHONPATH": str(tmp_path)})
+        return whole(self, handle, opening, *rest)
 
     monkeypatch.setattr(LocalTarget, "measure", measure)
     models = (tmp_path / "dies.onnx", folder / "fixed.onnx")
@@ -242,13 +244,13 @@ def test_the_pause_lies_between_measurements(monkeypatch: pytest.MonkeyPatch) ->
     events: list[Any] = []
     monkeypatch.setattr(module.time, "sleep", events.append)
     rows = [
-        module._Row(Path(name), {"name": name}, "cpu", size=Size(8, 8), failure=failure)
+        module._Row(Refused(name, {}, CrashError("")), name, "cpu", Size(8, 8), failure=failure)
         for name, failure in (("failed", CrashError("it died")), ("a", None), ("b", None))
     ]
     job = Bench(("a", "b"), rounds=2, cool_down_s=7.5)
-    for index, number in module._interleaved(rows, job, lambda stage: None):
-        events.append((index, number))
-    assert events == [(1, 1), 7.5, (2, 1), 7.5, (1, 2), 7.5, (2, 2)]
+    for row in module._interleaved(rows, job, lambda stage: None):
+        events.append(row.name)
+    assert events == ["a", 7.5, "b", 7.5, "a", 7.5, "b"]
 
 
 def test_a_size_that_does_not_suit_is_refused_before_anything_is_measured(folder: Path) -> None:
@@ -259,21 +261,39 @@ def test_a_size_that_does_not_suit_is_refused_before_anything_is_measured(folder
     assert stages == ["opening any.onnx"]
 
 
-def test_a_size_beyond_a_models_largest_side_is_refused_before_anything_is_measured(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    describe = LocalTarget.describe
+def _engine(manifest: Manifest, *tokens: str) -> Manifest:
+    """The manifest of an engine whose profiles go from a smallest over a best to a largest size."""
+    sizes = [[parse_size(size) for size in token.split(":")] for token in tokens]
+    build = EngineBuild(
+        "rtx", "1.7", (), "none", version_compatible=False, optimisation_level=3, tf32=False,
+        workspace_bytes=None, profiles=tuple(ProfileSizes(*three) for three in sizes),
+        source_sha256="", engine_sha256="", engine_bytes=1,
+    )  # fmt: skip
+    policy = engine_size(build.profiles, SizePolicy(None, 8, 16))
+    return replace(manifest, engine=build, size=policy)
 
-    def ended(target: LocalTarget, payload: Mapping[str, Any]) -> dict[str, Any]:
-        described = describe(target, payload)
-        return {**described, "size": {**described["size"], "max_side": 128}}
 
-    monkeypatch.setattr(LocalTarget, "describe", ended)
-    stages: list[str] = []
-    job = Bench((folder / "any.onnx",), sizes=(Size(128, 136),), **QUICK)
-    with pytest.raises(UsageError, match=r"cannot be measured at 128x136: .* at most 128"):
-        run_bench(job, stages.append)
-    assert stages == ["opening any.onnx"]
+def test_a_size_beyond_a_models_largest_side_is_refused(manifest: Manifest) -> None:
+    ended = replace(manifest, size=SizePolicy(None, 8, 16, max_side=128))
+    with pytest.raises(UsageError, match=r"'m' cannot be measured at 128x136: .* at most 128"):
+        module._sizes((Size(128, 136),), ended, "m")
+    assert module._sizes((Size(128, 120),), ended, "m") == (Size(128, 120),)
+    assert module._sizes((), ended, "m") == (Size(128, 128),)
+
+
+def test_an_engine_is_measured_at_what_any_of_its_profiles_takes(manifest: Manifest) -> None:
+    several = _engine(manifest, "64:64:64", "128x96:128x96:128x96")
+    assert module._sizes((), several, "e") == (Size(64, 64),)
+    assert module._sizes((Size(128, 96),), several, "e") == (Size(128, 96),)
+    with pytest.raises(UsageError, match=r"at 96x96: the engine takes 64x64, 128x96"):
+        module._sizes((Size(96, 96),), several, "e")
+    ranging = _engine(manifest, "64:128:256x512")
+    assert module._sizes((Size(64, 512),), ranging, "e") == (Size(64, 512),)
+    with pytest.raises(UsageError, match=r"at 512x64: the engine takes 64x64:128x128:256x512"):
+        module._sizes((Size(512, 64),), ranging, "e")
+    with pytest.raises(UsageError, match=r"at 100x64: .*multiples of 8; next is 104x64"):
+        module._sizes((Size(100, 64),), ranging, "e")
+    assert module._sizes((Size(96, 96),), _engine(manifest, "64:64:64"), "e") == (Size(64, 64),)
 
 
 def test_a_model_that_is_not_there_is_refused_before_any_is_opened(folder: Path) -> None:

@@ -13,10 +13,12 @@ from onnx import helper, numpy_helper
 from lama_edge.benchmarks import first_difference as module
 from lama_edge.benchmarks.first_difference import first_difference
 from lama_edge.benchmarks.parity_rows import Side, judged_row
-from lama_edge.benchmarks.parity_task import load_outputs, run, save_cases
+from lama_edge.benchmarks.targets.local_task import save_arrays
+from lama_edge.errors import NotFiniteError
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.pipeline import OnnxExport, export_onnx
-from lama_edge.runtimes.parity import raw_outputs
+from lama_edge.runtimes.base import open_runner
+from lama_edge.runtimes.parity import raw_outputs, run_case
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size, SizePolicy
@@ -150,9 +152,9 @@ def cases() -> list[ParityCase]:
 
 
 @pytest.fixture(scope="module")
-def cases_file(cases: list[ParityCase], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("cases") / "cases.npz"
-    save_cases(path, cases)
+def picture_file(cases: list[ParityCase], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("picture") / "picture.npz"
+    save_arrays(path, [cases[0].image, cases[0].hole])
     return path
 
 
@@ -173,83 +175,90 @@ def altered(healthy: Path, tmp_path: Path) -> Callable[[Callable[..., None]], Pa
     return alter
 
 
-def _passes(model: Path, cases: list[ParityCase], cases_file: Path, wanted: Side) -> bool:
-    outputs = model.with_suffix(".npz")
-    who = {"model": str(model), "provider": "cpu", "raw": False}
-    answer = run({**who, "cases": str(cases_file), "outputs": str(outputs)})
-    side = Side(load_outputs(outputs), rounded=False)
-    return judged_row(cases, wanted, side, answer["known_changed"], TOLERANCE)["passed"]
+def _passes(model: Path, cases: list[ParityCase], wanted: Side) -> bool:
+    with open_runner(model, provider="cpu") as runner:
+        outputs = [run_case(runner, case) for case in cases]
+    side = Side([output.levels for output in outputs], rounded=False)
+    changed = [output.known_changed for output in outputs]
+    return judged_row(cases, wanted, side, changed, TOLERANCE)["passed"]
 
 
-def _look(model: Path, reference: Path, cases_file: Path) -> dict:
-    payload = {"model": str(model), "reference": str(reference), "cases": str(cases_file)}
-    return first_difference({**payload, "case": 0})
+def _look(model: Path, reference: Path, picture_file: Path) -> dict:
+    payload = {"model": str(model), "reference": str(reference), "picture": str(picture_file)}
+    return first_difference(payload)
 
 
 @pytest.mark.parametrize(
     ("fault", "tensor", "op"), FAULTS, ids=[fault.__name__ for fault, *_ in FAULTS]
 )
 def test_a_fault_fails_parity_and_is_found_where_it_is(
-    fault, tensor: str, op: str, altered, golden_folder: Path, cases, cases_file: Path, wanted: Side
+    fault,
+    tensor: str,
+    op: str,
+    altered,
+    golden_folder: Path,
+    cases,
+    picture_file: Path,
+    wanted: Side,
 ) -> None:
     model = altered(fault)
-    assert not _passes(model, cases, cases_file, wanted)
-    found = _look(model, golden_folder, cases_file)["first_difference"]
+    assert not _passes(model, cases, wanted)
+    found = _look(model, golden_folder, picture_file)["first_difference"]
     assert (found["tensor"], found["op"]) == (tensor, op)
     assert found["max_abs_diff"] > TOLERANCE.max_abs_diff
     assert len(found["position"]) == 4
 
 
 def test_a_healthy_model_passes_and_agrees_to_the_last_value(
-    healthy: Path, golden_folder: Path, cases, cases_file: Path, wanted: Side
+    healthy: Path, golden_folder: Path, cases, picture_file: Path, wanted: Side
 ) -> None:
-    assert _passes(healthy, cases, cases_file, wanted)
-    answer = _look(healthy, golden_folder, cases_file)
+    assert _passes(healthy, cases, wanted)
+    answer = _look(healthy, golden_folder, picture_file)
     assert answer["first_difference"] is None
     assert "values agree" in answer["reason"]
 
 
 def test_what_a_loop_gives_is_compared(
-    golden_folder: Path, cases_file: Path, tmp_path: Path
+    golden_folder: Path, picture_file: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "loops.onnx"
     job = OnnxExport(golden_folder, path, SIZE, convolutions="winograd", check_parity=False)
     export_onnx(job)
-    assert "values agree" in _look(path, golden_folder, cases_file)["reason"]
+    assert "values agree" in _look(path, golden_folder, picture_file)["reason"]
     model = onnx.load(path)
     _change(model, "block01.conv2.local.bias", lambda bias: bias + 0.1)
     onnx.save(model, path)
-    found = _look(path, golden_folder, cases_file)["first_difference"]
+    found = _look(path, golden_folder, picture_file)["first_difference"]
     assert (found["tensor"], found["op"]) == ("block01.conv2.rows.out0", "Scan")
 
 
-def test_the_reference_may_be_an_onnx_model(altered, healthy: Path, cases_file: Path) -> None:
-    answer = _look(altered(_one_weight), healthy, cases_file)
+def test_the_reference_may_be_an_onnx_model(altered, healthy: Path, picture_file: Path) -> None:
+    answer = _look(altered(_one_weight), healthy, picture_file)
     assert answer["first_difference"]["tensor"] == "block01.conv2.local_to_local"
 
 
 def test_two_forms_of_the_fourier_transform_are_no_difference(
-    healthy: Path, golden_folder: Path, cases_file: Path, tmp_path: Path
+    healthy: Path, golden_folder: Path, picture_file: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "op.onnx"
     export_onnx(OnnxExport(golden_folder, other, dft="op", check_parity=False))
-    assert _look(healthy, other, cases_file)["first_difference"] is None
-    assert _look(other, healthy, cases_file)["first_difference"] is None
+    assert _look(healthy, other, picture_file)["first_difference"] is None
+    assert _look(other, healthy, picture_file)["first_difference"] is None
 
 
 def test_batches_of_one_value_find_the_same(
-    altered, golden_folder: Path, cases_file: Path, monkeypatch: pytest.MonkeyPatch
+    altered, golden_folder: Path, picture_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = altered(_known_polarity)
-    together = _look(model, golden_folder, cases_file)
+    together = _look(model, golden_folder, picture_file)
     monkeypatch.setattr(module, "_FIRST_BATCH", 1)
     monkeypatch.setattr(module, "_BATCH_BYTES", 1)
-    assert _look(model, golden_folder, cases_file) == together
+    assert _look(model, golden_folder, picture_file) == together
     assert together["first_difference"]["checked"] == 2
 
 
 def test_values_of_another_shape_are_a_difference(
-    altered, golden_folder: Path, cases_file: Path
+    altered, golden_folder: Path, picture_file: Path
 ) -> None:
     def smaller_pad(model: onnx.ModelProto) -> None:
         pads = numpy_helper.from_array(np.array([0, 0, 2, 2, 0, 0, 2, 2]), "pads")
@@ -257,29 +266,27 @@ def test_values_of_another_shape_are_a_difference(
         _node(model, "head.pad").input[1] = "pads"
         _set(_node(model, "head.conv"), pads=[1, 1, 1, 1])
 
-    found = _look(altered(smaller_pad), golden_folder, cases_file)["first_difference"]
+    found = _look(altered(smaller_pad), golden_folder, picture_file)["first_difference"]
     assert found["tensor"] == "head.pad"
     assert (found["max_abs_diff"], found["position"]) == (None, [])
 
 
 def test_a_value_that_is_not_finite_is_the_first_difference(
-    altered, golden_folder: Path, cases_file: Path, tmp_path: Path
+    altered, golden_folder: Path, picture_file: Path, cases: list[ParityCase], wanted: Side
 ) -> None:
     def poison(bias: np.ndarray) -> None:
         bias[1] = np.nan
 
     model = altered(lambda model: _change(model, "up0.conv00.bias", poison))
-    who = {"model": str(model), "provider": "cpu", "raw": False, "cases": str(cases_file)}
-    answer = run({**who, "outputs": str(tmp_path / "outputs.npz")})
-    assert answer["failed_case"] == 0
-    assert "NaN or infinite values at 64x72" in answer["message"]
-    found = _look(model, golden_folder, cases_file)["first_difference"]
+    with pytest.raises(NotFiniteError, match="NaN or infinite values at 64x72"):
+        _passes(model, cases, wanted)
+    found = _look(model, golden_folder, picture_file)["first_difference"]
     assert (found["tensor"], found["max_abs_diff"]) == ("up0.conv00", None)
     assert found["position"] == [0, 1, 0, 0]
 
 
 def test_a_graph_with_other_names_is_not_searched(
-    altered, golden_folder: Path, cases_file: Path
+    altered, golden_folder: Path, picture_file: Path
 ) -> None:
     def rename(model: onnx.ModelProto) -> None:
         kept = {value.name for value in (*model.graph.input, *model.graph.output)}
@@ -289,6 +296,6 @@ def test_a_graph_with_other_names_is_not_searched(
                 names[:] = [name if name in kept else f"v_{name}" for name in names]
         del model.graph.value_info[:]
 
-    answer = _look(altered(rename), golden_folder, cases_file)
+    answer = _look(altered(rename), golden_folder, picture_file)
     assert answer["first_difference"] is None
     assert "only 1 of the model's 182 values are named in the reference too" in answer["reason"]

@@ -30,8 +30,8 @@ import os, signal, sys
 words = sys.orig_argv
 if "lama_edge.process" in words:
     request = open(words[-2]).read()
-    opening = "parity_task:describe" in request and "killed-opening.onnx" in request
-    running = "parity_task:run" in request and "killed-running.onnx" in request
+    opening = "local_task:describe" in request and "killed-opening.onnx" in request
+    running = "local_task:run" in request and "killed-running.onnx" in request
     if opening:
         os.abort()
     if running:

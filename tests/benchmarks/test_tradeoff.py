@@ -16,6 +16,7 @@ from PIL import Image
 
 from lama_edge.benchmarks import tradeoff_exports
 from lama_edge.benchmarks.documents import TRADEOFF, check_document, load_document, save_document
+from lama_edge.benchmarks.targets import local
 from lama_edge.benchmarks.tradeoff import Tradeoff, TradeoffResult, weigh_precisions
 from lama_edge.benchmarks.tradeoff_cases import holdout_cases
 from lama_edge.errors import CheckpointError, UsageError
@@ -53,7 +54,8 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         module, _, function = task.partition(":")
         return getattr(importlib.import_module(module), function)(payload)
 
-    monkeypatch.setattr(tradeoff_exports, "run_isolated", call)
+    for module in (tradeoff_exports, local):
+        monkeypatch.setattr(module, "run_isolated", call)
 
 
 @pytest.fixture(scope="module")

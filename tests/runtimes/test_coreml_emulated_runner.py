@@ -25,6 +25,7 @@ from lama_edge.spec import Size
 pytest.importorskip("coremltools")
 from coremltools.proto import Model_pb2
 
+from lama_edge.manifest import Manifest
 from lama_edge.pipeline_coreml import CoremlExport, export_coreml
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 
@@ -264,26 +265,21 @@ def test_a_picture_package_is_within_a_level(
         _require(runner, cases, references)
 
 
-def test_measuring_and_judging_processes_take_a_package(package: Path, tmp_path: Path) -> None:
-    from lama_edge.benchmarks import parity_task
-    from lama_edge.benchmarks.measure_task import describe_model
-    from lama_edge.benchmarks.model_files import model_sha256, model_size_bytes
+def test_measuring_and_judging_processes_take_a_package(package: Path) -> None:
+    from lama_edge.benchmarks.model_files import model_record, model_sha256
+    from lama_edge.benchmarks.targets import local_task
 
-    payload = {"model": str(package), "provider": "auto", "threads": None, "raw": False}
-    described = parity_task.describe(payload)
-    assert described["model"]["format"] == "coreml"
-    assert described["model"]["name"] == "golden.mlpackage"
-    assert described["model"]["sha256"] == model_sha256(package)
-    files = [file for file in package.rglob("*") if file.is_file()]
-    assert described["model"]["size_bytes"] == sum(file.stat().st_size for file in files)
-    assert model_size_bytes(package) > (package / WEIGHTS).stat().st_size
-    assert described["runtime"] == "coreml-emulator"
+    payload = {"model": str(package), "provider": "auto", "threads": None}
+    described = local_task.describe(payload)
+    assert (described["runtime"], described["provider"]) == ("coreml-emulator", "emulated")
     assert described["title"] == f"coreml-emulator {lama_edge.__version__}"
-    record = parity_task.model_record(str(package), None)
-    assert record["format"] == "coreml"
-    measured = describe_model(payload)
-    assert measured["provider"] == "emulated"
-    assert measured["runtime"] == f"coreml-emulator {lama_edge.__version__}"
+    record = model_record(package, Manifest.from_json(described["manifest"]))
+    assert (record["format"], record["name"]) == ("coreml", "golden.mlpackage")
+    assert record["sha256"] == model_sha256(package)
+    files = [file for file in package.rglob("*") if file.is_file()]
+    assert record["size_bytes"] == sum(file.stat().st_size for file in files)
+    assert record["size_bytes"] > (package / WEIGHTS).stat().st_size
+    assert model_record(package, None)["format"] == "coreml"
 
 
 def test_ranges_and_values_that_are_not_finite_are_found_in_a_package(
@@ -291,12 +287,12 @@ def test_ranges_and_values_that_are_not_finite_are_found_in_a_package(
 ) -> None:
     from lama_edge.benchmarks.first_not_finite import first_value_not_finite
     from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
-    from lama_edge.benchmarks.parity_task import save_cases
+    from lama_edge.benchmarks.targets.local_task import save_arrays
 
     values = inspect_ranges(RangesInspection(str(package)))["values"]
     assert {"conv", "matmul", "relu", "sigmoid"} <= {value["op"] for value in values}
-    save_cases(tmp_path / "cases.npz", cases)
-    payload = {"model": str(package), "cases": str(tmp_path / "cases.npz"), "case": 0}
+    save_arrays(tmp_path / "picture.npz", [cases[0].image, cases[0].hole])
+    payload = {"model": str(package), "picture": str(tmp_path / "picture.npz")}
     assert "every value is finite" in first_value_not_finite(payload)["reason"]
     copy = shutil.copytree(package, tmp_path / "infinite.mlpackage")
     names = []

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lama_edge.benchmarks.targets.registry import TARGETS
 from lama_edge.cli.opening import add_function, add_provider, named
 from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
 from lama_edge.cli.rendering import decibels, milliseconds, print_json, stages, table
@@ -40,6 +41,7 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
         "--masks", type=Path, metavar="DIR", help="their masks, by name; default: seeded ones"
     )
     add_provider(parity, "of the models; emulated rounds every result as fp16 devices do")
+    _add_target(parity)
     add_outputs(parity)
     parity.set_defaults(command=_parity)
 
@@ -59,7 +61,7 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="exported models, checkpoints; MODEL#PART is one size of several in a package",
     )
-    bench.add_argument("--target", default="local", help="where to run (default: local)")
+    _add_target(bench)
     bench.add_argument(
         "--size",
         action="append",
@@ -112,6 +114,14 @@ def add_compare(commands: Any, common: argparse.ArgumentParser) -> None:
     compare.set_defaults(command=_compare)
 
 
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--target",
+        default="local",
+        help=f"where the models run: {', '.join(TARGETS)} (default: local)",
+    )
+
+
 def _parity(options: argparse.Namespace) -> int:
     check_outputs(options)
     with stages() as (progress, expect):
@@ -124,6 +134,7 @@ def _parity(options: argparse.Namespace) -> int:
             images=options.images,
             masks=options.masks,
             provider=options.provider,
+            target=options.target,
         )
         result = check_parity(job, progress)
 
