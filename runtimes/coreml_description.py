@@ -11,13 +11,13 @@ from typing import Any
 from lama_edge.errors import ModelError, shown
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import ValueSeen, read_manifest
-from lama_edge.runtimes.mil_interpreter.functions import (
+from lama_edge.runtimes.mil_interpreter.package import (
     chosen_function,
     described,
     function_names,
     manifest_text,
+    read_package,
 )
-from lama_edge.runtimes.mil_interpreter.package import read_package
 
 _CHANNELS = {"GRAYSCALE": 1, "RGB": 3, "BGR": 3}
 

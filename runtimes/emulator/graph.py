@@ -19,7 +19,7 @@ with needs_extra("export"):
     import torch
     from onnx import AttributeProto, numpy_helper
 
-_OPSETS = range(13, 24)
+_OPSETS = range(17, 24)
 _LOOP = "Scan"
 _LOOP_ATTRIBUTES = frozenset({"body", "num_scan_inputs"})
 
@@ -31,8 +31,8 @@ class Graph:
     Attributes:
         inputs: what has to be fed.
         outputs: what it gives.
-        constants: initializers and what ``Constant`` nodes give, by name.
-        nodes: all others, in order.
+        constants: initializers, by name.
+        nodes: in the order in which they run.
         metadata: the file's metadata entries.
     """
 
@@ -77,16 +77,17 @@ def read_graph(model: bytes | str | Path | onnx.ModelProto) -> Graph:
     graph = proto.graph
     if not graph.output:
         raise ModelError("this is no ONNX model: it has no graph with outputs")
+    _check_opset(proto)
     constants = _constants(graph)
     inputs = tuple(_value_type(value) for value in graph.input if value.name not in constants)
     outputs = tuple(_value_type(value) for value in graph.output)
     known = {value.name for value in inputs} | set(constants)
-    nodes = _read_nodes(graph.node, _opset(proto), known, constants)
+    nodes = _read_nodes(graph.node, known)
     for output in outputs:
         if output.name not in known:
             raise ModelError(f"nothing gives the output {output.name!r}")
     metadata = {entry.key: entry.value for entry in proto.metadata_props}
-    return Graph(inputs, outputs, constants, tuple(nodes), metadata)
+    return Graph(inputs, outputs, constants, nodes, metadata)
 
 
 def _parse(model: bytes | str | Path) -> onnx.ModelProto:
@@ -100,14 +101,13 @@ def _parse(model: bytes | str | Path) -> onnx.ModelProto:
         raise ModelError(f"{name} cannot be read as an ONNX file: {one_line(error)}") from error
 
 
-def _opset(proto: onnx.ModelProto) -> int:
+def _check_opset(proto: onnx.ModelProto) -> None:
     versions = [entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")]
     if len(versions) != 1 or versions[0] not in _OPSETS:
         seen = ", ".join(map(str, versions)) or "none"
         raise ModelError(
             f"the model's opset is {seen}; the emulator has {_OPSETS.start} to {_OPSETS.stop - 1}"
         )
-    return int(versions[0])
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, torch.Tensor]:
@@ -117,23 +117,16 @@ def _constants(graph: onnx.GraphProto) -> dict[str, torch.Tensor]:
     }
 
 
-def _read_nodes(
-    protos: Iterable[onnx.NodeProto],
-    opset: int,
-    known: set[str],
-    constants: dict[str, torch.Tensor],
-) -> list[Node]:
+def _read_nodes(protos: Iterable[onnx.NodeProto], known: set[str]) -> tuple[Node, ...]:
     """Read nodes, and refuse values that come from nowhere, or from two places.
 
     Args:
         protos: in the order in which they run.
-        opset: version of the default domain.
         known: names of the values that are there before; those that the nodes give are added.
-        constants: what ``Constant`` nodes give is added.
     """
     nodes = []
     for proto in protos:
-        node = _read_node(proto, opset, known)
+        node = _read_node(proto, known)
         for name in node.inputs:
             if name and name not in known:
                 raise ModelError(f"{node} reads {name!r}, which nothing before it gives")
@@ -141,14 +134,11 @@ def _read_nodes(
             if name in known:
                 raise ModelError(f"{node} gives {name!r}, which exists already")
             known.add(name)
-        if node.op == "Constant":
-            constants[node.outputs[0]] = _constant(node)
-        else:
-            nodes.append(node)
-    return nodes
+        nodes.append(node)
+    return tuple(nodes)
 
 
-def _read_node(proto: onnx.NodeProto, opset: int, known: set[str]) -> Node:
+def _read_node(proto: onnx.NodeProto, known: set[str]) -> Node:
     name = proto.name or next(iter(proto.output), "")
     described = f"the node {shown(name)} ({proto.op_type})"
     is_loop = proto.op_type == _LOOP
@@ -156,7 +146,7 @@ def _read_node(proto: onnx.NodeProto, opset: int, known: set[str]) -> Node:
         of_domain = f" of {shown(proto.domain)}" if proto.domain else ""
         raise ModelError(f"{described} has an operator{of_domain} that the emulator does not have")
     has = _LOOP_ATTRIBUTES if is_loop else OPERATORS[proto.op_type].attributes
-    attributes = {}
+    attributes: dict[str, Any] = {}
     for attribute in proto.attribute:
         if attribute.name not in has:
             raise ModelError(
@@ -164,7 +154,7 @@ def _read_node(proto: onnx.NodeProto, opset: int, known: set[str]) -> Node:
                 "not have"
             )
         if attribute.type == AttributeProto.GRAPH:
-            attributes[attribute.name] = _read_body(attribute.g, opset, known)
+            attributes[attribute.name] = _read_body(attribute.g, known)
         else:
             attributes[attribute.name] = _attribute(attribute, described)
     inputs = tuple(proto.input)
@@ -177,15 +167,15 @@ def _read_node(proto: onnx.NodeProto, opset: int, known: set[str]) -> Node:
                 "has loops over elements only"
             )
         inputs += body.captured
-    return Node(name, proto.op_type, inputs, tuple(proto.output), attributes, opset)
+    return Node(name, proto.op_type, inputs, tuple(proto.output), attributes)
 
 
-def _read_body(graph: onnx.GraphProto, opset: int, around: set[str]) -> Body:
+def _read_body(graph: onnx.GraphProto, around: set[str]) -> Body:
     constants = _constants(graph)
     inputs = tuple(value.name for value in graph.input)
     outputs = tuple(value.name for value in graph.output)
     known = around | set(inputs) | set(constants)
-    nodes = _read_nodes(graph.node, opset, known, constants)
+    nodes = _read_nodes(graph.node, known)
     read = dict.fromkeys(name for node in nodes for name in node.inputs if name in around)
     captured = tuple(read)
     steps = plan(nodes, (*outputs, *constants, *captured))
@@ -193,20 +183,15 @@ def _read_body(graph: onnx.GraphProto, opset: int, around: set[str]) -> Body:
 
 
 def _attribute(attribute: AttributeProto, node: str) -> Any:
-    where = f"{node}, attribute {shown(attribute.name)},"
-    if attribute.type == AttributeProto.TENSOR:
-        return _tensor(attribute.t, where)
     if attribute.type == AttributeProto.STRING:
         return attribute.s.decode(errors="replace")
     if attribute.type == AttributeProto.INT:
         return attribute.i
-    if attribute.type == AttributeProto.FLOAT:
-        return attribute.f
     if attribute.type == AttributeProto.INTS:
         return tuple(attribute.ints)
-    if attribute.type == AttributeProto.FLOATS:
-        return tuple(attribute.floats)
-    raise ModelError(f"{where} is of a kind that the emulator does not have")
+    raise ModelError(
+        f"{node}, attribute {shown(attribute.name)}, is of a kind that the emulator does not have"
+    )
 
 
 def _tensor(proto: onnx.TensorProto, where: str) -> torch.Tensor:
@@ -215,16 +200,6 @@ def _tensor(proto: onnx.TensorProto, where: str) -> torch.Tensor:
         return torch.from_numpy(np.array(numpy_helper.to_array(proto))).to(element)
     except (ValueError, TypeError) as error:
         raise ModelError(f"{where} cannot be read: {one_line(error)}") from error
-
-
-def _constant(node: Node) -> torch.Tensor:
-    """Return what a ``Constant`` node holds; its attribute's name says in which type."""
-    if len(node.attributes) != 1 or len(node.outputs) != 1:
-        raise ModelError(f"{node} has {len(node.attributes)} values; a constant has one")
-    ((name, value),) = node.attributes.items()
-    if isinstance(value, torch.Tensor):
-        return value
-    return torch.tensor(value, dtype=torch.int64 if "int" in name else torch.float32)
 
 
 def _value_type(value: onnx.ValueInfoProto) -> ValueType:

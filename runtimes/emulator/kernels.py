@@ -6,17 +6,12 @@ Each computes in the type that it is given, and changes none of its arguments.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
-
-import numpy as np
 
 from lama_edge.errors import needs_extra
 
 with needs_extra("export"):
     import torch
     import torch.nn.functional as F
-
-PadMode = Literal["constant", "reflect", "edge", "wrap"]
 
 
 def convolve(
@@ -50,72 +45,19 @@ def convolve(
     return F.conv2d(x, weight, bias, tuple(strides), padding, tuple(dilations), groups)
 
 
-def convolve_transposed(
-    x: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    *,
-    strides: Sequence[int] = (1, 1),
-    pads: Sequence[int] = (0, 0, 0, 0),
-    output_padding: Sequence[int] = (0, 0),
-    dilations: Sequence[int] = (1, 1),
-    groups: int = 1,
-) -> torch.Tensor:
-    """Convolve in two dimensions, transposed.
-
-    Args:
-        x: [N,C_in,H,W].
-        weight: [C_in,C_out/groups,K,L].
-        bias: [C_out] or None.
-        strides: vertical, horizontal.
-        pads: what is cut off at the top, left, bottom and right.
-        output_padding: what is added at the bottom and on the right before that.
-        dilations: vertical, horizontal.
-        groups: into which the channels fall.
-
-    Returns:
-        [N,C_out,H',W'].
-    """
-    top, left, bottom, right = pads
-    full = F.conv_transpose2d(
-        x, weight, None, tuple(strides), groups=groups, dilation=tuple(dilations)
-    )
-    added_below, added_right = output_padding
-    cut = F.pad(full, (-left, added_right - right, -top, added_below - bottom))
-    return cut if bias is None else cut + bias.reshape(-1, 1, 1)
-
-
-def pad(
-    x: torch.Tensor,
-    before: Sequence[int],
-    after: Sequence[int],
-    mode: PadMode,
-    value: float = 0,
-) -> torch.Tensor:
-    """Pad a tensor of any element type; what is added copies elements, or is `value`.
+def reflect_pad(x: torch.Tensor, before: Sequence[int], after: Sequence[int]) -> torch.Tensor:
+    """Pad a tensor of any element type by reflection that does not repeat the edge.
 
     Args:
         x: of any shape.
-        before: cells to add before each axis; with ``constant`` a negative number cuts off.
-        after: cells to add behind each axis.
-        mode: as numpy.pad has it.
-        value: what ``constant`` adds.
+        before: cells to add before each axis, fewer than it has.
+        after: cells to add behind each axis, fewer than it has.
 
     Raises:
-        ValueError: for a negative amount in another mode than ``constant``, or none to copy.
+        ValueError: when an axis is too short, or an amount negative.
     """
-    if mode != "constant":
-        return _pad_with_copies(x, before, after, mode)
-    pairs = list(zip(before, after, strict=True))
-    flat = [amount for pair in reversed(pairs) for amount in pair]
-    return F.pad(x, flat, value=value)
-
-
-def _pad_with_copies(
-    x: torch.Tensor, before: Sequence[int], after: Sequence[int], mode: PadMode
-) -> torch.Tensor:
-    if min([*before, *after], default=0) < 0:
-        raise ValueError(f"cannot pad by {[*before, *after]} in the mode {mode}")
+    if any(not 0 <= each < side for each, side in zip((*before, *after), x.shape * 2, strict=True)):
+        raise ValueError(f"cannot reflect {tuple(x.shape)} by {(*before, *after)}")
     padded = x.new_empty([b + size + a for b, size, a in zip(before, x.shape, after, strict=True)])
     centre = padded
     for axis, (start, size) in enumerate(zip(before, x.shape, strict=True)):
@@ -123,11 +65,12 @@ def _pad_with_copies(
     centre.copy_(x)
     # Axis by axis: a corner is copied from the border that the axis before has filled.
     for axis, (start, size, end) in enumerate(zip(before, x.shape, after, strict=True)):
-        sources = np.pad(np.arange(size), (start, end), mode=mode) + start
-        for first, length in ((0, start), (start + size, end)):
-            if length:
-                rows = torch.from_numpy(sources[first : first + length])
-                padded.narrow(axis, first, length).copy_(padded.index_select(axis, rows))
+        for first, source, length in (
+            (0, start + 1, start),
+            (start + size, start + size - 1 - end, end),
+        ):
+            mirrored = padded.narrow(axis, source, length).flip(axis)
+            padded.narrow(axis, first, length).copy_(mirrored)
     return padded
 
 
@@ -150,29 +93,17 @@ def depth_to_space(x: torch.Tensor, block: int, *, depth_first: bool) -> torch.T
     return parts.reshape(n, -1, height * block, width * block)
 
 
-def space_to_depth(x: torch.Tensor, block: int) -> torch.Tensor:
-    """Undo `depth_to_space` with `depth_first`: [N,C,block·H,block·W] to [N,C·block²,H,W]."""
-    n, channels, height, width = x.shape
-    parts = x.reshape(n, channels, height // block, block, width // block, block)
-    return parts.permute(0, 3, 5, 1, 2, 4).reshape(n, -1, height // block, width // block)
-
-
-def quantise(
-    x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor | None, element: torch.dtype
-) -> torch.Tensor:
+def quantise(x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor) -> torch.Tensor:
     """Divide by the scale, round half to even, add the zero point and saturate.
 
     Args:
         x: float32.
         scale: float32, shaped to broadcast against `x`.
-        zero_point: of the scale's shape; None is zero.
-        element: the integer type of the result.
+        zero_point: of the scale's shape and the result's integer type.
     """
-    limits = torch.iinfo(element)
-    steps = torch.div(x, scale).round_()
-    if zero_point is not None:
-        steps += zero_point
-    return steps.clamp_(limits.min, limits.max).to(element)
+    limits = torch.iinfo(zero_point.dtype)
+    steps = torch.div(x, scale).round_().add_(zero_point)
+    return steps.clamp_(limits.min, limits.max).to(zero_point.dtype)
 
 
 def dequantise(
@@ -182,17 +113,11 @@ def dequantise(
 
     Args:
         x: integers.
-        scale: float32, shaped to broadcast against `x`.
+        scale: floats, shaped to broadcast against `x`.
         zero_point: integers of the scale's shape; None is zero.
     """
-    if x.dtype not in (torch.int8, torch.uint8):
-        # The difference of wider integers is exact as integers only.
-        x = x.to(torch.int64)
-        return (x if zero_point is None else x - zero_point).to(torch.float32) * scale
-    steps = x.to(torch.float32)
-    if zero_point is not None:
-        steps -= zero_point
-    return steps.mul_(scale)
+    steps = x if zero_point is None else x.to(torch.int32) - zero_point
+    return steps.to(torch.float32) * scale.to(torch.float32)
 
 
 def cast(x: torch.Tensor, to: torch.dtype) -> torch.Tensor:
@@ -215,6 +140,11 @@ def divide_integers(x: torch.Tensor, y: torch.Tensor, *, floor: bool) -> torch.T
     return torch.div(numerator, divisor, rounding_mode="floor" if floor else "trunc")
 
 
+def remainder(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """Return what dividing integers leaves over, of the divisor's sign; see `divide_integers`."""
+    return torch.remainder(x, torch.where(y == -1, 1, y))
+
+
 def widened(x: torch.Tensor | None) -> torch.Tensor | None:
     """Return float16 as float32 and integers as int64, which lose nothing; others as they are."""
     if x is None or x.dtype in (torch.bool, torch.float64):
@@ -225,3 +155,8 @@ def widened(x: torch.Tensor | None) -> torch.Tensor | None:
 def square_root(x: torch.Tensor) -> torch.Tensor:
     """Return the square root, correctly rounded; torch's in float32 is a unit off at times."""
     return torch.sqrt(x.to(torch.float64)).to(x.dtype)
+
+
+def integers(x: torch.Tensor) -> list[int]:
+    """Return the elements of a tensor of up to one axis."""
+    return [int(value) for value in x.reshape(-1).tolist()]

@@ -95,7 +95,9 @@ def _run_step(
     try:
         body = node.attributes.get("body")
         results = (
-            OPERATORS[node.op].apply(node, arguments) if body is None else _looped(body, arguments)
+            [OPERATORS[node.op].apply(node, arguments)]
+            if body is None
+            else _looped(body, arguments)
         )
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ModelError(f"{node} failed: {one_line(error)}") from error

@@ -26,13 +26,7 @@ _CODES = {
     2: "fp32",
     3: "uint8",
     4: "int8",
-    6: "int16",
-    7: "uint16",
-    8: "int4",
-    9: "uint1",
-    10: "uint2",
     11: "uint4",
-    12: "uint3",
     13: "uint6",
     14: "int32",
     15: "uint32",
@@ -106,39 +100,18 @@ class BlobFile:
         return content
 
 
-def unpack_bits(
-    packed: bytes | NDArray[np.uint8], bits: int, count: int, *, signed: bool = False
-) -> NDArray[np.uint8] | NDArray[np.int8]:
+def unpack_bits(packed: NDArray[np.uint8], bits: int, count: int) -> NDArray[np.uint8]:
     """Spread elements of less than a byte, which are packed from the lowest bit on.
 
     As documented for ``constexpr_lut_to_dense`` (MIL ops, iOS16.constexpr_ops).
 
     Args:
-        packed: at least as many bytes as `count` elements take.
+        packed: the bytes that `count` elements take.
         bits: of an element, 1 to 8.
         count: how many elements to give.
-        signed: whether the highest of the bits is the sign's.
 
     Returns:
         One element a byte, [count].
     """
-    # Eight elements always fill whole bytes.
-    groups = -(-count // 8)
-    rows = np.zeros((groups, bits), np.uint8)
-    used_bytes = -(-count * bits // 8)
-    content = np.frombuffer(packed, np.uint8) if isinstance(packed, bytes) else packed
-    rows.reshape(-1)[:used_bytes] = content[:used_bytes]
-    spread = np.empty((groups, 8), np.uint8)
-    mask = np.uint8(2**bits - 1)
-    for position in range(8):
-        byte, shift = divmod(position * bits, 8)
-        value = rows[:, byte] >> np.uint8(shift)
-        if shift + bits > 8:
-            value |= rows[:, byte + 1] << np.uint8(8 - shift)
-        spread[:, position] = value & mask
-    elements = spread.reshape(-1)[:count]
-    if not signed:
-        return elements
-    sign = np.uint8(2 ** (bits - 1))
-    # Subtracting the sign's weight after flipping it extends it through the whole byte.
-    return np.asarray((elements ^ sign) - sign, np.uint8).view(np.int8)
+    spread = np.unpackbits(packed, count=count * bits, bitorder="little").reshape(count, bits)
+    return np.packbits(spread, axis=1, bitorder="little")[:, 0]

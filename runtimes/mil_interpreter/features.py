@@ -10,11 +10,10 @@ import numpy as np
 
 from lama_edge.errors import ModelError, shown
 from lama_edge.runtimes.base import Array, ValueSeen
-from lama_edge.runtimes.emulator.execution import ValueType
+from lama_edge.runtimes.emulator.execution import ValueType, fits
 
-# By number: ColorSpace in coremltools' mlmodel/format/FeatureTypes.proto, and its channels as
-# places in RGB.
-_CHANNELS = {10: (0,), 20: (0, 1, 2), 30: (2, 1, 0)}
+# Channels by ColorSpace, as coremltools' mlmodel/format/FeatureTypes.proto numbers it.
+_CHANNELS = {10: 1, 20: 3}
 # ArrayDataType in the same file.
 _ARRAYS = {65568: "float32", 65552: "float16", 131104: "int32", 131080: "int8"}
 
@@ -28,7 +27,7 @@ class Feature:
         dtype: element type of the array that stands for it, by numpy's name; pictures have
             uint8.
         shape: that array's shape, None for an extent that is open; pictures are [1,H,W,channels].
-        channels: of a picture, in the program's order, as places in RGB; None for an array.
+        channels: of a picture, grey or RGB; None for an array.
         held: element type of the program's own value, by numpy's name.
         ranges: the least and largest extent of each axis that is open, by axis; a program takes
             more than Core ML lets pass.
@@ -37,7 +36,7 @@ class Feature:
     name: str
     dtype: str
     shape: tuple[int | None, ...]
-    channels: tuple[int, ...] | None
+    channels: int | None
     held: str
     ranges: Mapping[int, tuple[int, int]]
 
@@ -63,26 +62,19 @@ class Feature:
                 )
         if self.channels is None:
             return array
-        height, width = self.shape[1:3]
-        fits = array.ndim == 4 and array.shape[::3] == (1, len(self.channels))
-        fits &= array.ndim == 4 and all(
-            wanted in (None, side)
-            for wanted, side in zip((height, width), array.shape[1:3], strict=True)
-        )
-        if array.dtype != np.uint8 or not fits:
+        if array.dtype != np.uint8 or not fits(self.shape, array.shape):
+            wanted = ",".join("any" if side is None else str(side) for side in self.shape)
             raise ModelError(
                 f"{self.name} is {array.dtype} {array.shape}; the model takes a picture, uint8 "
-                f"[1,{height or 'any'},{width or 'any'},{len(self.channels)}]"
+                f"[{wanted}]"
             )
-        planes = array[..., list(self.channels)].transpose(0, 3, 1, 2)
-        return np.ascontiguousarray(planes, dtype=self.held)
+        return np.ascontiguousarray(array.transpose(0, 3, 1, 2), dtype=self.held)
 
     def given(self, array: Array) -> Array:
         """Return what an app gets: of a picture its levels, clipped and rounded to the nearest."""
         if self.channels is None:
             return array
-        order = np.argsort(self.channels)
-        levels = np.rint(np.nan_to_num(array[:, order].astype(np.float32)))
+        levels = np.rint(np.nan_to_num(array.astype(np.float32)))
         return np.ascontiguousarray(np.clip(levels, 0, 255).transpose(0, 2, 3, 1), dtype=np.uint8)
 
 
@@ -112,9 +104,7 @@ def _feature(proto: Any, value: ValueType, what: str) -> Feature:
     where = f"the {what} {shown(value.name)}"
     kind = proto.type.WhichOneof("Type")
     held = str(value.element).removeprefix("torch.")
-    shape = value.shape
-    if shape is None:
-        raise ModelError(f"{where} has no rank")
+    shape = value.shape or ()
     if kind == "multiArrayType":
         array = proto.type.multiArrayType
         dtype = _ARRAYS.get(array.dataType)
@@ -132,12 +122,12 @@ def _feature(proto: Any, value: ValueType, what: str) -> Feature:
         raise ModelError(f"{where} has the colour space {image.colorSpace}; it has 8-bit ones")
     fixed = image.WhichOneof("SizeFlexibility") is None
     sides = (int(image.height), int(image.width)) if fixed else (None, None)
-    if len(shape) != 4 or not _agree((1, len(channels), *sides), shape):
+    if len(shape) != 4 or not _agree((1, channels, *sides), shape):
         raise ModelError(
             f"{where} is described as an image of {image.height}x{image.width} with "
-            f"{len(channels)} channels, the program has {held} {shape}"
+            f"{channels} channels, the program has {held} {shape}"
         )
-    seen = (1, *shape[2:], len(channels))
+    seen = (1, *shape[2:], channels)
     sizes = image.imageSizeRange
     limits = _limits(((1, sizes.heightRange), (2, sizes.widthRange)), seen)
     return Feature(value.name, "uint8", seen, channels, held, limits)

@@ -7,17 +7,16 @@ from typing import Any
 
 from lama_edge.errors import ModelError, needs_extra, one_line, shown
 from lama_edge.runtimes.emulator.execution import ValueType
-from lama_edge.runtimes.mil_interpreter.compressed import PREFIX
-from lama_edge.runtimes.mil_interpreter.elements import STRING, TensorType, read_type
-from lama_edge.runtimes.mil_interpreter.operators import OPERATORS
-from lama_edge.runtimes.mil_interpreter.registry import Declared, Operation, printed
+from lama_edge.runtimes.mil_interpreter.elements import STRING, Element, TensorType, read_type
+from lama_edge.runtimes.mil_interpreter.operators import OPERATORS, UNFOLDING
+from lama_edge.runtimes.mil_interpreter.registry import Operation, printed
 from lama_edge.runtimes.mil_interpreter.values import Blobs, Constant, read_constant
 
 with needs_extra("coreml"):
     import torch
 
-# By the release of iOS that brought it: 15 to 18, and 26.
-_OPSETS = {"CoreML5": 5, "CoreML6": 6, "CoreML7": 7, "CoreML8": 8, "CoreML9": 9}
+# Of iOS 16 to 18.
+_OPSETS = ("CoreML6", "CoreML7", "CoreML8")
 _FAILURES = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 _NAME = "name"
 _VALUE = "val"
@@ -62,7 +61,7 @@ def read_function(program: Any, name: str, blobs: Blobs) -> Function:
             f"{', '.join(_OPSETS)}"
         )
     block = proto.block_specializations[proto.opset]
-    reader = _Reader(_OPSETS[proto.opset], blobs)
+    reader = _Reader(blobs)
     inputs = tuple(reader.input(value) for value in proto.inputs)
     for operation in block.operations:
         reader.operation(operation)
@@ -76,7 +75,6 @@ def read_function(program: Any, name: str, blobs: Blobs) -> Function:
 class _Reader:
     """A function as far as it is read."""
 
-    opset: int
     blobs: Blobs
     types: dict[str, TensorType] = field(default_factory=dict)
     constants: dict[str, torch.Tensor | str] = field(default_factory=dict)
@@ -99,8 +97,11 @@ class _Reader:
 
     def operation(self, proto: Any) -> None:
         """Enter an operation; constants, and what unfolds to one, are computed at once."""
-        if len(proto.outputs) == 0:
-            raise ModelError(f"an operation of type {printed(proto.type)} gives nothing")
+        if len(proto.outputs) != 1:
+            raise ModelError(
+                f"an operation of type {printed(proto.type)} gives {len(proto.outputs)} values, "
+                "not one"
+            )
         where = f"the operation {shown(proto.outputs[0].name)} ({printed(proto.type)})"
         if proto.type == "const":
             self._constant(proto, where)
@@ -110,15 +111,12 @@ class _Reader:
         operation = Operation(
             proto.outputs[0].name,
             proto.type,
-            self.opset,
             self._arguments(proto, where),
-            tuple(value.name for value in proto.outputs),
-            tuple(read_type(value.type, where) for value in proto.outputs),
+            read_type(proto.outputs[0].type, where),
         )
         OPERATORS[operation.op].check(operation, self._declared(operation))
-        for name, declared in zip(operation.outputs, operation.output_types, strict=True):
-            self._enter(name, declared)
-        if operation.op.startswith(PREFIX):
+        self._enter(operation.name, operation.result)
+        if operation.op.startswith(UNFOLDING):
             self.constants[operation.name] = self._unfolded(operation)
         else:
             self.operations.append(operation)
@@ -133,7 +131,7 @@ class _Reader:
         self.constants[name] = constant.value
 
     def _constant(self, proto: Any, where: str) -> None:
-        if _VALUE not in proto.attributes or len(proto.outputs) != 1:
+        if _VALUE not in proto.attributes:
             raise ModelError(f"{where} holds no value")
         constant = read_constant(proto.attributes[_VALUE], self.blobs, where)
         if read_type(proto.outputs[0].type, where) != constant.type:
@@ -166,23 +164,16 @@ class _Reader:
         self._enter_constant(name, read_constant(value, self.blobs, where))
         return name
 
-    def _declared(self, operation: Operation) -> Declared:
-        types, texts = {}, {}
+    def _declared(self, operation: Operation) -> dict[str, Element | str]:
+        declared: dict[str, Element | str] = {}
         for name, bound in operation.arguments.items():
-            if not bound:
-                continue
-            types[name] = self.types[bound[0]]
-            value = self.constants.get(bound[0])
-            if types[name].element is not STRING:
-                self._check_alike(operation, name, bound)
-            elif isinstance(value, str):
-                texts[name] = value
-        return Declared(types, texts)
-
-    def _check_alike(self, operation: Operation, name: str, bound: tuple[str, ...]) -> None:
-        names = {self.types[each].element.name for each in bound}
-        if len(names) > 1:
-            raise ModelError(f"{operation} mixes {' and '.join(sorted(names))} in {name}")
+            names = {self.types[each].element.name for each in bound}
+            if len(names) > 1:
+                raise ModelError(f"{operation} mixes {' and '.join(sorted(names))} in {name}")
+            for each in bound:
+                value = self.constants.get(each)
+                declared[name] = value if isinstance(value, str) else self.types[each].element
+        return declared
 
     def _unfolded(self, operation: Operation) -> torch.Tensor:
         arguments = {}
@@ -190,12 +181,12 @@ class _Reader:
             if bound[0] not in self.constants:
                 raise ModelError(f"{operation} reads {shown(bound[0])}, which is no constant")
             arguments[name] = self.constants[bound[0]]
-        return computed(operation, arguments)[0]
+        return computed(operation, arguments)
 
 
 @torch.no_grad()
-def computed(operation: Operation, arguments: dict[str, Any]) -> list[torch.Tensor]:
-    """Compute an operation and check its results against what the program declares.
+def computed(operation: Operation, arguments: dict[str, Any]) -> torch.Tensor:
+    """Compute an operation and check its result against what the program declares.
 
     Args:
         operation: what to compute.
@@ -205,11 +196,10 @@ def computed(operation: Operation, arguments: dict[str, Any]) -> list[torch.Tens
         ModelError: when it fails, naming the operation.
     """
     try:
-        results = OPERATORS[operation.op].apply(operation, arguments)
-        for declared, result in zip(operation.output_types, results, strict=True):
-            declared.check(tuple(result.shape))
+        result = OPERATORS[operation.op].apply(operation, arguments)
+        operation.result.check(tuple(result.shape))
     except _FAILURES as error:
         # What torch appends on further lines is advice to its developers.
         first_line = str(error).partition("\n")[0]
         raise ModelError(f"{operation} failed: {one_line(first_line or error)}") from error
-    return results
+    return result

@@ -10,13 +10,13 @@ from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.emulator.execution import Observer
 from lama_edge.runtimes.mil_interpreter.features import Feature, read_features
 from lama_edge.runtimes.mil_interpreter.function import read_function
-from lama_edge.runtimes.mil_interpreter.functions import (
+from lama_edge.runtimes.mil_interpreter.package import (
     chosen_function,
     described,
     function_names,
     manifest_text,
+    read_package,
 )
-from lama_edge.runtimes.mil_interpreter.package import read_package
 from lama_edge.runtimes.mil_interpreter.program import MilProgram
 from lama_edge.runtimes.mil_interpreter.values import Blobs
 

@@ -1,4 +1,4 @@
-"""Opens ``.mlpackage`` folders: finds the specification through the manifest and decodes it."""
+"""Opens ``.mlpackage`` folders: the specification, and the functions that it describes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lama_edge.errors import ModelError, needs_extra, reason, shown
+from lama_edge.manifest import METADATA_KEY
 
 _MANIFEST = "Manifest.json"
 _DATA = "Data"
+_MAIN = "main"
 # Those of big-lama have 2 MB; a package's weights lie beside its specification.
 _MOST_SPECIFICATION_BYTES = 256 * 2**20
 _MOST_MANIFEST_BYTES = 2**20
@@ -61,6 +63,52 @@ def read_package(path: Path) -> Package:
     if kind != "mlProgram":
         raise ModelError(f"{str(path)!r} holds {kind or 'no model'}; it runs mlProgram")
     return Package(model, file.parent)
+
+
+def function_names(description: Any) -> tuple[str, ...]:
+    """Return the names of a package's functions, the default one first.
+
+    Args:
+        description: coremltools' ``ModelDescription`` message.
+
+    Raises:
+        ModelError: when the default function is none of them.
+    """
+    named = [str(one.name) for one in description.functions]
+    if not named:
+        return (_MAIN,)
+    default = str(description.defaultFunctionName) or named[0]
+    if default not in named:
+        raise ModelError(
+            f"the package's default function is {shown(default)}, which is none of its own: "
+            f"{', '.join(map(shown, named))}"
+        )
+    return (default, *(name for name in named if name != default))
+
+
+def chosen_function(path: Path, functions: tuple[str, ...], function: str | None) -> str:
+    """Return the function asked for; None is the default one.
+
+    Raises:
+        ModelError: when the package has no such function.
+    """
+    chosen = functions[0] if function is None else function
+    if chosen not in functions:
+        known = ", ".join(map(shown, functions))
+        raise ModelError(f"{str(path)!r} has no function {shown(chosen)}; it has: {known}")
+    return chosen
+
+
+def manifest_text(description: Any, function: str) -> str | None:
+    """Return a function's own manifest, or the package's where there is one for all."""
+    entries = description.metadata.userDefined
+    text: str | None = entries.get(f"{METADATA_KEY}.{function}", entries.get(METADATA_KEY))
+    return text
+
+
+def described(description: Any, function: str) -> Any:
+    """Return the message that holds a function's inputs and outputs."""
+    return next((one for one in description.functions if one.name == function), description)
 
 
 def _specification_path(path: Path) -> Path:

@@ -16,8 +16,7 @@ from lama_edge.errors import needs_extra
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.emulator.execution import Observer, Step, plan, read_feeds
 from lama_edge.runtimes.mil_interpreter.function import Function, computed
-from lama_edge.runtimes.mil_interpreter.operators import OPERATORS
-from lama_edge.runtimes.mil_interpreter.registry import Operation
+from lama_edge.runtimes.mil_interpreter.registry import SEVERAL, Operation
 
 with needs_extra("coreml"):
     import torch
@@ -72,19 +71,17 @@ class MilProgram:
     ) -> None:
         operation = step.node
         arguments: dict[str, Any] = {}
-        several = OPERATORS[operation.op].variadic
         for name, bound in operation.arguments.items():
             found = [
                 self._constants[each] if each in self._constants else values[each] for each in bound
             ]
-            arguments[name] = found if name == several else found[0]
+            arguments[name] = found if name == SEVERAL else found[0]
             del found
         # Before the operation runs, so that a wide copy can take the place of a value.
         for name in step.last_read:
             del values[name]
-        results = computed(operation, arguments)
-        for name, value in zip(operation.outputs, results, strict=True):
-            if observe is not None and value.is_floating_point():
-                observe(name, operation.op, value)
-            if name not in step.unused:
-                values[name] = value
+        result = computed(operation, arguments)
+        if observe is not None and result.is_floating_point():
+            observe(operation.name, operation.op, result)
+        if operation.name not in step.unused:
+            values[operation.name] = result

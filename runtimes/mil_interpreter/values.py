@@ -18,7 +18,8 @@ with needs_extra("coreml"):
 
 # How a program writes the folder that its specification lies in.
 _MODEL_FOLDER = "@model_path"
-_FIELDS = {"floats": np.float32, "ints": np.int64, "longInts": np.int64, "bools": np.bool_}
+# Where a program writes elements in place, unless as bytes.
+_FIELDS = {"fp32": "floats", "int32": "ints", "bool": "bools"}
 
 
 @dataclass(frozen=True)
@@ -89,24 +90,29 @@ def read_constant(proto: Any, blobs: Blobs, where: str) -> Constant:
         ModelError: when it cannot be read, or is not what it declares.
     """
     declared = read_type(proto.type, where)
-    shape = declared.shape
-    if shape is None or None in shape:
+    if None in declared.shape:
         raise ModelError(f"{where} is a constant of open shape")
-    sides = [side or 0 for side in shape]
+    sides = [side or 0 for side in declared.shape]
+    element, count = declared.element, math.prod(sides)
     if proto.WhichOneof("value") == "blobFileValue":
         blob = proto.blobFileValue
-        flat = blobs.read(blob.fileName, blob.offset, declared.element, math.prod(sides))
+        flat = blobs.read(blob.fileName, blob.offset, element, count)
         return Constant(declared, flat.reshape(sides))
-    kind = proto.immediateValue.WhichOneof("value")
-    if kind != "tensor":
-        raise ModelError(f"{where} holds {kind or 'nothing'}; the interpreter has tensors only")
-    held = proto.immediateValue.tensor.WhichOneof("value")
-    if declared.element is STRING:
-        return Constant(declared, _text(proto.immediateValue.tensor, where))
-    if held not in (*_FIELDS, "bytes"):
-        raise ModelError(f"{where} declares {declared.element.name} and holds {held or 'nothing'}")
-    content = getattr(proto.immediateValue.tensor, held).values
-    return Constant(declared, _immediate(held, content, declared, where).reshape(sides))
+    tensor = proto.immediateValue.tensor
+    held = tensor.WhichOneof("value")
+    if element is STRING:
+        return Constant(declared, _text(tensor, where))
+    if held is None or held not in ("bytes", _FIELDS.get(element.name)):
+        raise ModelError(f"{where} declares {element.name} and holds {held or 'nothing'}")
+    content = getattr(tensor, held).values
+    wanted = -(-count * element.bits // 8) if held == "bytes" else count
+    if len(content) != wanted:
+        what = "bytes" if held == "bytes" else "elements"
+        raise ModelError(f"{where} holds {len(content)} {what}; its type wants {wanted}")
+    if held == "bytes":
+        return Constant(declared, _decoded(content, element, count).reshape(sides))
+    elements = torch.from_numpy(np.array(content, _native(element)))
+    return Constant(declared, elements.reshape(sides))
 
 
 def _text(tensor: Any, where: str) -> str:
@@ -116,32 +122,11 @@ def _text(tensor: Any, where: str) -> str:
     return str(texts[0])
 
 
-def _immediate(held: str, content: Any, declared: TensorType, where: str) -> torch.Tensor:
-    """Return the elements of a constant written in the program, [count]."""
-    element, count = declared.element, math.prod(side or 0 for side in declared.shape or ())
-    if held == "bytes":
-        wanted = -(-count * element.bits // 8)
-        if len(content) != wanted:
-            raise ModelError(f"{where} holds {len(content)} bytes; its type wants {wanted}")
-        return _decoded(content, element, count)
-    if len(content) != count:
-        raise ModelError(f"{where} holds {len(content)} elements; its type wants {count}")
-    elements = torch.from_numpy(np.array(content, _FIELDS[held]))
-    stored = elements.to(element.storage)
-    if not torch.equal(stored.to(elements.dtype), elements) and not _has_nan(elements):
-        raise ModelError(f"{where} holds {held} that are no {element.name}")
-    return stored
-
-
-def _has_nan(elements: torch.Tensor) -> bool:
-    return elements.is_floating_point() and bool(elements.isnan().any())
-
-
 def _decoded(content: bytes, element: Element, count: int) -> torch.Tensor:
     """Return the elements that bytes hold, [count]."""
     if element.bits < 8:
-        signed = element.name.startswith("int")
-        return torch.from_numpy(unpack_bits(content, element.bits, count, signed=signed))
+        packed = np.frombuffer(content, np.uint8)
+        return torch.from_numpy(unpack_bits(packed, element.bits, count))
     stored = np.dtype(element.name.replace("fp", "float")).newbyteorder("<")
     return torch.from_numpy(np.frombuffer(content, stored).astype(_native(element)))
 

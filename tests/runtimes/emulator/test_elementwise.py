@@ -19,9 +19,9 @@ Agrees = Callable[..., list[Array]]
 FLOATS = (np.float32, np.float16)
 INTEGERS = (np.int64, np.int32, np.int8, np.uint8)
 # Units in the last place; measured on 200,000 numbers from -8 to 8 in both types, the worse one:
-# 2, 3, 2, 1, 4 and 3. numpy rounds each of the sigmoid's steps to float16.
-UNITS = {"Exp": 3, "Log": 4, "Sin": 3, "Cos": 2, "Sigmoid": 5, "Tanh": 4}
-PLAIN = ("Sqrt", "Reciprocal", "Floor", "Ceil", "Round", "Relu", "Neg", "Abs", "Identity")
+# 2, 1 and 4. numpy rounds each of the sigmoid's steps to float16.
+UNITS = {"Sin": 3, "Cos": 2, "Sigmoid": 5}
+PLAIN = ("Sqrt", "Reciprocal", "Round", "Relu", "Neg", "Abs")
 few = settings(
     max_examples=10,
     deadline=None,
@@ -91,14 +91,13 @@ def test_integer_arithmetic_is_exact_and_wraps(
 @pytest.mark.parametrize("dtype", INTEGERS)
 @given(data=st.data())
 @few
-def test_integer_division_truncates_and_its_remainder_has_either_sign(
+def test_integer_division_truncates_and_its_remainder_has_the_divisors_sign(
     agrees: Agrees, dtype: Any, data: st.DataObject
 ) -> None:
     x, y = data.draw(_pairs(dtype))
     y = np.where(y == 0, np.asarray(3, dtype), y).astype(dtype)
     agrees("Div", x, y)
     agrees("Mod", x, y)
-    agrees("Mod", x, y, fmod=1)
 
 
 def test_dividing_the_smallest_integer_by_minus_one_wraps(agrees: Agrees) -> None:
@@ -107,25 +106,8 @@ def test_dividing_the_smallest_integer_by_minus_one_wraps(agrees: Agrees) -> Non
         agrees(op, smallest, minus_one)
 
 
-@given(pair=_pairs(np.float32, min_value=-100, max_value=100))
-@few
-def test_floating_point_mod_keeps_the_dividends_sign(
-    agrees: Agrees, pair: tuple[Array, Array]
-) -> None:
-    agrees("Mod", *pair, fmod=1)
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-@given(data=st.data())
-@few
-def test_a_power_has_the_bases_type(agrees: Agrees, dtype: Any, data: st.DataObject) -> None:
-    base = data.draw(_arrays(dtype, min_value=0.25, max_value=4))
-    # Measured as above: 1 unit.
-    agrees("Pow", base, np.float32(data.draw(st.integers(-4, 4))), units=2)
-
-
 @pytest.mark.parametrize("dtype", [*FLOATS, np.int64, np.uint8])
-@pytest.mark.parametrize("op", ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"])
+@pytest.mark.parametrize("op", ["Equal", "Greater"])
 @given(data=st.data())
 @few
 def test_comparisons_give_booleans(
@@ -134,28 +116,13 @@ def test_comparisons_give_booleans(
     agrees(op, *data.draw(_pairs(dtype)))
 
 
-@pytest.mark.parametrize("op", ["And", "Or", "Xor"])
-@given(data=st.data())
-@few
-def test_logic(agrees: Agrees, op: str, data: st.DataObject) -> None:
-    x, y = data.draw(_pairs(np.bool_))
-    agrees(op, x, y)
-    agrees("Not", x)
-
-
 @pytest.mark.parametrize("dtype", [*FLOATS, *INTEGERS])
 @given(data=st.data())
 @few
-def test_where_and_clip_select_and_never_round(
-    agrees: Agrees, dtype: Any, data: st.DataObject
-) -> None:
+def test_where_selects_and_never_rounds(agrees: Agrees, dtype: Any, data: st.DataObject) -> None:
     x, y = data.draw(_pairs(dtype))
     condition = data.draw(_arrays(np.bool_, np.broadcast_shapes(x.shape, y.shape)))
     agrees("Where", condition, x, y)
-    low, high = (data.draw(_arrays(dtype, (), allow_nan=False)) for _ in range(2))
-    agrees("Clip", x, np.minimum(low, high), np.maximum(low, high))
-    agrees("Clip", x, None, high)
-    agrees("Clip", x, low)
 
 
 @given(

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from onnx import TensorProto
 
 Array = NDArray[Any]
 Agrees = Callable[..., list[Array]]
@@ -37,7 +36,6 @@ def _windows(draw: st.DrawFn) -> dict[str, Any]:
         "kernel_shape": list(kernel),
         "strides": list(draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))),
         "dilations": list(draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))),
-        "group": draw(st.integers(1, 2)),
     }
 
 
@@ -49,50 +47,15 @@ def _windows(draw: st.DrawFn) -> dict[str, Any]:
     biased=st.booleans(),
 )
 @few
-def test_convolutions_with_groups_dilations_and_asymmetric_pads(
+def test_convolutions_with_dilations_and_asymmetric_pads(
     agrees: Agrees, dtype: Any, window: dict[str, Any], pads: list[int], seed: int, biased: bool
 ) -> None:
     rng = np.random.default_rng(seed)
-    group = window["group"]
-    x = _eighths(rng, (2, 2 * group, 7, 6), dtype)
-    weight = _eighths(rng, (2 * group, 2, *window["kernel_shape"]), dtype)
-    bias = _eighths(rng, 2 * group, dtype) if biased else None
-    units = ONE_UNIT if dtype == np.float16 else 0
-    agrees("Conv", x, weight, bias, pads=pads, units=units, **window)
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-@given(window=_windows(), data=st.data(), seed=seeds, biased=st.booleans())
-@few
-def test_transposed_convolutions(
-    agrees: Agrees,
-    dtype: Any,
-    window: dict[str, Any],
-    data: st.DataObject,
-    seed: int,
-    biased: bool,
-) -> None:
-    rng = np.random.default_rng(seed)
-    window["group"] = 1
-    pads = data.draw(st.lists(st.integers(0, 1), min_size=4, max_size=4))
-    added = [data.draw(st.integers(0, stride - 1)) for stride in window["strides"]]
-    x = _eighths(rng, (1, 2, 4, 5), dtype)
-    weight = _eighths(rng, (2, 3, *window["kernel_shape"]), dtype)
+    x = _eighths(rng, (2, 2, 7, 6), dtype)
+    weight = _eighths(rng, (3, 2, *window["kernel_shape"]), dtype)
     bias = _eighths(rng, 3, dtype) if biased else None
     units = ONE_UNIT if dtype == np.float16 else 0
-    agrees("ConvTranspose", x, weight, bias, pads=pads, output_padding=added, units=units, **window)
-
-
-def test_transposed_convolutions_have_groups(emulate: Callable[..., Array]) -> None:
-    # The reference evaluator cuts the weight of a group along the wrong axis.
-    rng = np.random.default_rng(0)
-    x, weight = _eighths(rng, (1, 4, 4, 5), np.float32), _eighths(rng, (4, 3, 3, 3), np.float32)
-    whole = emulate("ConvTranspose", x, weight, group=2, strides=[2, 2])
-    halves = [
-        emulate("ConvTranspose", x[:, part], weight[part], strides=[2, 2])
-        for part in (slice(2), slice(2, 4))
-    ]
-    assert np.array_equal(whole, np.concatenate(halves, axis=1))
+    agrees("Conv", x, weight, bias, pads=pads, units=units, **window)
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, np.int64, np.int32])
@@ -120,27 +83,20 @@ def test_matrix_products_broadcast_their_batches(
 
 @given(
     sides=st.tuples(*[st.integers(1, 9)] * 3),
-    transposed=st.tuples(st.booleans(), st.booleans()),
-    factors=st.tuples(*[st.sampled_from([0.5, 1.0, 2.0])] * 2),
+    transposed=st.booleans(),
     with_addend=st.booleans(),
     seed=seeds,
 )
 @few
-def test_general_products_with_transposes_factors_and_addends(
-    agrees: Agrees,
-    sides: tuple[int, int, int],
-    transposed: tuple[bool, bool],
-    factors: tuple[float, float],
-    with_addend: bool,
-    seed: int,
+def test_general_products_with_a_transpose_and_an_addend(
+    agrees: Agrees, sides: tuple[int, int, int], transposed: bool, with_addend: bool, seed: int
 ) -> None:
     rows, inner, columns = sides
     rng = np.random.default_rng(seed)
-    x = _eighths(rng, (inner, rows) if transposed[0] else (rows, inner), np.float32)
-    y = _eighths(rng, (columns, inner) if transposed[1] else (inner, columns), np.float32)
+    x = _eighths(rng, (rows, inner), np.float32)
+    y = _eighths(rng, (columns, inner) if transposed else (inner, columns), np.float32)
     addend = [_eighths(rng, (columns,), np.float32)] if with_addend else []
-    flags = {"transA": int(transposed[0]), "transB": int(transposed[1])}
-    agrees("Gemm", x, y, *addend, alpha=factors[0], beta=factors[1], **flags)
+    agrees("Gemm", x, y, *addend, transB=int(transposed))
 
 
 def test_float16_products_are_summed_in_float32(agrees: Agrees) -> None:
@@ -155,7 +111,7 @@ def test_float16_products_are_summed_in_float32(agrees: Agrees) -> None:
     count=st.integers(1, 30),
     length=st.one_of(st.none(), st.integers(1, 30)),
     axis=st.sampled_from([1, 2, -2, -3]),
-    kind=st.sampled_from(["real", "complex", "onesided", "inverse", "inverse onesided"]),
+    kind=st.sampled_from(["real", "complex", "onesided", "inverse"]),
     seed=seeds,
 )
 @few
@@ -170,8 +126,6 @@ def test_the_dft_operator(
 ) -> None:
     parts = 1 if kind in ("real", "onesided") else 2
     x = np.random.default_rng(seed).normal(size=(2, count, count, parts)).astype(np.float32)
-    if kind == "inverse onesided" and length is None:
-        length = 2 * count
     given_length = None if length is None else np.array(length, np.int64)
     flags = {"onesided": int("onesided" in kind), "inverse": int("inverse" in kind)}
     if opset < 20:
@@ -184,57 +138,32 @@ def test_the_dft_operator(
     assert np.abs(ours - theirs).max() <= LARGEST_DFT_DIFFERENCE * scale
 
 
-def test_the_dft_operators_axis_is_by_default_the_second_and_since_opset_20_the_last(
-    emulate: Callable[..., Array],
-) -> None:
-    x = np.random.default_rng(0).normal(size=(2, 3, 4, 1)).astype(np.float32)
-    for opset, axis in ((17, 1), (20, 2)):
-        expected = _numpy_dft(x, None, axis, "real")
-        allowed = LARGEST_DFT_DIFFERENCE * np.abs(expected).max()
-        assert np.abs(emulate("DFT", x, opset=opset) - expected).max() <= allowed
-
-
 def _numpy_dft(x: Array, length: int | None, axis: int, kind: str) -> Array:
     """Transform in float64; ONNX's own evaluator does it in the same way, but in opset 17 only."""
     signal = x[..., 0] if x.shape[-1] == 1 else x[..., 0] + 1j * x[..., 1]
     axis = axis % x.ndim
-    if kind == "inverse onesided":
-        return np.fft.irfft(signal, length, axis)[..., None]
     transforms = {"onesided": np.fft.rfft, "inverse": np.fft.ifft}
     result = transforms.get(kind, np.fft.fft)(signal, length, axis)
     return np.stack([result.real, result.imag], axis=-1)
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8])
-@pytest.mark.parametrize("per_axis", [False, True])
-@given(seed=seeds, axis=st.integers(-3, 2), with_zero=st.booleans())
+@given(seed=seeds, axis=st.integers(-3, 2))
 @few
 def test_quantisation_rounds_half_to_even_and_saturates(
-    agrees: Agrees, dtype: Any, per_axis: bool, seed: int, axis: int, with_zero: bool
+    agrees: Agrees, dtype: Any, seed: int, axis: int
 ) -> None:
     rng = np.random.default_rng(seed)
     # Multiples of half a step, beyond both ends.
     x = (rng.integers(-700, 700, (3, 4, 2)) / 4).astype(np.float32)
-    channels = x.shape[axis] if per_axis else ()
-    scale = (2.0 ** rng.integers(-2, 2, channels)).astype(np.float32)
     limits = np.iinfo(dtype)
-    zero = rng.integers(limits.min, limits.max + 1, channels).astype(dtype) if with_zero else None
-    if zero is None and dtype == np.int8:
-        zero = np.zeros(channels, np.int8)
-    (steps,) = agrees("QuantizeLinear", x, scale, zero, axis=axis, opset=19)
-    assert steps.dtype == dtype
-    agrees("DequantizeLinear", steps, scale, zero, axis=axis, opset=19)
-
-
-@given(seed=seeds)
-@few
-def test_float16_is_quantised_and_restored_in_its_own_type(agrees: Agrees, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    x = (rng.integers(-300, 300, (2, 3)) / 4).astype(np.float16)
-    scale, zero = np.array(0.5, np.float16), np.array(3, np.int8)
-    (steps,) = agrees("QuantizeLinear", x, scale, zero, opset=19)
-    (restored,) = agrees("DequantizeLinear", steps, scale, zero, opset=19)
-    assert restored.dtype == np.float16
+    for channels in ((), x.shape[axis]):
+        scale = np.asarray(2.0 ** rng.integers(-2, 2, channels), np.float32)
+        zero = np.asarray(rng.integers(limits.min, limits.max + 1, channels), dtype)
+        if not channels:
+            (steps,) = agrees("QuantizeLinear", x, scale, zero, opset=19)
+            assert steps.dtype == dtype
+        agrees("DequantizeLinear", steps, scale, zero, axis=axis, opset=19)
 
 
 def test_a_bias_of_32_bits_is_restored(agrees: Agrees) -> None:
@@ -243,14 +172,3 @@ def test_a_bias_of_32_bits_is_restored(agrees: Agrees) -> None:
     zero = np.zeros(3, np.int32)
     agrees("DequantizeLinear", bias, scale, zero, axis=0, opset=19)
     agrees("DequantizeLinear", bias, scale, axis=0, opset=19)
-
-
-def test_zero_points_of_32_bits_are_subtracted_as_integers(emulate: Callable[..., Array]) -> None:
-    beyond_float32, one = np.array([2**24 + 1], np.int32), np.array(1, np.int32)
-    assert emulate("DequantizeLinear", beyond_float32, np.float32(1), one).item() == 2**24
-
-
-def test_the_type_of_quantised_values_can_be_an_attribute(agrees: Agrees) -> None:
-    x, scale = np.array([-300.0, 1.5, 2.5], np.float32), np.float32(1)
-    (steps,) = agrees("QuantizeLinear", x, scale, output_dtype=TensorProto.INT8, opset=21)
-    assert steps.tolist() == [-128, 2, 2]

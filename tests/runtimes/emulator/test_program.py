@@ -81,12 +81,12 @@ def test_every_float_is_observed_in_the_graphs_order_and_as_it_was_rounded() -> 
 
 def test_a_value_is_gone_after_its_last_use() -> None:
     nodes = [
-        _node("Exp", "x", "a"),
-        _node("Exp", "a", "unused"),
-        _node("Exp", "a", "b"),
+        _node("Sigmoid", "x", "a"),
+        _node("Sigmoid", "a", "unused"),
+        _node("Sigmoid", "a", "b"),
         _node("Add", "b a", "c"),
-        _node("Exp", "c", "d"),
-        _node("Exp", "d", "y"),
+        _node("Sigmoid", "c", "d"),
+        _node("Sigmoid", "d", "y"),
     ]
     alive: dict[str, weakref.ref[torch.Tensor]] = {}
     seen: dict[str, set[str]] = {}
@@ -113,10 +113,10 @@ def test_a_wide_copy_takes_the_place_of_a_value_that_nothing_else_reads(
 
     def watching(node: Any, x: torch.Tensor) -> torch.Tensor:
         freed.append(alive["a"]() is None)
-        return torch.sigmoid(x)
+        return torch.cos(x)
 
-    monkeypatch.setitem(OPERATORS, "Sigmoid", replace(OPERATORS["Sigmoid"], kernel=watching))
-    nodes = [_node("Exp", "x", "a"), _node("Sigmoid", "a", "y")]
+    monkeypatch.setitem(OPERATORS, "Cos", replace(OPERATORS["Cos"], kernel=watching))
+    nodes = [_node("Sigmoid", "x", "a"), _node("Cos", "a", "y")]
     Program.load(_model(nodes, element=HALF)).run({"x": _x(np.float16)}, observe=observe)
     assert freed == [True]
 
@@ -213,8 +213,8 @@ def test_files_are_read_from_paths_and_bytes(tmp_path: Path) -> None:
         (_node("MatMul", "x wide", "y"), r"'at y' \(MatMul\) failed"),
         (_node("Concat", "x", "y"), r"'at y' \(Concat\) failed"),
         (_node("Pad", "x x", "y", mode="mirror"), r"'at y' \(Pad\) failed.*'mirror'"),
-        (_node("Constant", "", "y"), r"'at y' \(Constant\) has 0 values"),
-        (_node("Constant", "", "y", value_int=1, value_float=1.0), "has 2 values"),
+        (_node("DepthToSpace", "x", "y", mode="CRD"), r"'at y' \(DepthToSpace\) failed.*'CRD'"),
+        (_node("Cast", "x", "y", to=1.0), r"'at y' \(Cast\), attribute 'to', is of a kind"),
         (
             helper.make_node("Relu", ["x"], ["y", "z"], name="at y"),
             r"'at y' \(Relu\) gives 1 values, not 2",
@@ -254,7 +254,7 @@ def test_a_missing_file_and_a_cut_one_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda m: m.opset_import.pop(), "opset is none; the emulator has 13 to 23"),
+        (lambda m: m.opset_import.pop(), "opset is none; the emulator has 17 to 23"),
         (lambda m: setattr(m.opset_import[0], "version", 9), "opset is 9"),
         (
             lambda m: setattr(m.graph.initializer[0], "data_type", TensorProto.COMPLEX64),
