@@ -30,14 +30,14 @@ devices: $(VENV)/.dev ## Rewrite the table in docs/devices.md from benchmarks/re
 	$(BIN)/python -m lama_edge.benchmarks.reports.device_page
 
 bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; rewrites the README's table
-	$(BIN)/python -m lama_edge.benchmarks.peers --growth --dynamic --out benchmarks/results/peers.json
+	$(BIN)/python -m lama_edge.benchmarks.peers --growth --dynamic --json-out benchmarks/results/peers.json
 	$(BIN)/python -m lama_edge.benchmarks.peers.readme
 
 large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; rewrites docs/inpainting.md's table
 	$(BIN)/python -m lama_edge.benchmarks.large_photograph --measure
 
 precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/precision.md's tables
-	$(BIN)/python -m lama_edge.benchmarks.int8_study --out benchmarks/results/int8.json --page docs/precision.md
+	$(BIN)/python -m lama_edge.benchmarks.int8_study --json-out benchmarks/results/int8.json --page docs/precision.md
 
 coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; rewrites docs/coreml.md's table
 	$(BIN)/python -m lama_edge.benchmarks.coreml_precisions --measure

@@ -115,10 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
         if model is None:
             # Imported here because a model that is given needs no torch.
-            from lama_edge.pipeline import OnnxExport, export_onnx
+            from lama_edge.export.formats.record import Export
+            from lama_edge.pipeline import export_model
 
             model = Path(folder, "lama-tiny.onnx")
-            export_onnx(OnnxExport(None, model, check_parity=False))
+            export_model(Export("onnx", None, model, check_parity=False))
         passed = True
         for check in (check_sleeper(), check_overhead(), check_burner(model)):
             print(check.text)

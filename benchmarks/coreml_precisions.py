@@ -26,16 +26,16 @@ from lama_edge.benchmarks.reports.generated import (
 from lama_edge.errors import exit_code_of
 from lama_edge.export.coreml.options import (
     PACKAGE_PRECISIONS,
-    PackagePrecision,
     tool_versions,
 )
+from lama_edge.export.formats.record import Export
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.metrics import differences
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.training.evaluate import PERIODIC, PHOTOGRAPHS
 from lama_edge.models.training.photographs import photograph_samples
 from lama_edge.models.training.samples import Sample, holdout
-from lama_edge.pipeline_coreml import CoremlExport, export_coreml
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.runtimes.parity import raw_outputs, run_case
 from lama_edge.runtimes.torch_runner import TorchRunner
@@ -48,7 +48,7 @@ _SCENES = 8
 _MODULE = "lama_edge.benchmarks.coreml_precisions"
 
 
-def measure(count: int, precisions: Sequence[PackagePrecision]) -> dict[str, Any]:
+def measure(count: int, precisions: Sequence[str]) -> dict[str, Any]:
     """Export lama-tiny in each precision and compare its fills with torch's.
 
     Args:
@@ -78,15 +78,15 @@ def _cases(samples: Sequence[Sample]) -> list[ParityCase]:
 
 
 def _measured(
-    precision: PackagePrecision,
+    precision: str,
     groups: Mapping[str, Sequence[ParityCase]],
     wanted: Mapping[str, Sequence[Any]],
 ) -> dict[str, Any]:
     print(f"measuring {precision}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
         path = Path(folder, f"{precision}.mlpackage")
-        job = CoremlExport(None, path, (Size(_SIDE_PX, _SIDE_PX),), precision=precision)
-        exported = export_coreml(replace(job, check_parity=False))
+        job = Export("coreml", None, path, sizes=(Size(_SIDE_PX, _SIDE_PX),), precision=precision)
+        exported = export_model(replace(job, check_parity=False))
         with CoremlEmulatedRunner(path) as model:
             figures = {
                 name: _figures(cases, wanted[name], [run_case(model, one).levels for one in cases])

@@ -27,11 +27,11 @@ PEERS = "lama_edge.peers"
 RANGES = "lama_edge.ranges"
 TRADEOFF = "lama_edge.tradeoff"
 _MADE_BY = {
-    BENCH: "lama-edge bench --out",
-    PARITY: "lama-edge parity --out",
-    PEERS: "python -m lama_edge.benchmarks.peers --out",
-    RANGES: "lama-edge inspect --ranges --out",
-    TRADEOFF: "lama-edge tradeoff --out",
+    BENCH: "lama-edge bench --json-out",
+    PARITY: "lama-edge parity --json-out",
+    PEERS: "python -m lama_edge.benchmarks.peers --json-out",
+    RANGES: "lama-edge inspect --ranges --json-out",
+    TRADEOFF: "lama-edge tradeoff --json-out",
 }
 # The newest version of each, which is what is written; older ones are read as well.
 _VERSION = {BENCH: 2, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2}

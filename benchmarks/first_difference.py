@@ -25,7 +25,7 @@ from lama_edge.runtimes.forms import to_model
 with needs_extra("export"):
     import onnx
 
-    from lama_edge.export.deploy_graph import DEFAULT_OPSET, GraphOptions, kernels_of
+    from lama_edge.export.deploy_graph import DEFAULT_OPSET, GraphOptions
     from lama_edge.export.onnx_format import build_onnx
     from lama_edge.models.checkpoint import load_checkpoint
 with needs_extra("onnx"):
@@ -110,7 +110,7 @@ def _reference_graph(reference: str, manifest: Manifest) -> _Graph:
         size=manifest.size,
         dft="op" if manifest.dft == "op" else "matmul",
         opset=int(manifest.format.get("opset", DEFAULT_OPSET)),
-        kernels=kernels_of(manifest.convolutions),
+        kernels=manifest.kernels,
     )
     return _Graph(build_onnx(checkpoint.config, checkpoint.tensors, options), manifest)
 

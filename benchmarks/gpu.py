@@ -35,6 +35,7 @@ from lama_edge.files import check_output
 from lama_edge.judging.metrics import psnr_db
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.models.config import BIG_LAMA
+from lama_edge.retired import add_retired, sets
 from lama_edge.spec import Progress, Size, parse_size
 
 # big-lama's shape.
@@ -233,8 +234,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.out is not None:
-        check_output(options.out)
+    if options.json_out is not None:
+        check_output(options.json_out)
     size = parse_size(options.size)
     if size is None:
         raise UsageError("a measurement needs a size: give 512 or 512x768, not dynamic")
@@ -252,8 +253,8 @@ def _run(options: argparse.Namespace) -> int:
         timeout_s=options.timeout,
     )
     result = run_gpu(job, lambda stage: print(f"gpu: {stage}", file=sys.stderr))
-    if options.out is not None:
-        save_document(result.bench.document, options.out)
+    if options.json_out is not None:
+        save_document(result.bench.document, options.json_out)
     for line in lines(result):
         print(line)
     failed = [
@@ -277,7 +278,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=GpuJob.rounds, metavar="N", help="(default: 3)")
     add("--min-runs", type=int, default=GpuJob.min_runs, metavar="N", help="samples a round")
     add("--min-seconds", type=float, default=GpuJob.min_seconds, metavar="S", help="a round")
-    add("--out", type=Path, metavar="RESULT.json", help="write the result, as bench does")
+    add("--json-out", type=Path, metavar="RESULT.json", help="write the result, as bench does")
+    add_retired(parser, "--out", "--json-out", sets("json_out"), takes=Path)
     add("--work", type=Path, metavar="FOLDER", help="keep the files that are measured here")
     add("--timeout", type=float, metavar="S", help="stop a process after this many seconds")
     return parser

@@ -8,13 +8,11 @@ from typing import Literal
 
 from lama_edge.engines import ProfileSizes, load_library
 from lama_edge.errors import MissingBackendError, UsageError, needs_extra
-from lama_edge.export.tensorrt.options import BuildOptions, EnginePrecision
+from lama_edge.export.formats.record import Export
 from lama_edge.nvidia import current_gpu
-from lama_edge.pipeline import OnnxExport, export_onnx
-from lama_edge.pipeline_tensorrt import export_tensorrt
-from lama_edge.pipeline_tensorrt_sources import TensorrtExport
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.tensorrt.cuda import Cuda
-from lama_edge.spec import Size
+from lama_edge.spec import Precision, Size
 
 Device = Literal["cuda", "cpu"]
 Form = Literal["checkpoint", "onnx", "engine"]
@@ -34,7 +32,7 @@ class GpuEntry:
 
     name: str
     form: Form
-    precision: EnginePrecision
+    precision: Precision
     provider: str
     tf32: bool = False
 
@@ -119,26 +117,28 @@ def export(entry: GpuEntry, checkpoint: str | Path, size: Size, path: Path) -> N
         LamaEdgeError: when it cannot be made.
     """
     if entry.form == "onnx":
-        export_onnx(
-            OnnxExport(
+        export_model(
+            Export(
+                "onnx",
                 checkpoint,
                 path,
-                size,
+                sizes=(size,),
                 precision=entry.precision,
+                options={"for": "any"},
                 check_parity=False,
                 overwrite=True,
                 # Left to itself, an export of a wide generator is shaped for processors.
-                convolutions="direct",
             )
         )
         return
-    export_tensorrt(
-        TensorrtExport(
+    export_model(
+        Export(
+            "tensorrt",
             checkpoint,
             path,
-            (ProfileSizes(size, size, size),),
-            entry.precision,
-            build=BuildOptions(compute_capabilities=("current",), tf32=entry.tf32),
+            sizes=(ProfileSizes(size, size, size),),
+            precision=entry.precision,
+            options={"compute_capability": ("current",), "tf32": entry.tf32},
             check_parity=False,
             overwrite=True,
         )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import needs_extra
-from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph, gains_by_winograd
+from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph, gains_by_bands
 from lama_edge.export.layers import Kernels
 from lama_edge.export.precision.layer_kinds import LAYER_KINDS, LayerKind
 from lama_edge.export.precision.quantisation import Quantisation, quantise
@@ -82,18 +82,18 @@ class Subject:
 
     def w8(self, side: int) -> bytes:
         """Return the model with int8 weights alone, as bytes."""
-        graph = self._graph(Size(side, side), "float")
+        graph = self._graph(Size(side, side), "direct")
         quantise_weights(graph)
         return _bytes(graph)
 
     def fp32(self, side: int) -> bytes:
         """Return the model as it is, as bytes."""
-        return _bytes(self._graph(Size(side, side), "float"))
+        return _bytes(self._graph(Size(side, side), "direct"))
 
     def fastest_fp32(self, side: int) -> bytes:
         """Return the model as it is, in the form that exports have by default, as bytes."""
-        wide = gains_by_winograd(self.checkpoint.config)
-        return _bytes(self._graph(Size(side, side), "winograd" if wide else "float"))
+        wide = gains_by_bands(self.checkpoint.config)
+        return _bytes(self._graph(Size(side, side), "bands" if wide else "direct"))
 
     def fidelity(self, model: bytes, side: int) -> Iterator[Fidelity]:
         """Compare a model's fills with fp32's."""

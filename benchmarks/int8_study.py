@@ -195,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "checkpoint", nargs="?", type=Path, help="to time (default: big-lama's shape, seeded)"
     )
-    parser.add_argument("--out", type=Path, metavar="RESULT.json")
+    parser.add_argument("--json-out", type=Path, metavar="RESULT.json")
     parser.add_argument("--page", type=Path, metavar="PAGE.md", help="write the tables into it")
     parser.add_argument("--count", type=int, default=16, help="scenes; above 256 px a quarter")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIDES, metavar="PIXELS")
@@ -211,8 +211,8 @@ def _run(args: argparse.Namespace) -> None:
     with _checkpoint(args.checkpoint) as checkpoint:
         document["speed"] = speed(checkpoint, args.rounds, with_torch=not args.no_torch)
     document["quality"] = quality(args.count, args.sizes)
-    if args.out is not None:
-        with atomic_output(args.out, overwrite=True) as temporary:
+    if args.json_out is not None:
+        with atomic_output(args.json_out, overwrite=True) as temporary:
             text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
             temporary.write_text(text + "\n", encoding="utf-8")
     if args.page is not None:

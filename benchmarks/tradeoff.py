@@ -19,19 +19,18 @@ from lama_edge.benchmarks.tradeoff_exports import Exports
 from lama_edge.benchmarks.tradeoff_figures import closeness, empty_row, latency, shown_picture
 from lama_edge.benchmarks.tradeoff_verdict import choose_pictures
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
+from lama_edge.export.formats.record import Format, format_named
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pictures.pairs import find_pairs
+from lama_edge.runtimes.base import choose_runtime
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.spec import PRECISIONS, IoForm, Precision, Progress, Size
+from lama_edge.spec import IoForm, Progress, Size
 
 Expect = Callable[[int], None]
 Row = dict[str, Any]
 
 _REFERENCE = "reference"
-# ONNX Runtime's CPU kernels compute fp16 graphs wide: they are timed there and judged elsewhere.
-_JUDGES: Mapping[Precision, tuple[str, str]] = {"fp16": ("emulator", "emulated")}
-_USUAL_JUDGE = ("onnxruntime", "cpu")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,9 @@ class Tradeoff:
     Attributes:
         checkpoint: a checkpoint's path or name; None is the embedded lama-tiny.
         size: the one size of all exports and pictures.
-        precisions: which to weigh; fp32, which all are compared with, is always among them.
+        format: of the exports.
+        precisions: which to weigh, of the format's; empty is all. fp32, which all are compared
+            with, is always among them.
         calibrate: a folder of pictures to measure ranges on; None draws some.
         images: a folder of pictures to judge on; None takes the holdout's.
         masks: their masks, see `picture_cases`; None looks for them in `images`.
@@ -56,7 +57,8 @@ class Tradeoff:
 
     checkpoint: str | None = None
     size: Size = DEFAULT_SIZE
-    precisions: tuple[Precision, ...] = PRECISIONS
+    format: str = "onnx"
+    precisions: tuple[str, ...] = ()
     calibrate: Path | None = None
     images: Path | None = None
     masks: Path | None = None
@@ -69,9 +71,15 @@ class Tradeoff:
     timeout_s: float | None = None
 
     @property
-    def weighed(self) -> tuple[Precision, ...]:
-        """The precisions in the order of `PRECISIONS`, fp32 first and always."""
-        return tuple(p for p in PRECISIONS if p == "fp32" or p in self.precisions)
+    def form(self) -> Format:
+        """The format's record."""
+        return format_named(self.format)
+
+    @property
+    def weighed(self) -> tuple[str, ...]:
+        """The precisions in the format's order, fp32 always."""
+        chosen = self.precisions or self.form.precisions
+        return tuple(p for p in self.form.precisions if p == "fp32" or p in chosen)
 
     @property
     def calibration(self) -> str:
@@ -132,7 +140,9 @@ def weigh_precisions(
     timed = len(job.weighed) * (1 + job.rounds) if job.speed else 0
     expect(2 * sides + 1 + timed)
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
-        exports = Exports(Path(folder), job.checkpoint, job.size, job.calibrate, job.timeout_s)
+        exports = Exports(
+            Path(folder), job.form, job.checkpoint, job.size, job.calibrate, job.timeout_s
+        )
         weighing = _Weighing(job, exports, progress)
         weighing.judge()
         if job.speed:
@@ -142,6 +152,15 @@ def weigh_precisions(
 
 
 def _check(job: Tradeoff) -> None:
+    form = job.form
+    for flag, given, known in (
+        *(("--precision", precision, form.precisions) for precision in job.precisions),
+        ("--io", job.io, form.io_forms),
+    ):
+        if given not in known:
+            raise UsageError(
+                f"{flag} {given} is none of {form.title}'s; choose one of: {', '.join(known)}"
+            )
     if job.masks is not None and job.images is None:
         raise UsageError("masks without pictures: name the folder of pictures with --images")
     if job.images is not None:
@@ -149,14 +168,14 @@ def _check(job: Tradeoff) -> None:
     if job.calibrate is not None:
         find_pairs(job.calibrate, job.calibrate)
     if job.speed:
-        _bench(job, (Path("fp32.onnx"),))  # refuses rounds and threads before any long work
+        _bench(job, (Path("fp32"),))  # refuses rounds and threads before any long work
 
 
 def _bench(job: Tradeoff, models: tuple[Path, ...]) -> Bench:
     return Bench(
         models=models,
         threads=job.threads,
-        provider="cpu",
+        provider=job.form.timing_provider,
         rounds=job.rounds,
         min_runs=job.min_runs,
         min_seconds=job.min_seconds,
@@ -172,7 +191,7 @@ class _Weighing:
     exports: Exports
     progress: Progress
     cases: list[WeighedCase] = field(default_factory=list)
-    rows: dict[Precision, Row] = field(default_factory=dict)
+    rows: dict[str, Row] = field(default_factory=dict)
     timing: dict[str, Any] | None = None
     checkpoint: dict[str, Any] = field(default_factory=dict)
 
@@ -189,7 +208,7 @@ class _Weighing:
             self.cases = holdout_cases(job.size)
         else:
             self.cases = own_cases(job.images, job.masks, job.size)
-        kept = self._run(self._reference, manifest, _USUAL_JUDGE[1])
+        kept = self._run(self._reference, manifest, self.job.form.judging_provider("fp32"))
         reference = self._reference_side()
         for precision in job.weighed:
             row = self.rows[precision] = empty_row(precision)
@@ -198,7 +217,7 @@ class _Weighing:
                     self._compare(row, reference, manifest, kept)
                     continue
                 own = self._export(precision, precision, job.io)
-                provider = _JUDGES.get(precision, _USUAL_JUDGE)[1]
+                provider = job.form.judging_provider(precision)
                 self._compare(row, reference, own, self._run(precision, own, provider))
             except LamaEdgeError as error:
                 if precision == "fp32":
@@ -209,8 +228,9 @@ class _Weighing:
         self, row: Row, reference: Side, manifest: Manifest, known_changed: list[float | None]
     ) -> None:
         """Fill in the figures of a precision that was exported and run."""
-        precision: Precision = row["precision"]
-        runtime, _ = _JUDGES.get(precision, _USUAL_JUDGE)
+        precision: str = row["precision"]
+        provider = self.job.form.judging_provider(precision)
+        runtime = choose_runtime(self.exports.path(precision), provider=provider).runtime.name
         found = closeness(
             [one.case for one in self.cases],
             reference,
@@ -251,6 +271,7 @@ class _Weighing:
             "measured_on": datetime.now(timezone.utc).date().isoformat(),
             "environment": environment(),
             "checkpoint": self.checkpoint,
+            "format": self.job.format,
             "size": str(self.job.size),
             "io": self.job.io,
             "calibration": self.job.calibration,
@@ -277,10 +298,10 @@ class _Weighing:
     def _reference_side(self) -> Side:
         return self.exports.side(self._reference, rounded=False)
 
-    def _side(self, precision: Precision) -> Side:
-        return self.exports.side(precision, rounded=self.job.io == "uint8")
+    def _side(self, precision: str) -> Side:
+        return self.exports.side(precision, rounded=self.job.io != "float")
 
-    def _export(self, name: str, precision: Precision, io: IoForm) -> Manifest:
+    def _export(self, name: str, precision: str, io: IoForm) -> Manifest:
         self.progress(f"export {name}")
         return self.exports.add(name, precision, io)
 

@@ -10,12 +10,13 @@ from lama_edge.benchmarks.parity_rows import Side
 from lama_edge.benchmarks.targets.base import Opening
 from lama_edge.benchmarks.targets.local import LocalTarget
 from lama_edge.benchmarks.targets.local_task import load_arrays, save_arrays
+from lama_edge.export.formats.record import Format
 from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import Manifest
 from lama_edge.process import run_isolated
 from lama_edge.runtimes.forms import to_model
 from lama_edge.runtimes.parity import case_output
-from lama_edge.spec import IoForm, IoSpec, Precision, Size
+from lama_edge.spec import IoForm, IoSpec, Size
 
 _EXPORT = "lama_edge.benchmarks.tradeoff_task:export"
 
@@ -26,6 +27,7 @@ class Exports:
 
     Attributes:
         folder: an empty folder, to begin with.
+        form: the exports' format.
         checkpoint: a path or name; None is the embedded lama-tiny.
         size: of every export.
         calibrate: a folder of pictures to measure ranges on; None draws some.
@@ -33,6 +35,7 @@ class Exports:
     """
 
     folder: Path
+    form: Format
     checkpoint: str | None
     size: Size
     calibrate: Path | None = None
@@ -40,15 +43,16 @@ class Exports:
 
     def path(self, name: str) -> Path:
         """Return where an export lies."""
-        return self.folder / f"{name}.onnx"
+        return self.folder / f"{name}{self.form.suffix}"
 
-    def add(self, name: str, precision: Precision, io: IoForm) -> Manifest:
+    def add(self, name: str, precision: str, io: IoForm) -> Manifest:
         """Export the checkpoint in a process of its own, without judging it.
 
         Raises:
             LamaEdgeError: when that is not possible.
         """
         payload = {
+            "format": self.form.name,
             "checkpoint": self.checkpoint,
             "output": str(self.path(name)),
             "precision": precision,

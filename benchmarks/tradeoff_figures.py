@@ -162,14 +162,14 @@ def latency(run: Mapping[str, Any], base: Mapping[str, Any] | None, precision: s
         Its figures, its samples by round, and ``speed``: how many times as fast as fp32 it is,
         with the 95 % interval of `ratio_interval`; None for fp32 itself.
     """
-    found = run["statistics"]
+    found, kind = run["statistics"], run["model"]["format"]
     keys = ("median_ms", "p90_ms", "spread", "count", "load_ms", "peak_memory_bytes")
     return {
         **{key: found[key] for key in keys},
         "rounds_ms": [one["samples_ms"] for one in run["rounds"]],
         "speed": None if base is None or base is run else _speed(run, base),
         "warnings": run["warnings"],
-        "note": _FP16_ON_CPU if precision == "fp16" else None,
+        "note": _FP16_ON_CPU if precision == "fp16" and kind == "onnx" else None,
     }
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lama_edge.export.formats.record import Export, format_named
 from lama_edge.export.precision.build import NEED_RANGES
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 
@@ -15,7 +16,7 @@ def export(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Export a checkpoint at one size, without judging it.
 
     Args:
-        payload: ``checkpoint``, a path, a name or None; ``output``, the file to write;
+        payload: ``format``; ``checkpoint``, a path, a name or None; ``output``, the file to write;
             ``precision``; ``size``, height and width; ``io``; and ``calibrate``, a folder for the
         precisions that are made from measured ranges, or None.
 
@@ -23,12 +24,14 @@ def export(payload: Mapping[str, Any]) -> dict[str, Any]:
         The ``manifest`` as JSON text.
     """
     precision = payload["precision"]
-    calibrate = payload["calibrate"] if precision in NEED_RANGES else None
-    done = export_onnx(
-        OnnxExport(
-            checkpoint=payload["checkpoint"],
-            output=Path(payload["output"]),
-            size=Size(*payload["size"]),
+    arithmetic = format_named(payload["format"]).arithmetic(precision)
+    calibrate = payload["calibrate"] if arithmetic in NEED_RANGES else None
+    done = export_model(
+        Export(
+            payload["format"],
+            payload["checkpoint"],
+            Path(payload["output"]),
+            sizes=(Size(*payload["size"]),),
             io=payload["io"],
             check_parity=False,
             precision=precision,

@@ -57,8 +57,8 @@ class GraphOptions:
         dft_gains: powers of two that the DFT's matrices carry; the rest of the graph has to make
             up for them, see `lama_edge.export.precision`.
         kernels: what the graph is shaped for: ``integer`` where it is going to be quantised for
-            ONNX Runtime's kernels, ``winograd`` for fewer products in float32, in loops over
-            bands, where `has_winograd`; it computes the same.
+            ONNX Runtime's kernels, ``bands`` for fewer products in float32 (Winograd's form, in
+            loops over bands), where `has_bands`; it computes the same.
     """
 
     io: IoSpec
@@ -66,7 +66,7 @@ class GraphOptions:
     dft: Dft = "matmul"
     opset: int = DEFAULT_OPSET
     dft_gains: DftGains = NO_GAINS
-    kernels: Kernels = "float"
+    kernels: Kernels = "direct"
 
     def __post_init__(self) -> None:
         """Refuse sizes and opsets that cannot be written.
@@ -86,20 +86,15 @@ class GraphOptions:
                 raise UsageError(f"--size {fixed} cannot be exported: {problem}")
 
 
-def has_winograd(config: GeneratorConfig, dft: Dft) -> bool:
-    """Whether a generator's float32 graph can have its convolutions in Winograd's form."""
+def has_bands(config: GeneratorConfig, dft: Dft) -> bool:
+    """Whether a generator's float32 graph can run in bands."""
     return isinstance(config, FfcResnetConfig) and dft == "matmul"
 
 
-def gains_by_winograd(config: GeneratorConfig) -> bool:
+def gains_by_bands(config: GeneratorConfig) -> bool:
     """Whether that form is faster in ONNX Runtime on a processor, for those that can have it."""
     channels = config.bottleneck_channels if isinstance(config, FfcResnetConfig) else ()
     return sum(channels) >= _WIDE_BOTTLENECK
-
-
-def kernels_of(convolutions: str) -> Kernels:
-    """Return what a float32 graph is shaped for, as a manifest spells it."""
-    return "winograd" if convolutions == "winograd" else "float"
 
 
 def build_deploy_graph(

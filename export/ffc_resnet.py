@@ -87,7 +87,7 @@ def ffc_resnet(
     config: FfcResnetConfig,
     weights: Weights,
     dft_form: Callable[[ir.Value], DftForm],
-    kernels: Kernels = "float",
+    kernels: Kernels = "direct",
     size: Size | None = None,
 ) -> ir.Value:
     """Write the generator into the graph.
@@ -106,7 +106,7 @@ def ffc_resnet(
     """
     layers = weights.at("model")
     windows = None
-    if kernels == "winograd":
+    if kernels == "bands":
         return _in_bands(b, x, config, layers)
     with b.scope("stem"):
         x = reflect_pad(b, "pad", x, 3)

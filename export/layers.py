@@ -19,7 +19,7 @@ Array = NDArray[Any]
 # What the graph is shaped for: convolutions of float maps, [N,C,H,W] and blocks of it; products of
 # float maps with the channels last, a band at a time, 3×3 convolutions in Winograd's form; or
 # integer kernels with the channels last, which give every sum of convolutions an extra rounding.
-Kernels = Literal["float", "winograd", "integer"]
+Kernels = Literal["direct", "bands", "integer"]
 BATCH_NORM_EPSILON = 1e-5  # torch's default, which every LaMa checkpoint was trained with
 
 
@@ -105,14 +105,14 @@ def pointwise_convolution(
     weight: Array,
     bias: Array | None,
     *,
-    kernels: Kernels = "float",
+    kernels: Kernels = "direct",
 ) -> ir.Value:
     """Convolve [N,C_in,H,W] with `weight` [C_out,C_in,1,1].
 
     Among integer kernels it is a product of rows of channels: an integer product can give floats,
     an integer convolution only rounds.
     """
-    if kernels == "float":
+    if kernels == "direct":
         return convolution(b, role, x, weight, bias)
     last = b.op("Transpose", f"{role}_last", x, perm=[0, 2, 3, 1])
     rows = b.op("Reshape", f"{role}_rows", last, b.integers(-1, weight.shape[1]))
@@ -138,7 +138,7 @@ def upsampling_convolution(
     weight: Array,
     bias: Array,
     *,
-    kernels: Kernels = "float",
+    kernels: Kernels = "direct",
 ) -> ir.Value:
     """Double height and width by a transposed 3×3 convolution, and apply ReLU.
 
@@ -230,7 +230,7 @@ def decoder(
     layers: Weights,
     first: int,
     n_upsampling: int,
-    kernels: Kernels = "float",
+    kernels: Kernels = "direct",
 ) -> ir.Value:
     """Write the decoder that every family ends with.
 
@@ -260,7 +260,7 @@ def upsampled(
     layers: Weights,
     first: int,
     count: int,
-    kernels: Kernels = "float",
+    kernels: Kernels = "direct",
 ) -> ir.Value:
     """Write the decoder's first doublings, `count` of them, as `decoder` does."""
     for stage in range(count):

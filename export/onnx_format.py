@@ -57,3 +57,8 @@ def write_onnx(model: onnx.ModelProto, manifest: Manifest, path: Path) -> None:
     model.metadata_props.extend(others)
     model.metadata_props.add(key=METADATA_KEY, value=manifest.to_json())
     path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def stamp_onnx(manifest: Manifest, path: Path) -> None:
+    """Put a manifest into a file in place of the one there."""
+    write_onnx(onnx.load(path), manifest, path)

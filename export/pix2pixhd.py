@@ -28,7 +28,7 @@ def pix2pixhd(
     x: ir.Value,
     config: GeneratorConfig,
     weights: Weights,
-    kernels: Kernels = "float",
+    kernels: Kernels = "direct",
 ) -> ir.Value:
     """Write the generator into the graph.
 

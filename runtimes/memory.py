@@ -13,7 +13,7 @@ from lama_edge.manifest import Manifest
 # (`ngf`), by the form of the graph: the largest of the peaks in docs/inpainting.md, which sizes
 # that are powers of two have. Blocks work at an eighth of the resolution and do not show. fp16 and
 # int8 models compute wide there.
-_MAPS_ALIVE = {"direct": 6.0, "winograd": 3.0}
+_MAPS_ALIVE = {"direct": 6.0, "bands": 3.0}
 # In tiles: maps of the bottleneck, local and global parts together, that are alive at once.
 _BOTTLENECK_MAPS_ALIVE = 4
 _BYTES_PER_VALUE = 4
@@ -31,7 +31,7 @@ def run_bytes(manifest: Manifest, pixels: int) -> int:
         manifest: the model's; its architecture's `ngf` and the graph's form decide.
         pixels: of the picture that the model is given, padding included.
     """
-    maps = _MAPS_ALIVE.get(manifest.convolutions, _MAPS_ALIVE["direct"])
+    maps = _MAPS_ALIVE.get(manifest.kernels, _MAPS_ALIVE["direct"])
     return pixels * _HOST_BYTES_PER_PIXEL + _first_maps_bytes(manifest, pixels, maps)
 
 

@@ -46,7 +46,7 @@ class TensorrtRunner(Runner):
         the GPU is asked last.
 
         Args:
-            path: the ``.engine`` file; its manifest lies beside it, see `engines.manifest_path`.
+            path: the ``.engine`` file; its manifest lies beside it, see `files.beside`.
             provider: ``cuda``, the only one; ``auto`` is the same.
             threads: of no use here, and ignored: the work is the GPU's.
 

@@ -69,8 +69,9 @@ def coreml_package(
 ) -> Callable[..., Path]:
     """Exports the golden checkpoint to a Core ML package, once for each choice of options."""
     pytest.importorskip("coremltools")
-    from lama_edge import pipeline_coreml
-    from lama_edge.export.coreml.conversion import convert
+    from lama_edge.export.coreml import conversion
+    from lama_edge.export.formats.record import Export
+    from lama_edge.pipeline import export_model
     from lama_edge.spec import Size
 
     folder, made = tmp_path_factory.mktemp("packages"), {}
@@ -79,13 +80,19 @@ def coreml_package(
         key = (sizes, io)
         if key not in made:
             path = folder / f"{len(made)}.mlpackage"
-            job = pipeline_coreml.CoremlExport(
-                golden_folder, path, sizes=sizes, io=io, precision="fp32", check_parity=False
+            job = Export(
+                "coreml",
+                golden_folder,
+                path,
+                sizes=sizes,
+                io=io,
+                precision="fp32",
+                check_parity=False,
             )
             with pytest.MonkeyPatch.context() as patch:
                 # A process of its own takes three seconds longer.
-                patch.setattr(pipeline_coreml, "convert_in_fresh_process", convert)
-                pipeline_coreml.export_coreml(job)
+                patch.setattr(conversion, "convert_in_fresh_process", conversion.convert)
+                export_model(job)
             made[key] = path
         return made[key]
 

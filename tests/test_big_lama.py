@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import save_file
 
+from lama_edge.export.formats.record import Export
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import BIG_LAMA
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 pytestmark = pytest.mark.slow
@@ -100,8 +101,8 @@ def test_fp16_keeps_the_picture_in_half_the_bytes(
     """The export itself judges, by the executor that rounds every result to fp16."""
     half, full = tmp_path / "half.onnx", tmp_path / "full.onnx"
     side = Size(int(size), int(size))
-    result = export_onnx(OnnxExport(checkpoint_path, half, size=side, precision="fp16"))
-    export_onnx(OnnxExport(checkpoint_path, full, size=side, check_parity=False))
+    result = export_model(Export("onnx", checkpoint_path, half, sizes=(side,), precision="fp16"))
+    export_model(Export("onnx", checkpoint_path, full, sizes=(side,), check_parity=False))
     parity, share = result.manifest.parity, half.stat().st_size / full.stat().st_size
     assert parity is not None
     assert parity.psnr_db is not None

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import BIG_LAMA
-from lama_edge.pipeline_coreml import COREML_STAGES
+from lama_edge.pipeline import STEPS
 
 pytestmark = pytest.mark.slow
 
@@ -39,10 +39,11 @@ from pathlib import Path
 began = time.monotonic()
 import psutil
 from lama_edge.benchmarks.sensors import peak_memory_bytes
-from lama_edge.pipeline_coreml import CoremlExport, export_coreml
+from lama_edge.export.formats.record import Export
+from lama_edge.pipeline import export_model
 checkpoint, output, precision = sys.argv[1:]
-job = CoremlExport(checkpoint, Path(output), precision=precision, keep_failed=True)
-stages, together = [], [0]
+job = Export("coreml", checkpoint, Path(output), precision=precision, keep_failed=True)
+steps, together = [], [0]
 
 def resident(process):
     try:
@@ -57,13 +58,13 @@ def watch():
         time.sleep(0.02)
 
 threading.Thread(target=watch, daemon=True).start()
-parity = export_coreml(job, stages.append).manifest.parity
+parity = export_model(job, steps.append).manifest.parity
 conversion = resource.getrusage(resource.RUSAGE_CHILDREN)
 print(json.dumps({
     "elapsed_s": time.monotonic() - began,
     "conversion_s": conversion.ru_utime + conversion.ru_stime,
     "peak_bytes": max(peak_memory_bytes(), *together),
-    "psnr_db": parity.psnr_db, "snr_db": parity.snr_db, "stages": stages,
+    "psnr_db": parity.psnr_db, "snr_db": parity.snr_db, "steps": steps,
 }))
 """
 
@@ -94,7 +95,7 @@ def test_a_package_stays_within_its_size_work_and_memory(
           f"{figures['peak_bytes'] / 2**30:.2f} GiB, {size_bytes / 1e6:.1f} MB, "
           f"{figures['psnr_db']} dB, SNR {figures['snr_db']} dB")  # fmt: skip
     assert size_bytes <= MOST_BYTES[precision]
-    assert figures["stages"] == [*COREML_STAGES[:5], "512x512", *COREML_STAGES[5:]]
+    assert tuple(figures["steps"]) == STEPS
     assert figures["peak_bytes"] < EXPORT_LIMIT_BYTES
     if precision == "fp16":
         assert figures["conversion_s"] < CONVERSION_LIMIT_S

@@ -17,14 +17,14 @@ from lama_edge.export.onnx_format import build_onnx, finish, write_onnx
 from lama_edge.export.tensorrt.build import build_engine
 from lama_edge.export.tensorrt.capability import inspect_capability
 from lama_edge.export.tensorrt.graphs import source_graph
-from lama_edge.export.tensorrt.options import BuildOptions, EnginePrecision, parse_profile
+from lama_edge.export.tensorrt.options import BuildOptions, parse_profile
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import BIG_LAMA
 from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.ranges import measure_ranges
-from lama_edge.spec import Size, SizePolicy, io_spec
+from lama_edge.spec import Precision, Size, SizePolicy, io_spec
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def big(make_checkpoint: Callable[..., Checkpoint]) -> Big:
     return Big(checkpoint, measure_ranges(model, plain.io, cases))
 
 
-def _write(big: Big, precision: EnginePrecision, sizes: ProfileSizes, path: Path) -> GraphOptions:
+def _write(big: Big, precision: Precision, sizes: ProfileSizes, path: Path) -> GraphOptions:
     size = SizePolicy(sizes.fixed, BIG_LAMA.size_multiple, BIG_LAMA.min_size)
     options = GraphOptions(io_spec("uint8"), size)
     graph = source_graph(precision, BIG_LAMA, big.checkpoint.tensors, options, big.ranges)
@@ -76,7 +76,7 @@ def _write(big: Big, precision: EnginePrecision, sizes: ProfileSizes, path: Path
 @pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize("precision", MOST_BYTES)
 def test_big_lama_becomes_an_engine(
-    big: Big, tmp_path: Path, precision: EnginePrecision, name: str
+    big: Big, tmp_path: Path, precision: Precision, name: str
 ) -> None:
     source, sizes = tmp_path / "big.onnx", SIZES[name]
     options = _write(big, precision, sizes, source)

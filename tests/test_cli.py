@@ -15,7 +15,7 @@ from PIL import Image
 from lama_edge import cli
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.models.checkpoint import EMBEDDED_NAME
-from lama_edge.pipeline import EXPORT_STAGES
+from lama_edge.pipeline import STEPS
 from lama_edge.runtimes.onnxruntime_record import ONNXRUNTIME
 
 HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "PIL", "safetensors", "yaml")
@@ -186,7 +186,7 @@ def test_an_interrupt_is_exit_code_130(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lama_edge.pipeline.finish", interrupt)
+    monkeypatch.setattr("lama_edge.export.onnx_format.finish", interrupt)
     assert _run("export", "onnx", "-o", tmp_path / "m.onnx", "--size", "32") == 130
     assert _error(capsys) == "lama-edge: interrupted"
     assert list(tmp_path.iterdir()) == []
@@ -203,9 +203,9 @@ def test_a_terminal_sees_the_stages_and_a_pipe_does_not(
     for stream in (Terminal(), io.StringIO()):
         monkeypatch.setattr(sys, "stderr", stream)
         words = ("export", "onnx", golden_folder, "-o", tmp_path / "m.onnx", "--size", "16")
-        assert _run(*words, "--force") == 0
+        assert _run(*words, "--overwrite") == 0
         seen[type(stream)] = stream.getvalue()
-    positions = [seen[Terminal].find(stage) for stage in EXPORT_STAGES]
+    positions = [seen[Terminal].find(stage) for stage in STEPS]
     assert -1 not in positions
     assert positions == sorted(positions)
     assert seen[io.StringIO] == ""

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
 import pytest
 
-from lama_edge.cli.export_coreml import add_export_coreml
+from lama_edge.cli import main
 
 
 def _run(*words: str) -> None:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true")
-    parser = argparse.ArgumentParser()
-    add_export_coreml(parser.add_subparsers(), common)
-    options = parser.parse_args(["coreml", *words])
-    options.command(options)
+    assert main(["export", "coreml", *words]) == 0
 
 
 def test_a_checkpoint_becomes_a_package(
@@ -30,7 +24,7 @@ def test_a_checkpoint_becomes_a_package(
     wrote, parity = capsys.readouterr().out.splitlines()
     assert wrote.startswith(f"wrote {path} (")
     assert parity.startswith("parity: max difference ")
-    _run(*words, "--force", "--no-parity", "--json", "--no-composite", "--io", "image")
+    _run(*words, "--overwrite", "--no-parity", "--json", "--no-composite", "--io", "image")
     result = json.loads(capsys.readouterr().out)
     assert result["path"] == str(path)
     assert result["manifest"]["precision"] == "fp32"

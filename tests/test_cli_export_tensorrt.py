@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("tensorrt_rtx")
 
 from lama_edge.cli import main
-from lama_edge.engines import manifest_path
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.export.formats.record import Export
+from lama_edge.files import beside
+from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 RTX = ("--flavor", "rtx", "--compute-capability", "8.6")
@@ -29,7 +30,7 @@ def test_a_checkpoint_becomes_an_engine_and_a_line_says_what_was_judged(
     assert built.startswith("built with TensorRT for RTX ")
     assert "for compute capability 8.6, fp32, sizes 64x64:72x72:96x96; judged: nothing" in built
     assert main([*words, "--size", "64"]) == 2
-    assert "add --force to replace it" in capsys.readouterr().err
+    assert "add --overwrite to replace it" in capsys.readouterr().err
 
 
 def test_an_engine_is_inspected_without_a_gpu(
@@ -44,7 +45,7 @@ def test_an_engine_is_inspected_without_a_gpu(
     for fact in ("SM 8.6", "64x64:72x72:96x96", "TensorRT for RTX", "multiples of 8 from 64 to 96"):
         assert fact in said
     assert main(["inspect", str(path), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads(manifest_path(path).read_text())
+    assert json.loads(capsys.readouterr().out) == json.loads(beside(path).read_text())
     path.write_bytes(path.read_bytes()[:1000])
     assert main(["inspect", str(path)]) == 2
     assert "is cut short: it has 1000 of the" in capsys.readouterr().err
@@ -61,7 +62,7 @@ def test_every_option_reaches_the_engine(
     result = json.loads(capsys.readouterr().out)
     manifest, engine = result["manifest"], result["manifest"]["engine"]
     assert result["path"] == str(path)
-    assert json.loads(manifest_path(path).read_text()) == manifest
+    assert json.loads(beside(path).read_text()) == manifest
     assert manifest["precision"] == "tf32"
     assert manifest["io"]["form"] == "uint8"
     assert manifest["io"]["outputs"][0]["name"] == "predicted"
@@ -99,8 +100,17 @@ def test_inspect_says_which_nodes_the_parser_takes(
     golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = tmp_path / "good.onnx", tmp_path / "bad.onnx"
-    export_onnx(OnnxExport(golden_folder, good, Size(64, 72), check_parity=False))
-    export_onnx(OnnxExport(golden_folder, bad, Size(64, 72), dft="op", check_parity=False))
+    export_model(Export("onnx", golden_folder, good, sizes=(Size(64, 72),), check_parity=False))
+    export_model(
+        Export(
+            "onnx",
+            golden_folder,
+            bad,
+            sizes=(Size(64, 72),),
+            check_parity=False,
+            options={"dft": "op"},
+        )
+    )
     assert main(["inspect", "--tensorrt", str(good), "--flavor", "rtx"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("TensorRT for RTX ")

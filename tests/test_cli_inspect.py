@@ -16,8 +16,9 @@ from safetensors.numpy import save_file
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents import RANGES, check_document
+from lama_edge.export.formats.record import Export
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 SMALL = ("--ranges", "--size", "32", "--size", "32x40")
@@ -39,7 +40,7 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def model(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "m.onnx"
-    export_onnx(OnnxExport(golden_folder, path, size=Size(64, 72), io="uint8"))
+    export_model(Export("onnx", golden_folder, path, sizes=(Size(64, 72),), io="uint8"))
     return path
 
 
@@ -96,7 +97,7 @@ def test_ranges_are_printed_by_layer_and_branch_and_written(
     golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, report = tmp_path / "r.json", tmp_path / "r.html"
-    assert _run("inspect", golden_folder, *SMALL, "--out", out, "--report", report) == 0
+    assert _run("inspect", golden_folder, *SMALL, "--json-out", out, "--report", report) == 0
     lines = capsys.readouterr().out.splitlines()
     heads = lines[1].split()
     assert heads[:2] == ["layer", "branch"]
@@ -113,7 +114,9 @@ def test_json_is_the_document_and_all_that_stdout_holds(
     golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "r.json"
-    assert _run("inspect", golden_folder, "--ranges", "--size", "16", "--json", "--out", out) == 0
+    assert (
+        _run("inspect", golden_folder, "--ranges", "--size", "16", "--json", "--json-out", out) == 0
+    )
     assert json.loads(capsys.readouterr().out) == json.loads(out.read_text())
 
 
@@ -150,7 +153,7 @@ def test_the_users_pictures_are_measured_on(
         (["--ranges", "--size", "8"], "at least 16"),
         (["--ranges", "--calibrate", "{tmp}/none"], "is no folder"),
         (["--ranges", "--calibrate", "{tmp}"], "no picture"),
-        (["--ranges", "--out", "{tmp}/none/r.json"], "does not exist: create it first"),
+        (["--ranges", "--json-out", "{tmp}/none/r.json"], "does not exist: create it first"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_one_line(

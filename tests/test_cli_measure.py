@@ -16,7 +16,8 @@ from onnx import numpy_helper
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents import BENCH, PARITY, check_document
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.export.formats.record import Export
+from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 QUICK = ("--rounds", "1", "--min-runs", "3", "--min-seconds", "0.05")
@@ -25,7 +26,7 @@ QUICK = ("--rounds", "1", "--min-runs", "3", "--min-seconds", "0.05")
 @pytest.fixture(scope="module")
 def model(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "golden.onnx"
-    export_onnx(OnnxExport(golden_folder, path, size=Size(64, 64), check_parity=False))
+    export_model(Export("onnx", golden_folder, path, sizes=(Size(64, 64),), check_parity=False))
     return path
 
 
@@ -45,7 +46,7 @@ def altered(model: Path) -> Path:
 @pytest.fixture(scope="module")
 def measured(model: Path) -> Path:
     path = model.with_name("r.json")
-    assert _run("bench", model, *QUICK, "--out", path) == 0
+    assert _run("bench", model, *QUICK, "--json-out", path) == 0
     return path
 
 
@@ -69,7 +70,7 @@ def test_parity_passes_a_sound_model_and_writes_a_document_and_a_page(
     model: Path, golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, page = tmp_path / "p.json", tmp_path / "p.html"
-    words = ("parity", model, "--reference", golden_folder, "--out", out, "--report", page)
+    words = ("parity", model, "--reference", golden_folder, "--json-out", out, "--report", page)
     assert _run(*words) == 0
     assert re.search(r"golden\.onnx .* passed ", capsys.readouterr().out)
     assert check_document(json.loads(out.read_text()), PARITY)["models"][0]["passed"]
@@ -98,7 +99,7 @@ def test_bench_prints_a_table_and_writes_what_compare_reads(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, page = tmp_path / "r.json", tmp_path / "r.html"
-    assert _run("bench", model, *QUICK, "--out", out, "--report", page) == 0
+    assert _run("bench", model, *QUICK, "--json-out", out, "--report", page) == 0
     assert re.search(r"golden\.onnx +onnxruntime \S+ cpu +64x64 ", capsys.readouterr().out)
     (run,) = check_document(json.loads(out.read_text()), BENCH)["runs"]
     assert run["statistics"]["count"] >= 3
@@ -120,7 +121,7 @@ def test_one_model_that_fails_is_told_and_the_others_are_still_measured(
 ) -> None:
     garbage, out = tmp_path / "garbage.onnx", tmp_path / "r.json"
     garbage.write_bytes(b"no model")
-    assert _run("bench", garbage, model, *QUICK, "--out", out) == 2
+    assert _run("bench", garbage, model, *QUICK, "--json-out", out) == 2
     captured = capsys.readouterr()
     assert "1 of 2 measurements failed" in captured.err
     assert re.search(r"golden\.onnx .* ms ", captured.out)
@@ -165,7 +166,7 @@ def test_json_is_the_document(
         (("bench", "MODEL", "--size", "dynamic"), "--size 512"),
         (("bench", "MODEL", "--target", "carrier-pigeon"), "carrier-pigeon"),
         (("bench", "MODEL", "--rounds", "0"), "rounds"),
-        (("bench", "MODEL", "--out", "no/such/folder/r.json"), "folder"),
+        (("bench", "MODEL", "--json-out", "no/such/folder/r.json"), "folder"),
         (("bench", "MODEL", "--beside", "r.json"), "--report"),
         (("bench", "MODEL", "--report", "r.html", "--beside", "missing.json"), "missing.json"),
         (("compare", "missing.json", "missing.json"), "missing.json"),

@@ -1,4 +1,4 @@
-"""`--out` and `--report` never replace a model, whichever command they are given to."""
+"""`--json-out` and `--report` never replace a model, whichever command they are given to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from lama_edge import cli
 
 @pytest.mark.parametrize("command", ["parity", "bench", "tradeoff", "inspect --ranges"])
 @pytest.mark.parametrize(
-    ("flag", "end"), [("--out", "must end in .json"), ("--report", "must end in .html or .htm")]
+    ("flag", "end"),
+    [("--json-out", "must end in .json"), ("--report", "must end in .html or .htm")],
 )
 def test_a_model_is_not_replaced_by_what_is_told_of_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, flag: str, end: str

@@ -22,11 +22,13 @@ pytest.importorskip("coremltools")
 
 from coremltools.proto import Model_pb2
 
-from lama_edge import cli, pipeline_coreml
+from lama_edge import cli
 from lama_edge.benchmarks import parity
 from lama_edge.benchmarks.documents import PARITY, check_document
 from lama_edge.benchmarks.targets import local
-from lama_edge.export.coreml.conversion import convert
+from lama_edge.export.coreml import conversion
+from lama_edge.export.formats.record import Export
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.spec import Size
 
@@ -48,10 +50,8 @@ def sound(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     """A package in fp16: the default, whose tolerance is the one that a fault could hide in."""
     path = tmp_path_factory.mktemp("packages") / "sound.mlpackage"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline_coreml, "convert_in_fresh_process", convert)
-        pipeline_coreml.export_coreml(
-            pipeline_coreml.CoremlExport(golden_folder, path, sizes=(SIZE,), check_parity=False)
-        )
+        patch.setattr(conversion, "convert_in_fresh_process", conversion.convert)
+        export_model(Export("coreml", golden_folder, path, sizes=(SIZE,), check_parity=False))
     return path
 
 
@@ -176,7 +176,7 @@ def test_a_spoilt_package_fails(
     spoil, message = SPOILT[how]
     spoil(copy)
     out = tmp_path / "parity.json"
-    assert _run("parity", copy, "--reference", golden_folder, "--out", out) == 1
+    assert _run("parity", copy, "--reference", golden_folder, "--json-out", out) == 1
     (row,) = check_document(json.loads(out.read_text()), PARITY)["models"]
     assert not row["passed"]
     said = capsys.readouterr().out
@@ -216,7 +216,7 @@ def test_every_function_of_a_package_is_judged_in_a_row_of_its_own(
     of_three: Path, golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, page = tmp_path / "parity.json", tmp_path / "parity.html"
-    words = ("parity", of_three, "--reference", golden_folder, "--out", out, "--report", page)
+    words = ("parity", of_three, "--reference", golden_folder, "--json-out", out, "--report", page)
     assert _run(*words) == 0
     rows = check_document(json.loads(out.read_text()), PARITY)["models"]
     assert [row["model"]["name"] for row in rows] == [f"three.mlpackage size_{s}" for s in SIZES]

@@ -44,7 +44,7 @@ def test_the_table_and_the_verdict_are_printed_and_both_files_written(
 ) -> None:
     out, report = tmp_path / "r.json", tmp_path / "r.html"
     words = ("tradeoff", golden_folder, *SMALL, "--precision", "fp16")
-    assert _run(*words, "--out", out, "--report", report) == 0
+    assert _run(*words, "--json-out", out, "--report", report) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert lines[0].startswith("fourier at 64x72 against fp32, inside the holes of ")
     assert lines[2].startswith("fp32 reference ")
@@ -71,7 +71,7 @@ def test_a_failed_precision_ends_with_2_after_all_is_written(
 ) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
     out = tmp_path / "r.json"
-    words = ("tradeoff", golden_folder, *SMALL, "--precision", "fp16", "--out", out)
+    words = ("tradeoff", golden_folder, *SMALL, "--precision", "fp16", "--json-out", out)
     assert _run(*words, "--json", "--calibrate", tmp_path) == 2
     captured = capsys.readouterr()
     document = json.loads(out.read_text())

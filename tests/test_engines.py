@@ -15,9 +15,9 @@ from lama_edge.engines import (
     EngineBuild,
     ProfileSizes,
     load_library,
-    manifest_path,
 )
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
+from lama_edge.files import beside
 from lama_edge.manifest import Manifest, Source
 from lama_edge.spec import Size, SizePolicy, io_spec
 
@@ -114,7 +114,7 @@ def test_a_profile_takes_what_lies_between_its_ends_on_both_sides(height: int, w
 
 
 def test_the_manifest_stands_beside_the_engine_under_its_whole_name(tmp_path: Path) -> None:
-    assert manifest_path(tmp_path / "a.b.engine") == tmp_path / "a.b.engine.json"
+    assert beside(tmp_path / "a.b.engine") == tmp_path / "a.b.engine.json"
 
 
 def test_a_missing_library_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

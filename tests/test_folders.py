@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from lama_edge.folders import atomic_folder
+from lama_edge.files import atomic_artifact
+
+atomic_folder = partial(atomic_artifact, "folder")
 
 
 def _fill(path: Path, text: str) -> None:

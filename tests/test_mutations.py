@@ -27,9 +27,10 @@ import torch
 from PIL import Image
 from safetensors.numpy import save_file
 
+from lama_edge.export.formats.record import Export
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.generators import build_generator
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 DATA = Path(__file__).parent / "data"
@@ -109,7 +110,9 @@ def originals(
         ("dilated.onnx", None, "float"),
     ):
         family = DATA / ("dilated" if kind == "dilated.onnx" else "fourier")
-        export_onnx(OnnxExport(family, found[kind], size, io_form, check_parity=False))
+        export_model(
+            Export("onnx", family, found[kind], sizes=(size,), io=io_form, check_parity=False)
+        )
     return found
 
 

@@ -15,7 +15,8 @@ import pytest
 import tomllib
 from PIL import Image
 
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.export.formats.record import Export
+from lama_edge.pipeline import export_model
 
 ROOT = Path(__file__).parent.parent
 # JetPack 6 has Python 3.10 and a numpy of the 1.x line.
@@ -67,7 +68,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def model(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "golden.onnx"
-    export_onnx(OnnxExport(golden_folder, path, check_parity=False))
+    export_model(Export("onnx", golden_folder, path, check_parity=False))
     return path
 
 
@@ -179,7 +180,7 @@ def test_the_bench_extra_measures_and_compares_without_torch(
         return subprocess.run([tool, *words], capture_output=True, text=True, cwd=tmp_path)
 
     quick = ("--size", "64", "--rounds", "1", "--min-seconds", "0.1")
-    measured = run("bench", model, *quick, "--out", "r.json", "--report", "r.html")
+    measured = run("bench", model, *quick, "--json-out", "r.json", "--report", "r.html")
     assert measured.returncode == 0, measured.stderr
     assert "<html" in (tmp_path / "r.html").read_text()
     compared = run("compare", "r.json", "r.json")

@@ -19,9 +19,11 @@ from PIL import Image
 
 from lama_edge import pipeline
 from lama_edge.errors import MissingBackendError, NotFiniteError, ParityError, UsageError
+from lama_edge.export import onnx_format
+from lama_edge.export.formats.record import Export
 from lama_edge.export.precision import build
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.pipeline import EXPORT_STAGES, OnnxExport, export_onnx
+from lama_edge.pipeline import STEPS, export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import IoForm, Size
 
@@ -32,7 +34,7 @@ def test_the_file_carries_its_manifest_and_the_figures_measured_on_it(
     golden_folder: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "golden.onnx"
-    result = export_onnx(OnnxExport(golden_folder, path))
+    result = export_model(Export("onnx", golden_folder, path))
     with open_runner(path) as runner:
         assert runner.manifest == result.manifest
     parity = result.manifest.parity
@@ -49,7 +51,7 @@ def test_the_file_carries_its_manifest_and_the_figures_measured_on_it(
 def test_two_exports_are_the_same_bytes(golden_folder: Path, tmp_path: Path, form) -> None:
     paths = [tmp_path / "one.onnx", tmp_path / "two.onnx"]
     for path in paths:
-        export_onnx(OnnxExport(golden_folder, path, size=Size(64, 72), io=form))
+        export_model(Export("onnx", golden_folder, path, sizes=(Size(64, 72),), io=form))
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
@@ -57,7 +59,7 @@ def test_the_manifest_names_no_machine_person_path_or_time(
     golden_folder: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "golden.onnx"
-    export_onnx(OnnxExport(golden_folder, path, size=Size(64, 72)))
+    export_model(Export("onnx", golden_folder, path, sizes=(Size(64, 72),)))
     text = onnx.load(path).metadata_props[0].value
     for secret in (str(tmp_path), str(golden_folder), os.uname().nodename, str(Path.home())):
         assert secret not in text
@@ -66,19 +68,23 @@ def test_the_manifest_names_no_machine_person_path_or_time(
 
 def test_every_stage_is_announced_in_order(golden_folder: Path, tmp_path: Path) -> None:
     seen: list[str] = []
-    export_onnx(OnnxExport(golden_folder, tmp_path / "a.onnx", size=Size(16, 16)), seen.append)
-    assert tuple(seen) == EXPORT_STAGES
+    export_model(
+        Export("onnx", golden_folder, tmp_path / "a.onnx", sizes=(Size(16, 16),)), seen.append
+    )
+    assert tuple(seen) == STEPS
 
 
 def test_without_the_check_the_manifest_says_so(golden_folder: Path, tmp_path: Path) -> None:
-    job = OnnxExport(golden_folder, tmp_path / "a.onnx", size=Size(16, 16), check_parity=False)
-    assert export_onnx(job).manifest.parity is None
+    job = Export(
+        "onnx", golden_folder, tmp_path / "a.onnx", sizes=(Size(16, 16),), check_parity=False
+    )
+    assert export_model(job).manifest.parity is None
 
 
 @pytest.fixture
 def biased(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports get a last convolution whose bias is off."""
-    finish = pipeline.finish
+    finish = onnx_format.finish
 
     def broken(graph):
         model = finish(graph)
@@ -86,7 +92,7 @@ def biased(monkeypatch: pytest.MonkeyPatch) -> None:
         bias.raw_data = (np.frombuffer(bias.raw_data, np.float32) + np.float32(0.01)).tobytes()
         return model
 
-    monkeypatch.setattr(pipeline, "finish", broken)
+    monkeypatch.setattr(onnx_format, "finish", broken)
 
 
 @pytest.mark.usefixtures("biased")
@@ -94,15 +100,18 @@ def test_a_model_out_of_tolerance_is_not_kept(golden_folder: Path, tmp_path: Pat
     path = tmp_path / "golden.onnx"
     path.write_text("what was there before")
     with pytest.raises(ParityError, match="differs from torch-fp32"):
-        export_onnx(OnnxExport(golden_folder, path, overwrite=True))
+        export_model(Export("onnx", golden_folder, path, overwrite=True))
     assert path.read_text() == "what was there before"
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.usefixtures("biased")
-def test_a_model_kept_by_force_says_so_in_its_manifest(golden_folder: Path, tmp_path: Path) -> None:
+def test_a_model_kept_although_it_failed_says_so_in_its_manifest(
+    golden_folder: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "golden.onnx"
-    export_onnx(OnnxExport(golden_folder, path, size=Size(64, 72), keep_failed=True))
+    job = Export("onnx", golden_folder, path, sizes=(Size(64, 72),), keep_failed=True)
+    assert export_model(job).kept_failed
     with open_runner(path) as runner:
         parity = runner.manifest.parity
     assert parity is not None
@@ -110,9 +119,11 @@ def test_a_model_kept_by_force_says_so_in_its_manifest(golden_folder: Path, tmp_
     assert not parity.passed
 
 
-def test_force_marks_no_model_that_passes(golden_folder: Path, tmp_path: Path) -> None:
-    job = OnnxExport(golden_folder, tmp_path / "a.onnx", size=Size(16, 16), keep_failed=True)
-    parity = export_onnx(job).manifest.parity
+def test_no_model_that_passes_is_marked(golden_folder: Path, tmp_path: Path) -> None:
+    job = Export(
+        "onnx", golden_folder, tmp_path / "a.onnx", sizes=(Size(16, 16),), keep_failed=True
+    )
+    parity = export_model(job).manifest.parity
     assert parity is not None
     assert not parity.forced
 
@@ -131,21 +142,22 @@ def test_the_first_value_that_is_not_finite_is_named(
     monkeypatch.setattr(
         build, "branch_exponents", lambda model, groups, ranges, size: np.zeros(groups.count)
     )
-    job = OnnxExport(
+    job = Export(
+        "onnx",
         None,
         unchanged_folder / "a.onnx",
-        size=Size(64, 72),
+        sizes=(Size(64, 72),),
         io=form,
         precision="fp16",
         keep_failed=force,
     )
     with pytest.raises(NotFiniteError, match=r"spectral\.reduce \(Conv\) is the first value"):
-        export_onnx(job)
+        export_model(job)
 
 
 def test_fp16_is_judged_by_the_executor_that_rounds(golden_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "half.onnx"
-    result = export_onnx(OnnxExport(golden_folder, path, precision="fp16"))
+    result = export_model(Export("onnx", golden_folder, path, precision="fp16"))
     with open_runner(path) as runner:
         assert runner.manifest == result.manifest
     parity = result.manifest.parity
@@ -162,31 +174,33 @@ def test_ranges_are_measured_on_the_users_pictures(golden_folder: Path, tmp_path
     pictures.mkdir()
     for name in ("a", "b", "c"):
         Image.new("RGB", (90, 80), "teal").save(pictures / f"{name}.png")
-    job = OnnxExport(golden_folder, tmp_path / "a.onnx", precision="fp16", calibrate=pictures)
-    numerics = export_onnx(job).manifest.numerics
+    job = Export("onnx", golden_folder, tmp_path / "a.onnx", precision="fp16", calibrate=pictures)
+    numerics = export_model(job).manifest.numerics
     assert numerics is not None
     assert numerics["calibration_pictures"] == 3 + 2  # and the flat ones
 
 
 def test_pictures_for_a_precision_that_needs_none_are_refused(unchanged_folder: Path) -> None:
-    job = OnnxExport("any", unchanged_folder / "a.onnx", calibrate=unchanged_folder)
+    job = Export("onnx", "any", unchanged_folder / "a.onnx", calibrate=unchanged_folder)
     with pytest.raises(UsageError, match="--calibrate is of no use for fp32"):
-        export_onnx(job)
+        export_model(job)
 
 
 def test_fp16_and_the_dft_operator_do_not_go_together(
     golden_folder: Path, unchanged_folder: Path
 ) -> None:
-    job = OnnxExport(golden_folder, unchanged_folder / "a.onnx", precision="fp16", dft="op")
+    job = Export(
+        "onnx", golden_folder, unchanged_folder / "a.onnx", precision="fp16", options={"dft": "op"}
+    )
     with pytest.raises(UsageError, match="float32 only; leave --dft out"):
-        export_onnx(job)
+        export_model(job)
 
 
 def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:
     path = tmp_path / "golden.onnx"
     path.write_text("old")
-    with pytest.raises(UsageError, match="--force"):
-        export_onnx(OnnxExport("no such checkpoint", path))
+    with pytest.raises(UsageError, match="--overwrite"):
+        export_model(Export("onnx", "no such checkpoint", path))
     assert path.read_text() == "old"
 
 
@@ -196,7 +210,7 @@ def test_a_missing_runtime_is_named_with_what_to_install(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.delitem(sys.modules, "lama_edge.runtimes.onnxruntime_runner", raising=False)
     with pytest.raises(MissingBackendError, match=r'pip install "lama-edge\[onnx\]"'):
-        export_onnx(OnnxExport(golden_folder, tmp_path / "a.onnx", size=Size(16, 16)))
+        export_model(Export("onnx", golden_folder, tmp_path / "a.onnx", sizes=(Size(16, 16),)))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -205,7 +219,7 @@ def test_a_killed_export_never_leaves_a_partial_file(golden_folder: Path, tmp_pa
     path = tmp_path / "golden.onnx"
     command = [
         sys.executable, "-m", "lama_edge.cli", "export", "onnx", str(golden_folder),
-        "-o", str(path), "--size", "256", "--force",
+        "-o", str(path), "--size", "256", "--overwrite",
     ]  # fmt: skip
     began = time.monotonic()
     subprocess.run(command, check=True, capture_output=True)

@@ -9,10 +9,11 @@ import pytest
 
 pytest.importorskip("coremltools")
 
-from lama_edge import pipeline_coreml
+from lama_edge import pipeline
 from lama_edge.errors import ParityError, UsageError
+from lama_edge.export.formats.record import Export
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.pipeline_coreml import COREML_STAGES, CoremlExport, export_coreml
+from lama_edge.pipeline import STEPS, export_model
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.spec import Size
 
@@ -24,8 +25,9 @@ def test_the_package_carries_its_manifest_and_the_figures_measured_on_it(
 ) -> None:
     path = tmp_path / "golden.mlpackage"
     seen: list[str] = []
-    job = CoremlExport(golden_folder, path, sizes=(SIZE,), io="image")
-    result = export_coreml(job, seen.append)
+    within: list[tuple[str, float]] = []
+    job = Export("coreml", golden_folder, path, sizes=(SIZE,), io="image")
+    result = export_model(job, seen.append, lambda what, done: within.append((what, done)))
     with CoremlEmulatedRunner(path) as runner:
         assert runner.manifest == result.manifest
     parity, numerics = result.manifest.parity, result.manifest.numerics
@@ -36,7 +38,8 @@ def test_the_package_carries_its_manifest_and_the_figures_measured_on_it(
     assert numerics["calibration_pictures"] == 10
     assert result.manifest.tools.keys() >= {"coremltools", "lama-edge", "numpy", "torch"}
     assert result.size_bytes == sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
-    assert seen == [*COREML_STAGES[:5], "64x72", *COREML_STAGES[5:]]
+    assert tuple(seen) == STEPS
+    assert within == [("64x72", 0.0)]
     assert [one.name for one in tmp_path.iterdir()] == ["golden.mlpackage"]
 
 
@@ -46,9 +49,9 @@ def test_several_sizes_become_functions_that_are_each_judged(
     path = tmp_path / "golden.mlpackage"
     sizes = (SIZE, Size(96, 64))
     seen: list[str] = []
-    job = CoremlExport(golden_folder, path, sizes=sizes, precision="w8")
-    result = export_coreml(job, seen.append)
-    assert seen[5:8] == ["64x72", "96x64", "merge"]
+    job = Export("coreml", golden_folder, path, sizes=sizes, precision="w8")
+    result = export_model(job, within=lambda what, done: seen.append(what))
+    assert seen == ["64x72", "96x64", "merge"]
     assert result.manifest.format["functions"] == "64x72 96x64"
     assert result.manifest.format["target"] == "iOS18"
     assert result.manifest.numerics is not None
@@ -63,30 +66,34 @@ def test_several_sizes_become_functions_that_are_each_judged(
 @pytest.fixture
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     """No package is near enough."""
-    monkeypatch.setattr(pipeline_coreml, "tolerance_of", lambda runtime, precision: Tolerance(0.0))
+    monkeypatch.setattr(pipeline, "tolerance_of", lambda runtime, precision: Tolerance(0.0))
 
 
 @pytest.mark.usefixtures("strict")
 def test_a_package_out_of_tolerance_is_not_kept(golden_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "golden.mlpackage"
     _previous(path)
-    job = CoremlExport(golden_folder, path, sizes=(SIZE,), precision="fp32", overwrite=True)
+    job = Export("coreml", golden_folder, path, sizes=(SIZE,), precision="fp32", overwrite=True)
     with pytest.raises(ParityError, match="differs from torch-fp32"):
-        export_coreml(job)
+        export_model(job)
     assert [one.name for one in path.iterdir()] == ["Manifest.json"]
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.usefixtures("strict")
-def test_force_replaces_and_keeps_a_package_and_marks_it(
-    golden_folder: Path, tmp_path: Path
-) -> None:
+def test_a_package_is_replaced_kept_and_marked(golden_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "golden.mlpackage"
     _previous(path)
-    job = CoremlExport(
-        golden_folder, path, sizes=(SIZE,), precision="fp32", overwrite=True, keep_failed=True
+    job = Export(
+        "coreml",
+        golden_folder,
+        path,
+        sizes=(SIZE,),
+        precision="fp32",
+        overwrite=True,
+        keep_failed=True,
     )
-    export_coreml(job)
+    export_model(job)
     with CoremlEmulatedRunner(path) as runner:
         parity = runner.manifest.parity
     assert parity is not None
@@ -107,7 +114,7 @@ def _previous(path: Path) -> None:
         ({"sizes": (SIZE, None)}, "--size dynamic stands alone"),
         ({"sizes": (SIZE, SIZE)}, "give every --size once"),
         (
-            {"sizes": (SIZE, Size(64, 64)), "target": "iOS17"},
+            {"sizes": (SIZE, Size(64, 64)), "options": {"target": "iOS17"}},
             "a package for iOS17 holds one size and 2 were given: use --target iOS18",
         ),
         ({"precision": "fp32", "calibrate": Path()}, "--calibrate is of no use for fp32"),
@@ -118,18 +125,18 @@ def test_choices_that_do_not_go_together_are_refused_before_any_work(
 ) -> None:
     output = unchanged_folder / choices.pop("output", "a.mlpackage")
     with pytest.raises(UsageError, match=message):
-        export_coreml(CoremlExport("no such checkpoint", output, **choices))
+        export_model(Export("coreml", "no such checkpoint", output, **choices))
 
 
 def test_an_existing_package_is_refused_before_any_work(tmp_path: Path) -> None:
     path = tmp_path / "golden.mlpackage"
     _previous(path)
-    with pytest.raises(UsageError, match="--force"):
-        export_coreml(CoremlExport("no such checkpoint", path))
+    with pytest.raises(UsageError, match="--overwrite"):
+        export_model(Export("coreml", "no such checkpoint", path))
 
 
 def test_a_folder_that_is_no_package_is_never_replaced(tmp_path: Path) -> None:
     path = tmp_path / "pictures.mlpackage"
     path.mkdir()
     with pytest.raises(UsageError, match="is a folder, and no package"):
-        export_coreml(CoremlExport("no such checkpoint", path, overwrite=True))
+        export_model(Export("coreml", "no such checkpoint", path, overwrite=True))

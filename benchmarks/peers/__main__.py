@@ -43,18 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    if options.out is not None:
-        check_output(options.out)
+    if options.json_out is not None:
+        check_output(options.json_out)
     earlier = None
     if options.keep:
-        if options.out is None:
-            raise UsageError("--keep keeps sections of an earlier result: name it with --out")
-        earlier = load_document(options.out, PEERS) if options.out.exists() else None
+        if options.json_out is None:
+            raise UsageError("--keep keeps sections of an earlier result: name it with --json-out")
+        earlier = load_document(options.json_out, PEERS) if options.json_out.exists() else None
     document = run_peers(_job(options), lambda stage: print(f"peers: {stage}", file=sys.stderr))
     if earlier is not None:
         document = merged(document, earlier)
-    if options.out is not None:
-        save_document(document, options.out)
+    if options.json_out is not None:
+        save_document(document, options.json_out)
     if options.json:
         # Imported here because the command line stands above the benchmarks.
         import json
@@ -168,8 +168,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--entries", nargs="*", metavar="NAME", help="only these; without a name, none")
     add("--growth", nargs="*", metavar="SIZE", help="also time per pixel (512, 1024, 2048)")
     add("--dynamic", nargs="*", metavar="SIZE", help="also the dynamic graph (512, 1024)")
-    add("--out", type=Path, metavar="RESULT.json", help="write the result")
-    add("--keep", action="store_true", help="keep sections of --out that are not measured now")
+    add("--json-out", type=Path, metavar="RESULT.json", help="write the result")
+    add("--keep", action="store_true", help="keep sections of --json-out that are not measured now")
     add("--json", action="store_true", help="print the result as JSON")
     add("--size", default="512", metavar="SIZE", help="of the entries' picture (default: 512)")
     add("--threads", type=int, default=2, metavar="N", help="default: 2")

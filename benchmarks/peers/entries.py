@@ -93,7 +93,7 @@ PEERS = (
     ),
     Peer(
         "lama-edge-direct",
-        "the same with `--convolutions direct`, the form for GPUs and other runtimes.",
+        "the same with `--for any`, the form for GPUs and other runtimes.",
         "lama-edge",
         LAMA_EDGE_DIRECT,
     ),

@@ -16,12 +16,13 @@ import numpy as np
 from lama_edge.benchmarks.peers.picture import generator_input
 from lama_edge.benchmarks.peers.runtime_matrices import with_runtime_matrices
 from lama_edge.errors import needs_extra
+from lama_edge.export.formats.record import Export
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import config_from_dict
 from lama_edge.models.generators import build_generator
 from lama_edge.models.seeded import save_seeded
-from lama_edge.pipeline import OnnxExport, export_onnx
-from lama_edge.spec import Convolutions, Size
+from lama_edge.pipeline import export_model
+from lama_edge.spec import Size
 
 with needs_extra("export"):
     import torch
@@ -92,25 +93,26 @@ def write_lama_edge(payload: Payload) -> dict[str, Any]:
 
     Parity is not checked here: each measurement compares its result with the reference.
     """
-    return _write_lama_edge(payload, "auto")
+    return _write_lama_edge(payload, "cpu")
 
 
 def write_lama_edge_direct(payload: Payload) -> dict[str, Any]:
-    """Export with lama-edge and ``--convolutions direct``."""
-    return _write_lama_edge(payload, "direct")
+    """Export with lama-edge and ``--for any``."""
+    return _write_lama_edge(payload, "any")
 
 
-def _write_lama_edge(payload: Payload, convolutions: Convolutions) -> dict[str, Any]:
+def _write_lama_edge(payload: Payload, purpose: str) -> dict[str, Any]:
     size = None if payload["size"] is None else Size(*payload["size"])
-    job = OnnxExport(
+    job = Export(
+        "onnx",
         payload["checkpoint"],
         Path(payload["output"]),
-        size,
+        sizes=(size,),
         overwrite=True,
         check_parity=False,
-        convolutions=convolutions,
+        options={"for": purpose},
     )
-    export_onnx(job)
+    export_model(job)
     return {}
 
 

@@ -93,11 +93,11 @@ def update_page(
 
 
 def add_page_options(parser: argparse.ArgumentParser, result: Path, page: Path) -> None:
-    """Add what `write_from_result` reads: --measure, --check, --out and --page."""
+    """Add what `write_from_result` reads: --measure, --check, --json-out and --page."""
     add = parser.add_argument
     add("--measure", action="store_true", help="measure and write the result first")
     add("--check", action="store_true", help="write nothing; exit 1 if out of date")
-    add("--out", type=Path, default=result, metavar="RESULT.json")
+    add("--json-out", type=Path, default=result, metavar="RESULT.json")
     add("--page", type=Path, default=page, metavar="PAGE.md")
 
 
@@ -129,11 +129,11 @@ def write_from_result(
         )
     if options.measure:
         text = json.dumps(measure(), indent=1, sort_keys=True, ensure_ascii=False)
-        with atomic_output(options.out) as temporary:
+        with atomic_output(options.json_out) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
-    elif not options.out.is_file():
-        raise UsageError(f"there is no result {str(options.out)!r}: make it with --measure")
-    document = json.loads(options.out.read_text(encoding="utf-8"))
+    elif not options.json_out.is_file():
+        raise UsageError(f"there is no result {str(options.json_out)!r}: make it with --measure")
+    document = json.loads(options.json_out.read_text(encoding="utf-8"))
     old = options.page.read_text(encoding="utf-8")
     new = updated(old, document)
     return write_or_check(options.page, old, new, check=options.check, module=module)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import needs_extra
-from lama_edge.export.coreml.options import function_name, known_precision, known_target
+from lama_edge.export.coreml.options import function_name
 from lama_edge.manifest import Manifest
 from lama_edge.process import run_isolated
 
@@ -79,8 +79,8 @@ def convert(
             ir.load(path),
             manifest.io,
             manifest.size,
-            precision=known_precision(manifest.precision),
-            target=known_target(str(manifest.format["target"])),
+            precision=manifest.precision,
+            target=str(manifest.format["target"]),
         )
     if len(models) == 1:
         package.write_package(models["main"], manifests[0], output)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Literal, get_args
 
 import lama_edge
-from lama_edge.errors import UsageError, needs_extra
+from lama_edge.errors import needs_extra
 from lama_edge.spec import IoSpec, Precision, Size, io_spec
 
-PackagePrecision = Literal["fp32", "fp16", "w8", "pal6", "pal4"]
-PACKAGE_PRECISIONS: tuple[PackagePrecision, ...] = get_args(PackagePrecision)
-Target = Literal["iOS16", "iOS17", "iOS18"]
-TARGETS: tuple[Target, ...] = get_args(Target)
+PACKAGE_PRECISIONS = ("fp32", "fp16", "w8", "pal6", "pal4")
+TARGETS = ("iOS16", "iOS17", "iOS18")
 # The first one that knows several functions in a package.
-MULTIFUNCTION_TARGET: Target = "iOS18"
+MULTIFUNCTION_TARGET = "iOS18"
 # A range needs an end. 2048 x 2048 is 4 GiB of maps at full resolution already.
 MAX_DYNAMIC_SIDE = 2048
 # Weights of the other precisions are stored in the format that they are computed with.
-WEIGHT_BITS: dict[PackagePrecision, int] = {"w8": 8, "pal6": 6, "pal4": 4}
+WEIGHT_BITS = {"w8": 8, "pal6": 6, "pal4": 4}
 
 _TOOLS = ("coremltools", "numpy", "onnx-ir")
 
@@ -33,32 +30,7 @@ def tool_versions() -> dict[str, str]:
         return {"lama-edge": lama_edge.__version__, **{name: version(name) for name in _TOOLS}}
 
 
-def known_precision(name: str) -> PackagePrecision:
-    """Return a package's precision by its name.
-
-    Raises:
-        UsageError: when there is none of that name.
-    """
-    for precision in PACKAGE_PRECISIONS:
-        if precision == name:
-            return precision
-    known = ", ".join(PACKAGE_PRECISIONS)
-    raise UsageError(f"--precision {name} is none of a Core ML package's; choose one of: {known}")
-
-
-def known_target(name: str) -> Target:
-    """Return a deployment target by its name.
-
-    Raises:
-        UsageError: when there is none of that name.
-    """
-    for target in TARGETS:
-        if target == name:
-            return target
-    raise UsageError(f"--target {name} is not known; choose one of: {', '.join(TARGETS)}")
-
-
-def arithmetic_of(precision: PackagePrecision) -> Precision:
+def arithmetic_of(precision: str) -> Precision:
     """Return the number format that a package's arithmetic is done in."""
     return "fp32" if precision == "fp32" else "fp16"
 

@@ -17,8 +17,6 @@ from lama_edge.export.coreml.description import describe
 from lama_edge.export.coreml.image_form import to_image_form
 from lama_edge.export.coreml.options import (
     MAX_DYNAMIC_SIDE,
-    PackagePrecision,
-    Target,
 )
 from lama_edge.export.coreml.shuffles import to_pixel_shuffle
 from lama_edge.export.coreml.toolkit import Model_pb2, Program, ct
@@ -43,8 +41,8 @@ def build_package(
     io: IoSpec,
     size: SizePolicy,
     *,
-    precision: PackagePrecision = "fp32",
-    target: Target = "iOS16",
+    precision: str = "fp32",
+    target: str = "iOS16",
 ) -> ct.models.MLModel:
     """Convert a deploy graph to an ML program.
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from lama_edge.export.coreml.options import (
     WEIGHT_BITS,
-    PackagePrecision,
     arithmetic_of,
     graph_form,
 )
@@ -25,7 +24,7 @@ def deploy_graphs(
     tensors: Mapping[str, Array],
     io: IoSpec,
     sizes: Sequence[SizePolicy],
-    precision: PackagePrecision,
+    precision: str,
     ranges: Ranges | None = None,
 ) -> Iterator[PreciseGraph]:
     """Build the graphs that a package's functions are made from, one after the other.

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.export.coreml.options import PackagePrecision
 from lama_edge.export.coreml.palettes import palette_of
 from lama_edge.export.coreml.toolkit import Builder, Var, compression, ct
 from lama_edge.export.coreml.translation import StoreWeight
 from lama_edge.export.precision.rounding import LARGEST, round_weights
 
-_PALETTES_OF: dict[PackagePrecision, int] = {"pal6": 2**6, "pal4": 2**4}
+_PALETTES_OF = {"pal6": 2**6, "pal4": 2**4}
 _PALETTES = "compression::palettize_weights"
 # Smaller weights gain nothing: a palette of 64 entries beside a few hundred indices.
 _LEAST_ELEMENTS = 2048
@@ -26,12 +25,12 @@ _LEAST_ELEMENTS = 2048
 _LEAST_NORMAL = np.float32(2.0**-14)
 
 
-def weight_store(precision: PackagePrecision) -> StoreWeight | None:
+def weight_store(precision: str) -> StoreWeight | None:
     """Return what makes the variables of a precision's weights; None stores them as they are."""
     return _int8_weight if precision == "w8" else None
 
 
-def passes(precision: PackagePrecision) -> ct.PassPipeline:
+def passes(precision: str) -> ct.PassPipeline:
     """Return the passes that coremltools runs over the translated program.
 
     Nothing but the removal of ops that are not read, and the palettes' clustering: its default

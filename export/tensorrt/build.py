@@ -63,6 +63,17 @@ def knows_gpu(library: Library, compute_capability: str) -> bool:
     return _member(compute_capability) in library.module.ComputeCapability.__members__
 
 
+def runs_here(library: Library, options: BuildOptions) -> bool:
+    """Tell whether this machine has a GPU that an engine built so runs on."""
+    gpu = current_gpu()
+    if gpu is None:
+        return False
+    gpus = target_gpus(library, options)
+    if gpus:
+        return gpu.compute_capability in gpus
+    return knows_gpu(library, gpu.compute_capability)
+
+
 def build_engine(
     library: Library,
     source: Path,

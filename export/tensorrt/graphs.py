@@ -12,16 +12,16 @@ from lama_edge.export.layers import Array
 from lama_edge.export.precision.build import PreciseGraph, build_at, quantised_graph
 from lama_edge.export.precision.quantisation import Quantisation
 from lama_edge.export.precision.weights8 import constant, remove_unused_constants
-from lama_edge.export.tensorrt.options import EnginePrecision
 from lama_edge.models.config import GeneratorConfig
 from lama_edge.ranges import Ranges
+from lama_edge.spec import Precision
 
 with needs_extra("export"):
     import onnx_ir as ir
 
 
 def source_graph(
-    precision: EnginePrecision,
+    precision: Precision,
     config: GeneratorConfig,
     tensors: Mapping[str, Array],
     options: GraphOptions,

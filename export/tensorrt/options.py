@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any
 
 from lama_edge.engines import FlavorChoice, Library, ProfileSizes
 from lama_edge.errors import UsageError
 from lama_edge.spec import Size, SizePolicy, parse_size
 
-EnginePrecision = Literal["fp32", "fp16", "int8"]
-ENGINE_PRECISIONS: tuple[EnginePrecision, ...] = get_args(EnginePrecision)
-DEFAULT_PRECISION: EnginePrecision = "fp16"
 # What manifests call fp32 graphs whose products may be computed in TF32.
 TF32 = "tf32"
 DEFAULT_PROFILE = ProfileSizes(Size(512, 512), Size(512, 512), Size(512, 512))
 CURRENT_GPU = "current"
 
 _MIB = 1 << 20
+# Beyond it a picture is judged on only when engines are optimised for it: big-lama's shape takes
+# ten seconds at 1024 x 1024 in torch on two cores.
+_MAX_JUDGED_PIXELS = 512 * 1024
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,16 @@ class BuildOptions:
     def workspace_bytes(self) -> int | None:
         """The limit of scratch memory in bytes; None is the GPU's memory."""
         return None if self.workspace_mib is None else self.workspace_mib * _MIB
+
+
+def build_options(options: Mapping[str, Any]) -> BuildOptions:
+    """Return what a job's own options choose for the builder."""
+    return BuildOptions(
+        flavor=options["flavor"],
+        compute_capabilities=tuple(options["compute_capability"]),
+        workspace_mib=options["workspace"],
+        tf32=options["tf32"],
+    )
 
 
 def check_options(options: BuildOptions, library: Library) -> None:
@@ -126,3 +136,26 @@ def engine_size(profiles: Sequence[ProfileSizes], size: SizePolicy) -> SizePolic
     if first.fixed is not None or most < least:
         return SizePolicy(first.optimum, size.multiple, size.min_size)
     return SizePolicy(None, size.multiple, least, most)
+
+
+def judged_sizes(profiles: Sequence[ProfileSizes], multiple: int) -> tuple[Size, ...]:
+    """Return the sizes that an engine is judged at, from all of its profiles.
+
+    Of a range that is the smallest size, one beside it that is not square, the best one, and the
+    largest if it is not too large.
+
+    Args:
+        profiles: the engine's.
+        multiple: what the generator's sizes are multiples of.
+    """
+    sizes: list[Size] = []
+    for profile in profiles:
+        least, most = profile.minimum, profile.maximum
+        beside = Size(min(least.height + multiple, most.height), least.width)
+        sizes += [one for one in (least, beside, most) if _pixels(one) <= _MAX_JUDGED_PIXELS]
+        sizes.append(profile.optimum)
+    return tuple(dict.fromkeys(sizes))
+
+
+def _pixels(size: Size) -> int:
+    return size.height * size.width

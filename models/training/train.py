@@ -1,4 +1,4 @@
-"""Trains a LaMa generator: `python -m lama_edge.models.training.train --out DIR`.
+"""Trains a LaMa generator: `python -m lama_edge.models.training.train -o DIR`.
 
 Reconstruction first, adversarial from `--adversarial-from` on. The folder gets the averaged
 weights (`weights.safetensors`), a checkpoint to resume from (`checkpoint.safetensors`), every
@@ -23,6 +23,7 @@ from lama_edge.models.training.discriminator import DiscriminatorConfig
 from lama_edge.models.training.losses import RECONSTRUCTION_WEIGHTS, LossWeights, with_weights
 from lama_edge.models.training.run import TrainJob, run
 from lama_edge.models.training.settings import TrainSettings
+from lama_edge.retired import add_retired, sets
 
 with needs_extra("export"):
     import torch
@@ -40,6 +41,8 @@ def job_of(args: argparse.Namespace) -> TrainJob:
         UsageError: when a value is out of range or options contradict each other.
         CheckpointError: when the initial checkpoint cannot be used.
     """
+    if args.output is None:
+        raise UsageError("there is no place for the results: name a folder with -o DIR")
     if args.minutes is None and args.steps is None:
         args.minutes = _DEFAULT_MINUTES
     if args.processes < 1 or args.report_every < 1:
@@ -47,7 +50,7 @@ def job_of(args: argparse.Namespace) -> TrainJob:
     starts_small = args.initial is None and args.adversarial_from != 0
     small_steps = _SMALL_STEPS if starts_small else 0
     return TrainJob(
-        out=args.out,
+        out=args.output,
         settings=_settings(args),
         data=DataSettings(
             seed=args.seed,
@@ -150,7 +153,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Train a LaMa generator; docs/training.md has recipes."
     )
     add = parser.add_argument
-    add("--out", type=Path, required=True, metavar="DIR", help="folder of the results")
+    add("-o", "--output", type=Path, metavar="DIR", help="folder of the results")
+    add_retired(parser, "--out", "-o", sets("output"), takes=Path)
     add("--resume", action="store_true", help="go on from DIR's checkpoint")
     add("--init", dest="initial", metavar="CHECKPOINT", help="start from its weights")
     add("--seed", type=int, default=1, help="of the weights and of the data")

@@ -13,9 +13,9 @@ from lama_edge.engines import (
     Flavor,
     Library,
     load_library,
-    manifest_path,
 )
 from lama_edge.errors import MissingBackendError, ModelError, shown
+from lama_edge.files import beside
 from lama_edge.manifest import Manifest
 from lama_edge.nvidia import Gpu
 
@@ -47,20 +47,20 @@ def read_engine_file(path: Path) -> EngineFile:
     Raises:
         ModelError: when one of them is missing, damaged, or belongs to another.
     """
-    beside = manifest_path(path)
+    record = beside(path)
     try:
-        text = beside.read_text(encoding="utf-8")
+        text = record.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise ModelError(
-            f"the engine {str(path)!r} lies without its manifest {beside.name!r}: put that beside "
+            f"the engine {str(path)!r} lies without its manifest {record.name!r}: put that beside "
             "it, or build it again with: lama-edge export tensorrt"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"the manifest {str(beside)!r} cannot be read: {error}") from error
+        raise ModelError(f"the manifest {str(record)!r} cannot be read: {error}") from error
     manifest = Manifest.from_json(text)
     if manifest.engine is None:
         raise ModelError(
-            f"the manifest {str(beside)!r} describes a model of format "
+            f"the manifest {str(record)!r} describes a model of format "
             f"{shown(manifest.format.get('name'))}, not an engine: build it again with: "
             "lama-edge export tensorrt"
         )
@@ -152,7 +152,7 @@ def _rebuild(file: EngineFile, flavor: Flavor) -> str:
     way = "fp32 --tf32" if precision == "tf32" else precision
     return (
         f"lama-edge export tensorrt CHECKPOINT -o {file.path.name} {sizes} --precision {way} "
-        f"--io {file.manifest.io.form} --flavor {flavor} --force"
+        f"--io {file.manifest.io.form} --flavor {flavor} --overwrite"
     )
 
 

@@ -51,7 +51,7 @@ def run_demo(folder: Path) -> Path:
     hole.save(mask)
 
     model, sheet = folder / "lama-tiny.onnx", folder / "demo.png"
-    _command("export", "onnx", "-o", model, "--force")
+    _command("export", "onnx", "-o", model, "--overwrite")
     _command("parity", model, "--report", folder / "parity.html")
     _command("inpaint", model, photo, mask, "-o", result)
     with Image.open(result) as after:

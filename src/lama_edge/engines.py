@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lama_edge.errors import MissingBackendError, UsageError, needs_extra, reason, shown
@@ -20,6 +19,8 @@ HARDWARE_COMPATIBILITIES: tuple[HardwareCompatibility, ...] = get_args(HardwareC
 
 ENGINE_SUFFIX = ".engine"
 FORMAT_NAME = "tensorrt"
+# What the figures of an engine's manifest were measured on.
+ENGINE_JUDGED, SOURCE_JUDGED = "engine", "source graph"
 FLAVOR_TITLES: Mapping[Flavor, str] = {"tensorrt": "TensorRT", "rtx": "TensorRT for RTX"}
 _MODULES: Mapping[Flavor, str] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 _MAX_PROFILES = 64
@@ -191,11 +192,6 @@ class EngineBuild:
             engine_bytes=int(data["engine_bytes"]),
             judged=None if judged is None else str(judged),
         )
-
-
-def manifest_path(engine: Path) -> Path:
-    """Return where an engine's manifest stands: ``model.engine.json`` beside ``model.engine``."""
-    return engine.with_name(engine.name + ".json")
 
 
 def load_library(choice: FlavorChoice = "auto") -> Library:

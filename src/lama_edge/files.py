@@ -11,8 +11,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from lama_edge.errors import UsageError
+
+# A file, a folder, or a file with its manifest beside it, which ends in ``.json`` after its name.
+ArtifactKind = Literal["file", "folder", "pair"]
 
 _CHUNK_BYTES = 1 << 20
 _PART = "#"
@@ -38,6 +42,61 @@ def split_part(model: str | Path) -> tuple[Path, str | None]:
 def join_part(model: str | Path, part: str | None) -> str:
     """Return a model's path or name with a part of it named, which `split_part` takes apart."""
     return str(model) if part is None else f"{model}{_PART}{part}"
+
+
+def check_artifact(
+    kind: ArtifactKind, target: Path, *, overwrite: bool, contents: str = ""
+) -> None:
+    """Refuse an artifact's path that cannot be written, before any long work is done.
+
+    Args:
+        kind: what the artifact is.
+        target: where it shall stand.
+        overwrite: whether an existing one may be replaced.
+        contents: of a folder, a file that every such folder has; other folders are not replaced.
+
+    Raises:
+        UsageError: when the folder around it is missing or not writable, or something stands
+            there that must not be replaced.
+    """
+    if kind == "folder" and target.is_dir():
+        if not (target / contents).is_file():
+            raise UsageError(
+                f"the output {str(target)!r} is a folder, and no package: name another"
+            )
+        if not overwrite:
+            raise UsageError(f"the output {str(target)!r} exists: add --overwrite to replace it")
+        if not os.access(target.parent, os.W_OK):
+            raise UsageError(f"the folder {str(target.parent)!r} is not writable")
+        return
+    check_output(target, overwrite=overwrite)
+    if kind == "pair":
+        check_output(beside(target), overwrite=overwrite)
+
+
+def beside(target: Path) -> Path:
+    """Return where the manifest of a pair stands: ``model.engine.json`` beside ``model.engine``."""
+    return target.with_name(target.name + ".json")
+
+
+@contextmanager
+def atomic_artifact(kind: ArtifactKind, target: Path) -> Iterator[Path]:
+    """Give a temporary place for an artifact, and put what is made there in the target's.
+
+    An interrupted or failed run leaves at `target` what was there before; a failed renaming is
+    undone. What a killed run left beside it is removed by the next run for the same target.
+
+    Args:
+        kind: what the artifact is.
+        target: where it shall stand; what is there is replaced.
+
+    Yields:
+        A path that does not exist yet, with the target's suffix; a pair's manifest shall be
+        written beside it.
+    """
+    writer = {"file": atomic_output, "folder": _atomic_folder, "pair": _atomic_pair}[kind]
+    with writer(target) as temporary:
+        yield temporary
 
 
 @contextmanager
@@ -85,7 +144,7 @@ def check_output(target: Path, *, overwrite: bool = True) -> None:
     if target.is_dir():
         raise UsageError(f"the output {str(target)!r} is a folder: name a file in it")
     if target.exists() and not overwrite:
-        raise UsageError(f"the output {str(target)!r} exists: add --force to replace it")
+        raise UsageError(f"the output {str(target)!r} exists: add --overwrite to replace it")
 
 
 def sha256_of(path: Path) -> str:
@@ -132,3 +191,65 @@ def _remove(path: Path) -> None:
 def _flush_to_disk(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+
+
+@contextmanager
+def _atomic_folder(target: Path) -> Iterator[Path]:
+    """See `atomic_artifact`; nothing stands there only between two renamings."""
+    remove_stale(target)
+    temporary, previous = (
+        target.with_name(f".{target.stem}.tmp-{os.getpid()}-{secrets.token_hex(4)}{target.suffix}")
+        for _ in range(2)
+    )
+    try:
+        yield temporary
+        if target.exists():
+            target.replace(previous)
+        try:
+            temporary.replace(target)
+        except OSError:
+            if previous.exists():
+                previous.replace(target)
+            raise
+    finally:
+        for path in (temporary, previous):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def _atomic_pair(target: Path) -> Iterator[Path]:
+    """See `atomic_artifact`."""
+    remove_stale(target)
+    token = f"{os.getpid()}-{secrets.token_hex(4)}"
+    folder = target.with_name(f".{target.stem}.tmp-{token}{target.suffix}")
+    folder.mkdir()
+    try:
+        new = folder / target.name
+        yield new
+        for path in (new, beside(new)):
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+        _replace_both(new, target, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _replace_both(new: Path, target: Path, folder: Path) -> None:
+    """Replace the file while no manifest stands beside it, so that a kill cannot mix two."""
+    old, old_manifest = folder / "previous", folder / "previous.json"
+    moves = [
+        (beside(target), old_manifest),
+        (target, old),
+        (new, target),
+        (beside(new), beside(target)),
+    ]
+    done: list[tuple[Path, Path]] = []
+    try:
+        for one, place in moves:
+            if one.exists():
+                one.replace(place)
+                done.append((one, place))
+    except OSError:
+        for one, place in reversed(done):
+            place.replace(one)
+        raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import LamaEdgeError, ModelError, reason, shown
@@ -105,9 +105,13 @@ class Manifest:
     engine: EngineBuild | None = None
 
     @property
-    def convolutions(self) -> str:
-        """How an ONNX file's 3×3 convolutions are computed, ``direct`` or ``winograd``."""
-        return str(self.format.get("convolutions", "direct"))
+    def kernels(self) -> Literal["direct", "bands"]:
+        """What an ONNX file's graph is shaped for: ``direct``, or ``bands`` for processors.
+
+        Files of release 0.1.0 call bands by the form of the convolutions in them.
+        """
+        in_bands = (self.format.get("kernels"), self.format.get("convolutions"))
+        return "bands" if in_bands in (("bands", None), (None, "winograd")) else "direct"
 
     def with_parity(self, parity: ParityFigures) -> Manifest:
         """Return a copy that carries the figures."""

@@ -1,207 +1,356 @@
-"""What needs both sides: export to a temporary file, open it, judge it, and only then keep it."""
+"""The one way from a checkpoint to an artifact: draw, write, judge, and only then keep it.
+
+What formats differ in is their record's, `lama_edge.export.formats.record`; this needs both sides,
+since what exporters wrote is opened by runners.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lama_edge.errors import LamaEdgeError, NotFiniteError, ParityError, UsageError
-from lama_edge.export.deploy_graph import (
-    Dft,
-    GraphOptions,
-    gains_by_winograd,
-    has_winograd,
-    kernels_of,
+from lama_edge.errors import (
+    LamaEdgeError,
+    MissingBackendError,
+    ModelError,
+    NotFiniteError,
+    ParityError,
+    UsageError,
 )
-from lama_edge.export.onnx_format import build_onnx, finish, tool_versions, write_onnx
-from lama_edge.export.precision.build import NEED_RANGES, build_at, check_precision
-from lama_edge.files import atomic_output, check_output
+from lama_edge.export.formats.record import (
+    Drawn,
+    Export,
+    Format,
+    Judge,
+    Part,
+    Within,
+    format_named,
+)
+from lama_edge.files import atomic_artifact, check_artifact
 from lama_edge.judging.cases import ParityCase, seeded_cases
-from lama_edge.manifest import Manifest, ParityFigures
+from lama_edge.manifest import METADATA_KEY, Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
-from lama_edge.models.config import GeneratorConfig
-from lama_edge.ranges import Ranges
-from lama_edge.runtimes.base import Runner
-from lama_edge.runtimes.forms import to_model
+from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.runtimes.torch_runner import TorchRunner
-from lama_edge.spec import (
-    Convolutions,
-    IoForm,
-    IoSpec,
-    Precision,
-    Progress,
-    Size,
-    SizePolicy,
-    io_spec,
-    require_tensor_form,
-)
+from lama_edge.spec import COREML_IO_FORMS, Precision, Progress, Size, SizePolicy, io_spec
 
-EXPORT_STAGES = ("checkpoint", "ranges", "reference", "graph", "write", "parity", "save")
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lama_edge.ranges import Ranges
+
+STEPS = ("source", "ranges", "reference", "graph", "write", "parity", "save")
+REFERENCE = "torch-fp32"
 
 # The exponents of fp16 leave room for what larger pictures do, so a small one shows enough.
 _FP16_CALIBRATION_SIDE = 256
-_ADVICE: dict[Precision, str] = {
-    "fp32": "",
-    "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
-    "w8": "use --precision fp16 or fp32",
-    "int8": "try --calibrate with a folder of pictures like yours, or --precision w8, fp16 or fp32",
-}
 
-
-@dataclass(frozen=True)
-class OnnxExport:
-    """What `export_onnx` shall do.
-
-    Attributes:
-        checkpoint: a checkpoint's path or name; None is the embedded lama-tiny.
-        output: the ``.onnx`` file to write.
-        size: one fixed size; None for any.
-        io: form of the inputs and the output.
-        composite: whether known pixels come back unchanged; otherwise the raw fill.
-        dft: ``matmul`` or ``op``.
-        opset: version of ONNX's default operator set.
-        overwrite: whether an existing output may be replaced.
-        check_parity: whether to judge the file against torch before it is kept.
-        precision: the number format.
-        calibrate: a folder of pictures to measure ranges on; None draws some.
-        keep_failed: whether to keep a file that is out of tolerance; its manifest says so.
-        convolutions: ``direct``, ``winograd`` (the 3 x 3 convolutions of a Fourier generator with
-            a quarter of the products, in loops over bands; fp32, for processors), or ``auto``,
-            the faster of the two in ONNX Runtime on a processor.
-    """
-
-    checkpoint: str | Path | None
-    output: Path
-    size: Size | None = None
-    io: IoForm = "float"
-    composite: bool = True
-    dft: Dft = "matmul"
-    opset: int = 17
-    overwrite: bool = False
-    check_parity: bool = True
-    precision: Precision = "fp32"
-    calibrate: Path | None = None
-    keep_failed: bool = False
-    convolutions: Convolutions = "auto"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """A finished export: where it is, how large, and what it says of itself."""
+    """A finished export.
+
+    Attributes:
+        path: the artifact.
+        size_bytes: its size.
+        manifest: what it says of itself; of several models the first one's.
+        kept_failed: whether it was kept although it is out of tolerance.
+    """
 
     path: Path
     size_bytes: int
     manifest: Manifest
+    kept_failed: bool = False
 
 
-def export_onnx(job: OnnxExport, progress: Progress = lambda stage: None) -> ExportResult:
-    """Export a checkpoint to an ONNX file that carries its manifest and parity figures.
+def export_model(
+    job: Export,
+    progress: Progress = lambda step: None,
+    within: Within = lambda what, done: None,
+) -> ExportResult:
+    """Export a checkpoint, or a model that the format takes in its place.
 
     Args:
         job: what to do.
-        progress: called with the name of each stage of `EXPORT_STAGES` as it begins.
+        progress: called with the name of each of `STEPS` as it begins.
+        within: called during a step with what is done, and how much of it is, 0 to 1.
 
     Raises:
-        UsageError: when the options cannot be used together, or the output cannot be written.
+        UsageError: when options cannot be used together, or the output cannot be written.
         CheckpointError: when the checkpoint cannot be used.
+        ModelError: when a model cannot be used, or the format's own tool refuses the graph.
         ParityError: when the result is out of tolerance; nothing is written then.
-        MissingBackendError: when ONNX Runtime is not installed.
+        MissingBackendError: when what the format or its judge needs is not installed.
     """
-    _check(job)
-    progress("checkpoint")
-    checkpoint = load_checkpoint(job.checkpoint)
-    config = checkpoint.config
-    check_precision(job.precision, config, job.dft)
-    convolutions = _convolutions(job, config)
-    options = GraphOptions(
-        io=io_spec(job.io, composite=job.composite),
-        size=SizePolicy(job.size, config.size_multiple, config.min_size),
-        dft=job.dft,
-        opset=job.opset,
-        kernels=kernels_of(convolutions),
-    )
-    progress("ranges")
-    ranges = None
-    if job.precision in NEED_RANGES:
-        ranges = measured_ranges(checkpoint, options.size, job.precision, job.calibrate)
-    progress("reference")
-    cases = seeded_cases(options.size) if job.check_parity else []
-    with TorchRunner(checkpoint, composite=False) as reference:
-        source, torch_version = reference.manifest.source, reference.manifest.tools
-        wanted = raw_outputs(reference, cases)
-    progress("graph")
-    graph = build_at(job.precision, config, checkpoint.tensors, options, ranges)
-    model = finish(graph.model)
-    del checkpoint
-    manifest = Manifest(
-        format=_format(job, convolutions),
-        io=options.io,
-        size=options.size,
-        precision=job.precision,
-        dft=options.dft if config.has_fourier_units else None,
-        source=source,
-        tools={**tool_versions(), **torch_version},
-        numerics=graph.numerics,
-    )
-    with atomic_output(job.output, overwrite=job.overwrite) as temporary:
-        progress("write")
-        write_onnx(model, manifest, temporary)
-        if job.check_parity:
-            progress("parity")
-            manifest = manifest.with_parity(_judged(job, temporary, cases, wanted))
-            progress("save")
-            write_onnx(model, manifest, temporary)
-    return ExportResult(job.output, job.output.stat().st_size, manifest)
+    form = format_named(job.format)
+    job = _complete(job, form)
+    _check(job, form)
+    with TemporaryDirectory(prefix="lama-edge-") as folder:
+        progress("source")
+        make = _ModelSource if job.from_model else _CheckpointSource
+        source = make(job, form, progress)
+        with atomic_artifact(form.kind, job.output) as target:
+            progress("graph")
+            manifests = form.write(job, source.drawn(progress), target, Path(folder), within)
+            if job.check_parity:
+                progress("parity")
+                judged = [
+                    _judged(job, form, one, source, target, Path(folder))
+                    for one in zip(source.parts, manifests, strict=True)
+                ]
+                progress("save")
+                if judged != manifests:
+                    form.stamp(judged, target)
+                manifests = judged
+    kept_failed = any(one.parity is not None and one.parity.forced for one in manifests)
+    return ExportResult(job.output, form.size_bytes(job.output), manifests[0], kept_failed)
 
 
-def _check(job: OnnxExport) -> None:
+def _complete(job: Export, form: Format) -> Export:
+    """Fill in what the job leaves to the format; what a model settles stays open."""
+    known = {option.name: option for option in form.options}
+    options = {**{name: one.default for name, one in known.items()}, **job.options}
+    for name, value in job.options.items():
+        choices = known[name].choices if name in known else ()
+        if choices and value not in choices:
+            raise UsageError(
+                f"{known[name].flag} {value} is not known; choose one of: "
+                f"{', '.join(map(str, choices))}"
+            )
+    job = replace(job, options=options)
+    if job.from_model:
+        return job
+    sizes = job.sizes or tuple(form.parse_size(word) for word in form.sizes)
+    return replace(
+        job,
+        sizes=sizes,
+        precision=job.precision or form.precision,
+        io=job.io or form.io_forms[0],
+    )
+
+
+def _check(job: Export, form: Format) -> None:
     """Refuse what cannot work before any long work is done."""
-    if job.output.suffix.lower() != ".onnx":
-        raise UsageError(f"the output {str(job.output)!r} must end in .onnx: runtimes go by that")
-    require_tensor_form(job.io)
-    check_output(job.output, overwrite=job.overwrite)
-    if job.calibrate is not None and job.precision not in NEED_RANGES:
-        precisions = " or ".join(sorted(NEED_RANGES))
+    if job.output.suffix.lower() != form.suffix:
         raise UsageError(
-            f"--calibrate is of no use for {job.precision}: leave it out, or add --precision "
-            f"{precisions}"
+            f"the output {str(job.output)!r} must end in {form.suffix}: runtimes go by that"
         )
-    if job.convolutions == "winograd" and job.precision != "fp32":
+    check_artifact(form.kind, job.output, overwrite=job.overwrite, contents=form.contents)
+    if job.io is not None and job.io not in form.io_forms:
+        other = "image" if "image" in form.io_forms else "uint8"
+        whose = "Core ML's own" if job.io in COREML_IO_FORMS else f"no form of {form.title}"
+        raise UsageError(f"--io {job.io} is {whose}: use --io {other}")
+    if job.precision is not None and job.precision not in form.precisions:
         raise UsageError(
-            f"--convolutions winograd is for fp32: the form would cost {job.precision} digits; "
-            "leave one of the two out"
+            f"--precision {job.precision} is none of {form.title}'s; choose one of: "
+            f"{', '.join(form.precisions)}"
         )
+    if job.from_model:
+        for flag, given in (
+            ("--precision", job.precision is not None),
+            ("--io", job.io is not None),
+            ("--no-composite", not job.composite),
+            ("--calibrate", job.calibrate is not None),
+        ):
+            if given:
+                raise UsageError(
+                    f"{flag} is settled in an ONNX file: leave it out, or give the checkpoint"
+                )
+    elif job.calibrate is not None and not _needs_ranges(form.arithmetic(str(job.precision))):
+        use = " or ".join(p for p in form.precisions if _needs_ranges(form.arithmetic(p)))
+        raise UsageError(
+            f"--calibrate is of no use for {job.precision}: leave it out, or add --precision {use}"
+        )
+    if len(set(job.sizes)) != len(job.sizes):
+        raise UsageError("give every --size once")
+    form.check(job)
 
 
-def _convolutions(job: OnnxExport, config: GeneratorConfig) -> Convolutions:
-    """Return the form that the job's convolutions get.
+class _CheckpointSource:
+    """A checkpoint under way: its graphs, and what torch makes of the pictures to judge on."""
+
+    reference_name = REFERENCE
+
+    def __init__(self, job: Export, form: Format, progress: Progress) -> None:
+        self._tools = form.tools()
+        self._job, self._form = job, form
+        checkpoint = load_checkpoint(job.source)
+        self._checkpoint: Checkpoint | None = checkpoint
+        config = checkpoint.config
+        self.parts = form.parts(job, SizePolicy(None, config.size_multiple, config.min_size))
+        for part in self.parts:
+            form.graph_options(job, config, part)  # refuses what cannot be before any long work
+        progress("ranges")
+        arithmetic = form.arithmetic(str(job.precision))
+        self._ranges: Ranges | None = None
+        if _needs_ranges(arithmetic):
+            at = form.calibrated_at(self.parts[0], job)
+            self._ranges = measured_ranges(checkpoint, at, arithmetic, job.calibrate)
+        progress("reference")
+        from lama_edge.runtimes.torch_runner import TorchRunner
+
+        with TorchRunner(checkpoint, composite=False) as reference:
+            self._described = reference.manifest
+            self._judged = {
+                part: (cases, raw_outputs(reference, cases))
+                for part in self.parts
+                for cases in [_cases(part) if job.check_parity else []]
+            }
+
+    def reference(self, part: Part) -> tuple[list[ParityCase], list[NDArray[np.float32]]]:
+        """Return a part's pictures, and the reference's raw output for each."""
+        return self._judged[part]
+
+    def drawn(self, progress: Progress) -> Iterator[Drawn]:
+        """Give each part's graph, one in memory at a time; the checkpoint goes with the last."""
+        job, form, checkpoint = self._job, self._form, self._checkpoint
+        assert checkpoint is not None
+        config = checkpoint.config
+        self._checkpoint = None
+        graphs = form.graphs(job, config, checkpoint.tensors, self.parts, self._ranges)
+        del checkpoint
+        dft = form.graph_options(job, config, self.parts[0]).dft
+        for number, (part, graph) in enumerate(zip(self.parts, graphs, strict=True), start=1):
+            manifest = Manifest(
+                format=form.described(job, config),
+                io=io_spec(job.form, composite=job.composite),
+                size=part.size,
+                precision=str(job.precision),
+                dft=dft if config.has_fourier_units else None,
+                source=self._described.source,
+                tools={**self._tools, **self._described.tools},
+                numerics=graph.numerics,
+            )
+            if number == len(self.parts):
+                progress("write")
+            yield Drawn(part, manifest, graph.model)
+
+
+class _ModelSource:
+    """A model that takes a checkpoint's place: its file, its manifest, and what it computes."""
+
+    reference_name = ""
+
+    def __init__(self, job: Export, form: Format, progress: Progress) -> None:
+        self._path = Path(str(job.source))
+        self._manifest = _manifest_of(self._path)
+        form.check_model(job, self._manifest)
+        self.parts = form.parts(job, self._manifest.size)
+
+    def reference(self, part: Part) -> tuple[list[ParityCase], list[NDArray[np.float32]]]:
+        """Run the file itself; its CPU kernels compute fp16 wide, which makes a better reference.
+
+        Raises:
+            MissingBackendError: where it cannot be run.
+        """
+        cases = _cases(part)
+        with open_runner(self._path, provider="cpu") as runner:
+            self.reference_name = f"{runner.title} of the ONNX file"
+            return cases, raw_outputs(runner, cases)
+
+    def drawn(self, progress: Progress) -> Iterator[Drawn]:
+        """Give the file in the place of a graph."""
+        progress("write")
+        yield Drawn(self.parts[0], self._manifest, None, self._path)
+
+
+def _manifest_of(path: Path) -> Manifest:
+    """Read an ONNX file's manifest without a runtime: a board that builds engines has none."""
+    from lama_edge.runtimes.onnx_parts import OnnxParts
+
+    if not path.is_file():
+        raise ModelError(f"the model {str(path)!r} does not exist; give an exported ONNX file")
+    parts = OnnxParts(path)
+    try:
+        text = parts.metadata.get(METADATA_KEY)
+    finally:
+        parts.close()
+    if text is None:
+        raise ModelError(
+            f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export onnx"
+        )
+    return Manifest.from_json(text)
+
+
+def _cases(part: Part) -> list[ParityCase]:
+    """Return the pictures that a part is judged on."""
+    if not part.judged_at:
+        return seeded_cases(part.size)
+    return [seeded_cases(replace(part.graph_size, fixed=size))[0] for size in part.judged_at]
+
+
+def _judged(
+    job: Export,
+    form: Format,
+    of: tuple[Part, Manifest],
+    source: _CheckpointSource | _ModelSource,
+    target: Path,
+    scratch: Path,
+) -> Manifest:
+    """Judge a part; returns its manifest with the figures.
 
     Raises:
-        UsageError: when Winograd's form is asked for and the generator cannot have it.
+        ParityError: when it is out of tolerance and must not be kept, or returns values that are
+            not finite.
     """
-    possible = has_winograd(config, job.dft)
-    if job.convolutions == "auto":
-        fits = possible and job.precision == "fp32" and gains_by_winograd(config)
-        return "winograd" if fits else "direct"
-    if job.convolutions == "winograd" and not possible:
-        what = "the DFT as an operator" if config.has_fourier_units else f"a {config.kind}"
-        raise UsageError(
-            f"--convolutions winograd is for generators with Fourier units and the DFT as matrix "
-            f"products, and this is {what}: leave it out"
-        )
-    return job.convolutions
+    part, manifest = of
+    chosen = form.judge(job, part, target, scratch)
+    if chosen is None:
+        return manifest
+    try:
+        cases, wanted = source.reference(part)
+    except MissingBackendError as error:
+        if not job.from_model:
+            raise
+        _log.warning("the engine is not judged, its manifest keeps the file's figures: %s", error)
+        return manifest
+    figures: ParityFigures | None = None
+    try:
+        with open_runner(chosen.model, provider=chosen.provider) as runner:
+            tolerance = tolerance_of(runner.runtime.name, manifest.precision)
+            name = source.reference_name
+            figures = judge(runner, cases, wanted, reference_name=name, tolerance=tolerance)
+        require_parity(figures, advice=form.advice.get(manifest.precision, ""))
+    except ParityError as error:
+        culprit = _first_not_finite(chosen, cases)
+        if culprit is not None:
+            raise NotFiniteError(f"{error}; {culprit}") from error
+        if figures is None or not job.keep_failed:
+            raise
+        figures = replace(figures, forced=True)
+    return form.with_figures(manifest, figures, chosen)
 
 
-def _format(job: OnnxExport, convolutions: Convolutions) -> dict[str, str | int]:
-    about: dict[str, str | int] = {"name": "onnx", "opset": job.opset}
-    if convolutions != "direct":
-        about["convolutions"] = convolutions
-    return about
+def _first_not_finite(chosen: Judge, cases: Sequence[ParityCase]) -> str | None:
+    """Name the first value that is not finite, when there is one and it can be found."""
+    from lama_edge.runtimes.emulator.execution import open_observable
+    from lama_edge.runtimes.emulator.survey import first_not_finite
+    from lama_edge.runtimes.forms import to_model
+
+    try:
+        with open_observable(chosen.model) as runner:
+            io = runner.manifest.io
+            for case in cases:
+                image, mask = to_model(io, case.image, case.hole)
+                feeds = {io.image.name: image, io.mask.name: mask}
+                found = first_not_finite(runner.program, feeds)
+                if found is not None:
+                    return f"{found.name} ({found.op}) is the first value that is not finite"
+    except LamaEdgeError:
+        return None
+    return None
+
+
+def _needs_ranges(arithmetic: Precision) -> bool:
+    return arithmetic in ("fp16", "int8")
 
 
 def measured_ranges(
@@ -220,10 +369,12 @@ def measured_ranges(
         PictureError: when a picture cannot be read.
     """
     # Imported here because fp32 needs neither the emulator nor the drawing of pictures.
+    from lama_edge.export.deploy_graph import GraphOptions
+    from lama_edge.export.onnx_format import build_onnx
     from lama_edge.pictures.calibration import calibration_cases
     from lama_edge.runtimes.ranges import measure_ranges
 
-    any_size = replace(size, fixed=None)
+    any_size = replace(size, fixed=None, max_side=None)
     sizes = [] if size.fixed is None else [size.fixed]
     if precision == "fp16":
         step = size.multiple
@@ -232,74 +383,3 @@ def measured_ranges(
     plain = GraphOptions(io=io_spec("float", composite=False), size=any_size)
     model = build_onnx(checkpoint.config, checkpoint.tensors, plain)
     return measure_ranges(model, plain.io, calibration_cases(any_size, folder=folder, sizes=sizes))
-
-
-def _judged(
-    job: OnnxExport, path: Path, cases: list[ParityCase], wanted: list[NDArray[np.float32]]
-) -> ParityFigures:
-    """Judge the file.
-
-    Raises:
-        ParityError: when it is out of tolerance and must not be kept, or returns values that are
-            not finite.
-    """
-    figures = None
-    try:
-        figures = _judge_onnx(path, job.precision, cases, wanted)
-        require_parity(figures, advice=_ADVICE[job.precision])
-    except ParityError as error:
-        culprit = _first_not_finite(path, io_spec(job.io), cases)
-        if culprit is not None:
-            raise NotFiniteError(f"{error}; {culprit}") from error
-        if figures is None or not job.keep_failed:
-            raise
-        return replace(figures, forced=True)
-    return figures
-
-
-def _judge_onnx(
-    path: Path,
-    precision: Precision,
-    cases: list[ParityCase],
-    wanted: list[NDArray[np.float32]],
-) -> ParityFigures:
-    with _open_judge(path, precision) as model:
-        return judge(
-            model,
-            cases,
-            wanted,
-            reference_name="torch-fp32",
-            tolerance=tolerance_of(model.runtime.name, model.manifest.precision),
-        )
-
-
-def _open_judge(path: Path, precision: Precision) -> Runner:
-    """Open a file with the runtime that is to judge it.
-
-    ONNX Runtime's CPU kernels compute fp16 graphs wide and prove nothing about fp16.
-    """
-    # Imported here because an export without its parity check needs no runtime.
-    if precision == "fp16":
-        from lama_edge.runtimes.emulated_runner import EmulatedRunner
-
-        return EmulatedRunner(path)
-    from lama_edge.runtimes.onnxruntime_runner import OnnxRuntimeRunner
-
-    return OnnxRuntimeRunner(path, provider="cpu")
-
-
-def _first_not_finite(path: Path, io: IoSpec, cases: list[ParityCase]) -> str | None:
-    """Name the first value that is not finite, when there is one and it can be found."""
-    from lama_edge.runtimes.emulator.program import Program
-    from lama_edge.runtimes.emulator.survey import first_not_finite
-
-    try:
-        program = Program.load(path)
-        for case in cases:
-            image, mask = to_model(io, case.image, case.hole)
-            found = first_not_finite(program, {io.image.name: image, io.mask.name: mask})
-            if found is not None:
-                return f"{found.name} ({found.op}) is the first value that is not finite"
-    except LamaEdgeError:
-        return None
-    return None

@@ -18,11 +18,6 @@ IO_FORMS: tuple[IoForm, ...] = get_args(IoForm)
 TENSOR_IO_FORMS: tuple[IoForm, ...] = ("float", "uint8")
 COREML_IO_FORMS: tuple[IoForm, ...] = ("float", "image")
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
-# How the 3×3 convolutions of a float32 graph are computed: ``auto`` is whichever is faster in ONNX
-# Runtime on a processor.
-Convolutions = Literal["auto", "direct", "winograd"]
-CONVOLUTIONS: tuple[Convolutions, ...] = get_args(Convolutions)
-
 MAX_SIDE = 16384
 CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
 # Of the generators that a configuration can describe: 5 downsamplings, a dilation of 32. More

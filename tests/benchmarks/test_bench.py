@@ -32,11 +32,12 @@ from lama_edge.errors import (
     NotFiniteError,
     UsageError,
 )
+from lama_edge.export.formats.record import Export
 from lama_edge.export.onnx_format import write_onnx
 from lama_edge.export.tensorrt.options import engine_size
 from lama_edge.files import sha256_of
 from lama_edge.manifest import Manifest
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.process import CrashError, run_isolated
 from lama_edge.spec import Size, SizePolicy, parse_size
 
@@ -47,8 +48,8 @@ QUICK: dict[str, Any] = {"rounds": 1, "min_runs": 2, "min_seconds": 0.0, "min_wa
 def folder(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fixed-size float model, a uint8 one of any size, and a file that is no model."""
     folder = tmp_path_factory.mktemp("models")
-    export_onnx(OnnxExport(golden_folder, folder / "fixed.onnx", size=Size(64, 48)))
-    export_onnx(OnnxExport(golden_folder, folder / "any.onnx", io="uint8", check_parity=False))
+    export_model(Export("onnx", golden_folder, folder / "fixed.onnx", sizes=(Size(64, 48),)))
+    export_model(Export("onnx", golden_folder, folder / "any.onnx", io="uint8", check_parity=False))
     (folder / "damaged.onnx").write_bytes(b"no model")
     return folder
 

@@ -22,7 +22,7 @@ def test_the_page_holds_the_committed_figures_of_every_precision() -> None:
     assert [row["precision"] for row in document["precisions"]] == list(PACKAGE_PRECISIONS)
     page = PAGE.read_text(encoding="utf-8")
     assert updated(page, document) == page
-    assert main(["--check", "--out", str(RESULT), "--page", str(PAGE)]) == 0
+    assert main(["--check", "--json-out", str(RESULT), "--page", str(PAGE)]) == 0
 
 
 def test_a_page_that_is_out_of_date_is_told_and_left_alone(
@@ -30,7 +30,7 @@ def test_a_page_that_is_out_of_date_is_told_and_left_alone(
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"{BEGIN}\n{END}\n")
-    words = ["--out", str(RESULT), "--page", str(page)]
+    words = ["--json-out", str(RESULT), "--page", str(page)]
     assert main([*words, "--check"]) == 1
     assert "is out of date: run python -m lama_edge.benchmarks.coreml" in capsys.readouterr().err
     assert page.read_text() == f"{BEGIN}\n{END}\n"

@@ -15,8 +15,9 @@ from lama_edge.benchmarks.first_difference import first_difference
 from lama_edge.benchmarks.parity_rows import Side, judged_row
 from lama_edge.benchmarks.targets.local_task import save_arrays
 from lama_edge.errors import NotFiniteError
+from lama_edge.export.formats.record import Export
 from lama_edge.judging.cases import ParityCase, seeded_cases
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.parity import raw_outputs, run_case
 from lama_edge.runtimes.registry import tolerance_of
@@ -142,7 +143,7 @@ FAULTS = [
 @pytest.fixture(scope="module")
 def healthy(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "healthy.onnx"
-    export_onnx(OnnxExport(golden_folder, path, size=SIZE, check_parity=False))
+    export_model(Export("onnx", golden_folder, path, sizes=(SIZE,), check_parity=False))
     return path
 
 
@@ -222,8 +223,10 @@ def test_what_a_loop_gives_is_compared(
     golden_folder: Path, picture_file: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "loops.onnx"
-    job = OnnxExport(golden_folder, path, SIZE, convolutions="winograd", check_parity=False)
-    export_onnx(job)
+    job = Export(
+        "onnx", golden_folder, path, sizes=(SIZE,), check_parity=False, options={"kernels": "bands"}
+    )
+    export_model(job)
     assert "values agree" in _look(path, golden_folder, picture_file)["reason"]
     model = onnx.load(path)
     _change(model, "block01.conv2.local.bias", lambda bias: bias + 0.1)
@@ -241,7 +244,7 @@ def test_two_forms_of_the_fourier_transform_are_no_difference(
     healthy: Path, golden_folder: Path, picture_file: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "op.onnx"
-    export_onnx(OnnxExport(golden_folder, other, dft="op", check_parity=False))
+    export_model(Export("onnx", golden_folder, other, check_parity=False, options={"dft": "op"}))
     assert _look(healthy, other, picture_file)["first_difference"] is None
     assert _look(other, healthy, picture_file)["first_difference"] is None
 

@@ -95,7 +95,7 @@ def test_an_entry_that_cannot_run_here_is_left_out_with_its_reason(
 def test_the_result_is_a_document_of_bench(golden_folder: Path, tmp_path: Path) -> None:
     arguments = [
         golden_folder, "--device", "cpu", "--size", "64x48", "--entries", "onnx-cpu-fp32",
-        "--rounds", "1", "--min-runs", "2", "--min-seconds", "0", "--out", tmp_path / "r.json",
+        "--rounds", "1", "--min-runs", "2", "--min-seconds", "0", "--json-out", tmp_path / "r.json",
         "--work", tmp_path,
     ]  # fmt: skip
     assert main([str(argument) for argument in arguments]) == 0
@@ -137,7 +137,7 @@ def test_without_a_gpu_it_says_what_is_missing_with_exit_code_3(
         (["--size", "dynamic"], "needs a size"),
         (["lama-tiny", "--seeded"], "--seeded is a checkpoint of its own"),
         (["--work", "/nowhere/at/all"], "does not exist"),
-        (["--out", "/nowhere/r.json"], "does not exist"),
+        (["--json-out", "/nowhere/r.json"], "does not exist"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(

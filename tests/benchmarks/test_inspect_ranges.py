@@ -14,7 +14,8 @@ import torch
 from lama_edge.benchmarks.documents import RANGES, DocumentError, load_document, save_document
 from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
 from lama_edge.errors import ModelError
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.export.formats.record import Export
+from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 SIZES = (Size(104, 16), Size(16, 24))
@@ -79,7 +80,9 @@ def test_an_exported_model_is_measured_like_its_checkpoint(
     golden_folder: Path, tmp_path: Path
 ) -> None:
     size, path = SIZES[0], tmp_path / "m.onnx"
-    export_onnx(OnnxExport(golden_folder, path, size=size, composite=False, check_parity=False))
+    export_model(
+        Export("onnx", golden_folder, path, sizes=(size,), composite=False, check_parity=False)
+    )
     exported = inspect_ranges(RangesInspection(str(path)))
     original = inspect_ranges(RangesInspection(str(golden_folder), sizes=(size,)))
     largest = {value["name"]: value["largest"] for value in original["values"]}
@@ -92,8 +95,10 @@ def test_an_exported_model_is_measured_like_its_checkpoint(
 
 def test_loops_show_what_they_give(golden_folder: Path, tmp_path: Path) -> None:
     size, path = SIZES[0], tmp_path / "m.onnx"
-    job = OnnxExport(golden_folder, path, size, convolutions="winograd", check_parity=False)
-    export_onnx(job)
+    job = Export(
+        "onnx", golden_folder, path, sizes=(size,), check_parity=False, options={"kernels": "bands"}
+    )
+    export_model(job)
     found = {
         value["name"]: value for value in inspect_ranges(RangesInspection(str(path)))["values"]
     }

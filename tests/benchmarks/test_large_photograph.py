@@ -33,7 +33,7 @@ def test_the_page_holds_the_committed_figures() -> None:
     assert Size(document["picture"]["height"], document["picture"]["width"]) == PHOTOGRAPH
     page = PAGE.read_text(encoding="utf-8")
     assert updated(page, document) == page
-    assert main(["--check", "--out", str(RESULT), "--page", str(PAGE)]) == 0
+    assert main(["--check", "--json-out", str(RESULT), "--page", str(PAGE)]) == 0
 
 
 def test_a_page_that_is_out_of_date_is_told_and_left_alone(
@@ -41,7 +41,7 @@ def test_a_page_that_is_out_of_date_is_told_and_left_alone(
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"{BEGIN}\n{END}\n")
-    words = ["--out", str(RESULT), "--page", str(page)]
+    words = ["--json-out", str(RESULT), "--page", str(page)]
     assert main([*words, "--check"]) == 1
     assert "is out of date: run python -m lama_edge.benchmarks.large" in capsys.readouterr().err
     assert page.read_text() == f"{BEGIN}\n{END}\n"
@@ -53,7 +53,7 @@ def test_a_page_that_is_out_of_date_is_told_and_left_alone(
     ("words", "message"),
     [
         (["--page", "none.md"], "there is no page 'none.md'"),
-        (["--page", str(PAGE), "--out", "none.json"], "there is no result 'none.json'"),
+        (["--page", str(PAGE), "--json-out", "none.json"], "there is no result 'none.json'"),
         (["--page", str(PAGE), "--rounds", "0"], "--rounds is 0; give 1 or more"),
     ],
 )

@@ -11,15 +11,16 @@ import pytest
 
 from lama_edge.benchmarks.model_files import located, model_files, model_sha256, model_size_bytes
 from lama_edge.errors import ModelError
+from lama_edge.export.formats.record import Export
 from lama_edge.files import sha256_of
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 
 @pytest.fixture(scope="module")
 def model_path(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "t.onnx"
-    export_onnx(OnnxExport(golden_folder, path, size=Size(64, 64), check_parity=False))
+    export_model(Export("onnx", golden_folder, path, sizes=(Size(64, 64),), check_parity=False))
     return path
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 from lama_edge.benchmarks.documents import PARITY, check_document
 from lama_edge.benchmarks.parity import ParityCheck, ParityResult, check_parity
 from lama_edge.errors import ModelError, UsageError
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.export.formats.record import Export
+from lama_edge.pipeline import export_model
 from lama_edge.process import CrashError
 from lama_edge.spec import Size
 
@@ -50,10 +51,10 @@ def folder(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         "dynamic": {},
     }
     for name, options in forms.items():
-        job = OnnxExport(golden_folder, folder / f"{name}.onnx", check_parity=False, **options)
-        export_onnx(job)
+        job = Export("onnx", golden_folder, folder / f"{name}.onnx", check_parity=False, **options)
+        export_model(job)
     other = golden_folder.parent / "regular"
-    export_onnx(OnnxExport(other, folder / "foreign.onnx", size=SIZE, check_parity=False))
+    export_model(Export("onnx", other, folder / "foreign.onnx", sizes=(SIZE,), check_parity=False))
     model = onnx.load(folder / "float.onnx")
     (pad,) = [node for node in model.graph.node if node.name == "head.pad"]
     (mode,) = [attribute for attribute in pad.attribute if attribute.name == "mode"]

@@ -20,9 +20,10 @@ from lama_edge.benchmarks.targets import local
 from lama_edge.benchmarks.tradeoff import Tradeoff, TradeoffResult, weigh_precisions
 from lama_edge.benchmarks.tradeoff_cases import holdout_cases
 from lama_edge.errors import CheckpointError, UsageError
+from lama_edge.export.formats.record import Export
 from lama_edge.judging.metrics import differences
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.emulated_record import EMULATOR
 from lama_edge.runtimes.parity import run_case
@@ -81,7 +82,11 @@ def test_the_figures_are_those_of_the_exports_run_side_by_side(
     outputs = {}
     for precision, provider in (("fp32", "cpu"), ("fp16", "emulated")):
         path = tmp_path / f"{precision}.onnx"
-        export_onnx(OnnxExport(golden_folder, path, SIZE, precision=precision, check_parity=False))
+        export_model(
+            Export(
+                "onnx", golden_folder, path, sizes=(SIZE,), precision=precision, check_parity=False
+            )
+        )
         assert _row(weighed[0], precision)["size_bytes"] == path.stat().st_size
         with open_runner(path, provider=provider) as runner:
             outputs[precision] = [run_case(runner, case).levels for case in cases]
@@ -194,7 +199,7 @@ def test_a_precision_out_of_tolerance_fails(
     golden_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(EMULATOR.tolerances, "fp16", Tolerance(5e-2, psnr_db=90))
-    result = weigh_precisions(Tradeoff(str(golden_folder), SIZE, ("fp16",), speed=False))
+    result = weigh_precisions(Tradeoff(str(golden_folder), SIZE, precisions=("fp16",), speed=False))
     assert not _row(result, "fp16")["closeness"]["passed"]
     assert _row(result, "fp32")["closeness"]["passed"]
     assert not result.passed
@@ -204,7 +209,7 @@ def test_a_precision_out_of_tolerance_fails(
 @pytest.mark.usefixtures("in_process")
 def test_the_uint8_form_is_compared_with_unrounded_fp32(golden_folder: Path) -> None:
     result = weigh_precisions(
-        Tradeoff(str(golden_folder), SIZE, ("fp32",), io="uint8", speed=False)
+        Tradeoff(str(golden_folder), SIZE, precisions=("fp32",), io="uint8", speed=False)
     )
     found = _row(result, "fp32")["closeness"]
     assert found["max_abs_diff"] < 1e-5  # half a level of rounding is no difference
@@ -220,7 +225,12 @@ def test_the_users_pictures_are_judged_on(golden_folder: Path, tmp_path: Path) -
     mask[30:60, 30:60] = 255
     Image.fromarray(mask).save(tmp_path / "street_mask.png")
     job = Tradeoff(
-        str(golden_folder), SIZE, ("fp16",), images=tmp_path, calibrate=tmp_path, speed=False
+        str(golden_folder),
+        SIZE,
+        precisions=("fp16",),
+        images=tmp_path,
+        calibrate=tmp_path,
+        speed=False,
     )
     result = weigh_precisions(job)
     (picture,) = result.document["pictures"]

@@ -13,10 +13,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from lama_edge.errors import UsageError
+from lama_edge.export.formats.record import Export
+from lama_edge.export.formats.tensorrt import TENSORRT
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.pipeline import OnnxExport, export_onnx
-from lama_edge.pipeline_tensorrt_sources import TensorrtExport, onnx_source
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.onnxruntime_runner import _warn_of_loops
 from lama_edge.spec import Size
 
@@ -35,18 +36,20 @@ def wide(
 
 
 def _form(checkpoint: Path | None, folder: Path, **options: Any) -> str:
-    job = OnnxExport(checkpoint, folder / "x.onnx", SIZE, check_parity=False, **options)
-    return str(export_onnx(job).manifest.format.get("convolutions", "direct"))
+    job = Export(
+        "onnx", checkpoint, folder / "x.onnx", sizes=(SIZE,), check_parity=False, **options
+    )
+    return export_model(job).manifest.kernels
 
 
 def test_wide_float32_graphs_get_the_form_that_is_faster_on_processors(
     wide: Path, tmp_path: Path
 ) -> None:
-    assert _form(wide, tmp_path) == "winograd"
+    assert _form(wide, tmp_path) == "bands"
 
 
 @pytest.mark.parametrize(
-    "options", [{"convolutions": "direct"}, {"precision": "w8"}, {"dft": "op"}]
+    "options", [{"options": {"for": "any"}}, {"precision": "w8"}, {"options": {"dft": "op"}}]
 )
 def test_others_do_not(wide: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     assert _form(wide, tmp_path, **options) == "direct"
@@ -54,25 +57,25 @@ def test_others_do_not(wide: Path, tmp_path: Path, options: dict[str, Any]) -> N
 
 def test_narrow_ones_do_not_unless_asked(tmp_path: Path) -> None:
     assert _form(None, tmp_path) == "direct"
-    assert _form(None, tmp_path, convolutions="winograd", overwrite=True) == "winograd"
+    assert _form(None, tmp_path, options={"kernels": "bands"}, overwrite=True) == "bands"
 
 
 def test_the_operator_and_the_form_exclude_each_other(wide: Path, tmp_path: Path) -> None:
-    job = OnnxExport(wide, tmp_path / "x.onnx", dft="op", convolutions="winograd")
+    job = Export("onnx", wide, tmp_path / "x.onnx", options={"dft": "op", "kernels": "bands"})
     with pytest.raises(UsageError, match="this is the DFT as an operator: leave it out"):
-        export_onnx(job)
+        export_model(job)
 
 
 def test_tensorrt_refuses_the_form_and_other_providers_are_warned_of_it(
     wide: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "x.onnx"
-    manifest = export_onnx(OnnxExport(wide, path, SIZE, check_parity=False)).manifest
-    with pytest.raises(UsageError, match="--convolutions direct"):
-        onnx_source(TensorrtExport(path, tmp_path / "x.engine"))
+    manifest = export_model(Export("onnx", wide, path, sizes=(SIZE,), check_parity=False)).manifest
+    with pytest.raises(UsageError, match="--for any"):
+        TENSORRT.check_model(Export("tensorrt", path, tmp_path / "x.engine"), manifest)
     with caplog.at_level(logging.WARNING):
         _warn_of_loops(manifest, path, "cpu")
         _warn_of_loops(replace(manifest, format={"name": "onnx"}), path, "cuda")
         assert not caplog.records
         _warn_of_loops(manifest, path, "cuda")
-    assert "for the provider cuda export it with --convolutions direct" in caplog.text
+    assert "for the provider cuda export it with --for any" in caplog.text

@@ -20,6 +20,7 @@ from lama_edge.cli import main
 from lama_edge.errors import UsageError
 from lama_edge.export.bands import bands_of
 from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph
+from lama_edge.export.formats.record import Export
 from lama_edge.export.graph_builder import GraphBuilder
 from lama_edge.export.onnx_format import finish
 from lama_edge.export.winograd import (
@@ -32,7 +33,7 @@ from lama_edge.export.winograd import (
 )
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import Size, SizePolicy, io_spec
 
@@ -161,7 +162,7 @@ def test_an_export_says_so_runs_in_tiles_and_is_judged(
     path, plain = tmp_path / "w.onnx", tmp_path / "d.onnx"
     assert main(["export", "onnx", "-o", str(path), "--convolutions", "winograd", "--json"]) == 0
     manifest = json.loads(capsys.readouterr().out)["manifest"]
-    assert manifest["format"]["convolutions"] == "winograd"
+    assert manifest["format"]["kernels"] == "bands"
     assert manifest["parity"]["max_abs_diff"] <= LARGEST_GRAPH_DIFFERENCE
     assert main(["export", "onnx", "-o", str(plain), "--no-parity"]) == 0
     rng = np.random.default_rng(2)
@@ -177,13 +178,15 @@ def test_an_export_says_so_runs_in_tiles_and_is_judged(
 
 @pytest.mark.parametrize("precision", ["fp16", "w8", "int8"])
 def test_reduced_precisions_are_refused(tmp_path: Path, precision: Any) -> None:
-    job = OnnxExport(None, tmp_path / "x.onnx", precision=precision, convolutions="winograd")
-    with pytest.raises(UsageError, match="--convolutions winograd is for fp32"):
-        export_onnx(job)
+    job = Export(
+        "onnx", None, tmp_path / "x.onnx", precision=precision, options={"kernels": "bands"}
+    )
+    with pytest.raises(UsageError, match="bands are for fp32"):
+        export_model(job)
 
 
 def test_generators_without_fourier_units_are_refused(tmp_path: Path) -> None:
     folder = Path(__file__).parents[1] / "data" / "regular"
-    job = OnnxExport(folder, tmp_path / "x.onnx", convolutions="winograd")
+    job = Export("onnx", folder, tmp_path / "x.onnx", options={"kernels": "bands"})
     with pytest.raises(UsageError, match="this is a pix2pixhd_global"):
-        export_onnx(job)
+        export_model(job)

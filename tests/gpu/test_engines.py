@@ -11,11 +11,10 @@ import pytest
 
 from lama_edge.engines import ProfileSizes, load_library
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
-from lama_edge.export.tensorrt.options import BuildOptions
+from lama_edge.export.formats.record import Export
 from lama_edge.manifest import ParityFigures
 from lama_edge.nvidia import Gpu
-from lama_edge.pipeline_tensorrt import export_tensorrt
-from lama_edge.pipeline_tensorrt_sources import TensorrtExport
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.tensorrt.cuda import Cuda, DeviceBuffer, OutOfDeviceMemoryError
 from lama_edge.spec import Size
@@ -46,14 +45,15 @@ def build(golden_folder: Path, tmp_path: Path, flavor: str) -> Callable[..., Pat
 
     def built(profile: ProfileSizes, precision: Any = "fp32", **options: Any) -> Path:
         path = tmp_path / f"{precision}.engine"
-        settings = {"flavor": flavor, "compute_capabilities": ("current",), **options}
-        export_tensorrt(
-            TensorrtExport(
+        settings = {"flavor": flavor, "compute_capability": ("current",), **options}
+        export_model(
+            Export(
+                "tensorrt",
                 golden_folder,
                 path,
-                (profile,),
-                precision,
-                build=BuildOptions(**settings),
+                sizes=(profile,),
+                precision=precision,
+                options=settings,
                 check_parity=False,
             )
         )
@@ -107,9 +107,9 @@ def test_recorded_runs_give_the_same_bytes_and_see_new_pictures(
 def test_an_export_with_a_gpu_judges_the_engine_itself(
     golden_folder: Path, tmp_path: Path, flavor: Any
 ) -> None:
-    options = BuildOptions(flavor=flavor, compute_capabilities=("current",))
-    job = TensorrtExport(golden_folder, tmp_path / "m.engine", (FIXED,), "fp16", build=options)
-    manifest = export_tensorrt(job).manifest
+    options = {"flavor": flavor, "compute_capability": ("current",)}
+    job = Export("tensorrt", golden_folder, tmp_path / "m.engine", sizes=(FIXED,), options=options)
+    manifest = export_model(job).manifest
     assert manifest.engine is not None
     assert manifest.engine.judged == "engine"
     assert manifest.parity is not None

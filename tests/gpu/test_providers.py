@@ -10,8 +10,9 @@ import pytest
 
 from lama_edge.benchmarks.documents import load_bench
 from lama_edge.benchmarks.gpu import main
+from lama_edge.export.formats.record import Export
 from lama_edge.manifest import ParityFigures
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.onnxruntime_providers import available_providers
 from lama_edge.spec import Size
@@ -48,7 +49,9 @@ def test_a_provider_computes_what_the_generator_does(
     if provider == "tensorrt" and precision == "int8":
         pytest.skip("the int8 graph of ONNX files is ONNX Runtime's; engines have their own")
     path = tmp_path / "m.onnx"
-    export_onnx(OnnxExport(golden_folder, path, size, precision=precision, check_parity=False))
+    export_model(
+        Export("onnx", golden_folder, path, sizes=(size,), precision=precision, check_parity=False)
+    )
     with open_runner(path, provider=provider) as runner:
         assert runner.provider == provider
         figures = judged(runner, *((SMALL,) if size is not None else SIZES))
@@ -72,7 +75,7 @@ def test_the_comparison_runs_to_its_end(
     golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["--size", "64", "--rounds", "1", "--min-runs", "2", "--min-seconds", "0"]
-    code = main([str(golden_folder), *arguments, "--out", str(tmp_path / "r.json")])
+    code = main([str(golden_folder), *arguments, "--json-out", str(tmp_path / "r.json")])
     printed = capsys.readouterr()
     if code == 3:
         pytest.skip(printed.err.strip().splitlines()[-1])

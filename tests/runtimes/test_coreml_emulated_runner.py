@@ -25,8 +25,9 @@ from lama_edge.spec import Size
 pytest.importorskip("coremltools")
 from coremltools.proto import Model_pb2
 
+from lama_edge.export.formats.record import Export
 from lama_edge.manifest import Manifest
-from lama_edge.pipeline_coreml import CoremlExport, export_coreml
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 
 # An odd bottleneck, oblong; the holes touch every border.
@@ -38,8 +39,8 @@ WEIGHTS = Path("Data/com.apple.CoreML/weights/weight.bin")
 @pytest.fixture(scope="module")
 def package(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("packages") / "golden.mlpackage"
-    job = CoremlExport(golden_folder, path, sizes=(SIZE,), precision="fp32", check_parity=False)
-    export_coreml(job)
+    job = Export("coreml", golden_folder, path, sizes=(SIZE,), precision="fp32", check_parity=False)
+    export_model(job)
     return path
 
 
@@ -244,9 +245,15 @@ def test_a_picture_package_is_within_a_level(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "pictures.mlpackage"
-    export_coreml(
-        CoremlExport(
-            golden_folder, path, sizes=(SIZE,), io="image", precision="fp32", check_parity=False
+    export_model(
+        Export(
+            "coreml",
+            golden_folder,
+            path,
+            sizes=(SIZE,),
+            io="image",
+            precision="fp32",
+            check_parity=False,
         )
     )
     with CoremlEmulatedRunner(path) as runner:

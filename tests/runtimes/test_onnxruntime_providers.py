@@ -8,7 +8,8 @@ import onnxruntime as ort
 import pytest
 
 from lama_edge.errors import ModelError
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.export.formats.record import Export
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.onnxruntime_providers import providers_for
 from lama_edge.runtimes.onnxruntime_session import open_session
 from lama_edge.spec import Size
@@ -18,14 +19,21 @@ from lama_edge.spec import Size
 def models(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     found = {
-        "fixed": OnnxExport(golden_folder, folder / "m.onnx", Size(64, 72), check_parity=False),
-        "uint8": OnnxExport(
-            golden_folder, folder / "u.onnx", Size(64, 72), io="uint8", check_parity=False
+        "fixed": Export(
+            "onnx", golden_folder, folder / "m.onnx", sizes=(Size(64, 72),), check_parity=False
         ),
-        "any": OnnxExport(golden_folder, folder / "a.onnx", check_parity=False),
+        "uint8": Export(
+            "onnx",
+            golden_folder,
+            folder / "u.onnx",
+            sizes=(Size(64, 72),),
+            io="uint8",
+            check_parity=False,
+        ),
+        "any": Export("onnx", golden_folder, folder / "a.onnx", check_parity=False),
     }
     for job in found.values():
-        export_onnx(job)
+        export_model(job)
     return {name: job.output for name, job in found.items()}
 
 

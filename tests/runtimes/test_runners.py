@@ -13,9 +13,10 @@ import onnxruntime as ort
 import pytest
 
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
+from lama_edge.export.formats.record import Export
 from lama_edge.manifest import METADATA_KEY
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.torch_runner import TorchRunner
 from lama_edge.spec import Size
@@ -25,7 +26,7 @@ from lama_edge.stages import STAGES_KEY
 @pytest.fixture(scope="module")
 def model_path(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "golden.onnx"
-    export_onnx(OnnxExport(golden_folder, path))
+    export_model(Export("onnx", golden_folder, path))
     return path
 
 
@@ -190,7 +191,7 @@ def test_a_manifest_that_names_another_size_than_the_graph_is_refused(
 ) -> None:
     """Else a small picture would be padded to any size that a stranger writes there."""
     path = tmp_path / "fixed.onnx"
-    export_onnx(OnnxExport(golden_folder, path, Size(64, 72), check_parity=False))
+    export_model(Export("onnx", golden_folder, path, sizes=(Size(64, 72),), check_parity=False))
     model = onnx.load(path)
     (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA_KEY)
     assert "[64,72]" in entry.value
@@ -240,6 +241,6 @@ def test_the_reference_keeps_known_pixels_and_binarises_the_mask(
 
 def test_a_fixed_size_model_takes_no_other_size(golden_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "fixed.onnx"
-    export_onnx(OnnxExport(golden_folder, path, size=Size(32, 64), check_parity=False))
+    export_model(Export("onnx", golden_folder, path, sizes=(Size(32, 64),), check_parity=False))
     with open_runner(path) as runner, pytest.raises(ModelError, match="takes 32x64"):
         runner.run(*_arrays())

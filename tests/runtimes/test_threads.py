@@ -9,7 +9,8 @@ import psutil
 import pytest
 import torch
 
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.export.formats.record import Export
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 
 
@@ -24,7 +25,7 @@ def _torch_as_before() -> Iterator[None]:
 def test_onnx_runtime_starts_as_many_threads_as_were_asked_for(
     golden_folder: Path, tmp_path: Path, threads: int
 ) -> None:
-    export_onnx(OnnxExport(golden_folder, tmp_path / "t.onnx", check_parity=False))
+    export_model(Export("onnx", golden_folder, tmp_path / "t.onnx", check_parity=False))
     with open_runner(tmp_path / "t.onnx", threads=1):
         before = psutil.Process().num_threads()
     with open_runner(tmp_path / "t.onnx", threads=threads):

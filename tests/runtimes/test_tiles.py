@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lama_edge.errors import ModelError, UsageError
+from lama_edge.export.formats.record import Export
 from lama_edge.export.winograd import TILE as WINOGRAD_TILE
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import (
@@ -24,7 +25,7 @@ from lama_edge.models.config import (
     Pix2PixHdGlobalConfig,
     Pix2PixHdMultidilatedConfig,
 )
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import Array, Runner, open_runner
 from lama_edge.runtimes.tiles import open_tiles
 from lama_edge.runtimes.tiles_pieces import pieces
@@ -53,14 +54,16 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("models")
 
     @cache
-    def export(family: str, form: IoForm, composite: bool) -> Path:
+    def exported(family: str, form: IoForm, composite: bool) -> Path:
         path = folder / f"{family}-{form}-{composite}.onnx"
-        job = OnnxExport(FAMILIES[family], path, io=form, composite=composite, check_parity=False)
+        job = Export(
+            "onnx", FAMILIES[family], path, io=form, composite=composite, check_parity=False
+        )
         in_bands = family.endswith("-bands")
-        export_onnx(replace(job, convolutions="winograd" if in_bands else "direct"))
+        export_model(replace(job, options={"kernels": "bands" if in_bands else "direct"}))
         return path
 
-    return export
+    return exported
 
 
 def _picture(io: IoSpec, holes: list[tuple[slice, slice]], size: Size) -> tuple[Array, Array]:
@@ -160,7 +163,7 @@ def test_halos_follow_from_the_architecture(
     checkpoint = make_checkpoint(config)
     monkeypatch.setattr("lama_edge.pipeline.load_checkpoint", lambda path: checkpoint)
     path = tmp_path / "model.onnx"
-    export_onnx(OnnxExport("seeded", path, composite=False, check_parity=False))
+    export_model(Export("onnx", "seeded", path, composite=False, check_parity=False))
     side = max(config.min_size, 4 * config.size_multiple)
     size = Size(side + config.size_multiple, side + 2 * config.size_multiple)
     for tile in (1, config.reduction, 3 * config.reduction, side):
@@ -284,7 +287,7 @@ def test_models_that_cannot_run_in_tiles_say_why(
     golden_folder: Path, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     path = tmp_path / "model.onnx"
-    export_onnx(OnnxExport(golden_folder, path, check_parity=False, **options))
+    export_model(Export("onnx", golden_folder, path, check_parity=False, **options))
     with open_runner(path, provider="cpu") as whole, pytest.raises(ModelError, match=message):
         whole.tiled()
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lama_edge.export.formats.record import Export
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import BIG_LAMA
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 
 pytestmark = pytest.mark.slow
@@ -52,7 +53,7 @@ def model_path(
     with pytest.MonkeyPatch.context() as patch:
         checkpoint = make_checkpoint(BIG_LAMA)
         patch.setattr("lama_edge.pipeline.load_checkpoint", lambda path: checkpoint)
-        export_onnx(OnnxExport("seeded", path, check_parity=False))
+        export_model(Export("onnx", "seeded", path, check_parity=False))
     return path
 
 

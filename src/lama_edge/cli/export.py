@@ -1,123 +1,143 @@
-"""`lama-edge export`: a checkpoint becomes a file for a runtime."""
+"""`lama-edge export`: a checkpoint becomes an artifact of one of the registered formats."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lama_edge.cli.export_coreml import add_export_coreml
-from lama_edge.cli.export_tensorrt import add_export_tensorrt
-from lama_edge.cli.rendering import print_export, stages
-from lama_edge.errors import UsageError
-from lama_edge.spec import CONVOLUTIONS, PRECISIONS, TENSOR_IO_FORMS, Size, parse_size
+from lama_edge.cli.rendering import print_export, steps, within_step
+from lama_edge.export.formats.record import Export, Format, Option, Retired, formats
+from lama_edge.retired import Meaning, add_retired
+
+_FAILED = 1
 
 
 def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add `lama-edge export`, with a subcommand a format."""
     export = commands.add_parser("export", help="export a checkpoint for a runtime")
-    formats = export.add_subparsers(title="formats", metavar="FORMAT", required=True)
-    onnx = formats.add_parser(
-        "onnx",
+    listed = export.add_subparsers(title="formats", metavar="FORMAT", required=True)
+    for form in formats():
+        _add_format(listed, common, form)
+
+
+def _add_format(listed: Any, common: argparse.ArgumentParser, form: Format) -> None:
+    or_model = f", or a model that ends in {' or '.join(form.takes)}" if form.takes else ""
+    command = listed.add_parser(
+        form.name,
         parents=[common],
-        help="an ONNX file for ONNX Runtime and everything that reads ONNX",
-        description="Export a checkpoint to ONNX, check it against torch, and write it with its "
-        "manifest and parity figures.",
+        help=f"{form.title} {form.about}",
+        description=f"Export a checkpoint{or_model} to {form.title}, check it against the "
+        "reference, and write it with its manifest and parity figures.",
     )
-    onnx.add_argument(
-        "checkpoint",
+    command.add_argument(
+        "source",
         nargs="?",
-        metavar="CHECKPOINT",
-        help="folder with config.yaml, .ckpt, .pt or .safetensors file; default: lama-tiny",
+        metavar="CHECKPOINT | MODEL" if form.takes else "CHECKPOINT",
+        help="folder with config.yaml, .ckpt, .pt or .safetensors file"
+        + or_model
+        + "; default: lama-tiny",
     )
-    onnx.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.onnx")
-    onnx.add_argument(
-        "--size",
-        action="append",
-        metavar="SIZE",
-        help="512, 512x768 (height x width) or dynamic (the default)",
-    )
-    onnx.add_argument(
-        "--io", choices=TENSOR_IO_FORMS, default="float", help="form of the inputs and the output"
-    )
-    onnx.add_argument(
-        "--dft",
-        choices=("auto", "matmul", "op"),
-        default="auto",
-        help="Fourier transform as matrix products (auto) or as ONNX's DFT operator",
-    )
-    onnx.add_argument(
+    command.add_argument("-o", "--output", required=True, type=Path, metavar=f"OUT{form.suffix}")
+    command.add_argument("--size", action="append", metavar="SIZE", help=form.size_help)
+    command.add_argument(
         "--precision",
-        choices=PRECISIONS,
-        default="fp32",
-        help="number format: fp16 rescaled so that nothing overflows, w8 int8 weights, int8 "
-        "weights and activations",
+        choices=form.precisions,
+        help=f"number format (default {form.precision}): {form.precision_help}",
     )
-    onnx.add_argument(
+    command.add_argument(
+        "--io",
+        choices=form.io_forms,
+        help=f"form of the inputs and the output (default {form.io_forms[0]})",
+    )
+    command.add_argument(
         "--calibrate",
         type=Path,
         metavar="DIR",
-        help="measure the ranges for fp16 and int8 on these pictures (default: drawn ones)",
+        help="measure the ranges of reduced precisions on these pictures (default: drawn ones)",
     )
-    onnx.add_argument(
-        "--convolutions",
-        choices=CONVOLUTIONS,
-        default="auto",
-        help="winograd: the 3x3 convolutions of wide fp32 Fourier generators with a quarter of the "
-        "products, in loops, for processors; direct: without loops, for GPUs and runtimes other "
-        "than ONNX Runtime; auto: winograd where it is faster on a processor (the default)",
-    )
-    onnx.add_argument("--opset", type=int, default=17, metavar="N", help="ONNX opset (default 17)")
-    onnx.add_argument(
+    for option in form.options:
+        _add_option(command, option)
+    command.add_argument(
         "--no-composite", action="store_true", help="return the raw fill, named `predicted`"
     )
-    onnx.add_argument(
-        "--no-parity",
-        action="store_true",
-        help="skip the check against torch; the manifest says it",
+    command.add_argument(
+        "--no-parity", action="store_true", help="skip the check; the manifest says it"
     )
-    onnx.add_argument(
-        "--force",
+    command.add_argument("--overwrite", action="store_true", help="replace the output if it exists")
+    command.add_argument(
+        "--keep-failed",
         action="store_true",
-        help="replace OUT.onnx when it exists, and keep the model even when it is out of "
-        "tolerance; its manifest says so",
+        help="keep what is out of tolerance; its manifest says so, and the exit code is 1",
     )
-    onnx.set_defaults(command=_export_onnx)
-    add_export_coreml(formats, common)
-    add_export_tensorrt(formats, common)
+    add_retired(command, "--force", "--overwrite and --keep-failed", _force)
+    for old in form.retired:
+        add_retired(
+            command, old.flag, old.instead, _meaning(old), takes=str, choices=tuple(old.values)
+        )
+    command.set_defaults(command=_exporting(form), retired={})
 
 
-def _export_onnx(options: argparse.Namespace) -> None:
-    size = _one_size(options.size)
-    with stages() as (progress, expect):
-        from lama_edge.pipeline import EXPORT_STAGES, OnnxExport, export_onnx
+def _add_option(command: argparse.ArgumentParser, option: Option) -> None:
+    if option.default is False:
+        command.add_argument(option.flag, action="store_true", help=option.help)
+        return
+    command.add_argument(
+        option.flag,
+        action="append" if option.repeats else "store",
+        type=option.parse,
+        choices=option.choices or None,
+        default=None if option.repeats else option.default,
+        metavar=option.metavar,
+        help=option.help,
+    )
 
-        expect(len(EXPORT_STAGES))
-        job = OnnxExport(
-            checkpoint=options.checkpoint,
+
+def _force(options: argparse.Namespace, value: Any) -> None:
+    options.overwrite = options.keep_failed = True
+
+
+def _meaning(old: Retired) -> Meaning:
+    def mean(options: argparse.Namespace, value: str) -> None:
+        options.retired = {**options.retired, **old.values[value]}
+
+    return mean
+
+
+def _exporting(form: Format) -> Callable[[argparse.Namespace], int]:
+    def run(options: argparse.Namespace) -> int:
+        sizes = tuple(form.parse_size(word) for word in options.size or ())
+        own: dict[str, Any] = {
+            option.name: tuple(value) if option.repeats else value
+            for option in form.options
+            for value in [getattr(options, option.name)]
+            if value is not None
+        }
+        job = Export(
+            format=form.name,
+            source=options.source,
             output=options.output,
-            size=size,
+            sizes=sizes,
+            precision=options.precision,
             io=options.io,
             composite=not options.no_composite,
-            dft="op" if options.dft == "op" else "matmul",
-            opset=options.opset,
-            overwrite=options.force,
-            check_parity=not options.no_parity,
-            precision=options.precision,
             calibrate=options.calibrate,
-            keep_failed=options.force,
-            convolutions=options.convolutions,
+            options={**own, **options.retired},
+            overwrite=options.overwrite,
+            check_parity=not options.no_parity,
+            keep_failed=options.keep_failed,
         )
-        result = export_onnx(job, progress)
-    print_export(result.path, result.size_bytes, result.manifest.to_dict(), as_json=options.json)
+        with steps() as (progress, expect), within_step() as within:
+            from lama_edge.pipeline import STEPS, export_model
 
+            expect(len(STEPS))
+            result = export_model(job, progress, within)
+        manifest = result.manifest
+        print_export(result.path, result.size_bytes, manifest.to_dict(), as_json=options.json)
+        if not options.json:
+            for line in form.summary(manifest):
+                print(line)
+        return _FAILED if result.kept_failed else 0
 
-def _one_size(tokens: list[str] | None) -> Size | None:
-    tokens = tokens or ["dynamic"]
-    sizes = [parse_size(token) for token in tokens]
-    if len(sizes) > 1:
-        raise UsageError(
-            f"an ONNX file holds one size and {len(sizes)} were given: use --size dynamic, or "
-            "export one file a size"
-        )
-    return sizes[0]
+    return run

@@ -14,7 +14,7 @@ from lama_edge.cli.inspect_tensorrt import (
 )
 from lama_edge.cli.opening import add_function, add_provider, named
 from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
-from lama_edge.cli.rendering import parity_line, print_json, stages, table
+from lama_edge.cli.rendering import parity_line, print_json, steps, table
 from lama_edge.errors import UsageError, printable
 from lama_edge.manifest import Manifest
 from lama_edge.spec import Size, TensorSpec, parse_size
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _MODEL = "MODEL | CHECKPOINT"
 # Given without --ranges, each of these would be silently of no use.
-_OF_RANGES = ("calibrate", "size", "out", "report")
+_OF_RANGES = ("calibrate", "size", "json_out", "report")
 _MARKED_SHOWN = 10
 
 
@@ -70,7 +70,9 @@ def _inspect(options: argparse.Namespace) -> None:
         return
     for name in _OF_RANGES:
         if getattr(options, name) is not None:
-            raise UsageError(f"--{name} is about the values' ranges: add --ranges")
+            raise UsageError(
+                f"--{name.replace('_', '-')} is about the values' ranges: add --ranges"
+            )
     if for_tensorrt:
         print_capability(options)
         return
@@ -145,7 +147,7 @@ def _tensor(spec: TensorSpec) -> str:
 def _inspect_ranges(options: argparse.Namespace, model: str) -> None:
     check_outputs(options)
     sizes = tuple(_measured_size(token) for token in options.size or ())
-    with stages() as (progress, expect):
+    with steps() as (progress, expect):
         from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
 
         job = RangesInspection(model, options.calibrate, sizes)

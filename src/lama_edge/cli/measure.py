@@ -10,7 +10,7 @@ from typing import Any
 from lama_edge.benchmarks.targets.registry import TARGETS
 from lama_edge.cli.opening import add_function, add_provider, named
 from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
-from lama_edge.cli.rendering import decibels, milliseconds, print_json, stages, table
+from lama_edge.cli.rendering import decibels, milliseconds, print_json, steps, table
 from lama_edge.errors import UsageError, one_line
 from lama_edge.spec import Size, parse_size
 
@@ -124,7 +124,7 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 def _parity(options: argparse.Namespace) -> int:
     check_outputs(options)
-    with stages() as (progress, expect):
+    with steps() as (progress, expect):
         from lama_edge.benchmarks.parity import ParityCheck, check_parity
 
         expect(len(options.models) + 1)
@@ -205,7 +205,7 @@ def _bench(options: argparse.Namespace) -> int:
     others = [load_bench(path) for path in options.beside]
     models = tuple(named(model, options.function) for model in options.models)
     sizes = tuple(_measured_size(token) for token in options.size or ())
-    with stages() as (progress, expect):
+    with steps() as (progress, expect):
         from lama_edge.benchmarks.bench import Bench, run_bench
 
         expect(len(options.models) * (1 + max(1, len(sizes)) * options.rounds))

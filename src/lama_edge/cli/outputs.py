@@ -1,4 +1,4 @@
-"""`--out` and `--report`: the files that commands which measure or judge write beside the text."""
+"""`--json-out` and `--report`: what commands that measure or judge write beside the text."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from lama_edge.errors import UsageError
 from lama_edge.files import atomic_output, check_output
+from lama_edge.retired import add_retired, sets
 
 _RESULT_SUFFIXES = (".json",)
 _PAGE_SUFFIXES = (".html", ".htm")
@@ -17,7 +18,8 @@ _PAGE_SUFFIXES = (".html", ".htm")
 def add_outputs(command: argparse.ArgumentParser, what: str = "result") -> None:
     """Add both options to a command."""
     metavar = f"{what.upper()}.json"
-    command.add_argument("--out", type=Path, metavar=metavar, help=f"write the {what}")
+    command.add_argument("--json-out", type=Path, metavar=metavar, help=f"write the {what}")
+    add_retired(command, "--out", "--json-out", sets("json_out"), takes=Path)
     command.add_argument("--report", type=Path, metavar="OUT.html", help="write a page about it")
 
 
@@ -30,7 +32,7 @@ def check_outputs(options: argparse.Namespace) -> None:
         UsageError: when a name ends otherwise, or `check_output` refuses it.
     """
     for flag, target, suffixes in (
-        ("--out", options.out, _RESULT_SUFFIXES),
+        ("--json-out", options.json_out, _RESULT_SUFFIXES),
         ("--report", options.report, _PAGE_SUFFIXES),
     ):
         if target is None:
@@ -47,13 +49,13 @@ def write_outputs(
 
     Args:
         options: the command line's.
-        document: for `--out`.
+        document: for `--json-out`.
         page: renders the page for `--report`.
     """
-    if options.out is not None:
+    if options.json_out is not None:
         from lama_edge.benchmarks.documents import save_document
 
-        save_document(document, options.out)
+        save_document(document, options.json_out)
     if options.report is not None:
         with atomic_output(options.report) as temporary:
             temporary.write_text(page(), encoding="utf-8")

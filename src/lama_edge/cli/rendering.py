@@ -29,7 +29,7 @@ def print_export(path: Path, size_bytes: int, manifest: dict[str, Any], *, as_js
         psnr = "" if parity["psnr_db"] is None else f", {parity['psnr_db']:.1f} dB"
         print(
             f"lama-edge: warning: out of tolerance (difference {parity['max_abs_diff']:.1e}{psnr}) "
-            "and kept because of --force",
+            "and kept because of --keep-failed",
             file=sys.stderr,
         )
     if as_json:
@@ -69,8 +69,8 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def stages() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
-    """Show a bar of named stages on a terminal; elsewhere stay silent."""
+def steps() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
+    """Show a bar of named steps on a terminal; elsewhere stay silent."""
     from tqdm import tqdm
 
     layout = "{desc:<12} {bar:24} {n_fmt}/{total_fmt} {elapsed}"
@@ -83,14 +83,33 @@ def stages() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
         def expect(total: int) -> None:
             bar.total = total
 
-        def progress(stage: str) -> None:
+        def progress(step: str) -> None:
             nonlocal begun
-            bar.set_description_str(stage, refresh=False)
+            bar.set_description_str(step, refresh=False)
             bar.n = begun
             bar.refresh()
             begun += 1
 
         yield progress, expect
+
+
+@contextmanager
+def within_step() -> Iterator[Callable[[str, float], None]]:
+    """Show how far a long step is on a terminal, under the bar of steps; elsewhere stay silent."""
+    from tqdm import tqdm
+
+    layout = "{desc:<40.40} {bar:24} {percentage:3.0f} % {elapsed}"
+    disable = not sys.stderr.isatty()
+    with tqdm(
+        total=1.0, position=1, leave=False, disable=disable, bar_format=layout, file=sys.stderr
+    ) as bar:
+
+        def progress(what: str, done: float) -> None:
+            bar.set_description_str(what, refresh=False)
+            bar.n = done
+            bar.refresh()
+
+        yield progress
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
-from lama_edge.cli.rendering import decibels, milliseconds, print_json, stages, table
+from lama_edge.cli.rendering import decibels, milliseconds, print_json, steps, table
 from lama_edge.errors import LamaEdgeError, UsageError, printable
-from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS, Size, parse_size
+from lama_edge.export.formats.record import formats
+from lama_edge.spec import IO_FORMS, Size, parse_size
 
 _OUT_OF_TOLERANCE = 1
 
@@ -32,13 +33,18 @@ def add_tradeoff(commands: Any, common: argparse.ArgumentParser) -> None:
         help="folder with config.yaml, .ckpt, .pt or .safetensors file; default: lama-tiny",
     )
     tradeoff.add_argument(
+        "--format",
+        choices=[one.name for one in formats()],
+        default="onnx",
+        help="of the exports (default: onnx)",
+    )
+    tradeoff.add_argument(
         "--size", default="512", metavar="SIZE", help="512 (the default) or 512x768"
     )
     tradeoff.add_argument(
         "--precision",
         action="append",
-        choices=PRECISIONS,
-        help="weigh this one beside fp32; may repeat (default: all)",
+        help="weigh this one of the format's beside fp32; may repeat (default: all)",
     )
     tradeoff.add_argument(
         "--calibrate",
@@ -56,7 +62,7 @@ def add_tradeoff(commands: Any, common: argparse.ArgumentParser) -> None:
         "--masks", type=Path, metavar="DIR", help="their masks, by name; default: seeded ones"
     )
     tradeoff.add_argument(
-        "--io", choices=TENSOR_IO_FORMS, default="float", help="form of the inputs and the output"
+        "--io", choices=IO_FORMS, default="float", help="form of the inputs and the output"
     )
     tradeoff.add_argument("--threads", type=int, metavar="N", help="default: one a core")
     tradeoff.add_argument("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
@@ -68,13 +74,14 @@ def add_tradeoff(commands: Any, common: argparse.ArgumentParser) -> None:
 def _tradeoff(options: argparse.Namespace) -> int:
     check_outputs(options)
     size = _one_size(options.size)
-    with stages() as (progress, expect):
+    with steps() as (progress, expect):
         from lama_edge.benchmarks.tradeoff import Tradeoff, weigh_precisions
 
         job = Tradeoff(
             checkpoint=options.checkpoint,
             size=size,
-            precisions=tuple(options.precision or PRECISIONS),
+            format=options.format,
+            precisions=tuple(options.precision or ()),
             calibrate=options.calibrate,
             images=options.images,
             masks=options.masks,

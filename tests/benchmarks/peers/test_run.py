@@ -174,7 +174,7 @@ def test_the_command_writes_its_result_and_keeps_sections(
     work.mkdir()
     words = ["--blocks", "1", "--ngf", "8", "--size", "64", "--threads", "1", "--rounds", "1",
              "--section-rounds", "1", "--section-seconds", "0", "--work", str(work),
-             "--out", str(out)]  # fmt: skip
+             "--json-out", str(out)]  # fmt: skip
     assert main([*words, "--entries", "lama-edge"]) == 0
     assert "lama-edge" in capsys.readouterr().out
     first = load_document(out, PEERS)
@@ -203,7 +203,7 @@ def test_sections_of_another_shape_are_not_mixed(measured: Document) -> None:
         (["--rounds", "0"], "rounds is 0"),
         (["--threads", "0"], "threads is 0"),
         (["--work", "/no/such/folder"], "create it first"),
-        (["--keep"], "--out"),
+        (["--keep"], "--json-out"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_measured(

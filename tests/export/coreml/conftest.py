@@ -19,7 +19,7 @@ pytest.importorskip("coremltools")
 import onnx_ir as ir
 from hot_weights import heated
 
-from lama_edge.export.coreml.options import PackagePrecision, Target, function_name
+from lama_edge.export.coreml.options import function_name
 from lama_edge.export.coreml.package import (
     build_package,
     write_multifunction_package,
@@ -160,7 +160,7 @@ def packaged_sizes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
         family: str,
         sizes: tuple[Size, ...],
         form: IoForm = "float",
-        precision: PackagePrecision = "fp16",
+        precision: str = "fp16",
     ) -> PackagedSizes:
         one = describe(checkpoint_of(family), None, form, precision, "iOS18")
         about = {**one.format, "functions": " ".join(map(str, sizes))}
@@ -190,8 +190,8 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Packaged
         family: str,
         size: Size | None,
         form: IoForm = "float",
-        precision: PackagePrecision = "fp32",
-        target: Target = "iOS16",
+        precision: str = "fp32",
+        target: str = "iOS16",
     ) -> Packaged:
         manifest = describe(checkpoint_of(family), size, form, precision, target)
         model = built(graph_of(manifest, family), manifest)

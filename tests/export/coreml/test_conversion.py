@@ -12,9 +12,8 @@ pytest.importorskip("coremltools")
 
 import onnx_ir as ir
 
-from lama_edge.errors import ModelError, UsageError
+from lama_edge.errors import ModelError
 from lama_edge.export.coreml.conversion import convert_in_fresh_process
-from lama_edge.export.coreml.options import known_precision, known_target
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
 from lama_edge.spec import Size
 
@@ -51,10 +50,3 @@ def test_a_failed_conversion_is_told_and_leaves_the_next_one_alone(
     one = packaged("fourier", SIZE)
     weights = "Data/com.apple.CoreML/weights/weight.bin"
     assert (output / weights).read_bytes() == (one.path / weights).read_bytes()
-
-
-def test_unknown_precisions_and_targets_are_refused_with_those_that_are_known() -> None:
-    with pytest.raises(UsageError, match=r"--precision int8 is none .* fp32, fp16, w8, pal6, pal4"):
-        known_precision("int8")
-    with pytest.raises(UsageError, match=r"--target iOS15 is not known; .* iOS16, iOS17, iOS18"):
-        known_target("iOS15")

@@ -21,7 +21,6 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +31,7 @@ import pytest
 
 pytest.importorskip("coremltools")
 
-from lama_edge.cli.export_coreml import add_export_coreml
+from lama_edge.cli import main
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
@@ -117,10 +116,8 @@ def test_the_longest_sides_compute_what_torch_does(packaged: Any, size: Size) ->
 def test_a_package_of_any_size_is_at_its_best_at_512_and_the_help_says_so(
     packaged: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parser = argparse.ArgumentParser()
-    add_export_coreml(parser.add_subparsers(), argparse.ArgumentParser(add_help=False))
     with pytest.raises(SystemExit):
-        parser.parse_args(["coreml", "--help"])
+        main(["export", "coreml", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert "dynamic is any size up to 2048, off the Neural Engine but at 512" in said
     for feature in packaged("fourier", None).spec.description.input:

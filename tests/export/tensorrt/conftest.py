@@ -12,13 +12,12 @@ from lama_edge.engines import Library, ProfileSizes, load_library
 from lama_edge.export.deploy_graph import Dft, GraphOptions
 from lama_edge.export.onnx_format import build_onnx, finish, write_onnx
 from lama_edge.export.tensorrt.graphs import source_graph
-from lama_edge.export.tensorrt.options import EnginePrecision
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.ranges import Ranges
 from lama_edge.runtimes.ranges import measure_ranges
-from lama_edge.spec import IoForm, IoSpec, Size, SizePolicy, io_spec
+from lama_edge.spec import IoForm, IoSpec, Precision, Size, SizePolicy, io_spec
 
 DATA = Path(__file__).parents[2] / "data"
 # Ranges of pictures this small and few are enough for graphs that are built and not judged.
@@ -68,7 +67,7 @@ def write_graph(tmp_path_factory: pytest.TempPathFactory) -> WriteGraph:
 
     def write(
         name: str | None,
-        precision: EnginePrecision = "fp32",
+        precision: Precision = "fp32",
         size: Size | None = None,
         *,
         io: IoForm = "float",

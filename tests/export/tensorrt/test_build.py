@@ -20,10 +20,10 @@ from lama_edge.export.tensorrt.network import (
     fix_shapes,
     read_network,
 )
-from lama_edge.export.tensorrt.options import BuildOptions, EnginePrecision
+from lama_edge.export.tensorrt.options import BuildOptions
 from lama_edge.files import sha256_of
 from lama_edge.nvidia import current_gpu
-from lama_edge.spec import IoForm, Size, io_spec
+from lama_edge.spec import IoForm, Precision, Size, io_spec
 
 from .conftest import Graph
 
@@ -72,7 +72,7 @@ def test_lama_tiny_becomes_an_engine_for_ampere_and_ada(
     write_graph: Callable[..., Graph],
     profile: ProfileSizes,
     tmp_path: Path,
-    precision: EnginePrecision,
+    precision: Precision,
     ranged: bool,
 ) -> None:
     graph = write_graph(None, precision, None if ranged else SIZE)

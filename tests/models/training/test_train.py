@@ -12,9 +12,10 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
+from lama_edge.export.formats.record import Export
 from lama_edge.models.training.perceptual import SegmentationFeatures
 from lama_edge.models.training.train import main
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 TINY = [
@@ -36,7 +37,7 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 
 def train(out: Path, *options: str) -> Path:
-    assert main(["--out", str(out), *TINY, *options]) == 0
+    assert main(["-o", str(out), *TINY, *options]) == 0
     return out
 
 
@@ -71,7 +72,9 @@ def test_twenty_steps_leave_weights_curve_samples_and_settings(twenty_steps):
 
 @pytest.mark.parametrize("name", ["weights.safetensors", "checkpoint.safetensors"])
 def test_what_a_run_writes_exports_unchanged(twenty_steps, tmp_path, name):
-    result = export_onnx(OnnxExport(twenty_steps / name, tmp_path / "model.onnx", Size(64, 72)))
+    result = export_model(
+        Export("onnx", twenty_steps / name, tmp_path / "model.onnx", sizes=(Size(64, 72),))
+    )
     assert result.manifest.parity is not None
     assert result.manifest.parity.max_abs_diff < MAX_EXPORT_DIFFERENCE
     assert result.manifest.source.architecture["ngf"] == 4
@@ -156,7 +159,7 @@ def test_with_the_segmentation_network_the_perceptual_loss_replaces_the_l1_in_th
     ],
 )
 def test_options_that_cannot_work_are_refused_in_one_line(tmp_path, capsys, options, message):
-    assert main(["--out", str(tmp_path / "out"), *TINY, *options]) == 2
+    assert main(["-o", str(tmp_path / "out"), *TINY, *options]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.startswith("lama-edge: error: ")
@@ -166,7 +169,7 @@ def test_options_that_cannot_work_are_refused_in_one_line(tmp_path, capsys, opti
 
 def test_a_folder_with_a_run_is_not_trained_over(tmp_path, capsys):
     (tmp_path / "checkpoint.safetensors").touch()
-    assert main(["--out", str(tmp_path)]) == 2
+    assert main(["-o", str(tmp_path)]) == 2
     assert "--resume" in capsys.readouterr().err
 
 
@@ -180,4 +183,6 @@ def test_two_hundred_steps_learn_and_resume(tmp_path):
     hole = [float(row["hole_l1"]) for row in rows]
     assert hole[2] < 0.9 * hole[0]
     assert float(rows[-1]["feature_matching"]) > 0
-    export_onnx(OnnxExport(tmp_path / "weights.safetensors", tmp_path / "m.onnx", Size(64, 64)))
+    export_model(
+        Export("onnx", tmp_path / "weights.safetensors", tmp_path / "m.onnx", sizes=(Size(64, 64),))
+    )

@@ -13,10 +13,12 @@ from typing import Any
 import onnx
 import pytest
 
-from lama_edge.engines import EngineBuild, Library, ProfileSizes, manifest_path
+from lama_edge.engines import EngineBuild, Library, ProfileSizes
+from lama_edge.export.formats.record import Export
+from lama_edge.files import beside
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.nvidia import Gpu
-from lama_edge.pipeline import OnnxExport, export_onnx
+from lama_edge.pipeline import export_model
 from lama_edge.runtimes import tensorrt_runner
 from lama_edge.runtimes.tensorrt import cuda as cuda_module
 from lama_edge.runtimes.tensorrt import engine_files
@@ -43,14 +45,21 @@ def onnx_models(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
     """The golden checkpoint as ONNX: `fixed` and `uint8` of size `SMALL`, and of `any` size."""
     folder = tmp_path_factory.mktemp("onnx")
     jobs = {
-        "fixed": OnnxExport(golden_folder, folder / "fixed.onnx", SMALL, check_parity=False),
-        "uint8": OnnxExport(
-            golden_folder, folder / "uint8.onnx", SMALL, io="uint8", check_parity=False
+        "fixed": Export(
+            "onnx", golden_folder, folder / "fixed.onnx", sizes=(SMALL,), check_parity=False
         ),
-        "any": OnnxExport(golden_folder, folder / "any.onnx", check_parity=False),
+        "uint8": Export(
+            "onnx",
+            golden_folder,
+            folder / "uint8.onnx",
+            sizes=(SMALL,),
+            io="uint8",
+            check_parity=False,
+        ),
+        "any": Export("onnx", golden_folder, folder / "any.onnx", check_parity=False),
     }
     for job in jobs.values():
-        export_onnx(job)
+        export_model(job)
     return {name: job.output for name, job in jobs.items()}
 
 
@@ -79,7 +88,7 @@ def engine_manifest(
 
 def write_engine(path: Path, data: bytes, manifest: Manifest) -> Path:
     path.write_bytes(data)
-    manifest_path(path).write_text(manifest.to_json(), encoding="utf-8")
+    beside(path).write_text(manifest.to_json(), encoding="utf-8")
     return path
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lama_edge.engines import Library, load_library, manifest_path
+from lama_edge.engines import Library, load_library
 from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError
+from lama_edge.files import beside
 from lama_edge.nvidia import Gpu, current_gpu
 from lama_edge.runtimes import tensorrt_runner
 from lama_edge.runtimes.base import open_runner
@@ -30,13 +31,13 @@ def engine(real_engine: Any, tmp_path: Path) -> Iterator[Path]:
     """A copy of the real engine with its manifest, free to be damaged."""
     path = tmp_path / "model.engine"
     path.write_bytes(real_engine.data)
-    manifest_path(path).write_text(real_engine.manifest.to_json(), encoding="utf-8")
+    beside(path).write_text(real_engine.manifest.to_json(), encoding="utf-8")
     return path
 
 
 def _built(path: Path, real_engine: Any, **changes: Any) -> None:
     manifest = replace(real_engine.manifest, engine=replace(real_engine.manifest.engine, **changes))
-    manifest_path(path).write_text(manifest.to_json(), encoding="utf-8")
+    beside(path).write_text(manifest.to_json(), encoding="utf-8")
 
 
 def _refusal(path: Path) -> LamaEdgeError:
@@ -82,9 +83,9 @@ def test_the_command_line_says_it_on_one_line_with_exit_code_3(
         (lambda e: e.write_bytes(b""), "cut short: it has 0 of"),
         (lambda e: e.write_bytes(e.read_bytes()[:-1] + b"?"), r"not the one.*sha256 [0-9a-f]{12}…"),
         (lambda e: e.write_bytes(e.read_bytes() + b"more"), "not the one that its manifest"),
-        (lambda e: manifest_path(e).unlink(), "without its manifest 'model.engine.json'"),
-        (lambda e: manifest_path(e).write_bytes(b"{"), "manifest cannot be read"),
-        (lambda e: manifest_path(e).write_bytes(b"\xff"), r"engine\.json' cannot be read"),
+        (lambda e: beside(e).unlink(), "without its manifest 'model.engine.json'"),
+        (lambda e: beside(e).write_bytes(b"{"), "manifest cannot be read"),
+        (lambda e: beside(e).write_bytes(b"\xff"), r"engine\.json' cannot be read"),
     ],
 )
 def test_files_that_do_not_belong_together_are_refused(
@@ -99,7 +100,7 @@ def test_files_that_do_not_belong_together_are_refused(
 
 def test_the_manifest_of_another_format_is_refused(engine: Path, real_engine: Any) -> None:
     manifest = replace(real_engine.manifest, engine=None, format={"name": "onnx", "opset": 17})
-    manifest_path(engine).write_text(manifest.to_json(), encoding="utf-8")
+    beside(engine).write_text(manifest.to_json(), encoding="utf-8")
     with pytest.raises(ModelError, match="of format 'onnx', not an engine"):
         read_engine_file(engine)
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from lama_edge.engines import manifest_path
 from lama_edge.errors import UsageError
-from lama_edge.export.tensorrt.pair import atomic_pair, check_pair
+from lama_edge.files import atomic_artifact, beside, check_artifact
+
+atomic_pair = partial(atomic_artifact, "pair")
 
 
 def _write(engine: Path, text: str) -> None:
     engine.write_text(text)
-    manifest_path(engine).write_text(f"{text} manifest")
+    beside(engine).write_text(f"{text} manifest")
 
 
 def _read(engine: Path) -> tuple[str, str]:
-    return engine.read_text(), manifest_path(engine).read_text()
+    return engine.read_text(), beside(engine).read_text()
 
 
 def _names(folder: Path) -> list[str]:
@@ -87,7 +89,7 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
 
 def test_a_manifest_alone_is_not_overwritten_unasked(tmp_path: Path) -> None:
     engine = tmp_path / "a.engine"
-    manifest_path(engine).write_text("someone's")
-    with pytest.raises(UsageError, match=r"a.engine.json' exists: add --force"):
-        check_pair(engine, overwrite=False)
-    check_pair(engine, overwrite=True)
+    beside(engine).write_text("someone's")
+    with pytest.raises(UsageError, match=r"a.engine.json' exists: add --overwrite"):
+        check_artifact("pair", engine, overwrite=False)
+    check_artifact("pair", engine, overwrite=True)

@@ -1,0 +1,153 @@
+"""ONNX files: the deploy graph as it is, with its manifest in the metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from lama_edge.errors import UsageError
+from lama_edge.export.formats.record import (
+    Drawn,
+    Export,
+    Format,
+    Option,
+    Part,
+    Retired,
+    Within,
+)
+from lama_edge.manifest import Manifest
+from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS, io_spec
+
+if TYPE_CHECKING:
+    from lama_edge.export.deploy_graph import GraphOptions
+    from lama_edge.models.config import GeneratorConfig
+
+
+class OnnxFormat(Format):
+    """See `Format`."""
+
+    name = "onnx"
+    title = "an ONNX file"
+    about = "for ONNX Runtime and everything that reads ONNX"
+    suffix = ".onnx"
+    extra = "export"
+    io_forms = TENSOR_IO_FORMS
+    precisions = PRECISIONS
+    precision = "fp32"
+    precision_help = (
+        "fp16 rescaled so that nothing overflows, w8 int8 weights, int8 weights and activations"
+    )
+    sizes = ("dynamic",)
+    size_help = "512, 512x768 (height x width) or dynamic (the default)"
+    timing_provider = "cpu"
+    advice: ClassVar[Mapping[str, str]] = {
+        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "w8": "use --precision fp16 or fp32",
+        "int8": "try --calibrate with a folder of pictures like yours, or --precision w8, fp16 or "
+        "fp32",
+    }
+    options = (
+        Option(
+            "--for",
+            "what the file is for: cpu (the default), the fastest form in ONNX Runtime on "
+            "processors, in which wide fp32 Fourier generators run in bands, in loops; any, "
+            "without loops, for GPUs and other runtimes",
+            default="cpu",
+            choices=("cpu", "any"),
+        ),
+        Option(
+            "--dft",
+            "Fourier transform as matrix products (auto) or as ONNX's DFT operator",
+            default="auto",
+            choices=("auto", "matmul", "op"),
+        ),
+        Option("--opset", "ONNX opset (default 17)", default=17, parse=int, metavar="N"),
+    )
+    # `kernels` forces a form of the graph, whatever pays: studies and tests do.
+    retired = (
+        Retired(
+            "--convolutions",
+            "--for any (for direct) or --for cpu",
+            {"auto": {}, "direct": {"kernels": "direct"}, "winograd": {"kernels": "bands"}},
+        ),
+    )
+
+    def check(self, job: Export) -> None:
+        """See `Format.check`."""
+        if job.options.get("kernels") == "bands" and job.precision != "fp32":
+            raise UsageError(
+                f"bands are for fp32: the form would cost {job.precision} digits; leave one of "
+                "the two out"
+            )
+
+    def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
+        """See `Format.graph_options`."""
+        from lama_edge.export.deploy_graph import GraphOptions
+
+        return GraphOptions(
+            io=io_spec(job.form, composite=job.composite),
+            size=part.graph_size,
+            dft="op" if job.options["dft"] == "op" else "matmul",
+            opset=job.options["opset"],
+            kernels="bands" if self._in_bands(job, config) else "direct",
+        )
+
+    def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
+        """See `Format.described`."""
+        about: dict[str, str | int] = {"name": self.name, "opset": job.options["opset"]}
+        return {**about, "kernels": "bands"} if self._in_bands(job, config) else about
+
+    def tools(self) -> dict[str, str]:
+        """See `Format.tools`."""
+        from lama_edge.export.onnx_format import tool_versions
+
+        return tool_versions()
+
+    def write(
+        self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
+    ) -> list[Manifest]:
+        """See `Format.write`."""
+        from lama_edge.export.onnx_format import finish, write_onnx
+
+        (one,) = drawn
+        assert one.graph is not None
+        write_onnx(finish(one.graph), one.manifest, target)
+        return [one.manifest]
+
+    def stamp(self, manifests: list[Manifest], target: Path) -> None:
+        """See `Format.stamp`."""
+        from lama_edge.export.onnx_format import stamp_onnx
+
+        stamp_onnx(manifests[0], target)
+
+    def judging_provider(self, precision: str) -> str:
+        """See `Format.judging_provider`.
+
+        ONNX Runtime's CPU kernels compute fp16 graphs wide and prove nothing about fp16.
+        """
+        return "emulated" if precision == "fp16" else "cpu"
+
+    def _in_bands(self, job: Export, config: GeneratorConfig) -> bool:
+        """Tell whether the graph runs in bands.
+
+        Raises:
+            UsageError: when that is asked for and the generator cannot.
+        """
+        from lama_edge.export.deploy_graph import gains_by_bands, has_bands
+
+        possible = has_bands(config, "op" if job.options["dft"] == "op" else "matmul")
+        wanted = job.options.get("kernels")
+        if wanted == "bands" and not possible:
+            what = "the DFT as an operator" if config.has_fourier_units else f"a {config.kind}"
+            raise UsageError(
+                "bands are for generators with Fourier units and the DFT as matrix products, and "
+                f"this is {what}: leave it out"
+            )
+        if wanted is not None:
+            return bool(wanted == "bands")
+        fits = job.options["for"] == "cpu" and job.precision == "fp32"
+        return fits and possible and gains_by_bands(config)
+
+
+ONNX = OnnxFormat()

@@ -1,0 +1,382 @@
+"""What an export format is: a record of what differs between formats; the flow does the rest.
+
+The record is light to import, since the command line is made from it; what it does is imported
+where it is done.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lama_edge.engines import ProfileSizes
+from lama_edge.errors import UsageError
+from lama_edge.files import ArtifactKind, join_part
+from lama_edge.manifest import Manifest, ParityFigures
+from lama_edge.spec import IoForm, Precision, Size, SizePolicy, io_spec, parse_size
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+    from numpy.typing import NDArray
+
+    from lama_edge.export.deploy_graph import GraphOptions
+    from lama_edge.export.precision.build import PreciseGraph
+    from lama_edge.models.config import GeneratorConfig
+    from lama_edge.ranges import Ranges
+
+# One size, any size, or a range of sizes.
+SizeChoice = Size | ProfileSizes | None
+# Called within a step with what is being done, and how much of the step is done, 0 to 1.
+Within = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of one format's own, as the command line and Python's callers give it.
+
+    Attributes:
+        flag: such as ``--opset``; a job's `options` has it under its name without dashes.
+        help: what it does.
+        default: what it is when nobody said; a flag without a value is ``False`` then.
+        choices: the values that it may have; empty is any.
+        parse: makes a value of the command line's word.
+        metavar: what stands for the word in the help.
+        repeats: whether it may be given several times; its value is a tuple then.
+    """
+
+    flag: str
+    help: str
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+    parse: Callable[[str], Any] = str
+    metavar: str | None = None
+    repeats: bool = False
+
+    @property
+    def name(self) -> str:
+        """The option's key in a job's `options`."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Retired:
+    """An option's old spelling, which works with a warning.
+
+    Attributes:
+        flag: the old spelling.
+        instead: what to write now.
+        values: what each of its values stands for, as a job's `options`.
+    """
+
+    flag: str
+    instead: str
+    values: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Export:
+    """What an export shall do.
+
+    Attributes:
+        format: the name of a registered format.
+        source: a checkpoint's path or name, or a model of a format that this one `takes`; None is
+            the embedded lama-tiny.
+        output: the artifact to write.
+        sizes: what it is made for, see the format; empty is the format's default.
+        precision: one of the format's; None is its default.
+        io: form of the inputs and the output, one of the format's; None is its first.
+        composite: whether known pixels come back unchanged; otherwise the raw fill.
+        calibrate: a folder of pictures to measure ranges on; None draws some.
+        options: the format's own, by `Option.name`; those left out have their defaults.
+        overwrite: whether an existing artifact may be replaced.
+        check_parity: whether to judge the artifact before it is kept.
+        keep_failed: whether to keep one that is out of tolerance; its manifest says so.
+    """
+
+    format: str
+    source: str | Path | None
+    output: Path
+    sizes: tuple[SizeChoice, ...] = ()
+    precision: str | None = None
+    io: IoForm | None = None
+    composite: bool = True
+    calibrate: Path | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    overwrite: bool = False
+    check_parity: bool = True
+    keep_failed: bool = False
+
+    @property
+    def form(self) -> IoForm:
+        """Form of the inputs and the output, once the format's default has been filled in."""
+        assert self.io is not None
+        return self.io
+
+    @property
+    def from_model(self) -> bool:
+        """Whether the source is a model and no checkpoint."""
+        taken = format_named(self.format).takes
+        return self.source is not None and Path(self.source).suffix.lower() in taken
+
+
+@dataclass(frozen=True)
+class Part:
+    """A model in an artifact: the only one, or one of several.
+
+    Attributes:
+        size: the sizes that its manifest promises.
+        graph_size: the sizes that its deploy graph takes.
+        judged_at: the sizes to judge it at; empty leaves it to its size policy.
+        name: what it is called in an artifact of several; None in one of one.
+    """
+
+    size: SizePolicy
+    graph_size: SizePolicy
+    judged_at: tuple[Size, ...] = ()
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A part's deploy graph at its precision, or the model that takes its place.
+
+    Attributes:
+        part: the part.
+        manifest: what it says of itself, without figures.
+        graph: the graph; None where the artifact is made from a model.
+        model: that model's file; None where it is made from a checkpoint.
+    """
+
+    part: Part
+    manifest: Manifest
+    graph: ir.Model | None
+    model: Path | None = None
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What to open for a part to be judged.
+
+    Attributes:
+        model: path of the artifact, or of what stands for it, with the part.
+        provider: see `lama_edge.runtimes.base.open_runner`.
+        what: what figures are about, such as ``engine``; empty where it is the artifact itself.
+    """
+
+    model: str
+    provider: str
+    what: str = ""
+
+
+class Format(ABC):
+    """A format: what it is called, what it may be, and how a deploy graph becomes one.
+
+    Attributes:
+        name: of the command and in manifests.
+        title: what it is, for the list of formats.
+        about: what the command does, for its help.
+        suffix: of its artifacts.
+        extra: the optional dependencies that exporting needs.
+        kind: whether an artifact is a file, a folder, or a file and its manifest beside it.
+        io_forms: the first is the default.
+        precisions: in the order in which `tradeoff` weighs them.
+        precision: the default one.
+        precision_help: what the precisions mean.
+        sizes: the default sizes, as words of the command line.
+        size_help: which sizes may be given.
+        options: those that no other format has.
+        retired: old spellings of its options.
+        takes: suffixes of models that an artifact can be made from without their checkpoint.
+        contents: of a folder, a file in it by which it is known.
+        max_side: largest side that an artifact of any size takes, in pixels; None is any.
+        timing_provider: the provider that `tradeoff` times it with.
+        advice: what to do about a precision that is out of tolerance.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    about: ClassVar[str]
+    suffix: ClassVar[str]
+    extra: ClassVar[str]
+    kind: ClassVar[ArtifactKind] = "file"
+    io_forms: ClassVar[tuple[IoForm, ...]]
+    precisions: ClassVar[tuple[str, ...]]
+    precision: ClassVar[str]
+    precision_help: ClassVar[str]
+    sizes: ClassVar[tuple[str, ...]]
+    size_help: ClassVar[str]
+    options: ClassVar[tuple[Option, ...]] = ()
+    retired: ClassVar[tuple[Retired, ...]] = ()
+    takes: ClassVar[tuple[str, ...]] = ()
+    contents: ClassVar[str] = ""
+    max_side: ClassVar[int | None] = None
+    timing_provider: ClassVar[str] = "auto"
+    advice: ClassVar[Mapping[str, str]] = {}
+
+    def parse_size(self, word: str) -> SizeChoice:
+        """Read a ``--size`` word.
+
+        Raises:
+            UsageError: when it is none.
+        """
+        return parse_size(word)
+
+    def arithmetic(self, precision: str) -> Precision:
+        """Return the number format that the deploy graph is made in."""
+        return precision  # type: ignore[return-value]
+
+    def check(self, job: Export) -> None:  # noqa: B027
+        """Refuse what cannot work before any long work is done; the job has no gaps any more.
+
+        Raises:
+            UsageError: when options cannot be used together.
+            MissingBackendError: when what writes the format is not installed.
+        """
+
+    def check_model(self, job: Export, manifest: Manifest) -> None:  # noqa: B027
+        """Refuse a model that no artifact can be made from.
+
+        Raises:
+            UsageError: saying why.
+        """
+
+    def parts(self, job: Export, takes: SizePolicy) -> list[Part]:
+        """Return the models of the artifact: one of one size, or of any.
+
+        Args:
+            job: what is asked for.
+            takes: the sizes that the source takes.
+
+        Raises:
+            UsageError: when it does not take those asked for.
+        """
+        if len(job.sizes) > 1:
+            raise UsageError(
+                f"{self.title} holds one size and {len(job.sizes)} were given: export one a size"
+            )
+        size = self.policy(takes, job.sizes[0])
+        return [Part(size, size)]
+
+    def policy(self, takes: SizePolicy, size: SizeChoice) -> SizePolicy:
+        """Return the sizes of a part that is made for one size, or for any."""
+        assert not isinstance(size, ProfileSizes)
+        return replace(takes, fixed=size, max_side=self.max_side if size is None else None)
+
+    def calibrated_at(self, part: Part, job: Export) -> SizePolicy:
+        """Return the sizes that ranges are measured at; by default those of the first part."""
+        return part.graph_size
+
+    def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
+        """Return how a part's deploy graph is shaped."""
+        from lama_edge.export.deploy_graph import GraphOptions
+
+        return GraphOptions(io=io_spec(job.form, composite=job.composite), size=part.graph_size)
+
+    def graphs(
+        self,
+        job: Export,
+        config: GeneratorConfig,
+        tensors: Mapping[str, NDArray[Any]],
+        parts: Iterable[Part],
+        ranges: Ranges | None,
+    ) -> Iterator[PreciseGraph]:
+        """Give each part's deploy graph at the job's precision, one in memory at a time.
+
+        Raises:
+            UsageError: when precision, options and architecture do not go together.
+        """
+        from lama_edge.export.precision.build import build_at
+
+        for part in parts:
+            options = self.graph_options(job, config, part)
+            yield build_at(self.arithmetic(str(job.precision)), config, tensors, options, ranges)
+
+    @abstractmethod
+    def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
+        """Return a manifest's ``format``: the name, and what else a reader wants to know."""
+
+    @abstractmethod
+    def tools(self) -> dict[str, str]:
+        """Return the versions of the packages that shape the artifact.
+
+        Raises:
+            MissingBackendError: when one is not installed.
+        """
+
+    @abstractmethod
+    def write(
+        self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
+    ) -> list[Manifest]:
+        """Write the artifact with the parts' manifests.
+
+        Args:
+            job: what is asked for.
+            drawn: each part's graph; taking the next one may free the one before.
+            target: where to write.
+            scratch: a folder that goes at the end.
+            within: called with what is being done.
+
+        Returns:
+            The manifests, with what only the writing told.
+        """
+
+    @abstractmethod
+    def stamp(self, manifests: list[Manifest], target: Path) -> None:
+        """Put the parts' manifests into an artifact that was written, in place of those there."""
+
+    def judging_provider(self, precision: str) -> str:
+        """Return the provider that judges an artifact of a precision."""
+        return "auto"
+
+    def judge(self, job: Export, part: Part, target: Path, scratch: Path) -> Judge | None:
+        """Return what to open for a part to be judged; None keeps the figures of the source."""
+        model = join_part(target, part.name) if part.name else str(target)
+        return Judge(model, self.judging_provider(str(job.precision)))
+
+    def with_figures(self, manifest: Manifest, figures: ParityFigures, judge: Judge) -> Manifest:
+        """Return a manifest that carries the figures."""
+        return replace(manifest, parity=figures)
+
+    def summary(self, manifest: Manifest) -> Iterable[str]:
+        """Give lines that the command prints beside what every export prints."""
+        return ()
+
+    def size_bytes(self, target: Path) -> int:
+        """Return an artifact's size."""
+        if target.is_dir():
+            return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+        return target.stat().st_size
+
+
+# One line a format: where its record stands.
+FORMATS = [
+    "lama_edge.export.formats.onnx:ONNX",
+    "lama_edge.export.formats.coreml:COREML",
+    "lama_edge.export.formats.tensorrt:TENSORRT",
+]
+
+
+def formats() -> list[Format]:
+    """Return the records of all formats, in the order in which they are registered."""
+    found = []
+    for place in FORMATS:
+        module, _, name = place.partition(":")
+        found.append(getattr(import_module(module), name))
+    return found
+
+
+def format_named(name: str) -> Format:
+    """Return a format's record.
+
+    Raises:
+        UsageError: when there is none of that name.
+    """
+    for one in formats():
+        if one.name == name:
+            return one
+    known = ", ".join(one.name for one in formats())
+    raise UsageError(f"there is no export format {name!r}; choose one of: {known}")

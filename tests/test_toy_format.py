@@ -1,0 +1,176 @@
+"""A format and a runtime of a plug-in's own, by one line each, work in every command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# The whole of a format and a runtime: an ONNX file behind a line that says what it is.
+TOY = """
+import io
+from pathlib import Path
+
+import onnx
+
+from lama_edge.export.formats.record import Format, Judge, Option
+from lama_edge.judging.tolerances import Tolerance
+from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.runtimes.base import Runner, check_inputs
+from lama_edge.runtimes.registry import Runtime
+
+HEAD = b"toy model\\n"
+
+
+class ToyFormat(Format):
+    name = "toy"
+    title = "a toy"
+    about = "for nobody"
+    suffix = ".toy"
+    extra = "onnx"
+    io_forms = ("float",)
+    precisions = ("fp32", "w8")
+    precision = "fp32"
+    precision_help = "w8 stores bytes"
+    sizes = ("64",)
+    size_help = "64 (the default) or another"
+    options = (Option("--paint", "the toy's colour", default="red", choices=("red", "blue")),)
+
+    def described(self, job, config):
+        return {"name": "toy", "paint": job.options["paint"]}
+
+    def tools(self):
+        return {"toy": "1"}
+
+    def write(self, job, drawn, target, scratch, within):
+        from lama_edge.export.onnx_format import finish
+
+        (one,) = drawn
+        self._write(finish(one.graph), one.manifest, target)
+        return [one.manifest]
+
+    def stamp(self, manifests, target):
+        self._write(onnx.load(io.BytesIO(target.read_bytes()[len(HEAD):])), manifests[0], target)
+
+    def judge(self, job, part, target, scratch):
+        return Judge(str(target), "auto")
+
+    def _write(self, model, manifest, target):
+        del model.metadata_props[:]
+        model.metadata_props.add(key=METADATA_KEY, value=manifest.to_json())
+        target.write_bytes(HEAD + model.SerializeToString(deterministic=True))
+
+
+class ToyRunner(Runner):
+    def __init__(self, path, *, provider="auto", threads=None):
+        import onnxruntime
+
+        self._session = onnxruntime.InferenceSession(Path(path).read_bytes()[len(HEAD):])
+        text = self._session.get_modelmeta().custom_metadata_map[METADATA_KEY]
+        self.manifest = Manifest.from_json(text)
+        self.runtime, self.runtime_version, self.provider = RUNTIME, "1", "abacus"
+
+    def run(self, image, mask):
+        io = self.manifest.io
+        check_inputs(io, self.manifest.size, image, mask)
+        return self._session.run(None, {io.image.name: image, io.mask.name: mask})[0]
+
+    def close(self):
+        self._session = None
+
+
+FORMAT = ToyFormat()
+RUNTIME = Runtime(
+    name="toyland",
+    title="Toyland",
+    format="toy",
+    suffixes=(".toy",),
+    opener="toy:ToyRunner",
+    providers=("abacus",),
+    modules=("onnxruntime",),
+    tolerances={"fp32": Tolerance(1e-4), "w8": Tolerance(0.2, psnr_db=40)},
+)
+"""
+# What a plug-in's package would do; fresh processes come by here too.
+REGISTER = """
+from lama_edge.export.formats.record import FORMATS
+from lama_edge.runtimes.registry import RUNTIMES
+FORMATS.append("toy:FORMAT")
+RUNTIMES.append("toy:RUNTIME")
+"""
+
+
+@pytest.fixture(scope="module")
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plugin")
+    (folder / "toy.py").write_text(TOY, encoding="utf-8")
+    (folder / "sitecustomize.py").write_text(REGISTER, encoding="utf-8")
+    return folder
+
+
+def _run(plugin: Path, *words: object, code: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "lama_edge.cli", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(plugin)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def model(plugin: Path, golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("toys") / "a.toy"
+    said = _run(plugin, "export", "toy", golden_folder, "-o", path, "--paint", "blue")
+    assert "parity: max difference" in said
+    return path
+
+
+def test_the_help_names_them(plugin: Path) -> None:
+    assert "a toy for nobody" in _run(plugin, "export", "--help")
+    said = _run(plugin, "export", "toy", "--help")
+    assert "--paint {red,blue}" in said
+    assert "w8 stores bytes" in said
+    for command in ("parity", "bench", "inpaint"):
+        assert "abacus" in _run(plugin, command, "--help")
+    assert "toy" in _run(plugin, "tradeoff", "--help")
+
+
+def test_inspect_parity_and_bench_know_the_model(
+    plugin: Path, golden_folder: Path, model: Path, tmp_path: Path
+) -> None:
+    said = _run(plugin, "inspect", model)
+    assert "toy, paint blue" in said
+    rows = json.loads(_run(plugin, "parity", model, "--reference", golden_folder, "--json"))
+    (row,) = rows["models"]
+    assert row["passed"]
+    assert row["runtime"] == "toyland 1 abacus"
+    assert row["model"]["format"] == "toy"
+    words = ("--rounds", "1", "--min-seconds", "0", "--min-runs", "1", "--json")
+    (run,) = json.loads(_run(plugin, "bench", model, "--provider", "abacus", *words))["runs"]
+    assert run["runtime"] == "toyland 1"
+    assert run["quality"]["passed"]
+
+
+def test_tradeoff_weighs_its_precisions(plugin: Path, golden_folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "t.html"
+    words = ("--format", "toy", "--size", "64", "--no-speed", "--json", "--report", page)
+    found = json.loads(_run(plugin, "tradeoff", golden_folder, *words))
+    assert [row["precision"] for row in found["precisions"]] == ["fp32", "w8"]
+    assert {row["judged_by"] for row in found["precisions"]} == {"toyland"}
+    assert page.is_file()
+
+
+def test_what_it_is_not_is_refused_by_name(
+    plugin: Path, golden_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "a.toy"
+    _run(plugin, "export", "toy", golden_folder, "-o", out, "--precision", "int8", code=2)
+    _run(plugin, "export", "toy", golden_folder, "-o", tmp_path / "a.onnx", code=2)
+    assert list(tmp_path.iterdir()) == []
