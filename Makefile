@@ -11,7 +11,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Export the embedded model, check it, erase an object from a photograph (out/)
-	$(BIN)/python -m lama_edge.demo out
+	$(BIN)/python -m lama_edge.cli.demo out
 
 test: $(VENV)/.dev ## Run every test but the slow ones
 	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
@@ -23,24 +23,24 @@ test-gpu: $(VENV)/.dev ## Run the tests that need an NVIDIA GPU
 	$(BIN)/pytest -m gpu -s $(PYTEST_ARGS)
 
 evaluate: $(VENV)/.dev ## Measure lama-tiny against OpenCV; rewrites its card's tables and the contact sheet
-	$(BIN)/python -m lama_edge.models.training.evaluate --card models/embedded/lama_tiny.md
-	$(BIN)/python -m lama_edge.models.training.contact_sheet docs/images/lama-tiny.jpg
+	$(BIN)/python -m lama_edge.models.training.evaluation.evaluate --card models/embedded/lama_tiny.md
+	$(BIN)/python -m lama_edge.models.training.evaluation.contact_sheet docs/images/lama-tiny.jpg
 
 devices: $(VENV)/.dev ## Rewrite the table in docs/devices.md from benchmarks/results
-	$(BIN)/python -m lama_edge.benchmarks.reports.device_page
+	$(BIN)/python -m lama_edge.benchmarks.studies.device_page
 
 bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; rewrites the README's table
-	$(BIN)/python -m lama_edge.benchmarks.peers --growth --dynamic --json-out benchmarks/results/peers.json
-	$(BIN)/python -m lama_edge.benchmarks.peers.readme
+	$(BIN)/python -m lama_edge.benchmarks.studies.peers --growth --dynamic --json-out benchmarks/results/peers.json
+	$(BIN)/python -m lama_edge.benchmarks.studies.peers.readme
 
 large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; rewrites docs/inpainting.md's table
-	$(BIN)/python -m lama_edge.benchmarks.large_photograph --measure
+	$(BIN)/python -m lama_edge.benchmarks.studies.large_photograph --measure
 
 precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/precision.md's tables
-	$(BIN)/python -m lama_edge.benchmarks.int8_study --json-out benchmarks/results/int8.json --page docs/precision.md
+	$(BIN)/python -m lama_edge.benchmarks.studies.int8_study --json-out benchmarks/results/int8.json --page docs/precision.md
 
 coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; rewrites docs/coreml.md's table
-	$(BIN)/python -m lama_edge.benchmarks.coreml_precisions --measure
+	$(BIN)/python -m lama_edge.benchmarks.studies.coreml_precisions --measure
 
 vectors: $(VENV)/.dev ## Rewrite the vectors that the native wrappers are tested against
 	$(BIN)/python -m lama_edge.runtimes.vectors

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.benchmarks.bench import Bench, run_bench
-from lama_edge.benchmarks.stopwatch import Policy, measure
+from lama_edge.benchmarks.bench.run import Bench, run_bench
+from lama_edge.benchmarks.targets.stopwatch import Policy, measure
 from lama_edge.spec import Size
 
 _SLEEP_MS, _JITTER_MS = 20.0, 4.0

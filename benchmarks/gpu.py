@@ -15,8 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lama_edge.benchmarks.bench import DEFAULT_SIZE, Bench, BenchResult, run_bench
-from lama_edge.benchmarks.documents import save_document
+from lama_edge.benchmarks.bench.run import DEFAULT_SIZE, Bench, BenchResult, run_bench
+from lama_edge.benchmarks.documents.model_files import located
+from lama_edge.benchmarks.documents.store import save_document
 from lama_edge.benchmarks.gpu_entries import (
     ENTRIES,
     Device,
@@ -26,7 +27,6 @@ from lama_edge.benchmarks.gpu_entries import (
     exported_path,
     require_runtime,
 )
-from lama_edge.benchmarks.model_files import located
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.targets.base import Opening
 from lama_edge.benchmarks.targets.local import LocalTarget

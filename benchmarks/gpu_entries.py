@@ -88,7 +88,7 @@ def require_runtime(entry: GpuEntry) -> None:
             raise MissingBackendError("there is no NVIDIA GPU, or no driver for it")
         Cuda().require_device()
     elif entry.form == "onnx":
-        from lama_edge.runtimes.onnxruntime_providers import available_providers
+        from lama_edge.runtimes.onnxruntime.providers import available_providers
 
         if entry.provider not in available_providers():
             raise MissingBackendError(

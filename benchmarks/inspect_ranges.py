@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lama_edge.benchmarks.documents import RANGES, heading
-from lama_edge.benchmarks.model_files import model_record
+from lama_edge.benchmarks.documents.model_files import model_record
+from lama_edge.benchmarks.documents.store import RANGES, heading
 from lama_edge.judging.cases import ParityCase
-from lama_edge.manifest import Manifest
-from lama_edge.models.checkpoint import EMBEDDED_NAME
-from lama_edge.pictures.calibration import calibration_cases
-from lama_edge.ranges import (
+from lama_edge.judging.ranges import (
     FP16_LARGEST,
     FP16_LEAST_NORMAL,
     NEURAL_ENGINE_LARGEST,
@@ -22,6 +19,9 @@ from lama_edge.ranges import (
     layer_of,
     layer_ranges,
 )
+from lama_edge.manifest import Manifest
+from lama_edge.models.checkpoint import EMBEDDED_NAME
+from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.runtimes.base import is_checkpoint
 from lama_edge.spec import Progress, Size, SizePolicy
 
@@ -68,7 +68,7 @@ def inspect_ranges(
         ModelError: when the model cannot be opened or run.
         MissingBackendError: when the ``export`` or ``bench`` extra is not installed.
     """
-    from lama_edge.benchmarks.environment import environment
+    from lama_edge.benchmarks.targets.environment import environment
 
     progress("model")
     measure = _from_checkpoint if is_checkpoint(job.model) else _from_exported
@@ -94,11 +94,11 @@ _Measured = tuple[Manifest, Sequence[ParityCase], Ranges]
 
 def _from_checkpoint(job: RangesInspection, progress: Progress, expect: Expect) -> _Measured:
     # Imported here because an exported model needs none of this.
-    from lama_edge.export.deploy_graph import GraphOptions
-    from lama_edge.export.onnx_format import build_onnx
+    from lama_edge.export.formats.onnx.file import build_onnx
+    from lama_edge.export.graph.deploy_graph import GraphOptions
     from lama_edge.models.checkpoint import load_checkpoint
-    from lama_edge.runtimes.ranges import measure_ranges
-    from lama_edge.runtimes.torch_runner import TorchRunner
+    from lama_edge.runtimes.emulator.ranges import measure_ranges
+    from lama_edge.runtimes.torch.runner import TorchRunner
 
     checkpoint = load_checkpoint(job.model)
     with TorchRunner(checkpoint, composite=False) as reference:
@@ -112,7 +112,7 @@ def _from_checkpoint(job: RangesInspection, progress: Progress, expect: Expect) 
 
 def _from_exported(job: RangesInspection, progress: Progress, expect: Expect) -> _Measured:
     from lama_edge.runtimes.emulator.execution import open_observable
-    from lama_edge.runtimes.ranges import measure_ranges
+    from lama_edge.runtimes.emulator.ranges import measure_ranges
 
     with open_observable(job.model) as runner:
         manifest = runner.manifest

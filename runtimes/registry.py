@@ -60,13 +60,13 @@ class Runtime:
 # A line for each, ``module:attribute`` of its record; the module must be light, since the command
 # line's help is made from them. Where several open a file, `auto` takes the first that it may.
 RUNTIMES = [
-    "lama_edge.runtimes.onnxruntime_record:ONNXRUNTIME",
-    "lama_edge.runtimes.emulated_record:EMULATOR",
-    "lama_edge.runtimes.coreml_record:COREML",
-    "lama_edge.runtimes.coreml_record:COREML_EMULATOR",
-    "lama_edge.runtimes.tensorrt_record:TENSORRT",
-    "lama_edge.runtimes.tensorrt_record:TENSORRT_RTX",
-    "lama_edge.runtimes.torch_record:TORCH",
+    "lama_edge.runtimes.onnxruntime.record:ONNXRUNTIME",
+    "lama_edge.runtimes.emulator.record:EMULATOR",
+    "lama_edge.runtimes.coreml.record:COREML",
+    "lama_edge.runtimes.coreml.record:COREML_EMULATOR",
+    "lama_edge.runtimes.tensorrt.record:TENSORRT",
+    "lama_edge.runtimes.tensorrt.record:TENSORRT_RTX",
+    "lama_edge.runtimes.torch.record:TORCH",
 ]
 
 

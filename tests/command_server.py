@@ -19,7 +19,9 @@ from typing import Any
 import torch
 
 from lama_edge import cli, pipeline
-from lama_edge.runtimes import inpaint_file, onnxruntime_runner, torch_runner
+from lama_edge.runtimes.inpainting import files as inpaint_file
+from lama_edge.runtimes.onnxruntime import runner as onnxruntime_runner
+from lama_edge.runtimes.torch import runner as torch_runner
 
 PRELOADED = (pipeline, inpaint_file, onnxruntime_runner, torch_runner)
 _POLL_S = 0.002

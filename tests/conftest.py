@@ -69,7 +69,7 @@ def coreml_package(
 ) -> Callable[..., Path]:
     """Exports the golden checkpoint to a Core ML package, once for each choice of options."""
     pytest.importorskip("coremltools")
-    from lama_edge.export.coreml import conversion
+    from lama_edge.export.formats.coreml import conversion
     from lama_edge.export.formats.record import Export
     from lama_edge.pipeline import export_model
     from lama_edge.spec import Size

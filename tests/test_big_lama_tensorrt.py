@@ -12,18 +12,18 @@ import pytest
 pytest.importorskip("tensorrt_rtx")
 
 from lama_edge.engines import ProfileSizes, load_library
-from lama_edge.export.deploy_graph import GraphOptions
-from lama_edge.export.onnx_format import build_onnx, finish, write_onnx
-from lama_edge.export.tensorrt.build import build_engine
-from lama_edge.export.tensorrt.capability import inspect_capability
-from lama_edge.export.tensorrt.graphs import source_graph
-from lama_edge.export.tensorrt.options import BuildOptions, parse_profile
+from lama_edge.export.formats.onnx.file import build_onnx, finish, write_onnx
+from lama_edge.export.formats.tensorrt.build import build_engine
+from lama_edge.export.formats.tensorrt.capability import inspect_capability
+from lama_edge.export.formats.tensorrt.graphs import source_graph
+from lama_edge.export.formats.tensorrt.options import BuildOptions, parse_profile
+from lama_edge.export.graph.deploy_graph import GraphOptions
+from lama_edge.judging.ranges import Ranges
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import BIG_LAMA
 from lama_edge.pictures.calibration import calibration_cases
-from lama_edge.ranges import Ranges
-from lama_edge.runtimes.ranges import measure_ranges
+from lama_edge.runtimes.emulator.ranges import measure_ranges
 from lama_edge.spec import Precision, Size, SizePolicy, io_spec
 
 pytestmark = pytest.mark.slow

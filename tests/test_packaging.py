@@ -39,7 +39,7 @@ for info in pkgutil.walk_packages(lama_edge.__path__, "lama_edge.", onerror=lamb
         modules[info.name] = None
     except MissingBackendError as error:
         modules[info.name] = str(error)
-from lama_edge.runtimes.inpainter import Inpainter
+from lama_edge.runtimes.inpainting.inpainter import Inpainter
 image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
 mask = np.zeros((50, 70), np.uint8)
 mask[10:30, 20:40] = 255
@@ -147,7 +147,11 @@ def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
     report = json.loads(result.stdout)
     assert str(tmp_path) in report["file"], "the probe imported another lama-edge"
     without_extra = {name for name, error in report["modules"].items() if error is None}
-    expected = {"lama_edge.cli", "lama_edge.runtimes.inpainter", "lama_edge.models.checkpoint"}
+    expected = {
+        "lama_edge.cli",
+        "lama_edge.runtimes.inpainting.inpainter",
+        "lama_edge.models.checkpoint",
+    }
     assert expected <= without_extra
     for name, error in report["modules"].items():
         if error is not None:

@@ -19,7 +19,7 @@ from PIL import Image
 
 from lama_edge import pipeline
 from lama_edge.errors import MissingBackendError, NotFiniteError, ParityError, UsageError
-from lama_edge.export import onnx_format
+from lama_edge.export.formats.onnx import file as onnx_format
 from lama_edge.export.formats.record import Export
 from lama_edge.export.precision import build
 from lama_edge.models.checkpoint import Checkpoint
@@ -208,7 +208,7 @@ def test_a_missing_runtime_is_named_with_what_to_install(
     golden_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "lama_edge.runtimes.onnxruntime_runner", raising=False)
+    monkeypatch.delitem(sys.modules, "lama_edge.runtimes.onnxruntime.runner", raising=False)
     with pytest.raises(MissingBackendError, match=r'pip install "lama-edge\[onnx\]"'):
         export_model(Export("onnx", golden_folder, tmp_path / "a.onnx", sizes=(Size(16, 16),)))
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from lama_edge.errors import ParityError, UsageError
 from lama_edge.export.formats.record import Export
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pipeline import STEPS, export_model
-from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
+from lama_edge.runtimes.coreml.emulated_runner import CoremlEmulatedRunner
 from lama_edge.spec import Size
 
 SIZE = Size(64, 72)

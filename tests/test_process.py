@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lama_edge.benchmarks.documents import DocumentError
+from lama_edge.benchmarks.documents.store import DocumentError
 from lama_edge.errors import LamaEdgeError, MissingBackendError, ParityError, UsageError
 from lama_edge.process import CrashError, run_isolated
 from lama_edge.runtimes.tensorrt.cuda import OutOfDeviceMemoryError

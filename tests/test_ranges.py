@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lama_edge.ranges import ValueRange, branch_of, layer_of, layer_ranges, marks_of
+from lama_edge.judging.ranges import ValueRange, branch_of, layer_of, layer_ranges, marks_of
 
 
 def _range(

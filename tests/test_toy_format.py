@@ -47,7 +47,7 @@ class ToyFormat(Format):
         return {"toy": "1"}
 
     def write(self, job, drawn, target, scratch, within):
-        from lama_edge.export.onnx_format import finish
+        from lama_edge.export.formats.onnx.file import finish
 
         (one,) = drawn
         self._write(finish(one.graph), one.manifest, target)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lama_edge.boxes import Box, hole_boxes
 from lama_edge.spec import Size, SizePolicy
 from lama_edge.windows import Working, context_px, hole_windows, whole_picture
+from lama_edge.windows.boxes import Box, hole_boxes
 
 PHOTO_PIXELS = (3000, 4000)
 DYNAMIC = SizePolicy(None, 8, 16)

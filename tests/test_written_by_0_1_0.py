@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lama_edge.benchmarks.documents import load_document
+from lama_edge.benchmarks.documents.store import load_document
 from lama_edge.cli import main
 from lama_edge.imaging import enlarge, pad, shrink
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import open_runner
-from lama_edge.runtimes.inpainter import Inpainter
+from lama_edge.runtimes.inpainting.inpainter import Inpainter
 from lama_edge.runtimes.vectors.jobs import Ask, Job
 from lama_edge.runtimes.vectors.model import noise
 from lama_edge.runtimes.vectors.windows import inpainted, planned

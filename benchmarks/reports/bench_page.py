@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from lama_edge.benchmarks.documents import BENCH
+from lama_edge.benchmarks.documents.pictures import Picture
+from lama_edge.benchmarks.documents.store import BENCH
 from lama_edge.benchmarks.reports import figures, images
-from lama_edge.benchmarks.reports.bench_charts import (
+from lama_edge.benchmarks.reports.charts.bench import (
     cost_charts,
     has_common_scale,
     latency_charts,
@@ -19,7 +20,6 @@ from lama_edge.benchmarks.reports.page import (
     render,
     require,
 )
-from lama_edge.benchmarks.reports.pictures import Picture
 from lama_edge.benchmarks.reports.runs import (
     Document,
     Run,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from lama_edge.benchmarks.documents import DocumentError, check_document
+from lama_edge.benchmarks.documents.store import DocumentError, check_document
 from lama_edge.benchmarks.reports import figures, images
 from lama_edge.errors import needs_extra
 

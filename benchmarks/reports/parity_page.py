@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lama_edge.benchmarks.documents import PARITY
+from lama_edge.benchmarks.documents.pictures import CasePictures
+from lama_edge.benchmarks.documents.store import PARITY
+from lama_edge.benchmarks.documents.verdicts import parity_verdict
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.reports.charts import Bar, Chart, log_scale
+from lama_edge.benchmarks.reports.charts.svg import Bar, Chart, log_scale
 from lama_edge.benchmarks.reports.page import environment_facts, render, require
 from lama_edge.benchmarks.reports.parity_pictures import CaseShown, show_cases
-from lama_edge.benchmarks.reports.pictures import CasePictures
-from lama_edge.benchmarks.verdicts import parity_verdict
 
 _CASE_COLUMNS = (
     "Max diff", "Mean diff", "PSNR", "SNR", "SSIM", "Levels differing", "Known changed",

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from lama_edge.benchmarks.documents.pictures import CasePictures
 from lama_edge.benchmarks.reports import figures, images
-from lama_edge.benchmarks.reports.charts import round_up
-from lama_edge.benchmarks.reports.pictures import CasePictures
+from lama_edge.benchmarks.reports.charts.svg import round_up
 
 # Differences that stay below this share of the tolerance would all look black on a scale that
 # ends at the tolerance: they get a scale of their own.

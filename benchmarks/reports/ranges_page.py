@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lama_edge.benchmarks.documents import RANGES
+from lama_edge.benchmarks.documents.store import RANGES
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.reports.curves import (
+from lama_edge.benchmarks.reports.charts.curves import (
     Curves,
     curve,
     labelled,
@@ -17,7 +17,7 @@ from lama_edge.benchmarks.reports.curves import (
     spread_places,
 )
 from lama_edge.benchmarks.reports.page import environment_facts, render, require
-from lama_edge.ranges import MARKS
+from lama_edge.judging.ranges import MARKS
 
 Row = Mapping[str, Any]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lama_edge.benchmarks.documents import TRADEOFF
+from lama_edge.benchmarks.documents.pictures import ShownPicture
+from lama_edge.benchmarks.documents.store import TRADEOFF
+from lama_edge.benchmarks.documents.tradeoff_verdict import Verdict, others, speed_of, verdict_of
 from lama_edge.benchmarks.reports import figures
+from lama_edge.benchmarks.reports.charts.scatter import Scatter, Weighed, scatter
 from lama_edge.benchmarks.reports.page import environment_facts, render, require
-from lama_edge.benchmarks.reports.scatter import Scatter, Weighed, scatter
-from lama_edge.benchmarks.reports.tradeoff_pictures import ShownPicture, show_pictures
-from lama_edge.benchmarks.tradeoff_verdict import Verdict, others, speed_of, verdict_of
+from lama_edge.benchmarks.reports.tradeoff_pictures import show_pictures
 
 Row = Mapping[str, Any]
 

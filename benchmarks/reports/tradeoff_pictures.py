@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lama_edge.benchmarks.documents.pictures import ShownPicture
 from lama_edge.benchmarks.reports import figures, images
-from lama_edge.benchmarks.reports.charts import round_up
+from lama_edge.benchmarks.reports.charts.svg import round_up
 
 _DETAIL_PX = 96
 # Of the differences of the precision farthest from fp32; what lies above is drawn in red.
 _TOP_PERCENTILE = 99.0
 _NO_DIFFERENCE = 1e-6
-
-
-@dataclass(frozen=True)
-class ShownPicture:
-    """What every precision made of one picture.
-
-    Attributes:
-        picture: index into the document's ``pictures``.
-        role: why it is shown, such as ``worst``.
-        image: uint8 [H,W,3], RGB, what all were given.
-        hole: bool [H,W], True inside the hole.
-        outputs: of each precision, uint8 [H,W,3], RGB; known pixels are the input's.
-        differences: of each precision, float32 [H,W]: the largest absolute difference from fp32
-            over the channels, on the 0-to-1 scale, less what rounding excuses; 0 outside.
-    """
-
-    picture: int
-    role: str
-    image: NDArray[np.uint8]
-    hole: NDArray[np.bool_]
-    outputs: Mapping[str, NDArray[np.uint8]]
-    differences: Mapping[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

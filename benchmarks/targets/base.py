@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from lama_edge.benchmarks.stopwatch import Policy
+from lama_edge.benchmarks.targets.stopwatch import Policy
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array
 

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lama_edge.benchmarks.environment import available_cores, environment
-from lama_edge.benchmarks.stopwatch import Policy
 from lama_edge.benchmarks.targets.base import Description, Opening, Target
+from lama_edge.benchmarks.targets.environment import available_cores, environment
 from lama_edge.benchmarks.targets.local_task import load_arrays, save_arrays
+from lama_edge.benchmarks.targets.stopwatch import Policy
 from lama_edge.errors import UsageError
 from lama_edge.files import join_part
 from lama_edge.manifest import Manifest

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.benchmarks.sensors import Watch, peak_memory_bytes
-from lama_edge.benchmarks.stopwatch import Policy
-from lama_edge.benchmarks.stopwatch import measure as time_runs
+from lama_edge.benchmarks.targets.sensors import Watch, peak_memory_bytes
+from lama_edge.benchmarks.targets.stopwatch import Policy
+from lama_edge.benchmarks.targets.stopwatch import measure as time_runs
 from lama_edge.runtimes.base import Array, Runner, import_runtime, open_runner
 
 

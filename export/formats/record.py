@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     from numpy.typing import NDArray
 
-    from lama_edge.export.deploy_graph import GraphOptions
+    from lama_edge.export.graph.deploy_graph import GraphOptions
     from lama_edge.export.precision.build import PreciseGraph
+    from lama_edge.judging.ranges import Ranges
     from lama_edge.models.config import GeneratorConfig
-    from lama_edge.ranges import Ranges
 
 # One size, any size, or a range of sizes.
 SizeChoice = Size | ProfileSizes | None
@@ -272,7 +272,7 @@ class Format(ABC):
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """Return how a part's deploy graph is shaped."""
-        from lama_edge.export.deploy_graph import GraphOptions
+        from lama_edge.export.graph.deploy_graph import GraphOptions
 
         return GraphOptions(io=io_spec(job.form, composite=job.composite), size=part.graph_size)
 

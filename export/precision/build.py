@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lama_edge.errors import UsageError, needs_extra
-from lama_edge.export.deploy_graph import Dft, GraphOptions, build_deploy_graph
-from lama_edge.export.layers import Array
+from lama_edge.export.graph.deploy_graph import Dft, GraphOptions, build_deploy_graph
+from lama_edge.export.graph.layers import Array
 from lama_edge.export.precision.half import to_half
 from lama_edge.export.precision.homogeneity import channel_groups, rescale
 from lama_edge.export.precision.quantisation import SENSITIVE, Quantisation, quantise
 from lama_edge.export.precision.scaling import branch_exponents, choose_gains
 from lama_edge.export.precision.weights8 import quantise_weights
+from lama_edge.judging.ranges import Ranges
 from lama_edge.models.config import GeneratorConfig
-from lama_edge.ranges import Ranges
 from lama_edge.spec import Precision
 
 with needs_extra("export"):

@@ -23,7 +23,7 @@ from lama_edge.export.precision.homogeneity import (
     rescale,
 )
 from lama_edge.export.precision.quantised_values import result_of, sources
-from lama_edge.ranges import Ranges, ValueRange
+from lama_edge.judging.ranges import Ranges, ValueRange
 
 with needs_extra("export"):
     import onnx_ir as ir

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import UsageError, needs_extra
-from lama_edge.export.dft import FORWARD_MATRIX, INVERSE_MATRIX
+from lama_edge.export.graph.dft.forms import FORWARD_MATRIX, INVERSE_MATRIX
 
 with needs_extra("export"):
     import onnx_ir as ir

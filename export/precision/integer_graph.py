@@ -20,7 +20,7 @@ from lama_edge.export.precision.weights8 import (
     int8_weight,
     remove_unused_constants,
 )
-from lama_edge.ranges import Ranges
+from lama_edge.judging.ranges import Ranges
 from lama_edge.stages import STAGES_KEY, StagePlan
 
 with needs_extra("export"):

@@ -26,7 +26,7 @@ from lama_edge.export.precision.weights8 import (
     quantise_weights,
     remove_unused_constants,
 )
-from lama_edge.ranges import Ranges
+from lama_edge.judging.ranges import Ranges
 
 with needs_extra("export"):
     import onnx_ir as ir
@@ -35,7 +35,7 @@ Flavour = Literal["onnxruntime", "tensorrt"]
 
 # Kinds of layers that compute in floats, and why. With one kind alone in integers lama-tiny's
 # photographs of 256 pixels come to 29.7 and 38.0 dB, and to 44.1 dB or more with any other
-# (`python -m lama_edge.benchmarks.int8_study`).
+# (`python -m lama_edge.benchmarks.studies.int8_study`).
 SENSITIVE: dict[LayerKind, str] = {
     "spectrum": "its constant bin is a hundred times larger than the others",
     "expand": "it reads a sum with the spectrum's inverse, peaked and of both signs",

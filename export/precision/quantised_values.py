@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import UsageError, needs_extra
-from lama_edge.ranges import Ranges
+from lama_edge.judging.ranges import Ranges
 
 with needs_extra("export"):
     import onnx_ir as ir

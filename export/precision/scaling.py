@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import needs_extra
-from lama_edge.export.dft import FORWARD_MATRIX, INVERSE_MATRIX, DftGains
+from lama_edge.export.graph.dft.forms import FORWARD_MATRIX, INVERSE_MATRIX, DftGains
 from lama_edge.export.precision.homogeneity import ChannelGroups, array_of, channel_groups
-from lama_edge.ranges import Ranges
+from lama_edge.judging.ranges import Ranges
 from lama_edge.spec import MAX_SIDE, Size, SizePolicy, parse_size
 
 with needs_extra("export"):

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from lama_edge.errors import needs_extra
-from lama_edge.models.training.data import BatchStream, DataSettings, PictureSource
-from lama_edge.models.training.losses import (
+from lama_edge.models.training.data.pool import BatchStream, DataSettings, PictureSource
+from lama_edge.models.training.losses.losses import (
     LossWeights,
     detail,
     discriminator_adversarial,
@@ -23,8 +23,8 @@ from lama_edge.models.training.losses import (
     r1_penalty,
     reconstruction,
 )
+from lama_edge.models.training.losses.perceptual import SegmentationFeatures, perceptual_loss
 from lama_edge.models.training.parallel import ALONE, Group, TrainingError
-from lama_edge.models.training.perceptual import SegmentationFeatures, perceptual_loss
 from lama_edge.models.training.settings import TrainSettings
 from lama_edge.models.training.state import (
     Adversary,

@@ -18,16 +18,16 @@ from lama_edge.errors import CheckpointError, UsageError, needs_extra
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import GeneratorConfig
 from lama_edge.models.generators.build import build_generator
-from lama_edge.models.training import report
 from lama_edge.models.training.checkpoints import load_generator, resume
-from lama_edge.models.training.data import DataSettings, PictureSource, Scenes
-from lama_edge.models.training.folder import PictureFolder, folder_holdout, split_folder
+from lama_edge.models.training.data.folder import PictureFolder, folder_holdout, split_folder
+from lama_edge.models.training.data.pool import DataSettings, PictureSource, Scenes
+from lama_edge.models.training.evaluation import report
 from lama_edge.models.training.loop import Guides, Values, train
+from lama_edge.models.training.losses.perceptual import load_segmentation_features
 from lama_edge.models.training.parallel import Group, run_group
-from lama_edge.models.training.perceptual import load_segmentation_features
-from lama_edge.models.training.samples import Sample, holdout
 from lama_edge.models.training.settings import TrainSettings
 from lama_edge.models.training.state import TrainState, new_state
+from lama_edge.pictures.holdout import Sample, holdout
 
 with needs_extra("export"):
     import torch

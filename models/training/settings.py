@@ -8,8 +8,8 @@ from typing import Literal
 
 from lama_edge.errors import UsageError
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.models.training.discriminator import DiscriminatorConfig
-from lama_edge.models.training.losses import RECONSTRUCTION_WEIGHTS, LossWeights
+from lama_edge.models.training.losses.discriminator import DiscriminatorConfig
+from lama_edge.models.training.losses.losses import RECONSTRUCTION_WEIGHTS, LossWeights
 
 DiscriminatorInput = Literal["predicted", "inpainted"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lama_edge.errors import needs_extra
 from lama_edge.models.generators.ffc_resnet import FfcResnetBlock, FfcResnetGenerator
-from lama_edge.models.training.discriminator import PatchDiscriminator, new_discriminator
+from lama_edge.models.training.losses.discriminator import PatchDiscriminator, new_discriminator
 from lama_edge.models.training.muon import Muon
 from lama_edge.models.training.settings import TrainSettings
 

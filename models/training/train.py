@@ -18,9 +18,13 @@ from pathlib import Path
 from lama_edge.errors import UsageError, exit_code_of, needs_extra
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.training.checkpoints import load_generator
-from lama_edge.models.training.data import DataSettings
-from lama_edge.models.training.discriminator import DiscriminatorConfig
-from lama_edge.models.training.losses import RECONSTRUCTION_WEIGHTS, LossWeights, with_weights
+from lama_edge.models.training.data.pool import DataSettings
+from lama_edge.models.training.losses.discriminator import DiscriminatorConfig
+from lama_edge.models.training.losses.losses import (
+    RECONSTRUCTION_WEIGHTS,
+    LossWeights,
+    with_weights,
+)
 from lama_edge.models.training.run import TrainJob, run
 from lama_edge.models.training.settings import TrainSettings
 from lama_edge.retired import add_retired, sets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lama_edge.runtimes.strategies import Strategy
+from lama_edge.runtimes.inpainting.strategies import Strategy
 from lama_edge.runtimes.vectors.model import Rectangle
 from lama_edge.spec import IoForm, Size, SizePolicy
 

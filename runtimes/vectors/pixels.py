@@ -10,7 +10,7 @@ from PIL import Image
 from lama_edge.errors import ModelError
 from lama_edge.imaging import composite, enlarge, hole_of, pad, shrink, shrink_hole
 from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.inpainter import fill_window
+from lama_edge.runtimes.inpainting.inpainter import fill_window
 from lama_edge.runtimes.vectors.format import Case, Topic, mask_case, picture_case, put, refusal
 from lama_edge.runtimes.vectors.model import (
     CHANNELS,

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lama_edge.boxes import Box, hole_boxes
 from lama_edge.errors import LamaEdgeError, ModelError
-from lama_edge.runtimes.inpainter import Inpainter
-from lama_edge.runtimes.strategies import Plan, Strategy, check_options, plan
+from lama_edge.runtimes.inpainting.inpainter import Inpainter
+from lama_edge.runtimes.inpainting.strategies import Plan, Strategy, check_options, plan
 from lama_edge.runtimes.vectors.format import (
     Case,
     Topic,
@@ -29,6 +28,7 @@ from lama_edge.runtimes.vectors.model import (
     stand_in_manifest,
 )
 from lama_edge.windows import Working
+from lama_edge.windows.boxes import Box, hole_boxes
 
 # What every wrapper has: tiles are ONNX Runtime's alone.
 _STRATEGIES: tuple[Strategy, ...] = ("auto", "full", "crop", "resize")

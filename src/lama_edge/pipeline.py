@@ -32,10 +32,10 @@ from lama_edge.export.formats.record import (
 )
 from lama_edge.files import atomic_artifact, check_artifact
 from lama_edge.judging.cases import ParityCase, seeded_cases
+from lama_edge.judging.judge import judge, raw_outputs, require_parity
 from lama_edge.manifest import METADATA_KEY, Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.runtimes.base import open_runner
-from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import COREML_IO_FORMS, Precision, Progress, Size, SizePolicy, io_spec
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lama_edge.ranges import Ranges
+    from lama_edge.judging.ranges import Ranges
 
 STEPS = ("source", "ranges", "reference", "graph", "write", "parity", "save")
 REFERENCE = "torch-fp32"
@@ -195,7 +195,7 @@ class _CheckpointSource:
             at = form.calibrated_at(self.parts[0], job)
             self._ranges = measured_ranges(checkpoint, at, arithmetic, job.calibrate)
         progress("reference")
-        from lama_edge.runtimes.torch_runner import TorchRunner
+        from lama_edge.runtimes.torch.runner import TorchRunner
 
         with TorchRunner(checkpoint, composite=False) as reference:
             self._described = reference.manifest
@@ -264,7 +264,7 @@ class _ModelSource:
 
 def _manifest_of(path: Path) -> Manifest:
     """Read an ONNX file's manifest without a runtime: a board that builds engines has none."""
-    from lama_edge.runtimes.onnx_parts import OnnxParts
+    from lama_edge.runtimes.onnxruntime.parts import OnnxParts
 
     if not path.is_file():
         raise ModelError(f"the model {str(path)!r} does not exist; give an exported ONNX file")
@@ -331,9 +331,9 @@ def _judged(
 
 def _first_not_finite(chosen: Judge, cases: Sequence[ParityCase]) -> str | None:
     """Name the first value that is not finite, when there is one and it can be found."""
+    from lama_edge.forms import to_model
     from lama_edge.runtimes.emulator.execution import open_observable
     from lama_edge.runtimes.emulator.survey import first_not_finite
-    from lama_edge.runtimes.forms import to_model
 
     try:
         with open_observable(chosen.model) as runner:
@@ -369,10 +369,10 @@ def measured_ranges(
         PictureError: when a picture cannot be read.
     """
     # Imported here because fp32 needs neither the emulator nor the drawing of pictures.
-    from lama_edge.export.deploy_graph import GraphOptions
-    from lama_edge.export.onnx_format import build_onnx
+    from lama_edge.export.formats.onnx.file import build_onnx
+    from lama_edge.export.graph.deploy_graph import GraphOptions
     from lama_edge.pictures.calibration import calibration_cases
-    from lama_edge.runtimes.ranges import measure_ranges
+    from lama_edge.runtimes.emulator.ranges import measure_ranges
 
     any_size = replace(size, fixed=None, max_side=None)
     sizes = [] if size.fixed is None else [size.fixed]

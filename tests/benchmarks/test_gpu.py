@@ -10,12 +10,12 @@ import onnx
 import pytest
 
 from lama_edge.benchmarks import gpu
-from lama_edge.benchmarks.bench import Bench, BenchResult
-from lama_edge.benchmarks.documents import load_bench
+from lama_edge.benchmarks.bench.run import Bench, BenchResult
+from lama_edge.benchmarks.documents.pictures import Picture
+from lama_edge.benchmarks.documents.store import load_bench
 from lama_edge.benchmarks.gpu import GpuJob, GpuResult, main, run_gpu
 from lama_edge.benchmarks.gpu_entries import ENTRIES, chosen, export
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.reports.pictures import Picture
 from lama_edge.engines import load_library
 from lama_edge.errors import MissingBackendError, UsageError
 from lama_edge.models.config import FfcResnetConfig

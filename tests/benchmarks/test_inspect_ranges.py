@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from lama_edge.benchmarks.documents import RANGES, DocumentError, load_document, save_document
+from lama_edge.benchmarks.documents.store import RANGES, DocumentError, load_document, save_document
 from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
 from lama_edge.errors import ModelError
 from lama_edge.export.formats.record import Export
@@ -42,7 +42,7 @@ def test_a_document_survives_its_own_json(document: dict[str, Any], tmp_path: Pa
     path = tmp_path / "ranges.json"
     save_document(document, path)
     assert load_document(path, RANGES) == document
-    assert json.loads(path.read_text())["kind"] == "lama_edge.ranges"
+    assert json.loads(path.read_text())["kind"] == "lama_edge.judging.ranges"
 
 
 def test_a_document_that_was_tampered_with_is_refused(

@@ -9,7 +9,12 @@ from pathlib import Path
 import onnx
 import pytest
 
-from lama_edge.benchmarks.model_files import located, model_files, model_sha256, model_size_bytes
+from lama_edge.benchmarks.documents.model_files import (
+    located,
+    model_files,
+    model_sha256,
+    model_size_bytes,
+)
 from lama_edge.errors import ModelError
 from lama_edge.export.formats.record import Export
 from lama_edge.files import sha256_of

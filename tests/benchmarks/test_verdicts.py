@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lama_edge.benchmarks.parity_rows import Side, judged_row
-from lama_edge.benchmarks.tradeoff_figures import closeness
+from lama_edge.benchmarks.parity.rows import Side, judged_row
+from lama_edge.benchmarks.tradeoff.figures import closeness
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.tolerances import Tolerance
 

@@ -10,7 +10,7 @@ import onnx_ir as ir
 import onnxruntime as ort
 import pytest
 
-from lama_edge.export.graph_builder import GraphBuilder
+from lama_edge.export.graph.builder import GraphBuilder
 
 Write = Callable[[GraphBuilder, ir.Value], ir.Value]
 RunLayer = Callable[[Write, np.ndarray], np.ndarray]

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lama_edge.errors import UsageError
-from lama_edge.export.deploy_graph import GraphOptions
-from lama_edge.export.onnx_format import build_onnx
+from lama_edge.export.formats.onnx.file import build_onnx
+from lama_edge.export.graph.deploy_graph import GraphOptions
+from lama_edge.forms import from_model, to_model
 from lama_edge.imaging import pad, padded_size
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.runtimes.forms import from_model, to_model
-from lama_edge.runtimes.torch_runner import TorchRunner
+from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 
 if TYPE_CHECKING:

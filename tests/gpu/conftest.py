@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from lama_edge.judging.cases import seeded_cases
+from lama_edge.judging.judge import judge, raw_outputs
 from lama_edge.manifest import ParityFigures
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.nvidia import Gpu, current_gpu
 from lama_edge.runtimes.base import Runner
-from lama_edge.runtimes.parity import judge, raw_outputs
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.runtimes.torch_runner import TorchRunner
+from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import Size, SizePolicy
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from lama_edge.benchmarks.documents import load_bench
+from lama_edge.benchmarks.documents.store import load_bench
 from lama_edge.benchmarks.gpu import main
 from lama_edge.export.formats.record import Export
 from lama_edge.manifest import ParityFigures
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
-from lama_edge.runtimes.onnxruntime_providers import available_providers
+from lama_edge.runtimes.onnxruntime.providers import available_providers
 from lama_edge.spec import Size
 
 pytestmark = pytest.mark.gpu

@@ -7,10 +7,10 @@ import pytest
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.generators import build_generator
-from lama_edge.models.training.comparison import Comparison, compare
-from lama_edge.models.training.evaluation_tables import check_card
-from lama_edge.models.training.photographs import photograph_samples
-from lama_edge.models.training.samples import holdout
+from lama_edge.models.training.evaluation.comparison import Comparison, compare
+from lama_edge.models.training.evaluation.tables import check_card
+from lama_edge.pictures.holdout import holdout
+from lama_edge.pictures.photographs import photograph_samples
 
 LARGEST_BYTES = 4 * 10**6
 PICTURES = 24

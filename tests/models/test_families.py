@@ -17,8 +17,9 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from lama_edge.errors import CheckpointError
-from lama_edge.export.deploy_graph import GraphOptions
-from lama_edge.export.onnx_format import build_onnx
+from lama_edge.export.formats.onnx.file import build_onnx
+from lama_edge.export.graph.deploy_graph import GraphOptions
+from lama_edge.forms import from_model, to_model
 from lama_edge.imaging import pad, padded_size
 from lama_edge.models.architecture import infer_architecture
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
@@ -30,8 +31,7 @@ from lama_edge.models.config import (
     Pix2PixHdMultidilatedConfig,
 )
 from lama_edge.models.generators.build import build_generator, new_generator
-from lama_edge.runtimes.forms import from_model, to_model
-from lama_edge.runtimes.torch_runner import TorchRunner
+from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import Size, SizePolicy, io_spec
 
 DATA = Path(__file__).parent.parent / "data"

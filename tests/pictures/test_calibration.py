@@ -14,8 +14,8 @@ from PIL import Image
 
 from lama_edge.errors import PictureError, UsageError
 from lama_edge.judging.cases import ParityCase, seeded_cases
-from lama_edge.models.training.samples import general_holdout, holdout
 from lama_edge.pictures.calibration import MAX_PICTURES, calibration_cases
+from lama_edge.pictures.holdout import general_holdout, holdout
 from lama_edge.spec import Size, SizePolicy
 
 DYNAMIC = SizePolicy(None, 8, 16)

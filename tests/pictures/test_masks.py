@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lama_edge.models.training.mask_statistics import hole_width_px
+from lama_edge.models.training.data.mask_statistics import hole_width_px
 from lama_edge.pictures.masks import NARROW, WIDE, WIDE_TEST, draw_mask, make_mask
 
 DRAWN = 200

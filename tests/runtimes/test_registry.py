@@ -23,7 +23,7 @@ from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.runtimes import registry
 from lama_edge.runtimes.base import choose_runtime, open_runner
-from lama_edge.runtimes.inpainter import Inpainter
+from lama_edge.runtimes.inpainting.inpainter import Inpainter
 from lama_edge.spec import SizePolicy, io_spec
 
 LINE = "toy_record:TOY"

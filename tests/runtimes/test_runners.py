@@ -18,7 +18,7 @@ from lama_edge.manifest import METADATA_KEY
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
-from lama_edge.runtimes.torch_runner import TorchRunner
+from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import Size
 from lama_edge.stages import STAGES_KEY
 

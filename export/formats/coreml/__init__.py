@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lama_edge.errors import UsageError
-from lama_edge.export.coreml.options import (
+from lama_edge.export.formats.coreml.options import (
     MAX_DYNAMIC_SIDE,
     MULTIFUNCTION_TARGET,
     PACKAGE_PRECISIONS,
@@ -31,10 +31,10 @@ from lama_edge.spec import COREML_IO_FORMS, Precision, SizePolicy, io_spec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lama_edge.export.deploy_graph import GraphOptions
+    from lama_edge.export.graph.deploy_graph import GraphOptions
     from lama_edge.export.precision.build import PreciseGraph
+    from lama_edge.judging.ranges import Ranges
     from lama_edge.models.config import GeneratorConfig
-    from lama_edge.ranges import Ranges
 
 
 class CoremlFormat(Format):
@@ -112,7 +112,7 @@ class CoremlFormat(Format):
         ranges: Ranges | None,
     ) -> Iterator[PreciseGraph]:
         """See `Format.graphs`."""
-        from lama_edge.export.coreml.sizes import deploy_graphs
+        from lama_edge.export.formats.coreml.sizes import deploy_graphs
 
         sizes = [part.graph_size for part in parts]
         io = io_spec(job.form, composite=job.composite)
@@ -120,7 +120,7 @@ class CoremlFormat(Format):
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """See `Format.graph_options`."""
-        from lama_edge.export.deploy_graph import GraphOptions
+        from lama_edge.export.graph.deploy_graph import GraphOptions
 
         io = graph_form(io_spec(job.form, composite=job.composite))
         return GraphOptions(io=io, size=part.graph_size)
@@ -142,7 +142,7 @@ class CoremlFormat(Format):
         """See `Format.write`."""
         import onnx_ir as ir
 
-        from lama_edge.export.coreml.conversion import convert_in_fresh_process
+        from lama_edge.export.formats.coreml.conversion import convert_in_fresh_process
 
         graphs, manifests = [], []
         for index, one in enumerate(drawn):
@@ -164,7 +164,7 @@ class CoremlFormat(Format):
 
     def stamp(self, manifests: list[Manifest], target: Path) -> None:
         """See `Format.stamp`."""
-        from lama_edge.export.coreml.package import write_manifest
+        from lama_edge.export.formats.coreml.package import write_manifest
 
         sizes = [one.size.fixed for one in manifests]
         names = ["main"] if len(sizes) == 1 else [function_name(size) for size in sizes if size]

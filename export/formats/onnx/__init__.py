@@ -20,7 +20,7 @@ from lama_edge.manifest import Manifest
 from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS, io_spec
 
 if TYPE_CHECKING:
-    from lama_edge.export.deploy_graph import GraphOptions
+    from lama_edge.export.graph.deploy_graph import GraphOptions
     from lama_edge.models.config import GeneratorConfig
 
 
@@ -83,7 +83,7 @@ class OnnxFormat(Format):
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """See `Format.graph_options`."""
-        from lama_edge.export.deploy_graph import GraphOptions
+        from lama_edge.export.graph.deploy_graph import GraphOptions
 
         return GraphOptions(
             io=io_spec(job.form, composite=job.composite),
@@ -100,7 +100,7 @@ class OnnxFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        from lama_edge.export.onnx_format import tool_versions
+        from lama_edge.export.formats.onnx.file import tool_versions
 
         return tool_versions()
 
@@ -108,7 +108,7 @@ class OnnxFormat(Format):
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
     ) -> list[Manifest]:
         """See `Format.write`."""
-        from lama_edge.export.onnx_format import finish, write_onnx
+        from lama_edge.export.formats.onnx.file import finish, write_onnx
 
         (one,) = drawn
         assert one.graph is not None
@@ -117,7 +117,7 @@ class OnnxFormat(Format):
 
     def stamp(self, manifests: list[Manifest], target: Path) -> None:
         """See `Format.stamp`."""
-        from lama_edge.export.onnx_format import stamp_onnx
+        from lama_edge.export.formats.onnx.file import stamp_onnx
 
         stamp_onnx(manifests[0], target)
 
@@ -134,7 +134,7 @@ class OnnxFormat(Format):
         Raises:
             UsageError: when that is asked for and the generator cannot.
         """
-        from lama_edge.export.deploy_graph import gains_by_bands, has_bands
+        from lama_edge.export.graph.deploy_graph import gains_by_bands, has_bands
 
         possible = has_bands(config, "op" if job.options["dft"] == "op" else "matmul")
         wanted = job.options.get("kernels")

@@ -29,7 +29,7 @@ from lama_edge.export.formats.record import (
     SizeChoice,
     Within,
 )
-from lama_edge.export.tensorrt.options import (
+from lama_edge.export.formats.tensorrt.options import (
     TF32,
     build_options,
     check_options,
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
 
     from lama_edge.engines import EngineBuild
     from lama_edge.export.precision.build import PreciseGraph
+    from lama_edge.judging.ranges import Ranges
     from lama_edge.models.config import GeneratorConfig
-    from lama_edge.ranges import Ranges
 
 _SOURCE = "source.onnx"
 
@@ -119,7 +119,7 @@ class TensorrtFormat(Format):
         library = load_library(options.flavor)
         check_options(options, library)
         # Imported here because the record is light; it refuses GPUs that cannot be built for.
-        from lama_edge.export.tensorrt.build import target_gpus
+        from lama_edge.export.formats.tensorrt.build import target_gpus
 
         target_gpus(library, options)
 
@@ -168,7 +168,7 @@ class TensorrtFormat(Format):
         ranges: Ranges | None,
     ) -> Iterator[PreciseGraph]:
         """See `Format.graphs`."""
-        from lama_edge.export.tensorrt.graphs import source_graph
+        from lama_edge.export.formats.tensorrt.graphs import source_graph
 
         for part in parts:
             options = self.graph_options(job, config, part)
@@ -182,7 +182,7 @@ class TensorrtFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        from lama_edge.export.onnx_format import tool_versions
+        from lama_edge.export.formats.onnx.file import tool_versions
 
         return tool_versions()
 
@@ -190,7 +190,7 @@ class TensorrtFormat(Format):
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
     ) -> list[Manifest]:
         """See `Format.write`: the graph beside the engine, then the engine from it."""
-        from lama_edge.export.tensorrt.build import build_engine, target_gpus
+        from lama_edge.export.formats.tensorrt.build import build_engine, target_gpus
 
         (one,) = drawn
         options = build_options(job.options)
@@ -226,7 +226,7 @@ class TensorrtFormat(Format):
 
     def judge(self, job: Export, part: Part, target: Path, scratch: Path) -> Judge | None:
         """See `Format.judge`: the engine where a GPU runs it, or else a checkpoint's graph."""
-        from lama_edge.export.tensorrt.build import runs_here
+        from lama_edge.export.formats.tensorrt.build import runs_here
 
         options = build_options(job.options)
         if runs_here(load_library(options.flavor), options):
@@ -260,7 +260,7 @@ class TensorrtFormat(Format):
 
 def _written(one: Drawn, path: Path) -> Path:
     """Write the graph that an engine is built from as an ONNX file of its own."""
-    from lama_edge.export.onnx_format import finish, write_onnx
+    from lama_edge.export.formats.onnx.file import finish, write_onnx
 
     assert one.graph is not None
     opset = one.graph.graph.opset_imports[""]

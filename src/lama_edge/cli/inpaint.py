@@ -12,7 +12,7 @@ from lama_edge.cli.rendering import counter, print_json
 from lama_edge.errors import PictureError, one_line
 
 if TYPE_CHECKING:
-    from lama_edge.runtimes.inpaint_file import InpaintFile
+    from lama_edge.runtimes.inpainting.files import InpaintFile
 
 
 def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _inpaint(options: argparse.Namespace) -> None:
-    from lama_edge.runtimes.inpaint_file import InpaintFile, inpaint_file
+    from lama_edge.runtimes.inpainting.files import InpaintFile, inpaint_file
 
     job = InpaintFile(
         model=named(options.model, options.function),
@@ -86,7 +86,7 @@ def _inpaint(options: argparse.Namespace) -> None:
 
 
 def _inpaint_folder(job: InpaintFile, *, as_json: bool) -> None:
-    from lama_edge.runtimes.inpaint_folder import inpaint_folder
+    from lama_edge.runtimes.inpainting.folders import inpaint_folder
 
     with counter("picture") as progress:
         outcome = inpaint_folder(job, progress)

@@ -154,7 +154,7 @@ def _inspect_ranges(options: argparse.Namespace, model: str) -> None:
         document = inspect_ranges(job, progress, expect)
 
     def page() -> str:
-        from lama_edge.benchmarks.reports import ranges_page
+        from lama_edge.benchmarks.reports.ranges_page import ranges_page
 
         return ranges_page(document)
 

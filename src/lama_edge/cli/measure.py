@@ -125,7 +125,7 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 def _parity(options: argparse.Namespace) -> int:
     check_outputs(options)
     with steps() as (progress, expect):
-        from lama_edge.benchmarks.parity import ParityCheck, check_parity
+        from lama_edge.benchmarks.parity.check import ParityCheck, check_parity
 
         expect(len(options.models) + 1)
         job = ParityCheck(
@@ -139,7 +139,7 @@ def _parity(options: argparse.Namespace) -> int:
         result = check_parity(job, progress)
 
     def page() -> str:
-        from lama_edge.benchmarks.reports import parity_page
+        from lama_edge.benchmarks.reports.parity_page import parity_page
 
         return parity_page(result.document, pictures=result.pictures)
 
@@ -152,7 +152,7 @@ def _parity(options: argparse.Namespace) -> int:
 
 
 def _print_parity(document: dict[str, Any]) -> None:
-    from lama_edge.benchmarks.verdicts import parity_verdict
+    from lama_edge.benchmarks.documents.verdicts import parity_verdict
 
     reference = document["reference"]
     print(f"against {reference['name']} in {reference['runtime']}, inside the holes:")
@@ -197,7 +197,7 @@ def _print_parity(document: dict[str, Any]) -> None:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from lama_edge.benchmarks.documents import load_bench
+    from lama_edge.benchmarks.documents.store import load_bench
 
     check_outputs(options)
     if options.beside and options.report is None:
@@ -206,7 +206,7 @@ def _bench(options: argparse.Namespace) -> int:
     models = tuple(named(model, options.function) for model in options.models)
     sizes = tuple(_measured_size(token) for token in options.size or ())
     with steps() as (progress, expect):
-        from lama_edge.benchmarks.bench import Bench, run_bench
+        from lama_edge.benchmarks.bench.run import Bench, run_bench
 
         expect(len(options.models) * (1 + max(1, len(sizes)) * options.rounds))
         job = Bench(
@@ -223,7 +223,7 @@ def _bench(options: argparse.Namespace) -> int:
         result = run_bench(job, progress)
 
     def page() -> str:
-        from lama_edge.benchmarks.reports import bench_page
+        from lama_edge.benchmarks.reports.bench_page import bench_page
 
         return bench_page([result.document, *others], pictures=result.pictures)
 
@@ -279,8 +279,8 @@ def _print_bench(document: dict[str, Any]) -> None:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    from lama_edge.benchmarks.compare import compare
-    from lama_edge.benchmarks.documents import load_bench
+    from lama_edge.benchmarks.bench.compare import compare
+    from lama_edge.benchmarks.documents.store import load_bench
 
     comparison = compare(
         load_bench(options.base), load_bench(options.new), threshold=options.threshold / 100

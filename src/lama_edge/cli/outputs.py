@@ -53,7 +53,7 @@ def write_outputs(
         page: renders the page for `--report`.
     """
     if options.json_out is not None:
-        from lama_edge.benchmarks.documents import save_document
+        from lama_edge.benchmarks.documents.store import save_document
 
         save_document(document, options.json_out)
     if options.report is not None:

@@ -75,7 +75,7 @@ def _tradeoff(options: argparse.Namespace) -> int:
     check_outputs(options)
     size = _one_size(options.size)
     with steps() as (progress, expect):
-        from lama_edge.benchmarks.tradeoff import Tradeoff, weigh_precisions
+        from lama_edge.benchmarks.tradeoff.weigh import Tradeoff, weigh_precisions
 
         job = Tradeoff(
             checkpoint=options.checkpoint,
@@ -93,7 +93,7 @@ def _tradeoff(options: argparse.Namespace) -> int:
         result = weigh_precisions(job, progress, expect)
 
     def page() -> str:
-        from lama_edge.benchmarks.reports import tradeoff_page
+        from lama_edge.benchmarks.reports.tradeoff_page import tradeoff_page
 
         return tradeoff_page(result.document, pictures=result.pictures)
 
@@ -118,7 +118,7 @@ def _one_size(token: str) -> Size:
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
-    from lama_edge.benchmarks.tradeoff_verdict import verdict_of
+    from lama_edge.benchmarks.documents.tradeoff_verdict import verdict_of
 
     pictures, size = len(document["pictures"]), document["size"]
     yield (

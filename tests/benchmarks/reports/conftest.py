@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lama_edge.benchmarks.reports import CasePictures, Picture
-from lama_edge.benchmarks.summary import summarise
+from lama_edge.benchmarks.bench.summary import summarise
+from lama_edge.benchmarks.documents.pictures import CasePictures, Picture
 
 MB = 10**6
 PACKAGES = {"numpy": "2.3.5", "onnxruntime": "1.31.1", "pillow": "13.0.0"}

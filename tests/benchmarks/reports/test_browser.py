@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from lama_edge.benchmarks.reports import CasePictures, Picture, bench_page, parity_page
+from lama_edge.benchmarks.documents.pictures import CasePictures, Picture
+from lama_edge.benchmarks.reports.bench_page import bench_page
+from lama_edge.benchmarks.reports.parity_page import parity_page
 
 SCRIPT = Path(__file__).parents[2] / "screenshot.py"
 LONG = "an-unusually-long-name-of-an-exported-model-" * 4 + ".onnx"

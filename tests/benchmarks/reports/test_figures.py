@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.reports.charts import latency_limit, linear_scale, log_scale, round_up
+from lama_edge.benchmarks.reports.charts.svg import latency_limit, linear_scale, log_scale, round_up
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lama_edge.benchmarks.documents import DocumentError
-from lama_edge.benchmarks.reports import CasePictures, Picture, bench_page, parity_page
+from lama_edge.benchmarks.documents.pictures import CasePictures, Picture
+from lama_edge.benchmarks.documents.store import DocumentError
+from lama_edge.benchmarks.reports.bench_page import bench_page
 from lama_edge.benchmarks.reports.images import BUDGET_BYTES
+from lama_edge.benchmarks.reports.parity_page import parity_page
 
 MAX_PAGE_BYTES = 2_000_000
 # WCAG 2.2, success criterion 1.4.3.

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from lama_edge.benchmarks.documents import RANGES, DocumentError, check_document
-from lama_edge.benchmarks.reports import ranges_page
-from lama_edge.benchmarks.reports.curves import curve, labelled, octaves, spread_places
-from lama_edge.ranges import BRANCHES, marks_of
+from lama_edge.benchmarks.documents.store import RANGES, DocumentError, check_document
+from lama_edge.benchmarks.reports.charts.curves import curve, labelled, octaves, spread_places
+from lama_edge.benchmarks.reports.ranges_page import ranges_page
+from lama_edge.judging.ranges import BRANCHES, marks_of
 
 SCRIPT = Path(__file__).parents[2] / "screenshot.py"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>.ckpt"

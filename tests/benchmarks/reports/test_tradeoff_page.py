@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lama_edge.benchmarks.documents import TRADEOFF, DocumentError, check_document
-from lama_edge.benchmarks.reports import ShownPicture, figures, tradeoff_page
-from lama_edge.benchmarks.reports.scatter import HEIGHT_PX, Weighed, scatter
+from lama_edge.benchmarks.documents.pictures import ShownPicture
+from lama_edge.benchmarks.documents.store import TRADEOFF, DocumentError, check_document
+from lama_edge.benchmarks.reports import figures
+from lama_edge.benchmarks.reports.charts.scatter import HEIGHT_PX, Weighed, scatter
+from lama_edge.benchmarks.reports.tradeoff_page import tradeoff_page
 
 SCRIPT = Path(__file__).parents[2] / "screenshot.py"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>.ckpt"

@@ -11,21 +11,21 @@ import pytest
 from hot_weights import heated
 from numpy.typing import NDArray
 
-from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph
-from lama_edge.export.onnx_format import build_onnx, finish
+from lama_edge.export.formats.onnx.file import build_onnx, finish
+from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph
 from lama_edge.export.precision.build import build_at, rescaled_graph
 from lama_edge.export.precision.half import to_half
 from lama_edge.export.precision.homogeneity import array_of
+from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.metrics import Differences, differences
+from lama_edge.judging.ranges import Ranges
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.pictures.calibration import calibration_cases
-from lama_edge.ranges import Ranges
 from lama_edge.runtimes.emulator.program import Program
+from lama_edge.runtimes.emulator.ranges import measure_ranges
 from lama_edge.runtimes.emulator.survey import first_not_finite
-from lama_edge.runtimes.forms import to_model
-from lama_edge.runtimes.ranges import measure_ranges
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 
 ANY_SIZE = SizePolicy(None, 8, 16)

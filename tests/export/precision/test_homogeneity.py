@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from lama_edge.errors import UsageError
-from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph
-from lama_edge.export.dft import DftGains
-from lama_edge.export.onnx_format import finish
+from lama_edge.export.formats.onnx.file import finish
+from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph
+from lama_edge.export.graph.dft.forms import DftGains
 from lama_edge.export.precision.homogeneity import ChannelGroups, channel_groups, rescale
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import (

@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from onnx_ir.passes.common import ShapeInferencePass
 
 from lama_edge.errors import UsageError
-from lama_edge.export.deploy_graph import GraphOptions, build_deploy_graph
-from lama_edge.export.onnx_format import write_onnx
+from lama_edge.export.formats.onnx.file import write_onnx
+from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph
 from lama_edge.export.precision.quantisation import Quantisation, QuantisedModel, quantise
 from lama_edge.export.precision.weights8 import quantise_weights
+from lama_edge.forms import from_model, to_model
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.metrics import psnr_db
+from lama_edge.judging.ranges import Ranges
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
-from lama_edge.models.training.samples import holdout
-from lama_edge.ranges import Ranges
+from lama_edge.pictures.holdout import holdout
 from lama_edge.runtimes.base import open_runner
-from lama_edge.runtimes.forms import from_model, to_model
-from lama_edge.runtimes.onnxruntime_session import EXACT_INT8
-from lama_edge.runtimes.ranges import measure_ranges
+from lama_edge.runtimes.emulator.ranges import measure_ranges
+from lama_edge.runtimes.onnxruntime.session import EXACT_INT8
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 
 DATA = Path(__file__).parents[2] / "data"
@@ -44,7 +44,7 @@ MOST_TRANSPOSES = 2
 # Measured 0 on a Xeon, and 0.0068 with `fourier` on an EPYC: there one of 1584 values of the first
 # block's local convolution rounds to the neighbouring step of int8 in the whole run, not in tiles
 # or without optimisation, and the blocks spread it. That sums saturate is another test's to find
-# (tests/runtimes/test_onnxruntime_session.py): this bound is too wide for it.
+# (tests/runtimes/onnxruntime/test_onnxruntime_session.py): this bound is too wide for it.
 LARGEST_TILE_DIFFERENCE = {"fourier": 0.02, "regular": 1e-5, "dilated": 1e-5}
 # Random weights, small nets: 24 dB and more between int8 and fp32 is 6 % of full scale.
 SEEDED_LEAST_DB = 24.0

@@ -12,12 +12,12 @@ from PIL import Image
 from lama_edge.errors import PictureError
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
-from lama_edge.models.training import contact_sheet as module
-from lama_edge.models.training.comparison import NAVIER_STOKES, TELEA, classical
-from lama_edge.models.training.contact_sheet import SECTIONS, Section, main, section_rows
-from lama_edge.models.training.metrics import hole_psnr_db
-from lama_edge.models.training.samples import periodic_surface
+from lama_edge.models.training.evaluation import contact_sheet as module
+from lama_edge.models.training.evaluation.comparison import NAVIER_STOKES, TELEA, classical
+from lama_edge.models.training.evaluation.contact_sheet import SECTIONS, Section, main, section_rows
+from lama_edge.models.training.losses.metrics import hole_psnr_db
 from lama_edge.models.training.weights import save_weights
+from lama_edge.pictures.holdout import periodic_surface
 from lama_edge.pictures.textures import PERIODIC
 
 pytest.importorskip("cv2")

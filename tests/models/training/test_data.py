@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lama_edge.errors import UsageError
-from lama_edge.models.training.data import BatchStream, DataSettings, Scenes
+from lama_edge.models.training.data.pool import BatchStream, DataSettings, Scenes
 
 DATA = DataSettings(seed=7, crop_pixels=32, batch_size=4, pool_pictures=4)
 

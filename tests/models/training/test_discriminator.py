@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from lama_edge.errors import UsageError
-from lama_edge.models.training.discriminator import (
+from lama_edge.models.training.losses.discriminator import (
     DiscriminatorConfig,
     PatchDiscriminator,
     new_discriminator,
 )
-from lama_edge.models.training.losses import r1_penalty
+from lama_edge.models.training.losses.losses import r1_penalty
 
 
 def test_the_default_is_the_published_one():

@@ -9,8 +9,7 @@ import torch
 from lama_edge.errors import UsageError
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
-from lama_edge.models.training import samples as samples_module
-from lama_edge.models.training.comparison import (
+from lama_edge.models.training.evaluation.comparison import (
     NAVIER_STOKES,
     OURS,
     TELEA,
@@ -19,16 +18,17 @@ from lama_edge.models.training.comparison import (
     score,
     summarise,
 )
-from lama_edge.models.training.evaluate import fill, general_holdout, holdout, main
-from lama_edge.models.training.evaluation_tables import (
+from lama_edge.models.training.evaluation.evaluate import fill, general_holdout, holdout, main
+from lama_edge.models.training.evaluation.tables import (
     BEGIN_MARKER,
     END_MARKER,
     replace_figures,
     width_table,
 )
-from lama_edge.models.training.samples import periodic_surface
 from lama_edge.models.training.weights import save_weights
+from lama_edge.pictures import holdout as samples_module
 from lama_edge.pictures import scenes
+from lama_edge.pictures.holdout import periodic_surface
 from lama_edge.pictures.masks import NARROW
 
 SIDE = 32

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from lama_edge.errors import PictureError, UsageError
-from lama_edge.models.training.data import BatchStream, DataSettings
-from lama_edge.models.training.folder import (
+from lama_edge.models.training.data.folder import (
     MIN_PICTURES,
     PictureFolder,
     folder_holdout,
     split_folder,
 )
+from lama_edge.models.training.data.pool import BatchStream, DataSettings
 
 
 @pytest.fixture

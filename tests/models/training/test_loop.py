@@ -14,10 +14,10 @@ from torch import nn
 from lama_edge.errors import CheckpointError
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.training.checkpoints import load_generator, resume, save_checkpoint
-from lama_edge.models.training.data import BatchStream, DataSettings, Scenes
-from lama_edge.models.training.discriminator import DiscriminatorConfig
+from lama_edge.models.training.data.pool import BatchStream, DataSettings, Scenes
 from lama_edge.models.training.loop import LOSSES, Guides, make_batch, train, train_step
-from lama_edge.models.training.losses import LossWeights
+from lama_edge.models.training.losses.discriminator import DiscriminatorConfig
+from lama_edge.models.training.losses.losses import LossWeights
 from lama_edge.models.training.parallel import TrainingError
 from lama_edge.models.training.settings import TrainSettings
 from lama_edge.models.training.state import new_state
@@ -86,7 +86,7 @@ def test_the_generators_gradient_is_that_of_all_its_losses(batch, discriminator_
     twin, judge = copy.deepcopy(generator), copy.deepcopy(discriminator)
     train_step(state, batch, settings)
 
-    from lama_edge.models.training import losses
+    from lama_edge.models.training.losses import losses
 
     in_hole = discriminator_input == "inpainted"
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lama_edge.errors import UsageError
-from lama_edge.models.training.losses import (
+from lama_edge.models.training.losses.losses import (
     LossWeights,
     detail,
     discriminator_adversarial,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lama_edge.errors import UsageError
-from lama_edge.models.training.mask_statistics import (
+from lama_edge.models.training.data.mask_statistics import (
     KINDS,
     hole_width_px,
     kind_statistics,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lama_edge.models.training.metrics import hole_gradient, hole_psnr_db, hole_ssim
-from lama_edge.models.training.samples import Sample
+from lama_edge.models.training.losses.metrics import hole_gradient, hole_psnr_db, hole_ssim
+from lama_edge.pictures.holdout import Sample
 
 SIDE = 24
 

@@ -22,8 +22,8 @@ TRAIN = """
 import dataclasses, sys
 import torch
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.models.training.data import DataSettings, Scenes
-from lama_edge.models.training.discriminator import DiscriminatorConfig
+from lama_edge.models.training.data.pool import DataSettings, Scenes
+from lama_edge.models.training.losses.discriminator import DiscriminatorConfig
 from lama_edge.models.training.loop import train
 from lama_edge.models.training.parallel import run_group
 from lama_edge.models.training.settings import TrainSettings

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lama_edge.errors import CheckpointError
-from lama_edge.models.training.perceptual import (
+from lama_edge.models.training.losses.perceptual import (
     SegmentationFeatures,
     load_segmentation_features,
     perceptual_loss,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lama_edge.errors import PictureError
-from lama_edge.models.training.photographs import PHOTOGRAPHS, photograph, photograph_samples
 from lama_edge.pictures.masks import NARROW
+from lama_edge.pictures.photographs import PHOTOGRAPHS, photograph, photograph_samples
 
 pytest.importorskip("skimage")
 

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors import safe_open
 
 from lama_edge.export.formats.record import Export
-from lama_edge.models.training.perceptual import SegmentationFeatures
+from lama_edge.models.training.losses.perceptual import SegmentationFeatures
 from lama_edge.models.training.train import main
 from lama_edge.pipeline import export_model
 from lama_edge.spec import Size

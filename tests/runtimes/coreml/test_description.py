@@ -16,8 +16,8 @@ from lama_edge.spec import Size
 pytest.importorskip("coremltools")
 from coremltools.proto import Model_pb2
 
-from lama_edge.runtimes.coreml_description import describe_package, is_work, value_seen
-from lama_edge.runtimes.mil_interpreter.model import MilModel
+from lama_edge.runtimes.coreml.description import describe_package, is_work, value_seen
+from lama_edge.runtimes.coreml.interpreter.model import MilModel
 
 SMALL, OTHER = Size(64, 72), Size(96, 64)
 SPEC = Path("Data/com.apple.CoreML/model.mlmodel")

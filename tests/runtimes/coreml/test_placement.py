@@ -26,10 +26,10 @@ from coremltools.models.compute_device import (
     MLNeuralEngineComputeDevice,
 )
 
-from lama_edge.runtimes import coreml_placement
-from lama_edge.runtimes.coreml_description import describe_package
-from lama_edge.runtimes.coreml_placement import placement_of, read_placement
-from lama_edge.runtimes.mil_interpreter.package import read_package
+from lama_edge.runtimes.coreml import placement as coreml_placement
+from lama_edge.runtimes.coreml.description import describe_package
+from lama_edge.runtimes.coreml.interpreter.package import read_package
+from lama_edge.runtimes.coreml.placement import placement_of, read_placement
 
 SMALL, OTHER = Size(64, 72), Size(96, 64)
 FUNCTION = "size_96x64"

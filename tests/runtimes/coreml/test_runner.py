@@ -18,28 +18,28 @@ from PIL import Image
 
 from lama_edge import cli
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
+from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase, seeded_cases
+from lama_edge.judging.judge import judge, raw_outputs, require_parity
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.runtimes.base import open_runner
-from lama_edge.runtimes.forms import to_model
-from lama_edge.runtimes.parity import judge, raw_outputs, require_parity
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.runtimes.torch_runner import TorchRunner
+from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import Size, io_spec
 
 pytest.importorskip("coremltools")
 import coremltools as ct
 
-from lama_edge.runtimes import coreml_runner
-from lama_edge.runtimes.coreml_emulated_runner import CoremlEmulatedRunner
-from lama_edge.runtimes.coreml_record import COREML, COREML_EMULATOR, PROVIDERS
-from lama_edge.runtimes.coreml_runner import (
+from lama_edge.runtimes.coreml import runner as coreml_runner
+from lama_edge.runtimes.coreml.emulated_runner import CoremlEmulatedRunner
+from lama_edge.runtimes.coreml.interpreter.model import MilModel
+from lama_edge.runtimes.coreml.record import COREML, COREML_EMULATOR, PROVIDERS
+from lama_edge.runtimes.coreml.runner import (
     CoremlRunner,
     from_prediction,
     load_model,
     to_features,
 )
-from lama_edge.runtimes.mil_interpreter.model import MilModel
 
 SMALL, OTHER = Size(64, 72), Size(96, 64)
 

@@ -19,10 +19,10 @@ from lama_edge.files import beside
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.nvidia import Gpu
 from lama_edge.pipeline import export_model
-from lama_edge.runtimes import tensorrt_runner
 from lama_edge.runtimes.tensorrt import cuda as cuda_module
 from lama_edge.runtimes.tensorrt import engine_files
-from lama_edge.runtimes.tensorrt_runner import TensorrtRunner
+from lama_edge.runtimes.tensorrt import runner as tensorrt_runner
+from lama_edge.runtimes.tensorrt.runner import TensorrtRunner
 from lama_edge.spec import Size
 
 SMALL = Size(64, 72)

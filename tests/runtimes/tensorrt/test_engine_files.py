@@ -17,10 +17,10 @@ from lama_edge.engines import Library, load_library
 from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError
 from lama_edge.files import beside
 from lama_edge.nvidia import Gpu, current_gpu
-from lama_edge.runtimes import tensorrt_runner
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.tensorrt import cuda as cuda_module
 from lama_edge.runtimes.tensorrt import execution
+from lama_edge.runtimes.tensorrt import runner as tensorrt_runner
 from lama_edge.runtimes.tensorrt.engine_files import check_runs_here, read_engine_file
 
 no_gpu = pytest.mark.skipif(current_gpu() is not None, reason="looks at a machine without a GPU")

@@ -1,0 +1,1 @@
+"""Documents of measurements, their schemas, and what pages are made of."""

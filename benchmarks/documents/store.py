@@ -1,0 +1,197 @@
+"""The documents of measurements: written, read back, and refused when they are something else."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, NoReturn
+
+import lama_edge
+from lama_edge.benchmarks.documents.verdicts import closeness_verdict
+from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line, reason, shown
+from lama_edge.files import atomic_output
+
+with needs_extra("bench"):
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+    from referencing import Registry, Resource
+
+BENCH = "lama_edge.bench"
+PARITY = "lama_edge.parity"
+PEERS = "lama_edge.peers"
+RANGES = "lama_edge.judging.ranges"
+TRADEOFF = "lama_edge.tradeoff"
+_MADE_BY = {
+    BENCH: "lama-edge bench --json-out",
+    PARITY: "lama-edge parity --json-out",
+    PEERS: "python -m lama_edge.benchmarks.studies.peers --json-out",
+    RANGES: "lama-edge inspect --ranges --json-out",
+    TRADEOFF: "lama-edge tradeoff --json-out",
+}
+# The newest version of each, which is what is written; older ones are read as well.
+_VERSION = {BENCH: 2, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2}
+_MAX_REASON_CHARACTERS = 160
+_MAX_BITS = 64
+
+
+class DocumentError(LamaEdgeError):
+    """A JSON file that is no document of the kind wanted."""
+
+
+def heading(kind: str) -> dict[str, Any]:
+    """Return what a new document of a kind begins with."""
+    return {
+        "kind": kind,
+        "schema_version": _VERSION[kind],
+        "tool": f"lama-edge {lama_edge.__version__}",
+    }
+
+
+def save_document(document: Mapping[str, Any], target: Path) -> None:
+    """Check a document against its schema and write it as JSON.
+
+    Raises:
+        UsageError: when the target cannot be written.
+        DocumentError: when the document does not fit its schema.
+    """
+    check_document(document, str(document.get("kind")))
+    text = json.dumps(document, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    with atomic_output(target) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def load_bench(path: Path) -> dict[str, Any]:
+    """Read a document of `lama-edge bench`; see `load_document`."""
+    return load_document(path, BENCH)
+
+
+def load_document(path: Path, kind: str) -> dict[str, Any]:
+    """Read a document and check that it is one.
+
+    Args:
+        path: a JSON file.
+        kind: `BENCH`, `PARITY`, `PEERS`, `RANGES` or `TRADEOFF`.
+
+    Returns:
+        The document in the newest version of its kind, see `check_document`.
+
+    Raises:
+        UsageError: when the file cannot be opened.
+        DocumentError: when it is no such document, is damaged, or is of a version unknown to
+            this release; the message gives the file and the place in it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{str(path)!r} is no JSON file: it is no UTF-8 text") from error
+    try:
+        document = json.loads(text, parse_constant=_not_finite, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise DocumentError(f"{str(path)!r} cannot be read as JSON: {reason(error)}") from error
+    try:
+        return check_document(document, kind)
+    except DocumentError as error:
+        raise DocumentError(f"{str(path)!r} {error}") from error
+
+
+def check_document(document: Any, kind: str) -> dict[str, Any]:
+    """Return the document in the newest version of its kind, if it fits the schema of its own.
+
+    Where version 1 cannot tell whether the figures passed, ``passed`` becomes None.
+
+    Raises:
+        DocumentError: saying what is wrong where; the message goes after the document's name.
+    """
+    if not isinstance(document, dict) or document.get("kind") != kind:
+        seen = document.get("kind") if isinstance(document, dict) else document
+        raise DocumentError(
+            f"is no {kind} document (its kind is {shown(seen)}); make one with: {_MADE_BY[kind]}"
+        )
+    version = document.get("schema_version")
+    newest = _VERSION[kind]
+    if type(version) is not int or not 1 <= version <= newest:
+        known = " and ".join(str(number) for number in range(1, newest + 1))
+        raise DocumentError(
+            f"has schema_version {shown(version)}; this release reads {known}: "
+            "measure again or update lama-edge"
+        )
+    _check_finite(document, ())
+    problem = best_match(_validator(kind, version).iter_errors(document))
+    if problem is not None:
+        raise DocumentError(
+            f"does not fit the schema at {_spell(problem.absolute_path)}: "
+            + one_line(problem.message)[:_MAX_REASON_CHARACTERS]
+        )
+    return document if version == newest else _newest(document)
+
+
+def _newest(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a document of version 1 in version 2."""
+    document = deepcopy(document)
+    document["schema_version"] = 2
+    for run in document.get("runs", ()):
+        if (quality := run["quality"]) is not None:
+            # Of reduced precisions a PSNR was asked that the document does not tell.
+            within = quality["max_abs_diff"] <= quality["tolerance"]
+            known = run["model"]["precision"] == "fp32" or not within
+            quality.update(least_psnr_db=None, passed=within if known else None)
+    for row in document.get("precisions", ()):
+        if (found := row["closeness"]) is not None:
+            # Version 1 went by the PSNR over all pictures together.
+            found["passed"] = closeness_verdict(found).passed
+    return document
+
+
+@lru_cache
+def _schemas() -> Registry[Any]:
+    """Return all schemas by file name: version 2 refers to version 1 for what they share."""
+    folder = resources.files("lama_edge.benchmarks.documents") / "schema"
+    return Registry().with_resources(
+        (file.name, Resource.from_contents(json.loads(file.read_text("utf-8"))))
+        for file in folder.iterdir()
+    )
+
+
+@lru_cache
+def _validator(kind: str, version: int) -> Draft202012Validator:
+    schemas = _schemas()
+    name = f"{kind.rpartition('.')[2]}-{version}.schema.json"
+    return Draft202012Validator(schemas.contents(name), registry=schemas)
+
+
+def _spell(place: Iterable[str | int]) -> str:
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return "".join(steps).lstrip(".") or "its top level"
+
+
+def _check_finite(value: Any, place: tuple[str | int, ...]) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DocumentError(f"holds {value} at {_spell(place)}: all numbers must be finite")
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        raise DocumentError(
+            f"holds {shown(value)} at {_spell(place)}: no measurement is that large"
+        )
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check_finite(item, (*place, str(name)))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _check_finite(item, (*place, index))
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        _not_finite(text)
+    return value
+
+
+def _not_finite(text: str) -> NoReturn:
+    raise ValueError(f"the number {text[:40]} is not finite")

@@ -1,0 +1,1 @@
+"""Whether models compute what a reference computes."""

@@ -1,0 +1,227 @@
+"""The figures behind int8: quality kind by kind and as a whole, speed and file sizes.
+
+`make precision` measures lama-tiny's fills against fp32 on the training's holdout and on
+photographs, and the speed of big-lama's shape with seeded weights at 512 x 512 beside its fp32
+export and torch's default export, in rounds in turn; writes benchmarks/results/int8.json and the
+tables in docs/precision.md. Keep the machine quiet meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lama_edge.benchmarks.studies.generated import between_markers
+from lama_edge.benchmarks.studies.int8_quality import Fidelity, Subject, sensitivities
+from lama_edge.benchmarks.targets.environment import environment
+from lama_edge.benchmarks.targets.stopwatch import Policy, measure
+from lama_edge.errors import exit_code_of
+from lama_edge.export.precision.layer_kinds import LAYER_KINDS
+from lama_edge.files import atomic_output
+from lama_edge.models.checkpoint import load_checkpoint
+from lama_edge.models.config import BIG_LAMA
+from lama_edge.models.seeded import save_seeded
+from lama_edge.process import run_isolated
+from lama_edge.runtimes.onnxruntime.session import open_session, run_session
+
+SIDES = (128, 256, 512)
+_SENSITIVITY_SIDE = 256
+_SPEED_SIDE = 512
+# The speed does not depend on the ranges; a small picture gives them in seconds.
+_SPEED_RANGES_SIDE = 64
+_THREADS = 2
+_POLICY = Policy(min_warmup_runs=2, min_warmup_ms=0, min_runs=3, min_seconds=0)
+_TORCH = "torch-default-export"
+_BEGIN, _END = "<!-- int8:begin -->", "<!-- int8:end -->"
+_TASK = "lama_edge.benchmarks.studies.int8_study:"
+_DEFAULT_EXPORT = "lama_edge.benchmarks.studies.peers.prepare:write_default_export"
+
+
+def time_model(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Run an ONNX file on noise and return its times in milliseconds; see `run_isolated`."""
+    session = open_session(
+        payload["path"], provider_names=["CPUExecutionProvider"], threads=payload["threads"]
+    )
+    rng = np.random.default_rng(0)
+    feeds = {
+        value.name: rng.random(
+            [side if isinstance(side, int) else 1 for side in value.shape], dtype=np.float32
+        )
+        for value in session.get_inputs()
+    }
+    name = session.get_outputs()[0].name
+    timings = measure(lambda: run_session(session, [name], feeds), _POLICY)
+    return {"samples_ms": list(timings.samples_ms)}
+
+
+def write_models(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a checkpoint in fp32, w8 and int8 into a folder; see `run_isolated`."""
+    subject = Subject(load_checkpoint(payload["checkpoint"]), 1)
+    folder = Path(payload["folder"])
+    small, large = _SPEED_RANGES_SIDE, payload["side"]
+    ranges = subject.ranges(small)
+    subject.ranges = lambda side: ranges
+    (folder / "fp32.onnx").write_bytes(subject.fastest_fp32(large))
+    (folder / "w8.onnx").write_bytes(subject.w8(large))
+    (folder / "int8.onnx").write_bytes(subject.int8(large))
+    return {}
+
+
+def speed(checkpoint: Path, rounds: int, *, with_torch: bool) -> dict[str, Any]:
+    """Time the precisions of a checkpoint at 512 x 512 in rounds in turn."""
+    with tempfile.TemporaryDirectory(prefix="lama-edge-") as name:
+        folder = Path(name)
+        job = {"checkpoint": str(checkpoint), "folder": name, "side": _SPEED_SIDE}
+        run_isolated(_TASK + "write_models", job)
+        if with_torch:
+            output = str(folder / f"{_TORCH}.onnx")
+            peer = {"checkpoint": str(checkpoint), "output": output, "threads": _THREADS}
+            run_isolated(_DEFAULT_EXPORT, {**peer, "size": [_SPEED_SIDE, _SPEED_SIDE]})
+        paths = sorted(folder.glob("*.onnx"))
+        samples: dict[str, list[list[float]]] = {path.stem: [] for path in paths}
+        for _ in range(rounds):
+            for path in paths:
+                payload = {"path": str(path), "threads": _THREADS}
+                samples[path.stem].append(run_isolated(_TASK + "time_model", payload)["samples_ms"])
+        sizes = {path.stem: path.stat().st_size for path in paths}
+    return {
+        name: {
+            "rounds_ms": each,
+            "median_ms": float(np.median(np.concatenate(each))),
+            "round_medians_ms": [float(np.median(one)) for one in each],
+            **({"size_bytes": sizes[name]} if name != _TORCH else {}),
+        }
+        for name, each in samples.items()
+    }
+
+
+def quality(count: int, sides: Sequence[int]) -> dict[str, Any]:
+    """Measure lama-tiny's fills in every form."""
+    subject = Subject(load_checkpoint(None), count)
+    result: dict[str, Any] = {"int8": [], "w8": [], "size_bytes": {}}
+    for side in sides:
+        models = {"int8": subject.int8(side), "w8": subject.w8(side)}
+        for name, model in models.items():
+            result[name] += [asdict(one) for one in subject.fidelity(model, side)]
+        models["fp32"] = subject.fp32(side)
+        result["size_bytes"][str(side)] = {name: len(model) for name, model in models.items()}
+    alone = dict(sensitivities(subject, _SENSITIVITY_SIDE))
+    weights = subject.int8(_SENSITIVITY_SIDE, frozenset(LAYER_KINDS))
+    result["alone"] = {kind: [asdict(one) for one in each] for kind, each in alone.items()}
+    result["weights"] = [asdict(one) for one in subject.fidelity(weights, _SENSITIVITY_SIDE)]
+    return result
+
+
+def tables(document: Mapping[str, Any]) -> str:
+    """Return the figures as Markdown."""
+    figures = document["quality"]
+    lines = [
+        "| lama-tiny, inside the hole against fp32 | pictures | int8, all pixels | mean | worst "
+        "| w8, all pixels |",
+        "| --- | --: | --: | --: | --: | --: |",
+    ]
+    for one, weights in zip(figures["int8"], figures["w8"], strict=True):
+        row = Fidelity(**one)
+        lines.append(
+            f"| {row.pictures}, {row.side_px} px | {row.count} | {row.pooled_db:.1f} dB "
+            f"| {row.mean_db:.1f} dB | {row.worst_db:.1f} dB | {weights['pooled_db']:.1f} dB |"
+        )
+    groups = [one["pictures"] for one in figures["weights"]]
+    lines += ["", f"| layers in int8, {_SENSITIVITY_SIDE} px | {' | '.join(groups)} |"]
+    lines.append("| --- |" + " --: |" * len(groups))
+    alone: dict[str, Any] = {
+        kind: figures["alone"][kind] for kind in LAYER_KINDS if kind in figures["alone"]
+    }
+    rows = {"none (weights alone)": figures["weights"], **alone}
+    for kind, each in rows.items():
+        lines.append(f"| {kind} | " + " | ".join(f"{f['pooled_db']:.1f} dB" for f in each) + " |")
+    timed = document["speed"]
+    lines += ["", "| big-lama's shape, 512 x 512 | median | of the rounds | file | times int8 |"]
+    lines.append("| --- | --: | --: | --: | --: |")
+    for name, one in sorted(timed.items(), key=lambda item: item[1]["median_ms"]):
+        size = f"{one['size_bytes'] / 1e6:.1f} MB" if "size_bytes" in one else ""
+        low, high = min(one["round_medians_ms"]), max(one["round_medians_ms"])
+        ratio = one["median_ms"] / timed["int8"]["median_ms"]
+        lines.append(
+            f"| {name} | {one['median_ms']:.0f} ms | {low:.0f} to {high:.0f} ms | {size} "
+            f"| {ratio:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def updated(page: str, document: Mapping[str, Any]) -> str:
+    """Return a page with the tables between its markers.
+
+    Raises:
+        UsageError: when the page has not exactly one pair of markers.
+    """
+    where = document["environment"]
+    versions = where["packages"]
+    source = (
+        f"{where['chip']}, {document['threads']} threads, onnxruntime {versions['onnxruntime']}, "
+        f"torch {versions['torch']}; samples in benchmarks/results/int8.json."
+    )
+    return between_markers(page, _BEGIN, _END, f"{tables(document)}\n\n{source}")
+
+
+@contextmanager
+def _checkpoint(path: Path | None) -> Iterator[Path]:
+    """Give the checkpoint to time: the user's, or a seeded one of big-lama's shape."""
+    if path is not None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
+        seeded = Path(folder) / "big-lama-shape.safetensors"
+        save_seeded(BIG_LAMA, seeded)
+        yield seeded
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lama_edge.benchmarks.studies.int8_study",
+        description="Measure what int8 costs in quality and brings in speed.",
+    )
+    parser.add_argument(
+        "checkpoint", nargs="?", type=Path, help="to time (default: big-lama's shape, seeded)"
+    )
+    parser.add_argument("--json-out", type=Path, metavar="RESULT.json")
+    parser.add_argument("--page", type=Path, metavar="PAGE.md", help="write the tables into it")
+    parser.add_argument("--count", type=int, default=16, help="scenes; above 256 px a quarter")
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIDES, metavar="PIXELS")
+    parser.add_argument("--rounds", type=int, default=3, help="of every model, in turn")
+    parser.add_argument("--no-torch", action="store_true", help="leave torch's export out")
+    args = parser.parse_args(argv)
+    return exit_code_of(lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> None:
+    started = time.monotonic()
+    document: dict[str, Any] = {"environment": environment(), "threads": _THREADS}
+    with _checkpoint(args.checkpoint) as checkpoint:
+        document["speed"] = speed(checkpoint, args.rounds, with_torch=not args.no_torch)
+    document["quality"] = quality(args.count, args.sizes)
+    if args.json_out is not None:
+        with atomic_output(args.json_out, overwrite=True) as temporary:
+            text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
+    if args.page is not None:
+        old = args.page.read_text(encoding="utf-8")
+        with atomic_output(args.page) as temporary:
+            temporary.write_text(updated(old, document), encoding="utf-8")
+    print(tables(document))
+    print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,134 @@
+"""The entries: what each is, which file it needs, and which runtime opens that file."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+
+from lama_edge.errors import UsageError
+
+_PREPARE = "lama_edge.benchmarks.studies.peers.prepare:"
+MEASURE_ENTRY = "lama_edge.benchmarks.studies.peers.measure:measure_entry"
+MEASURE_LIMIT = "lama_edge.benchmarks.studies.peers.convolution_limit:measure_limit"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that entries are measured on.
+
+    Attributes:
+        file: its name in the work folder.
+        task: the function that writes it, see `run_isolated`.
+        is_ours: whether lama-edge writes it; such a file is made anew in every run.
+    """
+
+    file: str
+    task: str
+    is_ours: bool = False
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One row of the comparison.
+
+    Attributes:
+        name: what documents call it.
+        description: what it is, in a sentence.
+        runtime: which of `measure.OPENERS` opens its file; None where nothing is opened.
+        artifact: the file; None where there is none.
+        task: the function that measures it.
+        needs: an optional package without which it is left out.
+    """
+
+    name: str
+    description: str
+    runtime: str | None
+    artifact: Artifact | None
+    task: str = MEASURE_ENTRY
+    needs: str | None = None
+
+
+CHECKPOINT = Artifact("checkpoint.safetensors", _PREPARE + "write_checkpoint")
+REFERENCE = Artifact("reference.npy", _PREPARE + "write_reference")
+LAMA_EDGE = Artifact("lama-edge.onnx", _PREPARE + "write_lama_edge", is_ours=True)
+LAMA_EDGE_DIRECT = Artifact(
+    "lama-edge-direct.onnx", _PREPARE + "write_lama_edge_direct", is_ours=True
+)
+OURS = "lama-edge"
+LIMIT = "convolution-limit"
+
+PEERS = (
+    Peer(
+        "torch-default-export",
+        "`torch.onnx.export` of the generator with its default settings, which writes the "
+        "transforms as ONNX's DFT operator; in ONNX Runtime.",
+        "onnxruntime",
+        Artifact("torch-default-export.onnx", _PREPARE + "write_default_export"),
+    ),
+    Peer(
+        "runtime-matrices",
+        "the transforms as matrix products whose matrices are computed at run time, as public "
+        "exports do it: a minimal re-creation, exported by torch; in ONNX Runtime.",
+        "onnxruntime",
+        Artifact("runtime-matrices.onnx", _PREPARE + "write_runtime_matrices"),
+    ),
+    Peer(
+        "torch-eager",
+        "the generator as a torch module, with torch's own FFT.",
+        "torch",
+        CHECKPOINT,
+    ),
+    Peer(
+        "torchscript",
+        "the same module traced and frozen (`torch.jit.freeze`).",
+        "torchscript",
+        Artifact("torchscript.pt", _PREPARE + "write_torchscript"),
+    ),
+    Peer(
+        OURS,
+        "`lama-edge export onnx` at the measured size; in ONNX Runtime. It masks the picture and "
+        "composites the result too, which the others above are spared.",
+        "lama-edge",
+        LAMA_EDGE,
+    ),
+    Peer(
+        "lama-edge-direct",
+        "the same with `--for any`, the form for GPUs and other runtimes.",
+        "lama-edge",
+        LAMA_EDGE_DIRECT,
+    ),
+    Peer(
+        "lama-edge-openvino",
+        "that file in OpenVINO, inference precision f32.",
+        "openvino",
+        LAMA_EDGE_DIRECT,
+        needs="openvino",
+    ),
+    Peer(
+        LIMIT,
+        "no model but a bound: the arithmetic of the generator's convolutions as trained, at the "
+        "rate of the fastest of them, each timed alone in ONNX Runtime, best of many runs.",
+        None,
+        None,
+        task=MEASURE_LIMIT,
+    ),
+)
+
+
+def chosen(names: tuple[str, ...] | None) -> tuple[list[Peer], list[Peer]]:
+    """Return the entries of these names, all for None, and those left out for want of a package.
+
+    Raises:
+        UsageError: when there is no entry of a name.
+    """
+    known = [peer.name for peer in PEERS]
+    for name in names or ():
+        if name not in known:
+            raise UsageError(f"unknown entry {name!r}; known: {', '.join(known)}")
+    wanted = [peer for peer in PEERS if names is None or peer.name in names]
+    absent = [
+        peer
+        for peer in wanted
+        if peer.needs is not None and importlib.util.find_spec(peer.needs) is None
+    ]
+    return [peer for peer in wanted if peer not in absent], absent

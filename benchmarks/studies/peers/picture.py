@@ -1,0 +1,25 @@
+"""The picture that everything is timed on, in the forms that the entries take."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lama_edge.benchmarks.bench.measured_picture import measured_picture
+from lama_edge.spec import Size
+
+Array = NDArray[np.float32]
+
+
+def image_and_mask(size: Size) -> tuple[Array, Array]:
+    """Return the picture [1,3,H,W] and its mask [1,1,H,W], float32, 0 to 1, 1 is hole."""
+    pixels, hole = measured_picture(size)
+    image = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
+    image /= 255
+    return image, hole[None, None].astype(np.float32)
+
+
+def generator_input(size: Size) -> Array:
+    """Return what the generator alone takes: masked picture and mask, float32 [1,4,H,W]."""
+    image, mask = image_and_mask(size)
+    return np.concatenate([image * (1 - mask), mask], axis=1)

@@ -1,0 +1,134 @@
+"""Writes the table of peers into the README, from the committed result.
+
+Run it in a clone's top folder as ``python -m lama_edge.benchmarks.studies.peers.readme``; with
+``--check`` it writes nothing and only says whether the README is out of date.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lama_edge.benchmarks.documents.store import PEERS, load_document
+from lama_edge.benchmarks.reports import figures
+from lama_edge.benchmarks.studies.generated import between_markers, update_page
+
+BEGIN = "<!-- peers:begin -->"
+END = "<!-- peers:end -->"
+_NBSP = "\u00a0"
+
+
+def block(document: dict[str, Any]) -> str:
+    """Return what stands between the markers: Markdown of a document of peers."""
+    parts = [_setting(document), _table(_entry_cells(document)), _descriptions(document)]
+    for section, text, ratio in (
+        ("growth", "How lama-edge's time grows with the picture, graphs of one size each:",
+         "Time per pixel"),
+        ("dynamic", "The graph of any size beside the one of this size:", "Over fixed"),
+    ):  # fmt: skip
+        if document[section]:
+            parts += [text, _table(_section_cells(document[section], ratio))]
+    return "\n\n".join(parts)
+
+
+def updated(page: str, text: str) -> str:
+    """Return the page with the text between its markers.
+
+    Raises:
+        UsageError: when the page has not exactly one pair of markers, in order.
+    """
+    return between_markers(page, BEGIN, END, text)
+
+
+def _setting(document: dict[str, Any]) -> str:
+    settings, environment = document["settings"], document["environment"]
+    config = settings["config"]
+    packages = ", ".join(
+        f"{name} {environment['packages'][name]}"
+        for name in ("onnxruntime", "torch", "openvino")
+        if name in environment["packages"]
+    )
+    sampling = settings["entries"]
+    return (
+        f"An `ffc_resnet` of {config['n_blocks']} blocks and ngf {config['ngf']} (big-lama has "
+        f"18 and 64) with seeded weights, at {figures.size(settings['size'])}, "
+        f"{figures.count(settings['threads'], 'thread')} of {environment['chip']} "
+        f"({figures.count(environment['cores'], 'core')}), {packages}, "
+        f"{document['measured_on']}. Warm runs, "
+        f"{figures.count(sampling['rounds'], 'interleaved round')}, every entry in a process of "
+        "its own in each; peak memory is that of the whole process. Each result was compared "
+        "with torch's."
+    )
+
+
+def _entry_cells(document: dict[str, Any]) -> Iterator[list[str]]:
+    yield ["", "Median", "Spread", "Over lama-edge", "Peak memory", "File"]
+    for row in document["entries"]:
+        if row["error"] is not None:
+            yield [row["name"], "failed", *[figures.UNKNOWN] * 4]
+            continue
+        yield [
+            row["name"],
+            figures.duration(row["median_s"] * 1e3),
+            figures.percent(row["spread"]),
+            figures.ratio(row["ratio"]),
+            figures.memory(row["peak_bytes"]),
+            figures.file_size(row["file_bytes"]),
+        ]
+
+
+def _section_cells(rows: Sequence[dict[str, Any]], ratio: str) -> Iterator[list[str]]:
+    yield ["", "Median", "First run", "A megapixel", ratio, "Peak memory"]
+    for row in rows:
+        if row["error"] is not None:
+            yield [row["name"], "failed", *[figures.UNKNOWN] * 4]
+            continue
+        yield [
+            row["name"],
+            figures.duration(row["median_s"] * 1e3),
+            figures.duration(row["first_run_s"] * 1e3),
+            figures.duration(row["s_per_megapixel"] * 1e3),
+            figures.ratio(row["ratio"]),
+            figures.memory(row["peak_bytes"]),
+        ]
+
+
+def _table(rows: Iterator[list[str]]) -> str:
+    head, *body = rows
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *body))
+
+
+def _descriptions(document: dict[str, Any]) -> str:
+    lines = [f"- `{row['name']}`: {_description(row)}" for row in document["entries"]]
+    lines += [f"- `{one['name']}`: not measured, {one['needs']} was not installed."
+              for one in document["left_out"]]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _description(row: dict[str, Any]) -> str:
+    if row["limit"] is None:
+        return str(row["description"])
+    limit = row["limit"]
+    return (
+        f"{row['description']} Here {figures.digits(limit['gflop'])}{_NBSP}GFLOP, and "
+        f"{figures.digits(limit['gflop_per_s'])}{_NBSP}GFLOP/s in the {limit['fastest']}."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the table into the README, or check it; see `update_page`."""
+    return update_page(
+        arguments,
+        lambda page, result: updated(page, block(load_document(result, PEERS))),
+        module="lama_edge.benchmarks.studies.peers.readme",
+        description=__doc__,
+        source=Path("benchmarks/results/peers.json"),
+        page=Path("README.md"),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""Prepares the entries, then measures them in rounds that interleave them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lama_edge.benchmarks.documents.store import PEERS, check_document
+from lama_edge.benchmarks.studies.peers.document import Row, document
+from lama_edge.benchmarks.studies.peers.entries import (
+    LAMA_EDGE,
+    LIMIT,
+    MEASURE_ENTRY,
+    OURS,
+    REFERENCE,
+    Peer,
+    chosen,
+)
+from lama_edge.benchmarks.studies.peers.workshop import Workshop
+from lama_edge.benchmarks.targets.environment import anonymous
+from lama_edge.benchmarks.targets.stopwatch import Policy
+from lama_edge.errors import LamaEdgeError, UsageError, one_line
+from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
+from lama_edge.process import run_isolated
+from lama_edge.spec import Progress, Size
+
+SIZE = Size(512, 512)
+GROWTH_SIZES = (Size(512, 512), Size(1024, 1024), Size(2048, 2048))
+DYNAMIC_SIZES = (Size(512, 512), Size(1024, 1024))
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How often and how long each row of a section is measured.
+
+    Attributes:
+        rounds: how often, every time in a fresh process.
+        policy: how long each time.
+    """
+
+    rounds: int
+    policy: Policy
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise UsageError(f"rounds is {self.rounds}; give 1 or more")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as the document has it."""
+        return {"rounds": self.rounds, **asdict(self.policy)}
+
+
+# TorchScript is still compiling in its second run.
+ENTRY_SAMPLING = Sampling(5, Policy(3, 200.0, 2, 0.0))
+# A run at 2048x2048 takes half a minute, one at 512x512 a second and a half.
+SECTION_SAMPLING = Sampling(2, Policy(1, 0.0, 1, 10.0))
+# Each convolution of the limit.
+LIMIT_POLICY = Policy(3, 50.0, 10, 0.7)
+
+
+@dataclass(frozen=True)
+class PeersJob:
+    """What `run_peers` shall measure, and how.
+
+    Attributes:
+        config: the architecture; weights are seeded.
+        size: of the picture that the entries are measured at.
+        threads: processor threads of every entry.
+        entries: names from `entries.PEERS`; None is all.
+        growth: sizes at which lama-edge's time per pixel is measured, fixed-size graphs.
+        dynamic: sizes at which the graph of any size is measured beside the fixed one.
+        sampling: of the entries.
+        section_sampling: of growth and dynamic.
+        limit_policy: of each convolution of the limit.
+        work: a folder for the files that are measured, which keeps what can be used again; None
+            is a temporary one.
+        timeout_s: how long one process may take, in seconds; None is for ever.
+    """
+
+    config: FfcResnetConfig = BIG_LAMA
+    size: Size = SIZE
+    threads: int = 2
+    entries: tuple[str, ...] | None = None
+    growth: tuple[Size, ...] = ()
+    dynamic: tuple[Size, ...] = ()
+    sampling: Sampling = ENTRY_SAMPLING
+    section_sampling: Sampling = SECTION_SAMPLING
+    limit_policy: Policy = LIMIT_POLICY
+    work: Path | None = None
+    timeout_s: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise UsageError(f"threads is {self.threads}; give 1 or more")
+        multiple = self.config.size_multiple
+        for size in (self.size, *self.growth, *self.dynamic):
+            if (
+                size.height % multiple
+                or size.width % multiple
+                or min(size.height, size.width) < self.config.min_size
+            ):
+                raise UsageError(
+                    f"the size {size} cannot be measured: sides are multiples of {multiple}, "
+                    f"{self.config.min_size} or more"
+                )
+
+
+def run_peers(job: PeersJob, progress: Progress = lambda stage: None) -> dict[str, Any]:
+    """Measure the entries, and lama-edge's growth and dynamic graph where asked for.
+
+    An entry that cannot be prepared or run, or whose process dies, is a row with an `error`, and
+    the others go on.
+
+    Args:
+        job: what to do.
+        progress: called with what is done next.
+
+    Returns:
+        Plain data as ``schema/peers-1.schema.json`` describes it.
+
+    Raises:
+        UsageError: when an entry is unknown or the work folder cannot be used.
+        LamaEdgeError: when the seeded checkpoint or its reference cannot be made.
+    """
+    peers, absent = chosen(job.entries)
+    for peer in absent:
+        progress(f"left out: {peer.name}, {peer.needs} is not installed")
+    with tempfile.TemporaryDirectory(prefix="lama-edge-") as temporary:
+        folder = Path(temporary) if job.work is None else job.work
+        workshop = Workshop(folder, job.config, job.size, job.threads, job.timeout_s, progress)
+        entries = [_entry_row(job, workshop, peer) for peer in peers]
+        growth = [_ours_row(job, workshop, size, "fixed") for size in job.growth]
+        dynamic = [
+            _ours_row(job, workshop, size, kind)
+            for size in job.dynamic
+            for kind in ("fixed", "dynamic")
+        ]
+        for rows, sampling in (
+            (entries, job.sampling),
+            (growth, job.section_sampling),
+            (dynamic, job.section_sampling),
+        ):
+            measure_rows(rows, sampling.rounds, job.timeout_s, progress)
+        settings = {
+            "config": job.config.to_dict(),
+            "size": str(job.size),
+            "threads": job.threads,
+            "entries": job.sampling.to_dict(),
+            "sections": job.section_sampling.to_dict(),
+            "limit": asdict(job.limit_policy),
+        }
+        left_out = [{"name": peer.name, "needs": str(peer.needs)} for peer in absent]
+        found = document(settings, entries, growth, dynamic, left_out)
+    return check_document(found, PEERS)
+
+
+def measure_rows(
+    rows: Sequence[Row], rounds: int, timeout_s: float | None, progress: Progress
+) -> None:
+    """Measure every row in every round, A B A B, so that a machine that changes changes for all."""
+    for number in range(1, rounds + 1):
+        for row in rows:
+            if row.error is not None:
+                continue
+            progress(f"{row.name}, round {number} of {rounds}")
+            try:
+                row.rounds.append(run_isolated(row.task, row.payload, timeout_s=timeout_s))
+            except LamaEdgeError as error:
+                row.error = _spelled(error)
+                progress(f"{row.name} failed: {row.error}")
+
+
+def _entry_row(job: PeersJob, workshop: Workshop, peer: Peer) -> Row:
+    policy = job.limit_policy if peer.name == LIMIT else job.sampling.policy
+    payload = {
+        "config": job.config.to_dict(),
+        "runtime": peer.runtime,
+        "size": [job.size.height, job.size.width],
+        "threads": job.threads,
+        "policy": asdict(policy),
+    }
+    row = Row(peer.name, peer.description, job.size, peer.task, payload)
+    if peer.artifact is not None:
+        payload["reference"] = str(workshop.path_of(REFERENCE))
+        try:
+            row.file = workshop.path_of(peer.artifact)
+        except LamaEdgeError as error:
+            row.error = _spelled(error)
+        payload["model"] = str(row.file)
+    return row
+
+
+def _ours_row(job: PeersJob, workshop: Workshop, size: Size, kind: str) -> Row:
+    payload = {
+        "runtime": OURS,
+        "size": [size.height, size.width],
+        "threads": job.threads,
+        "policy": asdict(job.section_sampling.policy),
+        "reference": None,
+    }
+    what = "the graph of any size" if kind == "dynamic" else "the graph of this size"
+    row = Row(f"lama-edge-{kind}-{size}", what, size, MEASURE_ENTRY, payload)
+    try:
+        row.file = workshop.path_of(LAMA_EDGE, size, dynamic=kind == "dynamic")
+    except LamaEdgeError as error:
+        row.error = _spelled(error)
+    payload["model"] = str(row.file)
+    return row
+
+
+def _spelled(error: LamaEdgeError) -> str:
+    return anonymous(one_line(error))

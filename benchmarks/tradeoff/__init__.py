@@ -1,0 +1,1 @@
+"""Size, speed and closeness of every precision."""

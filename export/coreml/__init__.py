@@ -1,1 +1,0 @@
-"""Core ML packages: the deploy graph as an ML program, op by op, with its manifest."""

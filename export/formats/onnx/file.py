@@ -1,0 +1,64 @@
+"""ONNX files: the deploy graph checked in full and written with its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import lama_edge
+from lama_edge.errors import needs_extra
+from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph
+from lama_edge.export.graph.layers import Array
+from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.models.config import GeneratorConfig
+
+with needs_extra("export"):
+    import onnx
+    import onnx_ir as ir
+    from onnx_ir.passes.common import ShapeInferencePass
+
+_TOOLS = ("numpy", "onnx", "onnx-ir")
+
+
+def build_onnx(
+    config: GeneratorConfig, tensors: Mapping[str, Array], options: GraphOptions
+) -> onnx.ModelProto:
+    """Build the ONNX model, infer its shapes and check it in full.
+
+    Args:
+        config: the generator's architecture.
+        tensors: its tensors under their official names.
+        options: form, size, DFT and opset.
+
+    Returns:
+        The model; shapes of intermediate values are recorded where they are known.
+    """
+    return finish(build_deploy_graph(config, tensors, options))
+
+
+def finish(model: ir.Model) -> onnx.ModelProto:
+    """Infer a graph's shapes, as far as they are known, check it in full and return its message."""
+    ShapeInferencePass(strict_mode=True, data_prop=True)(model)
+    proto: onnx.ModelProto = ir.to_proto(model)
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def tool_versions() -> dict[str, str]:
+    """Return the versions of the packages that shape the file."""
+    return {"lama-edge": lama_edge.__version__, **{name: version(name) for name in _TOOLS}}
+
+
+def write_onnx(model: onnx.ModelProto, manifest: Manifest, path: Path) -> None:
+    """Write the model with its manifest; the same input gives the same bytes."""
+    others = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
+    del model.metadata_props[:]
+    model.metadata_props.extend(others)
+    model.metadata_props.add(key=METADATA_KEY, value=manifest.to_json())
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def stamp_onnx(manifest: Manifest, path: Path) -> None:
+    """Put a manifest into a file in place of the one there."""
+    write_onnx(onnx.load(path), manifest, path)

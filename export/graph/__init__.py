@@ -1,0 +1,1 @@
+"""The deploy graph: what a generator becomes before it is of any format."""

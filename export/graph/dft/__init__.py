@@ -1,0 +1,1 @@
+"""The Fourier transform's forms in a graph."""

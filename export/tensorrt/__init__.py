@@ -1,1 +1,0 @@
-"""From ONNX files to TensorRT engines, with TensorRT or TensorRT for RTX."""

@@ -1,0 +1,1 @@
+"""What is learnt from: procedural scenes, photographs, folders of them."""

@@ -1,0 +1,1 @@
+"""What training minimises, and what it is measured by."""

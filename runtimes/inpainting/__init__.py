@@ -1,0 +1,1 @@
+"""What applications use: pictures of any size, files and folders of them."""

@@ -1,0 +1,134 @@
+"""Inpainting picture files: read, inpaint, write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from lama_edge.errors import UsageError
+from lama_edge.files import atomic_output, check_output
+from lama_edge.imaging import (
+    Hole,
+    check_saveable,
+    hole_of,
+    load_mask,
+    load_picture,
+    save_picture,
+)
+from lama_edge.runtimes.inpainting.inpainter import Inpainter
+from lama_edge.runtimes.inpainting.strategies import Plan, Strategy
+
+
+@dataclass(frozen=True)
+class InpaintFile:
+    """What `inpaint_file` shall do.
+
+    Attributes:
+        model: an exported model, or a checkpoint's path or name; see `open_runner`.
+        image: the picture.
+        mask: a picture of the same size; any value above 0 is hole.
+        output: the picture to write, in the format of its suffix; replaced when it exists, but
+            neither picture nor mask.
+        strategy: see `Inpainter`.
+        max_side: see `Inpainter`.
+        tile: see `Inpainter`.
+        provider: see `open_runner`.
+    """
+
+    model: str | Path
+    image: Path
+    mask: Path
+    output: Path
+    strategy: Strategy = "auto"
+    max_side: int | None = None
+    tile: int | None = None
+    provider: str = "auto"
+
+    def open(self) -> Inpainter:
+        """Open the model as the job says.
+
+        Raises:
+            LamaEdgeError: as `Inpainter.open`.
+        """
+        return Inpainter.open(
+            self.model,
+            provider=self.provider,
+            strategy=self.strategy,
+            max_side=self.max_side,
+            tile=self.tile,
+        )
+
+
+@dataclass(frozen=True)
+class InpaintedFile:
+    """A picture that was written.
+
+    Attributes:
+        path: where it is.
+        width: in pixels.
+        height: in pixels.
+        hole_share: share of the picture's pixels that were hole, 0 to 1.
+        plan: the strategy that was used, why, and the windows.
+    """
+
+    path: Path
+    width: int
+    height: int
+    hole_share: float
+    plan: Plan
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {
+            "path": str(self.path),
+            "width": self.width,
+            "height": self.height,
+            "hole_share": self.hole_share,
+            **self.plan.to_dict(),
+        }
+
+
+def inpaint_file(job: InpaintFile) -> InpaintedFile:
+    """Inpaint one picture file.
+
+    Raises:
+        UsageError: when the output cannot be written, or would replace the picture or mask.
+        PictureError: when picture or mask cannot be used, or the output's format cannot hold
+            the picture.
+        ModelError: when the model cannot be opened or fails.
+        MissingBackendError: when its runtime or provider is not installed here.
+    """
+    picture, hole = _read(job.image, job.mask, job.output)
+    with job.open() as inpainter:
+        return _inpaint(inpainter, picture, hole, job.output)
+
+
+def inpaint_with(inpainter: Inpainter, image: Path, mask: Path, output: Path) -> InpaintedFile:
+    """Inpaint one picture file with a model that is open already.
+
+    Raises:
+        LamaEdgeError: as `inpaint_file`.
+    """
+    picture, hole = _read(image, mask, output)
+    return _inpaint(inpainter, picture, hole, output)
+
+
+def _read(image: Path, mask: Path, output: Path) -> tuple[Image.Image, Hole]:
+    check_output(output)
+    for name, path in (("picture", image), ("mask", mask)):
+        if output.resolve() == path.resolve():
+            raise UsageError(f"the output {str(output)!r} is the {name} itself: name another file")
+    picture = load_picture(image)
+    check_saveable(picture, output)
+    return picture, hole_of(load_mask(mask))
+
+
+def _inpaint(inpainter: Inpainter, picture: Image.Image, hole: Hole, output: Path) -> InpaintedFile:
+    plans: list[Plan] = []
+    result = inpainter(picture, hole, report=plans.append)
+    with atomic_output(output) as temporary:
+        save_picture(result, temporary)
+    return InpaintedFile(output, result.width, result.height, float(hole.mean()), plans[0])

@@ -1,0 +1,294 @@
+"""What applications use: a picture and a mask of any size in, the inpainted picture out.
+
+Three layers, mirrored by the native wrappers: `_run_model` (arrays of a size that the model
+takes), `fill_window` (one window of any size), and the `strategies` that choose the windows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from PIL import Image
+
+from lama_edge.errors import ModelError
+from lama_edge.forms import from_model, to_model
+from lama_edge.imaging import (
+    Hole,
+    Pixels,
+    check_pixels,
+    check_same_size,
+    composite,
+    enlarge,
+    hole_of,
+    native_picture,
+    pad,
+    shrink,
+    shrink_hole,
+    to_rgb,
+)
+from lama_edge.runtimes.base import Array, Runner, open_runner
+from lama_edge.runtimes.inpainting.memory import free_bytes
+from lama_edge.runtimes.inpainting.strategies import Plan, Strategy, check_options, plan
+from lama_edge.windows import Working
+
+_log = logging.getLogger(__name__)
+
+
+class Inpainter:
+    """An open model that takes pictures and masks of any size.
+
+    Use it as a context manager; it releases the runner at the end of the block.
+
+    Attributes:
+        runner: the open model; after `open` for tiles a closed one, until another strategy asks
+            for it.
+        strategy: how the windows that the model sees are chosen. ``full``: the whole picture
+            is one. ``crop``: one for each separate hole, with context round it, shrunk for the
+            model where it is larger than `max_side`. ``resize``: the whole picture, shrunk to
+            `max_side`. ``tiles``: the whole picture at its own resolution, in bounded memory.
+            ``auto``: what `strategies.choose` says. Only the fill is enlarged again. May be
+            changed between pictures.
+        max_side: largest side in pixels of what a dynamic model is given by ``crop`` and
+            ``resize``; None is `strategies.DEFAULT_MAX_SIDE`. Fixed-size models go by their size.
+        tile: side of a tile in pixels; None leaves it to the runner.
+    """
+
+    runner: Runner
+    strategy: Strategy
+    max_side: int | None
+    tile: int | None
+
+    def __init__(
+        self,
+        runner: Runner,
+        *,
+        strategy: Strategy = "auto",
+        max_side: int | None = None,
+        tile: int | None = None,
+    ) -> None:
+        """Wrap an open runner.
+
+        Raises:
+            UsageError: when an option cannot be used, or not with the strategy.
+        """
+        check_options(strategy, max_side, tile)
+        self.runner = runner
+        self.strategy = strategy
+        self.max_side = max_side
+        self.tile = tile
+        self._tiled: Runner | None = None
+        self._open_again: Callable[[], Runner] | None = None
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        provider: str = "auto",
+        strategy: Strategy = "auto",
+        max_side: int | None = None,
+        tile: int | None = None,
+    ) -> Inpainter:
+        """Open a model.
+
+        Args:
+            path: as in `open_runner`.
+            provider: as in `open_runner`.
+            strategy: see the class.
+            max_side: see the class.
+            tile: see the class.
+
+        Raises:
+            UsageError: when an option cannot be used, or not with the strategy.
+            ModelError: when the model cannot be opened, or not in tiles as asked.
+            MissingBackendError: when the runtime or provider is not installed here.
+        """
+        check_options(strategy, max_side, tile)
+        open_whole = partial(open_runner, path, provider=provider)
+        inpainter = cls(open_whole(), strategy=strategy, max_side=max_side, tile=tile)
+        if strategy == "tiles":
+            # Nothing runs whole then: its weights need not stay in memory beside the parts'.
+            try:
+                inpainter._tiles()
+            finally:
+                inpainter.runner.close()
+            inpainter._open_again = open_whole
+        return inpainter
+
+    @overload
+    def __call__(
+        self,
+        image: Image.Image,
+        mask: Image.Image | Array,
+        *,
+        report: Callable[[Plan], None] = ...,
+    ) -> Image.Image: ...
+
+    @overload
+    def __call__(
+        self,
+        image: Pixels,
+        mask: Image.Image | Array,
+        *,
+        report: Callable[[Plan], None] = ...,
+    ) -> Pixels: ...
+
+    def __call__(
+        self,
+        image: Image.Image | Pixels,
+        mask: Image.Image | Array,
+        *,
+        report: Callable[[Plan], None] = lambda plan: None,
+    ) -> Image.Image | Pixels:
+        """Fill the hole of a picture.
+
+        Args:
+            image: a PIL image, or a uint8 array [H,W], [H,W,3] or [H,W,4]. The orientation in
+                a PIL image's EXIF data is applied; modes other than L, RGB and RGBA become RGB.
+            mask: of the same size, any value above 0 is hole: a PIL image, or a uint8 or bool
+                array [H,W] or [H,W,1].
+            report: called with the windows and why they are these, before the model runs.
+
+        Returns:
+            A new picture of the same type, mode and size, a PIL image with the same ``info``.
+            Pixels outside the hole and all of alpha are bit-identical. The model is not run
+            when there is no hole.
+
+        Raises:
+            PictureError: when image or mask cannot be used, or their sizes differ.
+            ModelError: when the model's output is not finite or does not fit its contract.
+        """
+        hole = hole_of(mask)
+        if not isinstance(image, Image.Image):
+            check_pixels(image)
+            return self._inpaint(image, hole, report)
+        picture = native_picture(image)
+        result = Image.fromarray(self._inpaint(np.asarray(picture), hole, report))
+        result.info = dict(picture.info)
+        return result
+
+    def close(self) -> None:
+        """Release the runner; calling it again does nothing."""
+        self._open_again = None
+        self.runner.close()
+        if self._tiled is not None:
+            self._tiled.close()
+
+    def __enter__(self) -> Inpainter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _inpaint(self, pixels: Pixels, hole: Hole, report: Callable[[Plan], None]) -> Pixels:
+        check_same_size(pixels, hole)
+        result: Pixels = pixels.copy()
+        chosen = self._plan(hole)
+        report(chosen)
+        for window in chosen.windows:
+            fill = fill_window(
+                self._tiles() if chosen.in_tiles else self._whole(),
+                to_rgb(pixels[window.view.slices]),
+                hole[window.view.slices],
+                max_side=chosen.working.max_side,
+            )
+            at = window.hole.slices
+            result[at] = composite(pixels[at], fill[window.hole.within(window.view)], hole[at])
+        return result
+
+    def _plan(self, hole: Hole) -> Plan:
+        chosen = plan(
+            self.strategy,
+            hole,
+            self.runner.manifest,
+            max_side=self.max_side,
+            tile=self.tile,
+            free_bytes=free_bytes() if self.runner.uses_host_memory else None,
+            can_tile=self._can_tile,
+        )
+        choice = chosen.choice
+        _log.info(
+            "strategy %s, %d window(s): %s", choice.strategy, len(chosen.windows), choice.reason
+        )
+        if choice.warning is not None:
+            _log.warning("%s", choice.warning)
+        return chosen
+
+    def _can_tile(self) -> bool:
+        try:
+            self._tiles()
+        except ModelError as error:
+            _log.info("no tiles: %s", error)
+            return False
+        return True
+
+    def _whole(self) -> Runner:
+        """Return the open model; one that was let go for its tiles is opened again."""
+        if self._open_again is not None:
+            self.runner, self._open_again = self._open_again(), None
+        return self.runner
+
+    def _tiles(self) -> Runner:
+        if self._tiled is None:
+            self._tiled = self.runner.tiled(self.tile)
+        return self._tiled
+
+
+def fill_window(runner: Runner, rgb: Pixels, hole: Hole, *, max_side: int | None = None) -> Pixels:
+    """Fill the hole of one window, of any size, in one run of the model.
+
+    The model gets the window padded to a size it takes: a fixed-size one to its size. A window
+    that is larger than that, or than `max_side`, is shrunk first, and interpolated back up when
+    it is filled.
+
+    Args:
+        runner: an open model.
+        rgb: uint8 [H,W,3].
+        hole: bool [H,W].
+        max_side: largest side that a dynamic model is given, in pixels; None is any.
+
+    Returns:
+        uint8 [H,W,3], to be used inside the hole only.
+
+    Raises:
+        ModelError: when the model's output is not finite or does not fit its contract.
+    """
+    working = Working(runner.manifest.size, max_side)
+    size, small = working.seen(*hole.shape), working.shrunk(*hole.shape)
+    if small == hole.shape:
+        return _fill_padded(runner, rgb, hole, size)
+    filled = _fill_padded(runner, shrink(rgb, *small), shrink_hole(hole, *small), size)
+    return enlarge(filled, *hole.shape)
+
+
+def _fill_padded(runner: Runner, rgb: Pixels, hole: Hole, size: tuple[int, int]) -> Pixels:
+    fill = _run_model(runner, pad(rgb, *size), pad(hole, *size))
+    # A raw fill is composited too: `enlarge` then blends the hole's rim with the real picture.
+    return composite(rgb, fill[: rgb.shape[0], : rgb.shape[1]], hole)
+
+
+def _run_model(runner: Runner, rgb: Pixels, hole: Hole) -> Pixels:
+    io = runner.manifest.io
+    image, mask = (np.ascontiguousarray(array) for array in to_model(io, rgb, hole))
+    output = runner.run(image, mask)
+    expected = io.output.shape(*hole.shape)
+    if output.shape != expected or output.dtype != np.dtype(io.output.dtype):
+        raise ModelError(
+            f"the model returned {output.dtype} {output.shape} instead of {io.output.dtype} "
+            f"{expected}: export it again"
+        )
+    levels = from_model(io, output)
+    if not np.isfinite(levels).all():
+        what = "NaN" if np.isnan(levels).any() else "infinity"
+        raise ModelError(
+            f"the model returned {what} at {int((~np.isfinite(levels)).sum())} of {levels.size} "
+            "values: its precision overflows here, use an fp32 export",
+            code="output_nan" if what == "NaN" else "output_infinite",
+        )
+    np.clip(np.rint(levels, out=levels), 0, 255, out=levels)
+    return levels.astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Models whole at full resolution in bounded memory: parts of the graph, piece by piece."""

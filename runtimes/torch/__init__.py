@@ -1,0 +1,1 @@
+"""torch: checkpoints as they are."""

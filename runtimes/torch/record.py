@@ -1,0 +1,21 @@
+"""torch, the reference, as the registry lists it."""
+
+from __future__ import annotations
+
+from lama_edge.judging.tolerances import Tolerance
+from lama_edge.runtimes.registry import Runtime
+from lama_edge.spec import CHECKPOINT_SUFFIXES
+
+TORCH = Runtime(
+    name="torch",
+    title="torch",
+    format="checkpoint",
+    suffixes=CHECKPOINT_SUFFIXES,
+    opener="lama_edge.runtimes.torch.runner:TorchRunner",
+    providers=("cpu", "cuda"),
+    modules=("torch", "safetensors", "yaml"),
+    # Reached where an ONNX model is the reference: the same comparison from the other side.
+    tolerances={"fp32": Tolerance(1e-4)},
+    ways=("compile", "tf32"),
+    host_memory=("cpu",),
+)

@@ -1,0 +1,35 @@
+"""Between pictures (uint8, height x width x channels) and the arrays of a model's own form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lama_edge.spec import IoSpec
+
+Array = NDArray[Any]
+
+
+def to_model(io: IoSpec, image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Return one picture and its hole as the model's inputs, batch size 1.
+
+    Args:
+        io: the model's contract.
+        image: uint8 [H,W,3], RGB.
+        hole: bool [H,W], True inside the hole.
+    """
+    if io.image.dtype == "uint8":
+        levels = np.where(hole, np.uint8(255), np.uint8(0))
+        return image[np.newaxis], levels[np.newaxis, :, :, np.newaxis]
+    # In C order, as an app would hand it over: not as a view with strides.
+    planar = image.transpose(2, 0, 1)[np.newaxis].astype(np.float32, order="C") / np.float32(255)
+    return planar, hole.astype(np.float32)[np.newaxis, np.newaxis]
+
+
+def from_model(io: IoSpec, output: Array) -> NDArray[np.float32]:
+    """Return the first picture of a model's output as float32 [H,W,3] on the 0-to-255 scale."""
+    if io.image.dtype == "uint8":
+        return np.asarray(output[0], dtype=np.float32)
+    return np.asarray(output[0].transpose(1, 2, 0) * np.float32(255))

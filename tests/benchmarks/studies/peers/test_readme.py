@@ -1,0 +1,78 @@
+"""The table of peers in the README."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lama_edge.benchmarks.documents.store import PEERS, load_document
+from lama_edge.benchmarks.studies.peers.readme import BEGIN, END, block, main, updated
+from lama_edge.errors import UsageError
+
+ROOT = Path(__file__).parents[3]
+RESULT = ROOT / "benchmarks" / "results" / "peers.json"
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def document() -> Document:
+    return load_document(RESULT, PEERS)
+
+
+def test_the_committed_readme_is_up_to_date() -> None:
+    assert main(["--check", "--result", str(RESULT), "--page", str(ROOT / "README.md")]) == 0
+
+
+@pytest.mark.parametrize(
+    "path", sorted(RESULT.parent.glob("peers*.json")), ids=lambda path: path.name
+)
+def test_committed_comparisons_have_every_entry_the_readme_has(
+    path: Path, document: Document
+) -> None:
+    rows = load_document(path, PEERS)["entries"]
+    assert [row["name"] for row in rows] == [row["name"] for row in document["entries"]]
+    assert not [row for row in rows if row["error"]]
+
+
+def test_every_entry_has_its_row_and_its_description(document: Document) -> None:
+    text = block(document)
+    for row in document["entries"]:
+        assert f"| {row['name']} |" in text
+        assert f"- `{row['name']}`: {row['description']}" in text
+    limit = next(row["limit"] for row in document["entries"] if row["limit"])
+    assert limit["fastest"] in text
+
+
+def test_a_failed_entry_and_one_left_out_are_said_to_be_so(document: Document) -> None:
+    first = document["entries"][0]
+    first.update(error="out of memory", median_s=None, samples_s=[], ratio=None)
+    document["left_out"] = [{"name": "other", "needs": "package"}]
+    text = block(document)
+    assert f"| {first['name']} | failed | – |" in text
+    assert "`other`: not measured, package was not installed" in text
+
+
+def test_writing_replaces_only_what_is_between_the_markers(
+    tmp_path: Path, document: Document
+) -> None:
+    page, result = tmp_path / "README.md", tmp_path / "peers.json"
+    page.write_text(f"# Top\n\n{BEGIN}\nold\n{END}\n\nThe end.\n", encoding="utf-8")
+    result.write_text(json.dumps(document), encoding="utf-8")
+    words = ["--result", str(result), "--page", str(page)]
+    assert main([*words, "--check"]) == 1
+    assert "old" in page.read_text(encoding="utf-8")
+    assert main(words) == 0
+    assert main([*words, "--check"]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith(f"# Top\n\n{BEGIN}\n")
+    assert text.endswith(f"{END}\n\nThe end.\n")
+    assert "old" not in text
+
+
+@pytest.mark.parametrize("page", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
+def test_a_page_without_its_markers_is_refused(page: str) -> None:
+    with pytest.raises(UsageError, match="once each"):
+        updated(page, "table")

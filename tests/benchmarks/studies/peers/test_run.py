@@ -1,0 +1,215 @@
+"""The comparison end to end, in a shape that takes milliseconds."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lama_edge.benchmarks.documents.store import PEERS, DocumentError, check_document, load_document
+from lama_edge.benchmarks.studies.peers import entries
+from lama_edge.benchmarks.studies.peers.__main__ import main
+from lama_edge.benchmarks.studies.peers.document import merged
+from lama_edge.benchmarks.studies.peers.entries import Artifact, Peer
+from lama_edge.benchmarks.studies.peers.measure import difference
+from lama_edge.benchmarks.studies.peers.picture import image_and_mask
+from lama_edge.benchmarks.studies.peers.run import PeersJob, Sampling, run_peers
+from lama_edge.benchmarks.targets.stopwatch import Policy
+from lama_edge.errors import ModelError, UsageError
+from lama_edge.models.config import FfcResnetConfig
+from lama_edge.spec import Size
+
+Document = dict[str, Any]
+ONCE = Policy(1, 0.0, 1, 0.0)
+# torch's default exporter is a package of its own, and OpenVINO is optional.
+OPTIONAL = {"torch-default-export": "onnxscript", "lama-edge-openvino": "openvino"}
+NAMES = tuple(
+    peer.name
+    for peer in entries.PEERS
+    if peer.name not in OPTIONAL or importlib.util.find_spec(OPTIONAL[peer.name])
+)
+DEADLY = """
+import os, signal
+
+def write(payload):
+    open(payload["output"], "w").close()
+
+def die(payload):
+    os.kill(os.getpid(), signal.SIGSEGV)
+"""
+
+
+def job(**options: Any) -> PeersJob:
+    usual: dict[str, Any] = {
+        "config": FfcResnetConfig(ngf=8, n_blocks=1),
+        "size": Size(64, 64),
+        "threads": 1,
+        "entries": (),
+        "sampling": Sampling(1, ONCE),
+        "section_sampling": Sampling(1, ONCE),
+        "limit_policy": ONCE,
+    }
+    return PeersJob(**{**usual, **options})
+
+
+@pytest.fixture(scope="module")
+def told() -> list[str]:
+    """What the progress of `measured` was."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def measured(told: list[str]) -> Document:
+    """All entries and sections, measured in two rounds."""
+    return run_peers(
+        job(
+            entries=NAMES,
+            sampling=Sampling(2, ONCE),
+            growth=(Size(64, 64), Size(64, 128)),
+            dynamic=(Size(64, 64),),
+        ),
+        told.append,
+    )
+
+
+def test_every_entry_is_measured_and_computes_the_generator(measured: Document) -> None:
+    assert [row["name"] for row in measured["entries"]] == list(NAMES)
+    for row in measured["entries"]:
+        assert row["error"] is None, row
+        assert len(row["samples_s"]) == 2
+        if row["name"] == entries.LIMIT:
+            assert row["limit"]["gflop"] > 0
+            assert row["peak_bytes"] is row["file_bytes"] is row["runtime"] is None
+        else:
+            assert row["max_abs_diff"] < 1e-4
+            assert min(row["peak_bytes"], row["file_bytes"], row["first_run_s"]) > 0
+
+
+def test_ratios_are_over_lama_edge_and_over_the_first_of_a_section(measured: Document) -> None:
+    ours = next(row for row in measured["entries"] if row["name"] == entries.OURS)
+    for row in measured["entries"]:
+        assert row["ratio"] == pytest.approx(row["median_s"] / ours["median_s"])
+    small, large = measured["growth"]
+    assert small["ratio"] == 1
+    assert large["ratio"] == pytest.approx(large["median_s"] / small["median_s"] / 2)
+    fixed, dynamic = measured["dynamic"]
+    assert dynamic["ratio"] == pytest.approx(dynamic["median_s"] / fixed["median_s"])
+    assert dynamic["name"] == "lama-edge-dynamic-64x64"
+
+
+def test_rounds_interleave_the_entries(measured: Document, told: list[str]) -> None:
+    order = [line.split(",")[0] for line in told if line.endswith(" of 2")]
+    assert order == [*NAMES, *NAMES]
+
+
+def test_a_file_is_prepared_once_and_shared(measured: Document, told: list[str]) -> None:
+    prepared = [line for line in told if line.startswith("preparing")]
+    assert len(prepared) == len(set(prepared))
+
+
+def test_a_document_must_fit_its_schema(measured: Document) -> None:
+    check_document(measured, PEERS)
+    broken = json.loads(json.dumps(measured))
+    broken["entries"][0]["median_s"] = None
+    with pytest.raises(DocumentError, match="median_s"):
+        check_document(broken, PEERS)
+
+
+def test_a_crash_is_a_row_and_does_not_lose_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deadly_tasks.py").write_text(DEADLY, encoding="utf-8")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    monkeypatch.setenv("PYTHONPATH", path)
+    artifact = Artifact("deadly.bin", "deadly_tasks:write")
+    unmade = Artifact("unmade.bin", "deadly_tasks:die")
+    deadly = (
+        Peer("dies", "dies while it is measured", "torch", artifact, task="deadly_tasks:die"),
+        Peer("unmade", "dies while it is prepared", "torch", unmade),
+    )
+    eager = next(peer for peer in entries.PEERS if peer.name == "torch-eager")
+    monkeypatch.setattr(entries, "PEERS", (*deadly, eager))
+    rows = run_peers(job(entries=None, sampling=Sampling(2, ONCE)))["entries"]
+    for row in rows[:2]:
+        assert "SIGSEGV" in row["error"]
+        assert row["median_s"] is None
+    assert rows[2]["error"] is None
+    assert len(rows[2]["samples_s"]) == 2
+
+
+def test_a_wrong_result_is_an_error_and_no_time(tmp_path: Path) -> None:
+    import numpy as np
+
+    size = Size(64, 64)
+    reference = tmp_path / "r.npy"
+    wanted = np.zeros((1, 3, 64, 64), np.float32)
+    np.save(reference, wanted)
+    known = image_and_mask(size)[1] == 0
+    assert difference(wanted + np.float32(0.5) * known, str(reference), size) == 0
+    with pytest.raises(ModelError, match="differs"):
+        difference(wanted + np.float32(0.5), str(reference), size)
+    with pytest.raises(ModelError, match="nan"):
+        difference(wanted * np.float32("nan"), str(reference), size)
+
+
+def test_an_absent_package_leaves_its_entry_out_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    openvino = next(peer for peer in entries.PEERS if peer.name == "lama-edge-openvino")
+    absent = Peer(**{**vars(openvino), "needs": "no_such_package"})
+    monkeypatch.setattr(entries, "PEERS", (absent,))
+    found = run_peers(job(entries=None))
+    assert found["entries"] == []
+    assert found["left_out"] == [{"name": "lama-edge-openvino", "needs": "no_such_package"}]
+
+
+def test_the_command_writes_its_result_and_keeps_sections(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, work = tmp_path / "peers.json", tmp_path / "work"
+    work.mkdir()
+    words = ["--blocks", "1", "--ngf", "8", "--size", "64", "--threads", "1", "--rounds", "1",
+             "--section-rounds", "1", "--section-seconds", "0", "--work", str(work),
+             "--json-out", str(out)]  # fmt: skip
+    assert main([*words, "--entries", "lama-edge"]) == 0
+    assert "lama-edge" in capsys.readouterr().out
+    first = load_document(out, PEERS)
+    assert main([*words, "--entries", "--growth", "64", "--keep", "--json"]) == 0
+    output = capsys.readouterr()
+    both = load_document(out, PEERS)
+    assert json.loads(output.out) == both
+    assert "preparing checkpoint" not in output.err, "the work folder was not used again"
+    assert both["entries"] == first["entries"]
+    assert [row["name"] for row in both["growth"]] == ["lama-edge-fixed-64x64"]
+
+
+def test_sections_of_another_shape_are_not_mixed(measured: Document) -> None:
+    other = json.loads(json.dumps(measured))
+    other["settings"]["threads"] = 7
+    with pytest.raises(UsageError, match="threads 7"):
+        merged({**measured, "growth": []}, other)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--entries", "carve"], "unknown entry 'carve'"),
+        (["--size", "dynamic"], "needs a size"),
+        (["--size", "60"], "multiples of 8"),
+        (["--rounds", "0"], "rounds is 0"),
+        (["--threads", "0"], "threads is 0"),
+        (["--work", "/no/such/folder"], "create it first"),
+        (["--keep"], "--json-out"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_measured(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == UsageError.exit_code
+    *_, error = capsys.readouterr().err.splitlines()
+    assert error.startswith("lama-edge: error: ")
+    assert message in error

@@ -1,0 +1,48 @@
+"""The figures of a package's precisions: the page holds those that are committed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("coremltools")
+
+from lama_edge.benchmarks.studies.coreml_precisions import BEGIN, END, main, measure, updated
+from lama_edge.errors import UsageError
+from lama_edge.export.formats.coreml.options import PACKAGE_PRECISIONS
+
+ROOT = Path(__file__).parents[2]
+RESULT, PAGE = ROOT / "benchmarks/results/coreml.json", ROOT / "docs/coreml.md"
+
+
+def test_the_page_holds_the_committed_figures_of_every_precision() -> None:
+    document = json.loads(RESULT.read_text(encoding="utf-8"))
+    assert [row["precision"] for row in document["precisions"]] == list(PACKAGE_PRECISIONS)
+    page = PAGE.read_text(encoding="utf-8")
+    assert updated(page, document) == page
+    assert main(["--check", "--json-out", str(RESULT), "--page", str(PAGE)]) == 0
+
+
+def test_a_page_that_is_out_of_date_is_told_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    words = ["--json-out", str(RESULT), "--page", str(page)]
+    assert main([*words, "--check"]) == 1
+    assert "is out of date: run python -m lama_edge.benchmarks.coreml" in capsys.readouterr().err
+    assert page.read_text() == f"{BEGIN}\n{END}\n"
+    assert main(words) == 0
+    assert "| pal4 |" in page.read_text()
+    assert main(["--page", str(tmp_path / "none.md")]) == UsageError.exit_code
+
+
+@pytest.mark.slow
+def test_the_committed_figures_can_be_measured_again() -> None:
+    document = json.loads(RESULT.read_text(encoding="utf-8"))
+    (committed,) = (row for row in document["precisions"] if row["precision"] == "fp16")
+    (again,) = measure(committed["figures"]["periodic scenes"]["count"], ["fp16"])["precisions"]
+    for name, figures in committed["figures"].items():
+        assert again["figures"][name]["psnr_db"] == pytest.approx(figures["psnr_db"], abs=0.5)

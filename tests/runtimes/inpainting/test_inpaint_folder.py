@@ -1,0 +1,105 @@
+"""Folders of pictures: how masks are found, and that one bad file spoils nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lama_edge import cli
+from lama_edge.runtimes.inpainting.files import InpaintFile
+from lama_edge.runtimes.inpainting.folders import inpaint_folder
+
+SIZE = (24, 16)
+
+
+def _picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(len(path.name))
+    Image.fromarray(rng.integers(0, 256, (*SIZE[::-1], 3), dtype=np.uint8)).save(path)
+
+
+def _mask(path: Path, size: tuple[int, int] = SIZE) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = Image.new("L", size)
+    mask.paste(255, (4, 4, 12, 10))
+    mask.save(path)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_bad_file_is_reported_and_the_others_are_written(
+    golden_folder: Path, tmp_path: Path
+) -> None:
+    images, masks, output = (tmp_path / name for name in ("in", "masks", "out"))
+    for name in ("a", "b", "c", "d"):
+        _picture(images / f"{name}.png")
+        _mask(masks / f"{name}.png")
+    (images / "b.png").write_bytes(b"damaged")
+    _mask(masks / "c.png", size=(5, 5))
+    (masks / "d.png").unlink()
+    seen: list[tuple[int, int]] = []
+    job = InpaintFile(golden_folder, images, masks, output)
+    outcome = inpaint_folder(job, lambda done, total: seen.append((done, total)))
+    assert _names(output) == ["a.png"]
+    assert {path.name for path in outcome.failed} == {"b.png", "c.png", "d.png"}
+    assert "no mask" in outcome.failed[images / "d.png"]
+    assert "5x5" in outcome.failed[images / "c.png"]
+    assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_the_command_line_reports_at_the_end_with_exit_code_2(
+    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.png", "b.png"):
+        _picture(tmp_path / "in" / name)
+        _mask(tmp_path / "in" / name.replace(".", "_mask001."))
+    words = ["inpaint", str(golden_folder), str(tmp_path / "in"), str(tmp_path / "in")]
+    assert cli.main([*words, "-o", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out == f"wrote 2 of 2 pictures to {tmp_path / 'out'}\n"
+    assert _names(tmp_path / "out") == ["a_mask001.png", "b_mask001.png"]
+    (tmp_path / "in" / "b.png").write_bytes(b"damaged")
+    assert cli.main([*words, "-o", str(tmp_path / "again")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == f"wrote 1 of 2 pictures to {tmp_path / 'again'}\n"
+    first, last = captured.err.splitlines()
+    assert "b.png" in first
+    assert last == "lama-edge: error: 1 of 2 pictures could not be inpainted"
+    assert cli.main([*words, "-o", str(tmp_path / "json"), "--json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert (len(document["written"]), len(document["failed"])) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("masks", "output"), [("in", "in"), ("masks", "masks"), ("masks", "in")], ids=str
+)
+def test_pictures_and_masks_are_never_replaced(
+    golden_folder: Path, tmp_path: Path, masks: str, output: str
+) -> None:
+    mask = f"a{'_mask001' if masks == 'in' else ''}.png"
+    _picture(tmp_path / "in" / "a.png")
+    _mask(tmp_path / masks / mask)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    job = InpaintFile(golden_folder, tmp_path / "in", tmp_path / masks, tmp_path / output)
+    outcome = inpaint_folder(job)
+    assert outcome.written == []
+    assert "would replace a picture or mask: name another folder" in str(outcome.failed)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+
+
+def test_two_pictures_of_one_name_do_not_share_a_result(
+    golden_folder: Path, tmp_path: Path
+) -> None:
+    for name in ("a.jpg", "a.png"):
+        _picture(tmp_path / "in" / name)
+    _mask(tmp_path / "masks" / "a.png")
+    job = InpaintFile(golden_folder, tmp_path / "in", tmp_path / "masks", tmp_path / "out")
+    outcome = inpaint_folder(job)
+    assert [one.path for one in outcome.written] == [tmp_path / "out" / "a.png"]
+    assert list(outcome.failed) == [tmp_path / "in" / "a.png"]
+    assert "a.jpg' too: rename one of them" in str(outcome.failed)
