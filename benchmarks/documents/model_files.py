@@ -15,6 +15,9 @@ from lama_edge.models.zoo import required_path, zoo_entry
 from lama_edge.runtimes.base import runtimes_of
 from lama_edge.runtimes.onnxruntime.parts import OnnxParts
 
+_QUALITY = (
+    "reference", "max_abs_diff", "tolerance", "psnr_db", "least_psnr_db", "snr_db", "passed",
+)  # fmt: skip
 _KNOWN_ONCE_OPEN = ("precision", "io", "dft", "architecture", "parameters", "source_sha256")
 
 
@@ -130,11 +133,6 @@ def base_name(model: str | Path) -> str:
     """Return the last step of a model's path."""
     path, _ = split_part(model)
     return path.name or path.resolve().name
-
-
-_QUALITY = (
-    "reference", "max_abs_diff", "tolerance", "psnr_db", "least_psnr_db", "snr_db", "passed",
-)  # fmt: skip
 
 
 def quality_of(manifest: Manifest) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ import torch
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import TRADEOFF, check_document
+from lama_edge.benchmarks.targets import local
 from lama_edge.benchmarks.tradeoff import exports as tradeoff_exports
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.runtimes.emulator.record import EMULATOR
@@ -32,7 +33,8 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         module, _, function = task.partition(":")
         return getattr(importlib.import_module(module), function)(payload)
 
-    monkeypatch.setattr(tradeoff_exports, "run_isolated", call)
+    for module in (tradeoff_exports, local):
+        monkeypatch.setattr(module, "run_isolated", call)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
