@@ -116,15 +116,9 @@ def test_steps_are_announced_before_they_begin(golden_folder: Path) -> None:
     assert seen == ["model", 1 + len(pictures), *(picture["name"] for picture in pictures)]
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("m.tflite", r"checkpoints, \.onnx files and"),
-        ("m.engine", r"\.onnx and \.mlpackage models"),
-    ],
-)
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, says: str) -> None:
+@pytest.mark.parametrize("name", ["m.tflite", "m.engine"])
+def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"")
-    with pytest.raises(ModelError, match=says):
+    with pytest.raises(ModelError, match=r"only \.onnx and \.mlpackage can be emulated"):
         inspect_ranges(RangesInspection(str(path)))
