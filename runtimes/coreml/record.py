@@ -8,7 +8,7 @@ from lama_edge.runtimes.registry import Runtime
 # Short name -> coremltools.ComputeUnit: what Core ML may use beside the CPU.
 PROVIDERS = {"all": "ALL", "cpu": "CPU_ONLY", "cpu_gpu": "CPU_AND_GPU", "cpu_ne": "CPU_AND_NE"}
 # Measured with the interpreter on the seeded cases with tests/data and lama-tiny, the worst of
-# them: 1.3e-6; 1.8e-3 and 68.5 dB, in pictures 59.1 dB since a level more or less is 48 dB where it
+# them: 1.3e-6; 1.9e-3 and 68.4 dB, in pictures 59.1 dB since a level more or less is 48 dB where it
 # shows; 0.020 and 46.8 dB; 0.14 and 33.0 dB; 0.30 and 25.2 dB. Not measured with Core ML: no device
 # has run a package for us, and the interpreter's are taken until one has.
 _TOLERANCES = {
