@@ -136,6 +136,8 @@ def _newest(document: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of a document of version 1 in version 2."""
     document = deepcopy(document)
     document["schema_version"] = 2
+    if document["kind"] == TRADEOFF:
+        document["format"] = "onnx"  # the one that version 1 could weigh
     for run in document.get("runs", ()):
         if (quality := run["quality"]) is not None:
             # Of reduced precisions a PSNR was asked that the document does not tell.

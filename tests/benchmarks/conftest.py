@@ -76,7 +76,7 @@ def tradeoff_document() -> Document:
             "name": "lama-tiny", "architecture": "ffc_resnet", "parameters": 1_160_000,
             "source_sha256": "ab" * 32,
         },
-        "size": "512x512", "io": "float", "calibration": "drawn",
+        "format": "onnx", "size": "512x512", "io": "float", "calibration": "drawn",
         "pictures": [
             {"name": name, "kind": kind, "hole_share": 0.31} for name, kind in PICTURES
         ],
