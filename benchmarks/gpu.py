@@ -88,7 +88,7 @@ class GpuResult:
     bench: BenchResult
 
 
-def run_gpu(job: GpuJob, progress: Progress = lambda stage: None) -> GpuResult:
+def run_gpu(job: GpuJob, progress: Progress = lambda step: None) -> GpuResult:
     """Prepare the entries that can be measured here, and measure them interleaved.
 
     Args:

@@ -46,7 +46,7 @@ class RangesInspection:
 
 def inspect_ranges(
     job: RangesInspection,
-    progress: Progress = lambda stage: None,
+    progress: Progress = lambda step: None,
     expect: Expect = lambda total: None,
 ) -> Document:
     """Measure the ranges of a model's values, operator by operator.

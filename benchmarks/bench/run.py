@@ -130,7 +130,7 @@ class BenchResult:
         return next((code for code in (1, 3, 2) if code in codes), 0)
 
 
-def run_bench(job: Bench, progress: Progress = lambda stage: None) -> BenchResult:
+def run_bench(job: Bench, progress: Progress = lambda step: None) -> BenchResult:
     """Measure models, and look at what they gave.
 
     A model that cannot be opened or run, whose runtime is not installed, or whose process dies, is

@@ -96,7 +96,7 @@ class _Batch:
     reference: Side
 
 
-def check_parity(job: ParityCheck, progress: Progress = lambda stage: None) -> ParityResult:
+def check_parity(job: ParityCheck, progress: Progress = lambda step: None) -> ParityResult:
     """Compare models with a reference on the same pictures, inside the holes.
 
     Each part of a model of several is judged, in a row of its own, unless one is named. A model

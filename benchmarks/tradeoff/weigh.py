@@ -117,7 +117,7 @@ class TradeoffResult:
 
 def weigh_precisions(
     job: Tradeoff,
-    progress: Progress = lambda stage: None,
+    progress: Progress = lambda step: None,
     expect: Expect = lambda total: None,
 ) -> TradeoffResult:
     """Export a checkpoint at every precision, judge each against fp32, and time them.

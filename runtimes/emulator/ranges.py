@@ -38,7 +38,7 @@ def measure_ranges(
     model: onnx.ModelProto | bytes | Path | Observable,
     io: IoSpec,
     cases: Sequence[ParityCase],
-    progress: Callable[[str], None] = lambda stage: None,
+    progress: Callable[[str], None] = lambda step: None,
 ) -> Ranges:
     """Run a graph on calibration pictures and note how large each value becomes.
 

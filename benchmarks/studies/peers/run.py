@@ -108,7 +108,7 @@ class PeersJob:
                 )
 
 
-def run_peers(job: PeersJob, progress: Progress = lambda stage: None) -> dict[str, Any]:
+def run_peers(job: PeersJob, progress: Progress = lambda step: None) -> dict[str, Any]:
     """Measure the entries, and lama-edge's growth and dynamic graph where asked for.
 
     An entry that cannot be prepared or run, or whose process dies, is a row with an `error`, and

@@ -249,7 +249,7 @@ def test_the_pause_lies_between_measurements(monkeypatch: pytest.MonkeyPatch) ->
         for name, failure in (("failed", CrashError("it died")), ("a", None), ("b", None))
     ]
     job = Bench(("a", "b"), rounds=2, cool_down_s=7.5)
-    for row in module._interleaved(rows, job, lambda stage: None):
+    for row in module._interleaved(rows, job, lambda step: None):
         events.append(row.name)
     assert events == ["a", 7.5, "b", 7.5, "a", 7.5, "b"]
 
