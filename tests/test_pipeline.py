@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -243,3 +244,13 @@ def test_a_killed_export_never_leaves_a_partial_file(golden_folder: Path, tmp_pa
     subprocess.run(command, check=True, capture_output=True)
     assert path.read_bytes() == finished
     assert list(tmp_path.iterdir()) == [path], "stale temporary files are left"
+
+
+def test_an_option_that_the_format_has_not_is_refused_with_those_it_has(
+    unchanged_folder: Path,
+) -> None:
+    job = Export("onnx", None, unchanged_folder / "a.onnx", options={"target": "iOS16"})
+    with pytest.raises(UsageError, match="has no option 'target'; it has: for, dft, opset"):
+        export_model(job)
+    with pytest.raises(UsageError, match="--for gpus is not known; choose one of: cpu, any"):
+        export_model(replace(job, options={"for": "gpus"}))

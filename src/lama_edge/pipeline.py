@@ -118,7 +118,12 @@ def _complete(job: Export, form: Format) -> Export:
     """Fill in what the job leaves to the format; what a model settles stays open."""
     known = {option.name: option for option in form.options}
     options = {**{name: one.default for name, one in known.items()}, **job.options}
+    meant = {name for old in form.retired for value in old.values.values() for name in value}
     for name, value in job.options.items():
+        if name not in known.keys() | meant:
+            raise UsageError(
+                f"{form.title} has no option {name!r}; it has: {', '.join(known) or 'none'}"
+            )
         choices = known[name].choices if name in known else ()
         if choices and value not in choices:
             raise UsageError(

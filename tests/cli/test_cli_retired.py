@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from lama_edge.cli import main
+from lama_edge.judging.tolerances import Tolerance
 
-WRITTEN = Path(__file__).parent / "data" / "written-by-0.1.0"
+WRITTEN = Path(__file__).parents[1] / "data" / "written-by-0.1.0"
 
 
 def _warning(capsys: pytest.CaptureFixture[str]) -> str:
@@ -61,3 +62,21 @@ def test_none_of_them_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None
     assert "--force" not in said
     assert "--convolutions" not in said
     assert "--overwrite" in said
+
+
+def test_a_model_that_is_kept_although_it_failed_is_exit_code_1(
+    golden_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lama_edge.pipeline.tolerance_of", lambda runtime, precision: Tolerance(0))
+    path = tmp_path / "a.onnx"
+    words = ["export", "onnx", str(golden_folder), "-o", str(path), "--size", "64"]
+    assert main(words) == 1
+    assert not path.exists()
+    assert main([*words, "--keep-failed"]) == 1
+    assert "out of tolerance" in capsys.readouterr().err
+    assert path.is_file()
+    assert main([*words, "--overwrite"]) == 1
+    assert main([*words, "--force"]) == 1
