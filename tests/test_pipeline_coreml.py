@@ -110,7 +110,7 @@ def _previous(path: Path) -> None:
     ("choices", "message"),
     [
         ({"output": "a.onnx"}, r"must end in \.mlpackage"),
-        ({"io": "uint8"}, "--io uint8 is no form of a Core ML package: use --io image"),
+        ({"io": "uint8"}, "--io uint8 is no form of a Core ML package: use --io float or image"),
         ({"sizes": (SIZE, None)}, "--size dynamic stands alone"),
         ({"sizes": (SIZE, SIZE)}, "give every --size once"),
         (

@@ -228,7 +228,7 @@ def test_an_interrupted_build_leaves_the_engine_that_was_there(
         ({"options": {**RTX, "tf32": True}}, "--tf32 is of no use for fp16"),
         ({"options": {**RTX, "tf32": True}, "precision": "int8"}, "--tf32 is of no use for int8"),
         ({"precision": "fp32", "calibrate": Path()}, "--calibrate is of no use for fp32"),
-        ({"io": "image"}, "Core ML's own"),
+        ({"io": "image"}, "--io image is no form of a TensorRT engine: use --io float or uint8"),
         ({"source": "a.onnx", "precision": "fp32"}, "--precision is settled in an ONNX file"),
         ({"source": "a.onnx", "io": "float"}, "--io is settled"),
         ({"source": "a.onnx", "composite": False}, "--no-composite is settled"),

@@ -37,7 +37,7 @@ from lama_edge.manifest import METADATA_KEY, Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.spec import COREML_IO_FORMS, Precision, Progress, Size, SizePolicy, io_spec
+from lama_edge.spec import Precision, Progress, Size, SizePolicy, io_spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,9 +150,9 @@ def _check(job: Export, form: Format) -> None:
         )
     check_artifact(form.kind, job.output, overwrite=job.overwrite, contents=form.contents)
     if job.io is not None and job.io not in form.io_forms:
-        other = "image" if "image" in form.io_forms else "uint8"
-        whose = "Core ML's own" if job.io in COREML_IO_FORMS else f"no form of {form.title}"
-        raise UsageError(f"--io {job.io} is {whose}: use --io {other}")
+        raise UsageError(
+            f"--io {job.io} is no form of {form.title}: use --io {' or '.join(form.io_forms)}"
+        )
     if job.precision is not None and job.precision not in form.precisions:
         raise UsageError(
             f"--precision {job.precision} is none of {form.title}'s; choose one of: "

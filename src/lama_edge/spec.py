@@ -95,16 +95,6 @@ def io_spec(form: IoForm, *, composite: bool = True) -> IoSpec:
     return IoSpec(form, composite, tensor("image", 3), tensor("mask", 1), tensor(output, 3))
 
 
-def require_tensor_form(form: IoForm) -> None:
-    """Refuse a form that only Core ML packages have.
-
-    Raises:
-        UsageError: naming the form to use.
-    """
-    if form not in TENSOR_IO_FORMS:
-        raise UsageError(f"--io {form} is Core ML's own: use --io uint8, the same without images")
-
-
 @dataclass(frozen=True)
 class Size:
     """A picture size in pixels."""
