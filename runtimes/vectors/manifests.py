@@ -13,7 +13,7 @@ from lama_edge.runtimes.vectors.model import stand_in_manifest
 from lama_edge.spec import Size, SizePolicy
 
 _FIGURES = ParityFigures("torch-fp32", "emulated", ("64x96",), 3e-6, 1e-4, 90.5, 88.0)
-_WHOLE = stand_in_manifest(SizePolicy(None, 8, 16)).with_parity(_FIGURES)
+_WHOLE = replace(stand_in_manifest(SizePolicy(None, 8, 16)), parity=_FIGURES)
 _FIXED = stand_in_manifest(SizePolicy(Size(512, 768), 8, 16), "image")
 _COREML = replace(
     _FIXED,

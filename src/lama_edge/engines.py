@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from lama_edge.errors import MissingBackendError, UsageError, needs_extra, reason, shown
@@ -24,6 +24,8 @@ ENGINE_JUDGED, SOURCE_JUDGED = "engine", "source graph"
 FLAVOR_TITLES: Mapping[Flavor, str] = {"tensorrt": "TensorRT", "rtx": "TensorRT for RTX"}
 _MODULES: Mapping[Flavor, str] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 _MAX_PROFILES = 64
+# What a record calls a profile's sizes.
+_ENDS = ("min", "opt", "max")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,19 @@ class ProfileSizes:
     def fixed(self) -> Size | None:
         """The one size that it takes; None when it takes several."""
         return self.optimum if self.minimum == self.maximum else None
+
+    @property
+    def sizes(self) -> tuple[Size, Size, Size]:
+        """Minimum, optimum and maximum."""
+        return self.minimum, self.optimum, self.maximum
+
+    @property
+    def rises(self) -> bool:
+        """Whether no side shrinks from the minimum over the optimum to the maximum."""
+        return (
+            self.minimum.height <= self.optimum.height <= self.maximum.height
+            and self.minimum.width <= self.optimum.width <= self.maximum.width
+        )
 
     def takes(self, height: int, width: int) -> bool:
         """Tell whether a picture is within it; multiples of the model's step are not looked at."""
@@ -135,28 +150,12 @@ class EngineBuild:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain data, ready for JSON."""
-        return {
-            "flavor": self.flavor,
-            "tensorrt_version": self.tensorrt_version,
-            "compute_capabilities": list(self.compute_capabilities),
-            "hardware_compatibility": self.hardware_compatibility,
-            "version_compatible": self.version_compatible,
-            "optimisation_level": self.optimisation_level,
-            "tf32": self.tf32,
-            "workspace_bytes": self.workspace_bytes,
-            "profiles": [
-                {
-                    "min": [profile.minimum.height, profile.minimum.width],
-                    "opt": [profile.optimum.height, profile.optimum.width],
-                    "max": [profile.maximum.height, profile.maximum.width],
-                }
-                for profile in self.profiles
-            ],
-            "source_sha256": self.source_sha256,
-            "engine_sha256": self.engine_sha256,
-            "engine_bytes": self.engine_bytes,
-            "judged": self.judged,
-        }
+        profiles = [
+            {name: [size.height, size.width] for name, size in zip(_ENDS, one.sizes, strict=True)}
+            for one in self.profiles
+        ]
+        capabilities = list(self.compute_capabilities)
+        return {**asdict(self), "compute_capabilities": capabilities, "profiles": profiles}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> EngineBuild:
@@ -237,13 +236,7 @@ def _import(flavor: Flavor) -> Library:
 
 
 def _profile(data: Mapping[str, Any]) -> ProfileSizes:
-    minimum, optimum, maximum = (
-        Size(*(int(side) for side in data[name])) for name in ("min", "opt", "max")
-    )
-    rising = (
-        0 < minimum.height <= optimum.height <= maximum.height
-        and 0 < minimum.width <= optimum.width <= maximum.width
-    )
-    if not rising:
-        raise ValueError(f"the profile {minimum}:{optimum}:{maximum} does not rise")
-    return ProfileSizes(minimum, optimum, maximum)
+    profile = ProfileSizes(*(Size(*(int(side) for side in data[name])) for name in _ENDS))
+    if not profile.rises or min(profile.minimum.height, profile.minimum.width) < 1:
+        raise ValueError(f"the profile {':'.join(map(str, profile.sizes))} does not rise")
+    return profile

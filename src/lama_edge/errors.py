@@ -81,6 +81,31 @@ def needs_extra(extra: str) -> Iterator[None]:
         ) from error
 
 
+# Whatever reading a stranger's JSON into data runs into.
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
+@contextmanager
+def reading(what: str, *, code: str | None = None) -> Iterator[None]:
+    """Turn whatever reading a part of a model raises inside the block into one kind of error.
+
+    Args:
+        what: that part, such as ``manifest``.
+        code: the error's, see `LamaEdgeError`.
+
+    Raises:
+        ModelError: in the place of errors that are not lama-edge's own.
+    """
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise ModelError(
+            f"the model's {what} cannot be read ({type(error).__name__}: {reason(error)}); "
+            "export the model again",
+            code=code,
+        ) from error
+
+
 def exit_code_of(run: Callable[[], int | None]) -> int:
     """Return what a command gives, 0 for None; or print what went wrong on one line, with its code.
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from lama_edge.engines import EngineBuild
-from lama_edge.errors import LamaEdgeError, ModelError, reason, shown
+from lama_edge.errors import ModelError, reading, shown
 from lama_edge.judging.verdict import Verdict
-from lama_edge.spec import IO_FORMS, IoSpec, SizePolicy, SizeProblem, io_spec, tensor_spec_to_dict
+from lama_edge.spec import IO_FORMS, IoSpec, SizePolicy, SizeProblem, io_spec
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "lama_edge"
@@ -73,6 +73,10 @@ class ParityFigures:
         """Whether the model passed."""
         return self.verdict.passed
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the figures as plain data, ready for JSON."""
+        return {**asdict(self), "sizes": list(self.sizes)}
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -113,10 +117,6 @@ class Manifest:
         in_bands = (self.format.get("kernels"), self.format.get("convolutions"))
         return "bands" if in_bands in (("bands", None), (None, "winograd")) else "direct"
 
-    def with_parity(self, parity: ParityFigures) -> Manifest:
-        """Return a copy that carries the figures."""
-        return replace(self, parity=parity)
-
     def problem_with(self, height: int, width: int) -> SizeProblem | None:
         """Say why a picture's size is not accepted, or None when it is.
 
@@ -138,20 +138,16 @@ class Manifest:
             "io": {
                 "form": self.io.form,
                 "composite": self.io.composite,
-                "inputs": [tensor_spec_to_dict(t) for t in (self.io.image, self.io.mask)],
-                "outputs": [tensor_spec_to_dict(self.io.output)],
+                "inputs": [self.io.image.to_dict(), self.io.mask.to_dict()],
+                "outputs": [self.io.output.to_dict()],
                 "hole": "mask > 0",
             },
             "size": self.size.to_dict(),
             "precision": self.precision,
             "dft": self.dft,
-            "source": {
-                "sha256": self.source.sha256,
-                "architecture": dict(self.source.architecture),
-                "parameters": self.source.parameters,
-            },
+            "source": asdict(self.source),
             "tools": dict(self.tools),
-            "parity": None if self.parity is None else _parity_to_dict(self.parity),
+            "parity": None if self.parity is None else self.parity.to_dict(),
             "numerics": None if self.numerics is None else dict(self.numerics),
             **engine,
         }
@@ -167,7 +163,7 @@ class Manifest:
         Raises:
             ModelError: when the text is no manifest, or of a version unknown to this release.
         """
-        try:
+        with reading("manifest", code="manifest_unreadable"):
             data = json.loads(text)
             version = data["schema_version"]
             if version != SCHEMA_VERSION:
@@ -177,35 +173,6 @@ class Manifest:
                     code="manifest_version",
                 )
             return _from_dict(data)
-        except LamaEdgeError:
-            raise
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            OverflowError,
-            RecursionError,
-        ) as error:
-            raise ModelError(
-                f"the model's manifest cannot be read ({type(error).__name__}: {reason(error)}); "
-                "export the model again",
-                code="manifest_unreadable",
-            ) from error
-
-
-def _parity_to_dict(parity: ParityFigures) -> dict[str, Any]:
-    return {
-        "reference": parity.reference,
-        "runtime": parity.runtime,
-        "sizes": list(parity.sizes),
-        "max_abs_diff": parity.max_abs_diff,
-        "tolerance": parity.tolerance,
-        "psnr_db": parity.psnr_db,
-        "snr_db": parity.snr_db,
-        "least_psnr_db": parity.least_psnr_db,
-        "forced": parity.forced,
-    }
 
 
 def _from_dict(data: Mapping[str, Any]) -> Manifest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from lama_edge.errors import UsageError
@@ -51,6 +51,11 @@ class TensorSpec:
         if self.layout == "NCHW":
             return batch, self.channels, height, width
         return batch, height, width, self.channels
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the spec as plain data."""
+        about = asdict(self)
+        return {**about, "range": list(about.pop("value_range"))}
 
 
 @dataclass(frozen=True)
@@ -210,14 +215,3 @@ def parse_size(text: str) -> Size | None:
     if not (0 < size.height <= MAX_SIDE and 0 < size.width <= MAX_SIDE):
         raise UsageError(f"--size {text!r} is out of range: sides go from 1 to {MAX_SIDE}")
     return size
-
-
-def tensor_spec_to_dict(spec: TensorSpec) -> dict[str, Any]:
-    """Return a tensor's spec as plain data."""
-    return {
-        "name": spec.name,
-        "dtype": spec.dtype,
-        "layout": spec.layout,
-        "channels": spec.channels,
-        "range": list(spec.value_range),
-    }

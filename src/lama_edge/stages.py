@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from lama_edge.errors import LamaEdgeError, ModelError, reason, shown
+from lama_edge.errors import ModelError, reading, shown
 
 STAGES_VERSION = 2
 STAGES_KEY = "lama_edge_stages"
@@ -81,24 +81,7 @@ class StagePlan:
 
     def to_json(self) -> str:
         """Return the canonical JSON text."""
-        data = {
-            "version": STAGES_VERSION,
-            "scale": self.scale,
-            "align": self.align,
-            "stages": [
-                {
-                    "kind": stage.kind,
-                    "inputs": stage.inputs,
-                    "pointwise": stage.pointwise,
-                    "whole": stage.whole,
-                    "outputs": stage.outputs,
-                    "halo": stage.halo,
-                    "align": stage.align,
-                    "like": stage.like,
-                }
-                for stage in self.stages
-            ],
-        }
+        data = {"version": STAGES_VERSION, **asdict(self)}
         return json.dumps(data, sort_keys=True, separators=(",", ":"))
 
     @classmethod
@@ -108,7 +91,7 @@ class StagePlan:
         Raises:
             ModelError: when the text is no plan, or of a version unknown to this release.
         """
-        try:
+        with reading("stages"):
             data = json.loads(text)
             version = data["version"]
             if version != STAGES_VERSION:
@@ -117,13 +100,6 @@ class StagePlan:
                     f"{STAGES_VERSION}: export the model again or update lama-edge"
                 )
             return _plan_from_dict(data)
-        except LamaEdgeError:
-            raise
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ModelError(
-                f"the model's stages cannot be read ({type(error).__name__}: {reason(error)}); "
-                "export the model again"
-            ) from error
 
 
 def _plan_from_dict(data: Mapping[str, Any]) -> StagePlan:
@@ -153,16 +129,10 @@ def _stage_from_dict(data: Mapping[str, Any]) -> Stage:
     if kind not in STAGE_KINDS:
         raise ValueError(f"unknown kind {shown(kind)}")
     before, after = (_integer("halo", cells, 0, _MAX_SCALE) for cells in data["halo"])
-    stage = Stage(
-        kind=kind,
-        inputs=_names(data["inputs"]),
-        outputs=_names(data["outputs"]),
-        pointwise=_names(data["pointwise"]),
-        whole=_names(data["whole"]),
-        halo=(before, after),
-        align=_integer("align", data["align"], 1, _MAX_SCALE),
-        like=_names(data["like"]),
-    )
+    align = _integer("align", data["align"], 1, _MAX_SCALE)
+    named = ("inputs", "outputs", "pointwise", "whole", "like")
+    names = {field: _names(data[field]) for field in named}
+    stage = Stage(kind=kind, halo=(before, after), align=align, **names)
     if stage.like and [name in stage.reads for name in stage.like] != [False, True]:
         raise ValueError(f"a stage of kind {kind} takes extents of what it does not read")
     if not stage.outputs:

@@ -178,10 +178,7 @@ def summarise(network: Network) -> NetworkSummary:
 
 def profile_shapes(spec: TensorSpec, profile: ProfileSizes) -> tuple[tuple[int, ...], ...]:
     """Return an input's smallest, best and largest shape, of one picture each."""
-    return tuple(
-        spec.shape(size.height, size.width)
-        for size in (profile.minimum, profile.optimum, profile.maximum)
-    )
+    return tuple(spec.shape(size.height, size.width) for size in profile.sizes)
 
 
 def _refusal(library: Library, refused: tuple[RefusedNode, ...]) -> ModelError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,6 @@ from lama_edge.spec import Size, SizePolicy, parse_size
 
 # What manifests call fp32 graphs whose products may be computed in TF32.
 TF32 = "tf32"
-DEFAULT_PROFILE = ProfileSizes(Size(512, 512), Size(512, 512), Size(512, 512))
 CURRENT_GPU = "current"
 
 _MIB = 1 << 20
@@ -80,7 +78,7 @@ def parse_profile(token: str) -> ProfileSizes:
     Raises:
         UsageError: when it is none of these, a side is out of range, or the sizes do not rise.
     """
-    parts = [parse_size(part) for part in re.split(":", token)]
+    parts = [parse_size(part) for part in token.split(":")]
     sizes = [size for size in parts if size is not None]
     if len(sizes) != len(parts):
         raise UsageError(
@@ -91,14 +89,10 @@ def parse_profile(token: str) -> ProfileSizes:
         raise UsageError(
             f"--size {token!r} is no range: give three sizes, MIN:OPT:MAX, such as 256:512:1024"
         )
-    minimum, optimum, maximum = sizes[0], sizes[len(sizes) // 2], sizes[-1]
-    rising = (
-        minimum.height <= optimum.height <= maximum.height
-        and minimum.width <= optimum.width <= maximum.width
-    )
-    if not rising:
+    profile = ProfileSizes(sizes[0], sizes[len(sizes) // 2], sizes[-1])
+    if not profile.rises:
         raise UsageError(f"--size {token!r} does not rise from MIN over OPT to MAX on each side")
-    return ProfileSizes(minimum, optimum, maximum)
+    return profile
 
 
 def check_profiles(profiles: Sequence[ProfileSizes], size: SizePolicy) -> None:
@@ -114,7 +108,7 @@ def check_profiles(profiles: Sequence[ProfileSizes], size: SizePolicy) -> None:
     if len(set(profiles)) != len(profiles) or not profiles:
         raise UsageError("give every --size once")
     for profile in profiles:
-        for one in (profile.minimum, profile.optimum, profile.maximum):
+        for one in profile.sizes:
             problem = size.problem_with(one.height, one.width)
             if problem is not None:
                 raise UsageError(f"--size {profile}: {one} cannot be built for: {problem}")

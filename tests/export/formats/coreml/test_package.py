@@ -92,7 +92,7 @@ def test_the_manifest_is_replaced_and_nothing_else(packaged: Any, tmp_path: Path
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_bytes(content)
     figures = ParityFigures("torch-fp32", "some", ("64x64",), 1e-6, 1e-4, None, None)
-    judged = package.manifest.with_parity(figures)
+    judged = replace(package.manifest, parity=figures)
     write_manifest({"main": judged}, path)
     with CoremlEmulatedRunner(path) as runner:
         assert runner.manifest == judged
