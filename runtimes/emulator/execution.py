@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
+import lama_edge
 from lama_edge.errors import ModelError, needs_extra
-from lama_edge.runtimes.base import Array, Runner, open_runner, runtimes_of
+from lama_edge.manifest import Manifest
+from lama_edge.runtimes.base import Array, Runner, check_inputs, open_runner, runtimes_of
 from lama_edge.runtimes.registry import runtimes
 
 with needs_extra("export"):
@@ -32,17 +34,36 @@ class Observable(Protocol):
 class ObservableRunner(Runner):
     """A runner whose graph shows its values; use it as a context manager, as every runner."""
 
+    runtime_version = lama_edge.__version__
+    provider = "emulated"
+
+    def __init__(self, program: Observable, manifest: Manifest) -> None:
+        self._program: Observable | None = program
+        self.manifest = manifest
+
     def __enter__(self) -> ObservableRunner:
         return self
 
     @property
-    @abstractmethod
     def program(self) -> Observable:
-        """The graph.
+        """The graph, for those who want to observe its values.
 
         Raises:
             ModelError: when the model is closed.
         """
+        if self._program is None:
+            raise ModelError("the model is closed")
+        return self._program
+
+    def run(self, image: Array, mask: Array) -> Array:
+        """See `Runner.run`."""
+        program, io = self.program, self.manifest.io
+        check_inputs(io, self.manifest.size, image, mask)
+        return program.run({io.image.name: image, io.mask.name: mask})[io.output.name]
+
+    def close(self) -> None:
+        """See `Runner.close`."""
+        self._program = None
 
 
 def open_observable(model: str | Path) -> ObservableRunner:
@@ -119,7 +140,60 @@ def plan(nodes: Sequence[N], kept: Iterable[str]) -> list[Step[N]]:
     return steps[::-1]
 
 
-def read_feeds(types: Sequence[ValueType], feeds: Mapping[str, Array]) -> dict[str, torch.Tensor]:
+class StepwiseProgram(ABC, Generic[N]):
+    """A graph that runs step by step, each result rounded to its declared type.
+
+    Attributes:
+        input_types: the inputs' names, element types and shapes.
+        output_types: the outputs'.
+    """
+
+    def __init__(
+        self,
+        inputs: tuple[ValueType, ...],
+        outputs: tuple[ValueType, ...],
+        constants: Mapping[str, Any],
+        nodes: Sequence[N],
+    ) -> None:
+        self.input_types, self.output_types = inputs, outputs
+        self._constants = constants
+        self._steps = plan(nodes, (*(value.name for value in outputs), *constants))
+
+    @torch.no_grad()
+    def run(
+        self, feeds: Mapping[str, Array], *, observe: Observer | None = None
+    ) -> dict[str, Array]:
+        """Run the graph.
+
+        Args:
+            feeds: an array for each input, of its type.
+            observe: called with the name, the operator and the value of every floating-point
+                result, in the graph's order, as soon as it is computed and rounded. The value has
+                the declared type and must not be changed.
+
+        Returns:
+            An array for each output.
+
+        Raises:
+            ModelError: when the arrays do not fit, or an operator fails; the message names it.
+        """
+        values = _read_feeds(self.input_types, feeds)
+        for step in self._steps:
+            self._run_step(step, values, observe)
+        known = {**self._constants, **values}
+        return {
+            value.name: np.array(known[value.name].contiguous().numpy())
+            for value in self.output_types
+        }
+
+    @abstractmethod
+    def _run_step(
+        self, step: Step[N], values: dict[str, torch.Tensor], observe: Observer | None
+    ) -> None:
+        """Run a node; its arguments that nothing reads later leave `values`, its results enter."""
+
+
+def _read_feeds(types: Sequence[ValueType], feeds: Mapping[str, Array]) -> dict[str, torch.Tensor]:
     """Return an array for each input as a tensor of its own.
 
     Raises:

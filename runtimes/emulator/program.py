@@ -11,11 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lama_edge.errors import ModelError, needs_extra, one_line
-from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.emulator.execution import Observer, Step, plan, read_feeds
+from lama_edge.runtimes.emulator.execution import Observer, Step, StepwiseProgram
 from lama_edge.runtimes.emulator.graph import Body, Graph, read_graph
 from lama_edge.runtimes.emulator.operators import OPERATORS
 from lama_edge.runtimes.emulator.registry import Node
@@ -25,56 +22,26 @@ with needs_extra("export"):
     import torch
 
 
-class Program:
+class Program(StepwiseProgram[Node]):
     """An ONNX graph ready to run.
 
     Attributes:
-        inputs: names of the inputs.
-        outputs: names of the outputs.
-        input_types: the inputs' element types and shapes.
-        output_types: the outputs'.
         metadata: the file's metadata entries.
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.input_types = graph.inputs
-        self.output_types = graph.outputs
-        self.inputs = tuple(value.name for value in graph.inputs)
-        self.outputs = tuple(value.name for value in graph.outputs)
+        super().__init__(graph.inputs, graph.outputs, graph.constants, graph.nodes)
         self.metadata = graph.metadata
-        self._constants = graph.constants
-        kept = (*self.outputs, *graph.constants)
-        self._steps = plan(graph.nodes, kept)
 
     @classmethod
     def load(cls, model: bytes | str | Path | onnx.ModelProto) -> Program:
         """Read a model; see `lama_edge.runtimes.emulator.graph.read_graph`."""
         return cls(read_graph(model))
 
-    @torch.no_grad()
-    def run(
-        self, feeds: Mapping[str, Array], *, observe: Observer | None = None
-    ) -> dict[str, Array]:
-        """Run the graph.
-
-        Args:
-            feeds: an array for each input, of its type.
-            observe: called with the name, the operator and the value of every floating-point
-                output of a node, in the graph's order, as soon as it is computed and rounded.
-                The value has the declared type and must not be changed.
-
-        Returns:
-            An array for each output.
-
-        Raises:
-            ModelError: when the arrays do not fit, or an operator fails; the message names its
-                node.
-        """
-        values = read_feeds(self.input_types, feeds)
-        for step in self._steps:
-            _run_step(step, self._constants, values, observe)
-        known = {**self._constants, **values}
-        return {name: np.array(known[name].contiguous().numpy()) for name in self.outputs}
+    def _run_step(
+        self, step: Step[Node], values: dict[str, torch.Tensor], observe: Observer | None
+    ) -> None:
+        _run_step(step, self._constants, values, observe)
 
 
 def _run_step(
@@ -83,7 +50,7 @@ def _run_step(
     values: dict[str, torch.Tensor],
     observe: Observer | None = None,
 ) -> None:
-    """Run a node; its arguments that nothing reads later leave `values`, and its results enter."""
+    """See `StepwiseProgram`; the constants may be those of a loop's body."""
     node = step.node
     arguments: list[Any] = [
         constants[name] if name in constants else values[name] if name else None

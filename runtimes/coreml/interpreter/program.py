@@ -7,64 +7,27 @@ device orders its sums, or about ops that it fuses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from lama_edge.errors import needs_extra
-from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.coreml.interpreter.function import Function, computed
 from lama_edge.runtimes.coreml.interpreter.registry import SEVERAL, Operation
-from lama_edge.runtimes.emulator.execution import Observer, Step, plan, read_feeds
+from lama_edge.runtimes.emulator.execution import Observer, Step, StepwiseProgram
 
 with needs_extra("coreml"):
     import torch
 
 
-class MilProgram:
+class MilProgram(StepwiseProgram[Operation]):
     """A function of an ML program ready to run.
 
     Attributes:
-        input_types: the inputs' names, element types and shapes.
-        output_types: the outputs'.
         operations: how many it computes, constants aside.
     """
 
     def __init__(self, function: Function) -> None:
-        self.input_types = function.inputs
-        self.output_types = function.outputs
+        super().__init__(function.inputs, function.outputs, function.constants, function.operations)
         self.operations = len(function.operations)
-        self._constants = function.constants
-        kept = (*(value.name for value in function.outputs), *function.constants)
-        self._steps = plan(function.operations, kept)
-
-    @torch.no_grad()
-    def run(
-        self, feeds: Mapping[str, Array], *, observe: Observer | None = None
-    ) -> dict[str, Array]:
-        """Run the function.
-
-        Args:
-            feeds: an array for each input, of its type.
-            observe: called with the name, the op and the value of every floating-point result, in
-                the program's order, as soon as it is computed and rounded. The value has the
-                declared type and must not be changed.
-
-        Returns:
-            An array for each output.
-
-        Raises:
-            ModelError: when the arrays do not fit, or an operation fails; the message names it.
-        """
-        values = read_feeds(self.input_types, feeds)
-        for step in self._steps:
-            self._run_step(step, values, observe)
-        known: dict[str, Any] = {**self._constants, **values}
-        return {
-            value.name: np.array(known[value.name].contiguous().numpy())
-            for value in self.output_types
-        }
 
     def _run_step(
         self, step: Step[Operation], values: dict[str, torch.Tensor], observe: Observer | None

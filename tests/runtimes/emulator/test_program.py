@@ -180,7 +180,7 @@ def test_a_constant_listed_among_the_inputs_is_no_input() -> None:
     model = _model([_node("Add", "x c", "y")], c=_x())
     model.graph.input.append(helper.make_tensor_value_info("c", FLOAT, (2, 2)))
     program = Program.load(model.SerializeToString())
-    assert (program.inputs, program.outputs) == (("x",), ("y",))
+    assert [value.name for value in (*program.input_types, *program.output_types)] == ["x", "y"]
     assert np.array_equal(program.run({"x": _x()})["y"], 2 * _x())
 
 
