@@ -7,7 +7,12 @@ import pytest
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.generators import build_generator
-from lama_edge.models.training.evaluation.comparison import Comparison, compare
+from lama_edge.models.training.evaluation.comparison import (
+    Comparison,
+    fill_by_every_method,
+    score,
+    summarise,
+)
 from lama_edge.models.training.evaluation.tables import check_card
 from lama_edge.pictures.holdout import holdout
 from lama_edge.pictures.photographs import photograph_samples
@@ -24,6 +29,10 @@ LEAST_SHARPNESS = 0.75
 LEAST_PHOTOGRAPH_MARGIN_DB = -0.5
 PHOTOGRAPH_PIXELS = 256
 MASKS_EACH = 2
+
+
+def compare(generator, samples) -> Comparison:
+    return summarise([score(fill_by_every_method(generator, one), one) for one in samples])
 
 
 @pytest.fixture(scope="module")

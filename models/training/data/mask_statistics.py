@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from lama_edge.errors import UsageError, exit_code_of, needs_extra
 from lama_edge.pictures.masks import (
@@ -28,22 +26,12 @@ _STREAM = 0x6D61736B
 _QUANTILES = (0.1, 0.5, 0.9)
 _SMALLEST_SIDE = 16
 
-KINDS: Mapping[str, MaskStyle | None] = MappingProxyType(
-    {
-        "wide (LaMa's training)": WIDE,
-        "wide (LaMa's tests)": WIDE_TEST,
-        "narrow (LaMa's tests)": NARROW,
-        "lama-tiny's training": None,
-    }
-)
-
-
-@dataclass(frozen=True)
-class MaskStatistics:
-    """One mask: `area_share` of its pixels are hole, `width_px` is as `hole_width_px` says."""
-
-    area_share: float
-    width_px: float | None
+KINDS: Mapping[str, MaskStyle | None] = {
+    "wide (LaMa's training)": WIDE,
+    "wide (LaMa's tests)": WIDE_TEST,
+    "narrow (LaMa's tests)": NARROW,
+    "lama-tiny's training": None,
+}
 
 
 @dataclass(frozen=True)
@@ -58,22 +46,15 @@ class Spread:
 
 @dataclass(frozen=True)
 class KindStatistics:
-    """Many masks of one kind: the spread of their areas and widths.
+    """Many masks of one kind.
 
     Attributes:
-        count: masks drawn.
         area_share: spread of the hole's share of the picture.
         width_px: spread of the widths of those masks that leave a known pixel.
     """
 
-    count: int
     area_share: Spread
     width_px: Spread
-
-
-def mask_statistics(mask: Mask) -> MaskStatistics:
-    """Measure one mask, uint8 [H,W], above 0 = hole."""
-    return MaskStatistics(float((mask > 0).mean()), hole_width_px(mask))
 
 
 def hole_width_px(mask: Mask) -> float | None:
@@ -118,22 +99,19 @@ def kind_statistics(style: MaskStyle | None, size: int, count: int) -> KindStati
         raise UsageError(
             f"size {size} and count {count}: give at least {_SMALLEST_SIDE} pixels and 1 mask"
         )
-    seen = [mask_statistics(_draw(style, size, index)) for index in range(count)]
-    widths = [one.width_px for one in seen if one.width_px is not None]
-    return KindStatistics(count, _spread(one.area_share for one in seen), _spread(widths))
+    areas, widths = [], []
+    for index in range(count):
+        rng = np.random.default_rng([_STREAM, size, index])
+        side = size, size
+        mask = make_mask(rng, *side) if style is None else draw_mask(rng, *side, style=style)
+        areas.append(float((mask > 0).mean()))
+        width = hole_width_px(mask)
+        widths += [] if width is None else [width]
+    return KindStatistics(_spread(areas), _spread(widths))
 
 
-def _draw(style: MaskStyle | None, size: int, index: int) -> Mask:
-    rng = np.random.default_rng([_STREAM, size, index])
-    if style is None:
-        return make_mask(rng, size, size)
-    return draw_mask(rng, size, size, style=style)
-
-
-def _spread(values: Iterable[float]) -> Spread:
-    array: npt.NDArray[np.float64] = np.array(list(values), dtype=np.float64)
-    low, median, high = (float(value) for value in np.quantile(array, _QUANTILES))
-    return Spread(float(array.mean()), low, median, high)
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(float(np.mean(values)), *map(float, np.quantile(values, _QUANTILES)))
 
 
 def statistics_table(size: int, count: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 
@@ -115,16 +114,14 @@ def score(fills: Mapping[str, Picture], sample: Sample) -> SampleScore:
         size=sample.truth.shape[0],
         width_px=hole_width_px(sample.mask),
         truth_gradient=hole_gradient(sample.truth, sample),
-        fills=MappingProxyType(
-            {
-                method: FillScore(
-                    hole_psnr_db(result, sample),
-                    hole_ssim(result, sample),
-                    hole_gradient(result, sample),
-                )
-                for method, result in fills.items()
-            }
-        ),
+        fills={
+            method: FillScore(
+                hole_psnr_db(result, sample),
+                hole_ssim(result, sample),
+                hole_gradient(result, sample),
+            )
+            for method, result in fills.items()
+        },
     )
 
 
@@ -136,13 +133,8 @@ def summarise(scores: Sequence[SampleScore]) -> Comparison:
     """
     if not scores:
         raise UsageError("no sample was judged: ask for at least one")
-    return Comparison(
-        size=scores[0].size,
-        count=len(scores),
-        telea=_quality(scores, TELEA),
-        navier_stokes=_quality(scores, NAVIER_STOKES),
-        ours=_quality(scores, OURS),
-    )
+    three = (_quality(scores, method) for method in (TELEA, NAVIER_STOKES, OURS))
+    return Comparison(scores[0].size, len(scores), *three)
 
 
 def _quality(scores: Sequence[SampleScore], method: str) -> Quality:
@@ -153,13 +145,3 @@ def _quality(scores: Sequence[SampleScore], method: str) -> Quality:
         ssim=float(np.mean([one.ssim for one in fills])),
         sharpness=sum(one.gradient for one in fills) / truth if truth > 0 else float("nan"),
     )
-
-
-def compare(generator: nn.Module, samples: Sequence[Sample]) -> Comparison:
-    """Measure the generator and both classical methods on the same pictures of one size.
-
-    Raises:
-        UsageError: when there is no sample.
-        MissingBackendError: when OpenCV or scikit-image is not installed.
-    """
-    return summarise([score(fill_by_every_method(generator, one), one) for one in samples])

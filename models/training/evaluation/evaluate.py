@@ -20,8 +20,6 @@ from lama_edge.models.generators.build import build_generator
 from lama_edge.models.training.data.mask_statistics import statistics_table
 from lama_edge.models.training.evaluation.comparison import (
     SampleScore,
-    compare,
-    fill,
     fill_by_every_method,
     score,
     summarise,
@@ -32,7 +30,6 @@ from lama_edge.models.training.evaluation.tables import (
     replace_figures,
     width_table,
 )
-from lama_edge.models.training.losses.metrics import hole_psnr_db
 from lama_edge.pictures.holdout import Sample, general_holdout, holdout
 from lama_edge.pictures.masks import NARROW, WIDE_TEST
 from lama_edge.pictures.photographs import photograph_samples
@@ -40,8 +37,6 @@ from lama_edge.pictures.photographs import photograph_samples
 with needs_extra("export"):
     import torch
     from torch import nn
-
-__all__ = ["Sample", "compare", "fill", "general_holdout", "holdout", "hole_psnr_db", "main"]
 
 PERIODIC = "periodic scenes"
 GENERAL = "training-like scenes"
@@ -71,12 +66,8 @@ class Group:
     samples: Sequence[Sample]
 
 
-@dataclass(frozen=True)
-class Result:
-    """A row of the table: its group, and a score for each of its samples."""
-
-    group: Group
-    scores: tuple[SampleScore, ...]
+# A row of the table: its group, and a score for each of its samples.
+Result = tuple[Group, list[SampleScore]]
 
 
 def groups(count: int, sizes: Sequence[int]) -> Iterator[Group]:
@@ -104,12 +95,6 @@ def groups(count: int, sizes: Sequence[int]) -> Iterator[Group]:
                 yield Group(PHOTOGRAPHS, kind, size, samples)
 
 
-def judge(generator: nn.Module, group: Group) -> Result:
-    """Fill every sample of a group by every method, and score the fills."""
-    scores = (score(fill_by_every_method(generator, one), one) for one in group.samples)
-    return Result(group, tuple(scores))
-
-
 def figures(results: Sequence[Result], *, name: str, mask_count: int) -> str:
     """Spell the results as the card's tables, in Markdown.
 
@@ -118,8 +103,8 @@ def figures(results: Sequence[Result], *, name: str, mask_count: int) -> str:
         name: of the generator.
         mask_count: masks of each kind that the mask statistics are taken from.
     """
-    rows = [(one.group.pictures, one.group.masks, summarise(one.scores)) for one in results]
-    wide = [one.scores for one in results if (one.group.pictures, one.group.masks) == WIDTH_TABLE]
+    rows = [(group.pictures, group.masks, summarise(scores)) for group, scores in results]
+    wide = [scores for group, scores in results if (group.pictures, group.masks) == WIDTH_TABLE]
     return "\n\n".join(
         [
             f"Each triple is Telea / Navier–Stokes / **{name}**.",
@@ -133,13 +118,8 @@ def figures(results: Sequence[Result], *, name: str, mask_count: int) -> str:
     )
 
 
-def evaluate(generator: nn.Module, count: int, sizes: Sequence[int]) -> tuple[Result, ...]:
-    """Judge every group, with a progress bar on a terminal.
-
-    Args:
-        generator: in evaluation mode.
-        count: as for `groups`.
-        sizes: as for `groups`.
+def evaluate(generator: nn.Module, count: int, sizes: Sequence[int]) -> list[Result]:
+    """Fill and score every sample of `groups` by every method, with a bar on a terminal.
 
     Raises:
         UsageError: when `count` is below 1, or a size does not suit the generator.
@@ -155,7 +135,10 @@ def evaluate(generator: nn.Module, count: int, sizes: Sequence[int]) -> tuple[Re
             )
     disable = not sys.stderr.isatty()
     with tqdm(groups(count, sizes), unit="group", leave=False, disable=disable) as bar:
-        return tuple(judge(generator, group) for group in bar)
+        return [
+            (one, [score(fill_by_every_method(generator, each), each) for each in one.samples])
+            for one in bar
+        ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
