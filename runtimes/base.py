@@ -167,14 +167,8 @@ def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None
 def import_runtime(model: str | Path, *, provider: str = "auto") -> None:
     """Import what `open_runner` needs for a model, and open nothing.
 
-    Args:
-        model: as there.
-        provider: as there.
-
     Raises:
-        ModelError: see `choose_runtime`.
-        UsageError: see `choose_runtime`.
-        MissingBackendError: when the runtime is not installed here.
+        LamaEdgeError: as `choose_runtime`; MissingBackendError when the runtime is not installed.
     """
     runtime = choose_runtime(model, provider=provider).runtime
     load(runtime.opener)
@@ -186,10 +180,6 @@ def import_runtime(model: str | Path, *, provider: str = "auto") -> None:
 
 def choose_runtime(model: str | Path, *, provider: str = "auto") -> Choice:
     """Return what `open_runner` opens a model with.
-
-    Args:
-        model: as there.
-        provider: as there.
 
     Raises:
         ModelError: when the path does not exist, or no runtime opens it.

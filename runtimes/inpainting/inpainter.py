@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import overload
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -37,6 +37,7 @@ from lama_edge.runtimes.inpainting.strategies import Plan, Strategy, check_optio
 from lama_edge.windows import Working
 
 _log = logging.getLogger(__name__)
+Picture = TypeVar("Picture", Image.Image, Pixels)
 
 
 class Inpainter:
@@ -57,11 +58,6 @@ class Inpainter:
             ``resize``; None is `strategies.DEFAULT_MAX_SIDE`. Fixed-size models go by their size.
         tile: side of a tile in pixels; None leaves it to the runner.
     """
-
-    runner: Runner
-    strategy: Strategy
-    max_side: int | None
-    tile: int | None
 
     def __init__(
         self,
@@ -94,14 +90,7 @@ class Inpainter:
         max_side: int | None = None,
         tile: int | None = None,
     ) -> Inpainter:
-        """Open a model.
-
-        Args:
-            path: as in `open_runner`.
-            provider: as in `open_runner`.
-            strategy: see the class.
-            max_side: see the class.
-            tile: see the class.
+        """Open a model: path and provider are `open_runner`'s, the others the class's.
 
         Raises:
             UsageError: when an option cannot be used, or not with the strategy.
@@ -120,31 +109,13 @@ class Inpainter:
             inpainter._open_again = open_whole
         return inpainter
 
-    @overload
     def __call__(
         self,
-        image: Image.Image,
-        mask: Image.Image | Array,
-        *,
-        report: Callable[[Plan], None] = ...,
-    ) -> Image.Image: ...
-
-    @overload
-    def __call__(
-        self,
-        image: Pixels,
-        mask: Image.Image | Array,
-        *,
-        report: Callable[[Plan], None] = ...,
-    ) -> Pixels: ...
-
-    def __call__(
-        self,
-        image: Image.Image | Pixels,
+        image: Picture,
         mask: Image.Image | Array,
         *,
         report: Callable[[Plan], None] = lambda plan: None,
-    ) -> Image.Image | Pixels:
+    ) -> Picture:
         """Fill the hole of a picture.
 
         Args:

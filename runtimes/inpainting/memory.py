@@ -22,6 +22,9 @@ _DEFAULTS = {"ngf": 64, "n_downsampling": 3, "max_features": 1024}
 # The picture, the mask and the result beside the model, in float32.
 _HOST_BYTES_PER_PIXEL = 48
 _UNLIMITED_BYTES = 1 << 60
+# What control groups call the limit, the usage, and in their statistics the file cache.
+_V1_FILES = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_V2_FILES = ("memory.max", "memory.current", "inactive_file")
 
 
 def run_bytes(manifest: Manifest, pixels: int) -> int:
@@ -114,17 +117,9 @@ def _cgroup_rooms(root: Path) -> list[int]:
             base,
             *(above for above in (group, *group.parents) if base in above.parents),
         }:
-            room = _v2_room(folder) if controllers == "" else _v1_room(folder)
+            room = _room(folder, *(_V1_FILES if controllers else _V2_FILES))
             rooms += [] if room is None else [room]
     return rooms
-
-
-def _v2_room(folder: Path) -> int | None:
-    return _room(folder, "memory.max", "memory.current", "inactive_file")
-
-
-def _v1_room(folder: Path) -> int | None:
-    return _room(folder, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 
 
 def _room(folder: Path, limit_name: str, usage_name: str, cache_name: str) -> int | None:

@@ -16,15 +16,8 @@ _USUAL = SizePolicy(Size(512, 768), 8, 16)
 # Smaller than what the options ask for, and than the least that they may ask for.
 _BOUNDED = SizePolicy(None, 8, 72, 200)
 _NARROW = SizePolicy(None, 8, 16, 48)
-POLICIES = (
-    _DYNAMIC,
-    _DILATED,
-    _SMALL,
-    SizePolicy(Size(96, 56), 8, 16),
-    _USUAL,
-    _BOUNDED,
-    _NARROW,
-)
+_TALL = SizePolicy(Size(96, 56), 8, 16)
+POLICIES = (_DYNAMIC, _DILATED, _SMALL, _TALL, _USUAL, _BOUNDED, _NARROW)
 
 
 @dataclass(frozen=True)
@@ -54,52 +47,37 @@ class Ask:
     ngf: int = 64
 
 
+def _holes(text: str) -> tuple[Rectangle, ...]:
+    """Read rectangles, top, left, bottom and right of each, apart by commas."""
+    found = (tuple(map(int, one.split())) for one in text.split(","))
+    return tuple((top, left, bottom, right) for top, left, bottom, right in found)
+
+
 # Where the order of things decides, found by changing it: two known rows as near to the middle, a
 # known row and a known column as near; two joins that save as much; a join that absorbs a third
 # window and so would be shrunk; an absorption that brings the next one on. Last, no memory for a
 # model that takes less than the least side that may be asked for.
 TELLING = (
-    Ask(
-        (330, 60),
-        ((10, 20, 110, 40), (111, 20, 210, 40), (211, 20, 310, 40)),
-        _DYNAMIC,
-        "crop",
-        300,
-    ),
+    Ask((330, 60), _holes("10 20 110 40, 111 20 210 40, 211 20 310 40"), _DYNAMIC, "crop", 300),
     Ask(
         (400, 600),
-        (
-            (50, 100, 200, 250),
-            (50, 251, 200, 400),
-            (201, 100, 350, 250),
-            (201, 251, 350, 400),
-        ),
+        _holes("50 100 200 250, 50 251 200 400, 201 100 350 250, 201 251 350 400"),
         SizePolicy(Size(352, 504), 8, 16),
         "crop",
     ),
     Ask(
         (100, 259),
-        ((51, 169, 57, 180), (12, 240, 13, 248), (39, 16, 47, 28), (2, 1, 7, 4)),
+        _holes("51 169 57 180, 12 240 13 248, 39 16 47 28, 2 1 7 4"),
         _SQUARE,
         "crop",
         300,
     ),
     Ask(
         (294, 221),
-        (
-            (27, 116, 35, 117),
-            (182, 102, 183, 103),
-            (257, 15, 294, 221),
-            (13, 29, 46, 30),
-            (54, 177, 87, 189),
-            (45, 47, 78, 48),
-            (281, 96, 294, 97),
-            (195, 41, 196, 221),
-            (116, 166, 117, 167),
-            (280, 210, 281, 221),
-            (164, 89, 172, 114),
-            (40, 193, 48, 194),
-            (226, 211, 234, 221),
+        _holes(
+            "27 116 35 117, 182 102 183 103, 257 15 294 221, 13 29 46 30, 54 177 87 189,"
+            "45 47 78 48, 281 96 294 97, 195 41 196 221, 116 166 117 167, 280 210 281 221,"
+            "164 89 172 114, 40 193 48 194, 226 211 234 221"
         ),
         _DILATED,
         "crop",
@@ -107,27 +85,16 @@ TELLING = (
     ),
     Ask(
         (101, 379),
-        (
-            (0, 216, 1, 379),
-            (15, 156, 27, 157),
-            (43, 197, 44, 216),
-            (56, 277, 62, 287),
-            (0, 96, 101, 106),
-            (60, 165, 72, 175),
-            (47, 227, 48, 237),
-            (30, 161, 101, 379),
-            (56, 96, 68, 115),
-            (80, 281, 81, 282),
-            (86, 151, 87, 194),
-            (92, 26, 93, 36),
-            (17, 7, 101, 26),
-            (5, 285, 6, 304),
+        _holes(
+            "0 216 1 379, 15 156 27 157, 43 197 44 216, 56 277 62 287, 0 96 101 106,"
+            "60 165 72 175, 47 227 48 237, 30 161 101 379, 56 96 68 115, 80 281 81 282,"
+            "86 151 87 194, 92 26 93 36, 17 7 101 26, 5 285 6 304"
         ),
         _SQUARE,
         "crop",
         300,
     ),
-    Ask((120, 90), ((20, 30, 90, 60),), _NARROW, "auto", free_bytes=1 << 20),
+    Ask((120, 90), _holes("20 30 90 60"), _NARROW, "auto", free_bytes=1 << 20),
 )
 
 _CORNERS: tuple[Rectangle, ...] = ((0, 0, 9, 5), (180, 240, 200, 260))

@@ -89,46 +89,34 @@ def worst(figures: Sequence[Differences]) -> Differences:
 def absolute_differences(
     truth: Levels, result: Levels, *, rounded_sides: int = 0
 ) -> NDArray[np.float64]:
-    """Return the absolute difference of each value, less what rounding excuses, 0 to 1.
-
-    Args:
-        truth: as for `differences`.
-        result: as for `differences`.
-        rounded_sides: as for `differences`.
-    """
+    """Return what `differences` takes its figures from, for each value, 0 to 1."""
     apart: NDArray[np.float64] = np.abs(result.astype(np.float64) - truth)
     return np.maximum(apart - 0.5 * rounded_sides, 0) / 255
 
 
 def psnr_db(truth: Levels, result: Levels, *, peak: float = 255.0) -> float:
-    """Return the peak signal-to-noise ratio of values, infinite where all are equal.
+    """Return the peak signal-to-noise ratio of values of one shape, infinite where all are equal.
 
-    Args:
-        truth: of any shape.
-        result: of the same shape.
-        peak: the largest value on their scale.
+    `peak` is the largest value on their scale.
     """
     noise = (result.astype(np.float64) - truth) / peak
     return _decibels(1.0, float(np.mean(np.square(noise))))
 
 
-def structural_similarity(
-    truth: Levels, result: Levels, *, data_range: float = 255.0
-) -> NDArray[np.float64]:
+def structural_similarity(truth: Levels, result: Levels) -> NDArray[np.float64]:
     """Return the SSIM of every pixel and channel, after Wang et al. 2004.
 
     Windows are 11 x 11 Gaussian weights of sigma 1.5; beyond the border the picture is mirrored
     with its border pixel repeated. K1 is 0.01 and K2 0.03.
 
     Args:
-        truth: [H,W,C].
-        result: [H,W,C].
-        data_range: span of the values, 255 for levels.
+        truth: [H,W,C], on the 0-to-255 scale.
+        result: [H,W,C], the same.
 
     Returns:
         float64 [H,W,C], 1 where the surroundings are equal.
     """
-    x, y = truth.astype(np.float64) / data_range, result.astype(np.float64) / data_range
+    x, y = truth.astype(np.float64) / 255, result.astype(np.float64) / 255
     mean_x, mean_y = _blur(x), _blur(y)
     variance_x = _blur(x * x) - mean_x * mean_x
     variance_y = _blur(y * y) - mean_y * mean_y
