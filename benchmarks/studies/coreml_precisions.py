@@ -25,10 +25,8 @@ from lama_edge.benchmarks.studies.generated import (
     write_from_result,
 )
 from lama_edge.errors import exit_code_of
-from lama_edge.export.formats.coreml.options import (
-    PACKAGE_PRECISIONS,
-    tool_versions,
-)
+from lama_edge.export.formats.coreml import COREML
+from lama_edge.export.formats.coreml.options import PACKAGE_PRECISIONS
 from lama_edge.export.formats.record import Export
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import raw_outputs, run_case
@@ -69,7 +67,7 @@ def measure(count: int, precisions: Sequence[str]) -> dict[str, Any]:
         wanted = {name: raw_outputs(reference, cases) for name, cases in groups.items()}
     return {
         "side_px": _SIDE_PX,
-        "tools": tool_versions(),
+        "tools": COREML.tools(),
         "precisions": [_measured(one, groups, wanted) for one in precisions],
     }
 

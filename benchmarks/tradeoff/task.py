@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.export.formats.record import Export, format_named
-from lama_edge.export.precision.build import NEED_RANGES
 from lama_edge.pipeline import export_model
-from lama_edge.spec import Size
+from lama_edge.spec import NEED_RANGES, Size
 
 
 def export(payload: Mapping[str, Any]) -> dict[str, Any]:

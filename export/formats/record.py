@@ -10,11 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import lama_edge
 from lama_edge.engines import ProfileSizes
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, needs_extra
 from lama_edge.files import ArtifactKind, join_part
 from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.spec import IoForm, Precision, Size, SizePolicy, io_spec, parse_size
@@ -289,11 +291,15 @@ class Format(ABC):
         Raises:
             UsageError: when precision, options and architecture do not go together.
         """
+        build, precision = self.builder(), self.arithmetic(str(job.precision))
+        for part in parts:
+            yield build(precision, config, tensors, self.graph_options(job, config, part), ranges)
+
+    def builder(self) -> Callable[..., PreciseGraph]:
+        """Return what builds one graph, with the arguments of `precision.build.build_at`."""
         from lama_edge.export.precision.build import build_at
 
-        for part in parts:
-            options = self.graph_options(job, config, part)
-            yield build_at(self.arithmetic(str(job.precision)), config, tensors, options, ranges)
+        return build_at
 
     @abstractmethod
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
@@ -352,6 +358,16 @@ class Format(ABC):
         return target.stat().st_size
 
 
+def versions_of(extra: str, *packages: str) -> dict[str, str]:
+    """Return the versions of lama-edge and of packages that an extra installs, for `Format.tools`.
+
+    Raises:
+        MissingBackendError: when one is not installed.
+    """
+    with needs_extra(extra):
+        return {"lama-edge": lama_edge.__version__, **{name: version(name) for name in packages}}
+
+
 # One line a format: where its record stands.
 FORMATS = [
     "lama_edge.export.formats.onnx:ONNX",
@@ -362,11 +378,8 @@ FORMATS = [
 
 def formats() -> list[Format]:
     """Return the records of all formats, in the order in which they are registered."""
-    found = []
-    for place in FORMATS:
-        module, _, name = place.partition(":")
-        found.append(getattr(import_module(module), name))
-    return found
+    found = (place.partition(":") for place in FORMATS)
+    return [getattr(import_module(module), name) for module, _, name in found]
 
 
 def format_named(name: str) -> Format:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from lama_edge.export.graph.deploy_graph import Dft, GraphOptions, build_deploy_
 from lama_edge.export.graph.layers import Array
 from lama_edge.export.precision.half import to_half
 from lama_edge.export.precision.homogeneity import channel_groups, rescale
-from lama_edge.export.precision.quantisation import SENSITIVE, Quantisation, quantise
+from lama_edge.export.precision.quantisation import ONNXRUNTIME, SENSITIVE, Quantisation, quantise
 from lama_edge.export.precision.scaling import branch_exponents, choose_gains
 from lama_edge.export.precision.weights8 import quantise_weights
 from lama_edge.judging.ranges import Ranges
@@ -21,8 +21,6 @@ from lama_edge.spec import Precision
 
 with needs_extra("export"):
     import onnx_ir as ir
-
-NEED_RANGES: frozenset[Precision] = frozenset({"fp16", "int8"})
 
 Numerics = dict[str, str | int | float]
 
@@ -40,14 +38,6 @@ class PreciseGraph:
     numerics: Numerics | None
 
 
-@dataclass(frozen=True)
-class _Job:
-    config: GeneratorConfig
-    tensors: Mapping[str, Array]
-    options: GraphOptions
-    ranges: Ranges | None
-
-
 def build_at(
     precision: Precision,
     config: GeneratorConfig,
@@ -62,13 +52,24 @@ def build_at(
         config: the generator's architecture.
         tensors: its tensors under their official names.
         options: form, size, DFT and opset.
-        ranges: of the fp32 graph's values, for the precisions of `NEED_RANGES`.
+        ranges: of the fp32 graph's values, for the precisions of `spec.NEED_RANGES`.
 
     Raises:
         UsageError: see `check_precision`.
     """
     check_precision(precision, config, options.dft)
-    return _BUILDERS[precision](_Job(config, tensors, options, ranges))
+    if precision == "fp16":
+        scaled = rescaled_graph(config, tensors, options, _required(ranges))
+        to_half(scaled.model)
+        return scaled
+    if precision == "int8":
+        options = replace(options, kernels="integer")
+        model = build_deploy_graph(config, tensors, options)
+        return quantised_graph(model, _required(ranges))
+    model = build_deploy_graph(config, tensors, options)
+    if precision == "w8":
+        return PreciseGraph(model, {"int8_weights": len(quantise_weights(model))})
+    return PreciseGraph(model, None)
 
 
 def check_precision(precision: Precision, config: GeneratorConfig, dft: Dft) -> None:
@@ -84,16 +85,6 @@ def check_precision(precision: Precision, config: GeneratorConfig, dft: Dft) -> 
         )
 
 
-def _fp32(job: _Job) -> PreciseGraph:
-    return PreciseGraph(build_deploy_graph(job.config, job.tensors, job.options), None)
-
-
-def _fp16(job: _Job) -> PreciseGraph:
-    scaled = rescaled_graph(job.config, job.tensors, job.options, _required(job.ranges))
-    to_half(scaled.model)
-    return scaled
-
-
 def rescaled_graph(
     config: GeneratorConfig,
     tensors: Mapping[str, Array],
@@ -104,11 +95,7 @@ def rescaled_graph(
 
     It computes what the plain one does, bit for bit where nothing under- or overflows.
 
-    Args:
-        config: the generator's architecture.
-        tensors: its tensors under their official names.
-        options: form, size, DFT and opset.
-        ranges: of the plain graph's values.
+    Arguments as for `build_at`; the ranges are those of the plain graph's values.
     """
     model = build_deploy_graph(config, tensors, options)
     gains = choose_gains(model, ranges, options.size)
@@ -134,26 +121,15 @@ def _required(ranges: Ranges | None) -> Ranges:
     return ranges
 
 
-def _w8(job: _Job) -> PreciseGraph:
-    model = build_deploy_graph(job.config, job.tensors, job.options)
-    return PreciseGraph(model, {"int8_weights": len(quantise_weights(model))})
-
-
-def _int8(job: _Job) -> PreciseGraph:
-    ranges = _required(job.ranges)
-    options = replace(job.options, kernels="integer")
-    return quantised_graph(build_deploy_graph(job.config, job.tensors, options), ranges)
-
-
 def quantised_graph(
-    model: ir.Model, ranges: Ranges, options: Quantisation | None = None
+    model: ir.Model, ranges: Ranges, options: Quantisation = ONNXRUNTIME
 ) -> PreciseGraph:
     """Quantise a graph in place, and note of it what a manifest says.
 
     Args:
         model: an fp32 deploy graph.
         ranges: of its values.
-        options: None is ONNX Runtime's form.
+        options: by default ONNX Runtime's form.
     """
     quantised = quantise(model, ranges, options)
     numerics: Numerics = {
@@ -164,11 +140,3 @@ def quantised_graph(
     for kind in sorted({layer.kind for layer in quantised.float_layers}):
         numerics[f"float_{kind}"] = SENSITIVE[kind]
     return PreciseGraph(model, numerics)
-
-
-_BUILDERS: Mapping[Precision, Callable[[_Job], PreciseGraph]] = {
-    "fp32": _fp32,
-    "fp16": _fp16,
-    "w8": _w8,
-    "int8": _int8,
-}

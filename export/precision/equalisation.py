@@ -50,9 +50,7 @@ def equalise(model: ir.Model, ranges: Ranges, layers: Sequence[ir.Node]) -> Rang
     groups = channel_groups(model)
     activations, weights = np.zeros(groups.count), np.zeros(groups.count)
     for layer in layers:
-        x, weight = layer.inputs[0], layer.inputs[1]
-        assert x is not None
-        assert weight is not None
+        x, weight = (value for value in layer.inputs[:2] if value is not None)
         for value in {*sources(x), layer.outputs[0], result_of(layer)}:
             _note(groups, str(value.name), ranges, activations)
         read = groups.values[str(x.name)].group

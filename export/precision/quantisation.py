@@ -58,6 +58,9 @@ class Quantisation:
     float_kinds: frozenset[LayerKind] = frozenset(SENSITIVE)
 
 
+ONNXRUNTIME = Quantisation()
+
+
 @dataclass(frozen=True)
 class FloatLayer:
     """A layer that computes in floats: its name, its kind, and why."""
@@ -83,19 +86,18 @@ class QuantisedModel:
 
 
 def quantise(
-    model: ir.Model, ranges: Ranges, options: Quantisation | None = None
+    model: ir.Model, ranges: Ranges, options: Quantisation = ONNXRUNTIME
 ) -> QuantisedModel:
     """Quantise a float32 deploy graph, in place.
 
     Args:
         model: a graph of any family, its DFT in matrix products.
         ranges: of the values of the checkpoint's fp32 graph, at the sizes it is going to see.
-        options: None is the default.
+        options: by default ONNX Runtime's form.
 
     Raises:
         UsageError: when a range is missing, or the graph holds what cannot be scaled.
     """
-    options = options or Quantisation()
     layers = [node for node in model.graph if node.op_type in LAYERS]
     kinds = {str(node.name): layer_kind(str(node.name)) for node in layers}
     integer = [node for node in layers if kinds[str(node.name)] not in options.float_kinds]
@@ -119,9 +121,7 @@ def _quantise_inputs(model: ir.Model, ranges: Ranges, layers: list[ir.Node]) -> 
     graph = model.graph
     known: dict[ir.Value, ir.Value] = {}
     for layer in layers:
-        x, weight = layer.inputs[0], layer.inputs[1]
-        assert x is not None
-        assert weight is not None
+        x, weight = (value for value in layer.inputs[:2] if value is not None)
         if x not in known:
             scale = signed_scale(*shared_range(sources(x), ranges))
             parameters = parameters_of(graph, str(x.name), scale)

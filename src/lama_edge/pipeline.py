@@ -37,7 +37,7 @@ from lama_edge.manifest import METADATA_KEY, Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.spec import Precision, Progress, Size, SizePolicy, io_spec
+from lama_edge.spec import NEED_RANGES, Precision, Progress, Size, SizePolicy, io_spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,8 +169,8 @@ def _check(job: Export, form: Format) -> None:
                 raise UsageError(
                     f"{flag} is settled in an ONNX file: leave it out, or give the checkpoint"
                 )
-    elif job.calibrate is not None and not _needs_ranges(form.arithmetic(str(job.precision))):
-        use = " or ".join(p for p in form.precisions if _needs_ranges(form.arithmetic(p)))
+    elif job.calibrate is not None and form.arithmetic(str(job.precision)) not in NEED_RANGES:
+        use = " or ".join(p for p in form.precisions if form.arithmetic(p) in NEED_RANGES)
         raise UsageError(
             f"--calibrate is of no use for {job.precision}: leave it out, or add --precision {use}"
         )
@@ -196,7 +196,7 @@ class _CheckpointSource:
         progress("ranges")
         arithmetic = form.arithmetic(str(job.precision))
         self._ranges: Ranges | None = None
-        if _needs_ranges(arithmetic):
+        if arithmetic in NEED_RANGES:
             at = form.calibrated_at(self.parts[0], job)
             self._ranges = measured_ranges(checkpoint, at, arithmetic, job.calibrate)
         progress("reference")
@@ -352,10 +352,6 @@ def _first_not_finite(chosen: Judge, cases: Sequence[ParityCase]) -> str | None:
     except LamaEdgeError:
         return None
     return None
-
-
-def _needs_ranges(arithmetic: Precision) -> bool:
-    return arithmetic in ("fp16", "int8")
 
 
 def measured_ranges(

@@ -18,6 +18,8 @@ IO_FORMS: tuple[IoForm, ...] = get_args(IoForm)
 TENSOR_IO_FORMS: tuple[IoForm, ...] = ("float", "uint8")
 COREML_IO_FORMS: tuple[IoForm, ...] = ("float", "image")
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+# Those that are made from measured ranges.
+NEED_RANGES: frozenset[Precision] = frozenset({"fp16", "int8"})
 MAX_SIDE = 16384
 CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
 # Of the generators that a configuration can describe: 5 downsamplings, a dilation of 32. More

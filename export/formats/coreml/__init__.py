@@ -15,7 +15,6 @@ from lama_edge.export.formats.coreml.options import (
     arithmetic_of,
     function_name,
     graph_form,
-    tool_versions,
 )
 from lama_edge.export.formats.record import (
     Drawn,
@@ -24,6 +23,7 @@ from lama_edge.export.formats.record import (
     Option,
     Part,
     Within,
+    versions_of,
 )
 from lama_edge.manifest import Manifest
 from lama_edge.spec import COREML_IO_FORMS, Precision, SizePolicy, io_spec
@@ -134,7 +134,7 @@ class CoremlFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return tool_versions()
+        return versions_of("coreml", "coremltools", "numpy", "onnx-ir")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
-import lama_edge
-from lama_edge.errors import needs_extra
 from lama_edge.spec import IoSpec, Precision, Size, io_spec
 
 PACKAGE_PRECISIONS = ("fp32", "fp16", "w8", "pal6", "pal4")
@@ -16,18 +12,6 @@ MULTIFUNCTION_TARGET = "iOS18"
 MAX_DYNAMIC_SIDE = 2048
 # Weights of the other precisions are stored in the format that they are computed with.
 WEIGHT_BITS = {"w8": 8, "pal6": 6, "pal4": 4}
-
-_TOOLS = ("coremltools", "numpy", "onnx-ir")
-
-
-def tool_versions() -> dict[str, str]:
-    """Return the versions of the packages that shape the file.
-
-    Raises:
-        MissingBackendError: when coremltools is not installed.
-    """
-    with needs_extra("coreml"):
-        return {"lama-edge": lama_edge.__version__, **{name: version(name) for name in _TOOLS}}
 
 
 def arithmetic_of(precision: str) -> Precision:

@@ -15,6 +15,7 @@ from lama_edge.export.formats.record import (
     Part,
     Retired,
     Within,
+    versions_of,
 )
 from lama_edge.manifest import Manifest
 from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS, io_spec
@@ -100,9 +101,7 @@ class OnnxFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        from lama_edge.export.formats.onnx.file import tool_versions
-
-        return tool_versions()
+        return versions_of("export", "numpy", "onnx", "onnx-ir")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

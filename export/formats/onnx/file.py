@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
-import lama_edge
 from lama_edge.errors import needs_extra
 from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph
 from lama_edge.export.graph.layers import Array
@@ -18,22 +16,11 @@ with needs_extra("export"):
     import onnx_ir as ir
     from onnx_ir.passes.common import ShapeInferencePass
 
-_TOOLS = ("numpy", "onnx", "onnx-ir")
-
 
 def build_onnx(
     config: GeneratorConfig, tensors: Mapping[str, Array], options: GraphOptions
 ) -> onnx.ModelProto:
-    """Build the ONNX model, infer its shapes and check it in full.
-
-    Args:
-        config: the generator's architecture.
-        tensors: its tensors under their official names.
-        options: form, size, DFT and opset.
-
-    Returns:
-        The model; shapes of intermediate values are recorded where they are known.
-    """
+    """Build the deploy graph, see `build_deploy_graph`, and `finish` it."""
     return finish(build_deploy_graph(config, tensors, options))
 
 
@@ -43,11 +30,6 @@ def finish(model: ir.Model) -> onnx.ModelProto:
     proto: onnx.ModelProto = ir.to_proto(model)
     onnx.checker.check_model(proto, full_check=True)
     return proto
-
-
-def tool_versions() -> dict[str, str]:
-    """Return the versions of the packages that shape the file."""
-    return {"lama-edge": lama_edge.__version__, **{name: version(name) for name in _TOOLS}}
 
 
 def write_onnx(model: onnx.ModelProto, manifest: Manifest, path: Path) -> None:

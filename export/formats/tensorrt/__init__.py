@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from lama_edge.engines import (
     ENGINE_JUDGED,
@@ -43,11 +43,8 @@ from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.spec import TENSOR_IO_FORMS, SizePolicy
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lama_edge.engines import EngineBuild
     from lama_edge.export.precision.build import PreciseGraph
-    from lama_edge.judging.ranges import Ranges
     from lama_edge.models.config import GeneratorConfig
 
 _SOURCE = "source.onnx"
@@ -159,22 +156,11 @@ class TensorrtFormat(Format):
         assert isinstance(first, ProfileSizes)
         return replace(part.graph_size, fixed=first.optimum)
 
-    def graphs(
-        self,
-        job: Export,
-        config: GeneratorConfig,
-        tensors: Mapping[str, NDArray[Any]],
-        parts: Iterable[Part],
-        ranges: Ranges | None,
-    ) -> Iterator[PreciseGraph]:
-        """See `Format.graphs`."""
+    def builder(self) -> Callable[..., PreciseGraph]:
+        """See `Format.builder`."""
         from lama_edge.export.formats.tensorrt.graphs import source_graph
 
-        for part in parts:
-            options = self.graph_options(job, config, part)
-            yield source_graph(
-                self.arithmetic(str(job.precision)), config, tensors, options, ranges
-            )
+        return source_graph
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""
@@ -182,9 +168,7 @@ class TensorrtFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        from lama_edge.export.formats.onnx.file import tool_versions
-
-        return tool_versions()
+        return ONNX.tools()
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

@@ -27,15 +27,7 @@ def source_graph(
     options: GraphOptions,
     ranges: Ranges | None,
 ) -> PreciseGraph:
-    """Build the graph of an engine.
-
-    Args:
-        precision: the number format.
-        config: the generator's architecture.
-        tensors: its tensors under their official names.
-        options: form, size and opset; the DFT has to be matrix products.
-        ranges: of the fp32 graph's values, for fp16 and int8.
-    """
+    """Build the graph of an engine; arguments as for `build_at`, the DFT in matrix products."""
     if precision != "int8":
         return build_at(precision, config, tensors, options, ranges)
     if ranges is None:
