@@ -57,7 +57,8 @@ class TensorSpec:
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as plain data."""
         about = asdict(self)
-        return {**about, "range": list(about.pop("value_range"))}
+        values = about.pop("value_range")
+        return {**about, "range": list(values)}
 
 
 @dataclass(frozen=True)
