@@ -30,18 +30,7 @@ def pix2pixhd(
     weights: Weights,
     kernels: Kernels = "direct",
 ) -> ir.Value:
-    """Write the generator into the graph.
-
-    Args:
-        b: the graph under construction.
-        x: float32 [N,4,H,W], masked RGB and mask.
-        config: the architecture.
-        weights: the generator's tensors under their official names.
-        kernels: what the graph is shaped for.
-
-    Returns:
-        float32 [N,3,H,W] in [0,1], the raw fill.
-    """
+    """Write the generator into the graph; arguments and result as for `ffc_resnet.ffc_resnet`."""
     layers = weights.at("model")
     with b.scope("stem"):
         x = _conv_bn(b, "conv", reflect_pad(b, "pad", x, 3), layers, 1)

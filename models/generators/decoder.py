@@ -14,16 +14,10 @@ def decoder(config: GeneratorConfig) -> list[nn.Module]:
     widths = config.level_widths
     layers: list[nn.Module] = []
     for level in range(config.n_downsampling, 0, -1):
+        wide, narrow = widths[level], widths[level - 1]
         layers += [
-            nn.ConvTranspose2d(
-                widths[level],
-                widths[level - 1],
-                kernel_size=3,
-                stride=2,
-                padding=1,
-                output_padding=1,
-            ),
-            nn.BatchNorm2d(widths[level - 1]),
+            nn.ConvTranspose2d(wide, narrow, kernel_size=3, stride=2, padding=1, output_padding=1),
+            nn.BatchNorm2d(narrow),
             nn.ReLU(),
         ]
     return [

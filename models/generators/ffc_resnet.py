@@ -7,6 +7,8 @@ Module names follow the official checkpoints, so their `generator.*` tensors loa
 
 from __future__ import annotations
 
+from typing import Literal
+
 from lama_edge.errors import needs_extra
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.models.generators.decoder import decoder
@@ -81,15 +83,9 @@ class FastFourierConv(nn.Module):
         out_local, out_global = out_channels
 
         def spatial(cin: int, cout: int) -> nn.Conv2d:
-            return nn.Conv2d(
-                cin,
-                cout,
-                kernel_size,
-                stride,
-                padding,
-                bias=False,
-                padding_mode="reflect" if padding else "zeros",
-            )
+            window = cin, cout, kernel_size, stride, padding
+            mode: Literal["reflect", "zeros"] = "reflect" if padding else "zeros"
+            return nn.Conv2d(*window, bias=False, padding_mode=mode)
 
         self.convl2l = spatial(in_local, out_local)
         self.convl2g = spatial(in_local, out_global) if out_global else None
@@ -114,15 +110,11 @@ class FfcBnAct(nn.Module):
     """A Fast Fourier Convolution with batch norm and ReLU on each part."""
 
     def __init__(
-        self,
-        in_channels: tuple[int, int],
-        out_channels: tuple[int, int],
-        kernel_size: int,
-        stride: int = 1,
-        padding: int = 0,
+        self, in_channels: tuple[int, int], out_channels: tuple[int, int], **window: int
     ) -> None:
+        """Build the layer; the convolutions' window is given as `FastFourierConv` takes it."""
         super().__init__()
-        self.ffc = FastFourierConv(in_channels, out_channels, kernel_size, stride, padding)
+        self.ffc = FastFourierConv(in_channels, out_channels, **window)
         self.bn_l = nn.BatchNorm2d(out_channels[0])
         self.bn_g = nn.BatchNorm2d(out_channels[1]) if out_channels[1] else None
 

@@ -27,15 +27,8 @@ class MultidilatedConv(nn.Module):
         super().__init__()
         share = channels // len(dilations)
         self.convs = nn.ModuleList(
-            nn.Conv2d(
-                share,
-                channels,
-                kernel_size=3,
-                padding=dilation,
-                dilation=dilation,
-                padding_mode="reflect",
-            )
-            for dilation in dilations
+            nn.Conv2d(share, channels, 3, padding=each, dilation=each, padding_mode="reflect")
+            for each in dilations
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -141,11 +141,13 @@ def train_step(
         total = total + _adversarial(judgement, batch.mask, values, weights, settings)
         (gradient,) = torch.autograd.grad(total, fill, retain_graph=True)
         own = _discriminator_loss(judgement, image, batch.mask, values, weights, settings)
-        _set_gradients(adversary.discriminator, own)
+        judging = list(adversary.discriminator.parameters())
+        for parameter, found in zip(judging, torch.autograd.grad(own, judging), strict=True):
+            parameter.grad = found
         networks.append(adversary.discriminator)
     else:
         (gradient,) = torch.autograd.grad(total, fill)
-    _clear_gradients(state.generator)
+    state.generator.zero_grad(set_to_none=True)
     predicted.backward(gradient)
     _share(networks, group)
     torch.nn.utils.clip_grad_norm_(state.generator.parameters(), _MAX_GRADIENT_NORM)
@@ -299,17 +301,6 @@ def _discriminator_loss(
         penalty = values["r1"] = r1_penalty(judgement.real_logits, image)
         own = own + weights.r1 * settings.r1_every * penalty
     return own
-
-
-def _set_gradients(network: nn.Module, loss: Tensor) -> None:
-    parameters = list(network.parameters())
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-        parameter.grad = gradient
-
-
-def _clear_gradients(network: nn.Module) -> None:
-    for parameter in network.parameters():
-        parameter.grad = None
 
 
 @torch.no_grad()

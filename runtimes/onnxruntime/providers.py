@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from lama_edge.errors import UsageError, needs_extra
@@ -119,9 +120,6 @@ def _cache_options(model: Path) -> dict[str, str]:
 
 def _manifest(model: Path) -> Manifest | None:
     """Read a file's manifest without opening it in a runtime; None when it has none."""
-    parts = OnnxParts(model)
-    try:
+    with closing(OnnxParts(model)) as parts:
         text = parts.metadata.get(METADATA_KEY)
-    finally:
-        parts.close()
     return None if text is None else Manifest.from_json(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -273,11 +274,8 @@ def _manifest_of(path: Path) -> Manifest:
 
     if not path.is_file():
         raise ModelError(f"the model {str(path)!r} does not exist; give an exported ONNX file")
-    parts = OnnxParts(path)
-    try:
+    with closing(OnnxParts(path)) as parts:
         text = parts.metadata.get(METADATA_KEY)
-    finally:
-        parts.close()
     if text is None:
         raise ModelError(
             f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export onnx"

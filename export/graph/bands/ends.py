@@ -80,18 +80,7 @@ def _together(b: GraphBuilder, bands: ir.Value, height: Expression, width: Expre
 def decoder_in_bands(
     b: GraphBuilder, x: ir.Value, layers: Weights, first: int, n_upsampling: int
 ) -> ir.Value:
-    """Write the decoder as `lama_edge.export.graph.layers.decoder` does, its end in bands.
-
-    Args:
-        b: the graph under construction.
-        x: float32 [N,C,h,w], the bottleneck.
-        layers: the generator's ``model``.
-        first: index in it of the first transposed convolution.
-        n_upsampling: number of doublings, `LEAST_STEPS` or more.
-
-    Returns:
-        float32 [N,3,H,W] in [0,1].
-    """
+    """Write what `layers.decoder` does, `LEAST_STEPS` doublings or more, its end in bands."""
     x = upsampled(b, x, layers, first, n_upsampling - 1)
     last = first + 3 * n_upsampling
     head = layers.at(str(last + 1))

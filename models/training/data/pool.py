@@ -7,6 +7,7 @@ hence the pool.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -67,8 +68,7 @@ class DataSettings:
         batch_size: crops in an ordinary batch of one process.
         small_steps: first steps, for which crops have half the side and there are four times as
             many: colours are learned sooner from many pictures than from large ones.
-        pool_pictures: pictures that a batch is drawn from.
-        new_pictures_per_step: pictures that replace the oldest ones at every step.
+        pool_pictures: pictures that a batch is drawn from; every step replaces the oldest one.
         workers: processes that prepare batches; 0 prepares them in the training process.
 
     Raises:
@@ -80,7 +80,6 @@ class DataSettings:
     batch_size: int = 8
     small_steps: int = 1500
     pool_pictures: int = 256
-    new_pictures_per_step: int = 1
     workers: int = 0
 
     def __post_init__(self) -> None:
@@ -133,17 +132,11 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Fill the pool as it stood at `first_step`, then roll it forward."""
-        settings = self.settings
-        size = settings.pool_pictures
-        oldest = self.first_step * settings.new_pictures_per_step
-        pool = {index % size: self._picture(index) for index in range(oldest, oldest + size)}
-        step = self.first_step
-        while True:
+        first, size = self.first_step, self.settings.pool_pictures
+        pool = {index % size: self._picture(index) for index in range(first, first + size)}
+        for step in itertools.count(first):
             yield self._batch(pool, step)
-            for _ in range(settings.new_pictures_per_step):
-                pool[oldest % size] = self._picture(oldest + size)
-                oldest += 1
-            step += 1
+            pool[step % size] = self._picture(step + size)
 
     def _rng(self, stream: int, index: int) -> np.random.Generator:
         return np.random.default_rng([self.settings.seed, self.rank, stream, index])
