@@ -13,6 +13,7 @@ from lama_edge.export.formats.coreml.options import (
     PACKAGE_PRECISIONS,
     TARGETS,
     arithmetic_of,
+    by_function,
     function_name,
     graph_form,
 )
@@ -166,9 +167,7 @@ class CoremlFormat(Format):
         """See `Format.stamp`."""
         from lama_edge.export.formats.coreml.package import write_manifest
 
-        sizes = [one.size.fixed for one in manifests]
-        names = ["main"] if len(sizes) == 1 else [function_name(size) for size in sizes if size]
-        write_manifest(dict(zip(names, manifests, strict=True)), target)
+        write_manifest(by_function(manifests), target)
 
     def judging_provider(self, precision: str) -> str:
         """See `Format.judging_provider`: op by op, rounded as the package declares."""

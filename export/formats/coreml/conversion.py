@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import needs_extra
-from lama_edge.export.formats.coreml.options import function_name
+from lama_edge.export.formats.coreml.options import by_function
 from lama_edge.manifest import Manifest
 from lama_edge.process import run_isolated
 
@@ -48,33 +48,15 @@ def convert_in_fresh_process(
 
 def convert_task(payload: Mapping[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     """Do what `convert_in_fresh_process` asks for, in that process."""
-    convert(
-        [Path(path) for path in payload["graphs"]],
-        [Manifest.from_json(text) for text in payload["manifests"]],
-        Path(payload["output"]),
-        progress,
-    )
-    return {}
-
-
-def convert(
-    graphs: Sequence[Path],
-    manifests: Sequence[Manifest],
-    output: Path,
-    progress: Callable[[str], None] = lambda step: None,
-) -> None:
-    """Convert deploy graphs to one package, in this process; see `convert_in_fresh_process`."""
     with needs_extra("coreml"):
         import onnx_ir as ir
 
         from lama_edge.export.formats.coreml import package
 
-    models, described = {}, {}
-    for path, manifest in zip(graphs, manifests, strict=True):
-        size = manifest.size.fixed
-        progress("any size" if size is None else str(size))
-        name = "main" if size is None or len(graphs) == 1 else function_name(size)
-        described[name] = manifest
+    described = by_function([Manifest.from_json(text) for text in payload["manifests"]])
+    models = {}
+    for path, (name, manifest) in zip(payload["graphs"], described.items(), strict=True):
+        progress(str(manifest.size.fixed or "any size"))
         models[name] = package.build_package(
             ir.load(path),
             manifest.io,
@@ -82,8 +64,7 @@ def convert(
             precision=manifest.precision,
             target=str(manifest.format["target"]),
         )
-    if len(models) == 1:
-        package.write_package(models["main"], manifests[0], output)
-    else:
+    if len(models) > 1:
         progress("merge")
-        package.write_multifunction_package(models, described, output)
+    package.write_package(models, described, Path(payload["output"]))
+    return {}

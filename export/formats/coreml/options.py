@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from lama_edge.manifest import Manifest
 from lama_edge.spec import IoSpec, Precision, Size, io_spec
 
 PACKAGE_PRECISIONS = ("fp32", "fp16", "w8", "pal6", "pal4")
@@ -27,3 +30,10 @@ def graph_form(io: IoSpec) -> IoSpec:
 def function_name(size: Size) -> str:
     """Return the name of a size's function in a package of several."""
     return f"size_{size}"
+
+
+def by_function(manifests: Sequence[Manifest]) -> dict[str, Manifest]:
+    """Return manifests by the names of their functions in a package."""
+    if len(manifests) == 1:
+        return {"main": manifests[0]}
+    return {function_name(one.size.fixed): one for one in manifests if one.size.fixed}

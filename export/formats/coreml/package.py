@@ -15,9 +15,7 @@ from lama_edge.errors import LamaEdgeError, ModelError, needs_extra, one_line
 from lama_edge.export.formats.coreml import operators, shape_operators
 from lama_edge.export.formats.coreml.description import describe
 from lama_edge.export.formats.coreml.image_form import to_image_form
-from lama_edge.export.formats.coreml.options import (
-    MAX_DYNAMIC_SIDE,
-)
+from lama_edge.export.formats.coreml.options import MAX_DYNAMIC_SIDE
 from lama_edge.export.formats.coreml.shuffles import to_pixel_shuffle
 from lama_edge.export.formats.coreml.toolkit import Model_pb2, Program, ct
 from lama_edge.export.formats.coreml.translation import build_function
@@ -90,32 +88,29 @@ def build_package(
         )
 
 
-def write_package(model: ct.models.MLModel, manifest: Manifest, path: Path) -> None:
-    """Write a model of one function as a package with its description and manifest.
-
-    Args:
-        model: from `build_package`.
-        manifest: what the package says of itself.
-        path: where it shall stand, ending in ``.mlpackage``; what is there is replaced.
-    """
-    model.save(str(path))
-    write_manifest({"main": manifest}, path)
-
-
-def write_multifunction_package(
+def write_package(
     models: Mapping[str, ct.models.MLModel], manifests: Mapping[str, Manifest], path: Path
 ) -> None:
-    """Write models of several sizes as one package with a function each and shared weights.
+    """Write a package with its description and manifest; several models share their weights.
 
     Args:
-        models: from `build_package` for `MULTIFUNCTION_TARGET`, by the function's name; the
-            first is the default.
+        models: from `build_package`, by the function's name, the default first; several are for
+            `MULTIFUNCTION_TARGET`.
         manifests: one for each function.
         path: where the package shall stand, ending in ``.mlpackage``; what is there is replaced.
 
     Raises:
         ModelError: when coremltools cannot merge them.
     """
+    if len(models) == 1:
+        (model,) = models.values()
+        model.save(str(path))
+    else:
+        _merge(models, path)
+    write_manifest(manifests, path)
+
+
+def _merge(models: Mapping[str, ct.models.MLModel], path: Path) -> None:
     with TemporaryDirectory(prefix="lama-edge-") as folder, _explained():
         descriptor = ct.utils.MultiFunctionDescriptor()
         for name, model in models.items():
@@ -125,7 +120,6 @@ def write_multifunction_package(
         descriptor.default_function_name = next(iter(models))
         shutil.rmtree(path, ignore_errors=True)
         ct.utils.save_multifunction(descriptor, str(path))
-    write_manifest(manifests, path)
 
 
 def write_manifest(manifests: Mapping[str, Manifest], path: Path) -> None:

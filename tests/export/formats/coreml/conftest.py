@@ -22,7 +22,6 @@ from hot_weights import heated
 from lama_edge.export.formats.coreml.options import function_name
 from lama_edge.export.formats.coreml.package import (
     build_package,
-    write_multifunction_package,
     write_package,
 )
 from lama_edge.export.formats.coreml.sizes import deploy_graphs
@@ -175,7 +174,7 @@ def packaged_sizes(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
             )
         }
         path = tmp_path_factory.mktemp("sizes") / "sizes.mlpackage"
-        write_multifunction_package(models, manifests, path)
+        write_package(models, manifests, path)
         return PackagedSizes(path, checkpoint_of(family), manifests)
 
     return convert
@@ -196,7 +195,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Packaged
         manifest = describe(checkpoint_of(family), size, form, precision, target)
         model = built(graph_of(manifest, family), manifest)
         path = tmp_path_factory.mktemp("package") / "golden.mlpackage"
-        write_package(model, manifest, path)
+        write_package({"main": model}, {"main": manifest}, path)
         return Packaged(path, family, manifest)
 
     return convert

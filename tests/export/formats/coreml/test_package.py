@@ -47,7 +47,7 @@ def test_two_conversions_are_the_same_bytes(
     graph = golden_graph(manifest, "fourier")
     model = build_package(graph, manifest.io, manifest.size, precision=precision)
     again = tmp_path / "again.mlpackage"
-    write_package(model, manifest, again)
+    write_package({"main": model}, {"main": manifest}, again)
     assert _files(again) == _files(first.path)
 
 
