@@ -137,6 +137,6 @@ def quantised_graph(
         "integer_layers": len(quantised.integer_layers),
         "float_layers": len(quantised.float_layers),
     }
-    for kind in sorted({layer.kind for layer in quantised.float_layers}):
+    for kind in sorted(set(quantised.float_layers.values())):
         numerics[f"float_{kind}"] = SENSITIVE[kind]
     return PreciseGraph(model, numerics)

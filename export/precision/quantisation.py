@@ -7,6 +7,7 @@ shuffling) works on the integers themselves.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,27 +63,18 @@ ONNXRUNTIME = Quantisation()
 
 
 @dataclass(frozen=True)
-class FloatLayer:
-    """A layer that computes in floats: its name, its kind, and why."""
-
-    name: str
-    kind: LayerKind
-    reason: str
-
-
-@dataclass(frozen=True)
 class QuantisedModel:
     """A quantised graph.
 
     Attributes:
         model: the graph.
         integer_layers: names of the layers that compute in integers.
-        float_layers: the others.
+        float_layers: the others, by name their kind; `SENSITIVE` says why.
     """
 
     model: ir.Model
     integer_layers: tuple[str, ...]
-    float_layers: tuple[FloatLayer, ...]
+    float_layers: Mapping[str, LayerKind]
 
 
 def quantise(
@@ -108,12 +100,8 @@ def quantise(
     else:
         IntegerGraph(model, ranges).quantise(integer)
     quantise_weights(model)
-    kept = [
-        FloatLayer(name, kind, SENSITIVE.get(kind, "asked for"))
-        for name, kind in kinds.items()
-        if kind in options.float_kinds
-    ]
-    return QuantisedModel(model, names, tuple(kept))
+    kept = {name: kind for name, kind in kinds.items() if kind in options.float_kinds}
+    return QuantisedModel(model, names, kept)
 
 
 def _quantise_inputs(model: ir.Model, ranges: Ranges, layers: list[ir.Node]) -> None:

@@ -16,18 +16,11 @@ _log = logging.getLogger(__name__)
 
 
 def load_timing_cache(library: Library, config: Any, gpus: Sequence[str]) -> Path | None:
-    """Give a builder's configuration what earlier builds measured.
-
-    A cache belongs to one version of the library and one GPU: another's is not used.
-
-    Args:
-        library: the library.
-        config: its `IBuilderConfig`.
-        gpus: compute capabilities to build for.
+    """Give a builder's `IBuilderConfig` what earlier builds for these GPUs measured.
 
     Returns:
-        The file to keep the cache in after the build, in lama-edge's folder for caches; None for
-        TensorRT for RTX, which times kernels where the engine runs.
+        The file to keep the cache in after the build, one for each version of the library and
+        GPU; None for TensorRT for RTX, which times kernels where the engine runs.
     """
     if library.flavor == "rtx":
         return None
@@ -41,11 +34,7 @@ def load_timing_cache(library: Library, config: Any, gpus: Sequence[str]) -> Pat
 
 
 def attach(config: Any, path: Path) -> bool:
-    """Let a configuration use a cache file, or an empty cache where that is missing or foreign.
-
-    Returns:
-        Whether the file is used.
-    """
+    """Let a configuration use a cache file, or an empty cache; tell whether the file is used."""
     try:
         known = path.read_bytes()
     except OSError:
@@ -60,12 +49,7 @@ def attach(config: Any, path: Path) -> bool:
 
 
 def save_timing_cache(config: Any, path: Path | None) -> None:
-    """Keep what a build measured, for the next one; a folder that cannot be written is no error.
-
-    Args:
-        config: the configuration that was built with.
-        path: from `load_timing_cache`.
-    """
+    """Keep what a build measured in the file that `load_timing_cache` named, where it can be."""
     cache = None if path is None else config.get_timing_cache()
     if path is None or cache is None:
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +34,21 @@ SETTINGS = "settings.json"
 _SHEET_ROWS = 8
 
 
-@dataclass
 class Averages:
     """Means of the losses over the steps since they were last taken."""
 
-    sums: dict[str, float] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._seen: dict[str, list[float]] = {}
 
     def add(self, values: Values) -> None:
         """Count one step's losses."""
         for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value
-            self.counts[name] = self.counts.get(name, 0) + 1
+            self._seen.setdefault(name, []).append(value)
 
     def take(self) -> dict[str, float]:
         """Return the means and start again."""
-        means = {name: total / self.counts[name] for name, total in self.sums.items()}
-        self.sums, self.counts = {}, {}
+        means = {name: sum(values) / len(values) for name, values in self._seen.items()}
+        self._seen = {}
         return means
 
 

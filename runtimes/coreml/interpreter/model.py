@@ -80,13 +80,10 @@ class MilModel:
 
         Args:
             feeds: an array for each input; pictures as uint8 [1,H,W,channels], in RGB.
-            observe: see `MilProgram.run`.
+            observe: see `StepwiseProgram.run`, which raises what this does.
 
         Returns:
             An array for each output; pictures as they are fed.
-
-        Raises:
-            ModelError: see `MilProgram.run`.
         """
         takers = {feature.name: feature for feature in self.inputs}
         fed = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 
 
@@ -39,12 +39,7 @@ class Piece:
 
     def scaled(self, factor: int) -> Piece:
         """Return the same piece of an axis that is `factor` times finer."""
-        return Piece(
-            self.start * factor,
-            self.stop * factor,
-            self.read_start * factor,
-            self.read_stop * factor,
-        )
+        return Piece(*(factor * bound for bound in astuple(self)))
 
 
 def piece(
@@ -68,14 +63,7 @@ def piece(
 def pieces(
     length: int, at_most: int, halo: tuple[int, int] = (0, 0), align: int = 1
 ) -> list[Piece]:
-    """Cut an axis into as few pieces as possible, all of about the same extent.
-
-    Args:
-        length: the axis's extent.
-        at_most: the largest piece, at least 1.
-        halo: see `piece`.
-        align: see `piece`.
-    """
+    """Cut an axis into the fewest pieces of `at_most`, 1 or more, all about alike; see `piece`."""
     count = -(-length // at_most)
     bounds = [index * length // count for index in range(count + 1)]
     return [piece(start, stop, length, halo, align) for start, stop in pairwise(bounds)]
