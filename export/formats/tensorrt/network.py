@@ -192,12 +192,11 @@ def _refusal(library: Library, refused: tuple[RefusedNode, ...]) -> ModelError:
 
 
 def _input(network: Network, name: str) -> Any:
-    definition = network.definition
-    for index in range(definition.num_inputs):
-        tensor = definition.get_input(index)
-        if tensor.name == name:
-            return tensor
-    raise ModelError(f"the network has no input {name!r}: export the model again")
+    inputs = map(network.definition.get_input, range(network.definition.num_inputs))
+    found = next((one for one in inputs if one.name == name), None)
+    if found is None:
+        raise ModelError(f"the network has no input {name!r}: export the model again")
+    return found
 
 
 def _shape(spec: TensorSpec, profiles: Sequence[ProfileSizes]) -> tuple[int, ...]:

@@ -80,27 +80,21 @@ class BuildMonitor:
 def library_monitor(library: Library, monitor: BuildMonitor) -> Any:
     """Return a monitor that the library's builder takes."""
 
-    def phase_start(self: Any, name: str, parent: str | None, steps: int) -> None:
-        _guarded(monitor, monitor.start, name, parent, steps)
+    def guarded(call: Callable[..., Any]) -> Callable[..., Any]:
+        """Keep the user's interruption, which can come at any line, for the builder's end."""
 
-    def step_complete(self: Any, name: str, index: int) -> bool:
-        return bool(_guarded(monitor, monitor.step, name, index)) and not monitor.interrupted
+        def method(self: Any, *arguments: Any) -> Any:
+            try:
+                return call(*arguments)
+            except KeyboardInterrupt:
+                monitor.interrupted = True
+                return False
 
-    def phase_finish(self: Any, name: str) -> None:
-        _guarded(monitor, monitor.finish, name)
+        return method
 
     methods = {
-        "phase_start": phase_start,
-        "step_complete": step_complete,
-        "phase_finish": phase_finish,
+        "phase_start": guarded(monitor.start),
+        "step_complete": guarded(monitor.step),
+        "phase_finish": guarded(monitor.finish),
     }
     return type("LibraryMonitor", (library.module.IProgressMonitor,), methods)()
-
-
-def _guarded(monitor: BuildMonitor, call: Callable[..., Any], *arguments: Any) -> Any:
-    """Call, and keep the user's interruption, which can come at any line, for the builder's end."""
-    try:
-        return call(*arguments)
-    except KeyboardInterrupt:
-        monitor.interrupted = True
-        return False
