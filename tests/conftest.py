@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from places import DATA
 
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.seeded import seeded_checkpoint
 
-DATA = Path(__file__).parent / "data"
 GOLDEN_CASES = 3
 
 

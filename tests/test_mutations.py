@@ -25,6 +25,7 @@ import onnxruntime as ort
 import pytest
 import torch
 from PIL import Image
+from places import DATA
 from safetensors.numpy import save_file
 
 from lama_edge.export.formats.record import Export
@@ -33,7 +34,6 @@ from lama_edge.models.generators import build_generator
 from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
-DATA = Path(__file__).parent / "data"
 SERVER = Path(__file__).with_name("command_server.py")
 CHECKPOINTS = ("fourier.ckpt", "regular.ckpt", "dilated.ckpt", "scripted.pt", "plain.safetensors")
 CONFIGS = ("fourier.yaml", "regular.yaml", "dilated.yaml")

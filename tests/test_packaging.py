@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 import tomllib
 from PIL import Image
+from places import ROOT
 
 from lama_edge.export.formats.record import Export
 from lama_edge.pipeline import export_model
 
-ROOT = Path(__file__).parent.parent
 # JetPack 6 has Python 3.10 and a numpy of the 1.x line.
 JETPACK_PYTHON, JETPACK_PINS = (
     "python3.10",

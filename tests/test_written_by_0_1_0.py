@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from places import DATA
 
 from lama_edge.benchmarks.documents.store import load_document
 from lama_edge.cli import main
@@ -23,7 +24,7 @@ from lama_edge.runtimes.vectors.windows import inpainted, planned
 from lama_edge.spec import SizePolicy
 from lama_edge.windows import Working
 
-WRITTEN = Path(__file__).parent / "data" / "written-by-0.1.0"
+WRITTEN = DATA / "written-by-0.1.0"
 MODELS = sorted(path.name for path in WRITTEN.iterdir() if path.suffix in (".onnx", ".mlpackage"))
 # int8 of this small checkpoint has 34 dB in its own manifest; the others are closer.
 LEAST_PSNR_DB = 25
@@ -31,7 +32,7 @@ LEAST_PSNR_DB = 25
 
 @pytest.fixture(scope="module")
 def picture() -> tuple[np.ndarray, np.ndarray]:
-    with np.load(Path(__file__).parent / "data" / "fourier" / "cases.npz") as cases:
+    with np.load(DATA / "fourier" / "cases.npz") as cases:
         return cases["image_0"], cases["mask_0"] > 0
 
 
@@ -182,7 +183,7 @@ def test_a_result_compares_with_itself_and_with_a_new_one(
 
 
 def test_a_model_of_then_judges_as_its_document_says(capsys: pytest.CaptureFixture[str]) -> None:
-    reference = str(Path(__file__).parent / "data" / "fourier")
+    reference = str(DATA / "fourier")
     words = [str(WRITTEN / "float.onnx"), str(WRITTEN / "sizes.mlpackage")]
     assert main(["parity", *words, "--reference", reference, "--json"]) == 0
     then = json.loads((WRITTEN / "parity.json").read_text(encoding="utf-8"))
@@ -193,7 +194,7 @@ def test_a_model_of_then_judges_as_its_document_says(capsys: pytest.CaptureFixtu
 
 
 def test_a_picture_of_the_golden_size_is_inpainted_by_the_command(tmp_path: Path) -> None:
-    with np.load(Path(__file__).parent / "data" / "fourier" / "cases.npz") as cases:
+    with np.load(DATA / "fourier" / "cases.npz") as cases:
         Image.fromarray(cases["image_0"]).save(tmp_path / "a.png")
         Image.fromarray(cases["mask_0"]).save(tmp_path / "m.png")
     words = [str(tmp_path / name) for name in ("a.png", "m.png")]

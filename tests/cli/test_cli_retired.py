@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from places import DATA
 
 from lama_edge.cli import main
 from lama_edge.judging.tolerances import Tolerance
 
-WRITTEN = Path(__file__).parents[1] / "data" / "written-by-0.1.0"
+WRITTEN = DATA / "written-by-0.1.0"
 
 
 def _warning(capsys: pytest.CaptureFixture[str]) -> str:

@@ -13,6 +13,7 @@ import onnxruntime as ort
 import pytest
 import torch
 from numpy.typing import NDArray
+from places import DATA
 from safetensors.numpy import save_file
 from torch import nn
 
@@ -34,7 +35,6 @@ from lama_edge.models.generators.build import build_generator, new_generator
 from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import Size, SizePolicy, io_spec
 
-DATA = Path(__file__).parent.parent / "data"
 # The budget of the design; measured 7.8e-7 in torch and 1.2e-6 in ONNX Runtime.
 LARGEST_DIFFERENCE = 1e-4
 ROUNDING_SLACK = 0.03

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from places import ROOT
 
 from lama_edge.benchmarks.bench.compare import compare
 from lama_edge.benchmarks.documents.store import (
@@ -22,7 +23,6 @@ from lama_edge.benchmarks.documents.store import (
 )
 from lama_edge.errors import LamaEdgeError, UsageError
 
-ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "benchmarks" / "schema"
 RESULTS = ROOT / "benchmarks" / "results"
 # Where no Python ran there is no version of it; without a target it was this machine.

@@ -10,12 +10,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from places import TESTS
 
 from lama_edge.benchmarks.documents.pictures import CasePictures, Picture
 from lama_edge.benchmarks.reports.bench_page import bench_page
 from lama_edge.benchmarks.reports.parity_page import parity_page
 
-SCRIPT = Path(__file__).parents[2] / "screenshot.py"
+SCRIPT = TESTS / "screenshot.py"
 LONG = "an-unusually-long-name-of-an-exported-model-" * 4 + ".onnx"
 
 pytestmark = pytest.mark.browser

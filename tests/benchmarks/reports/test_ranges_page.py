@@ -13,13 +13,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from places import TESTS
 
 from lama_edge.benchmarks.documents.store import RANGES, DocumentError, check_document
 from lama_edge.benchmarks.reports.charts.curves import curve, labelled, octaves, spread_places
 from lama_edge.benchmarks.reports.ranges_page import ranges_page
 from lama_edge.judging.ranges import BRANCHES, marks_of
 
-SCRIPT = Path(__file__).parents[2] / "screenshot.py"
+SCRIPT = TESTS / "screenshot.py"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>.ckpt"
 SIZES = ("64x64", "96x128")
 MAX_PAGE_BYTES = 1_000_000

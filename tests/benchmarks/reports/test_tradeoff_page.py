@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from places import TESTS
 
 from lama_edge.benchmarks.documents.pictures import ShownPicture
 from lama_edge.benchmarks.documents.store import TRADEOFF, DocumentError, check_document
@@ -21,7 +22,7 @@ from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.reports.charts.scatter import HEIGHT_PX, Weighed, scatter
 from lama_edge.benchmarks.reports.tradeoff_page import tradeoff_page
 
-SCRIPT = Path(__file__).parents[2] / "screenshot.py"
+SCRIPT = TESTS / "screenshot.py"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>.ckpt"
 MAX_PAGE_BYTES = 2_000_000
 PRECISIONS = ("fp32", "fp16", "w8", "int8")

@@ -9,11 +9,12 @@ import pytest
 
 pytest.importorskip("coremltools")
 
+from places import ROOT
+
 from lama_edge.benchmarks.studies.coreml_precisions import BEGIN, END, main, measure, updated
 from lama_edge.errors import UsageError
 from lama_edge.export.formats.coreml.options import PACKAGE_PRECISIONS
 
-ROOT = Path(__file__).parents[2]
 RESULT, PAGE = ROOT / "benchmarks/results/coreml.json", ROOT / "docs/coreml.md"
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 
 from lama_edge.benchmarks.documents.store import DocumentError
 from lama_edge.benchmarks.studies.device_page import BEGIN, END, main, updated
 from lama_edge.benchmarks.studies.markdown import device_table
 from lama_edge.errors import UsageError
 
-ROOT = Path(__file__).parents[3]
 Document = dict[str, Any]
 
 

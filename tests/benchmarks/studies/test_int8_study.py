@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from lama_edge.benchmarks.studies.int8_quality import Subject
 from lama_edge.benchmarks.studies.int8_study import updated
 from lama_edge.models.checkpoint import load_checkpoint
 
-ROOT = Path(__file__).parents[2]
 # Measured 43.1 dB over the whole holdout of this size.
 LEAST_INT8_DB, LEAST_W8_DB = 38.0, 45.0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from places import ROOT
 
 from lama_edge.benchmarks.studies.large_photograph import (
     BEGIN,
@@ -23,7 +24,6 @@ from lama_edge.errors import UsageError
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.spec import Size
 
-ROOT = Path(__file__).parents[2]
 RESULT, PAGE = ROOT / "benchmarks/results/large-photograph.json", ROOT / "docs/inpainting.md"
 
 

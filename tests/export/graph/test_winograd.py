@@ -14,6 +14,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import DATA
 from torch.nn import functional
 
 from lama_edge.cli import main
@@ -186,7 +187,7 @@ def test_reduced_precisions_are_refused(tmp_path: Path, precision: Any) -> None:
 
 
 def test_generators_without_fourier_units_are_refused(tmp_path: Path) -> None:
-    folder = Path(__file__).parents[1] / "data" / "regular"
+    folder = DATA / "regular"
     job = Export("onnx", folder, tmp_path / "x.onnx", options={"kernels": "bands"})
     with pytest.raises(UsageError, match="this is a pix2pixhd_global"):
         export_model(job)

@@ -12,6 +12,7 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from onnx_ir.passes.common import ShapeInferencePass
+from places import DATA
 
 from lama_edge.errors import UsageError
 from lama_edge.export.formats.onnx.file import write_onnx
@@ -35,7 +36,6 @@ from lama_edge.runtimes.emulator.ranges import measure_ranges
 from lama_edge.runtimes.onnxruntime.session import EXACT_INT8
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 
-DATA = Path(__file__).parents[2] / "data"
 SIZE = Size(72, 88)
 SIDE = 128
 # lama-tiny's periodic holdout at 128 pixels, all holes' pixels of the first 4: measured 44.3 dB.

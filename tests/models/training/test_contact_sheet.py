@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from places import ROOT
 
 from lama_edge.errors import PictureError
 from lama_edge.models.config import FfcResnetConfig
@@ -22,7 +21,7 @@ from lama_edge.pictures.textures import PERIODIC
 
 pytest.importorskip("cv2")
 
-README_SHEET = Path(__file__).parents[3] / "docs" / "images" / "lama-tiny.jpg"
+README_SHEET = ROOT / "docs" / "images" / "lama-tiny.jpg"
 LARGEST_BYTES = 600_000
 SMALL = Section(256, ("bricks",), ("coffee",))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from places import DATA
 
 from lama_edge.export.formats.onnx.file import build_onnx
 from lama_edge.export.graph.bands import ends as ends_in_bands
@@ -31,7 +31,6 @@ LARGEST_DIFFERENCE = 1e-5
 # 6.0e-4. A product may come out as the neighbouring float16, as if its sum were added in another
 # order: seen once on an EPYC, never on a Xeon. All other operators agree exactly.
 LARGEST_HALF_DIFFERENCE = {"Conv": 2**-9, "Sigmoid": 2**-9, "MatMul": 2**-10}
-DATA = Path(__file__).parents[2] / "data"
 FAMILIES = ("fourier", "regular", "dilated")
 SIDES = Size(80, 96)
 

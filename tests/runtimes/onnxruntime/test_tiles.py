@@ -14,6 +14,7 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import DATA
 
 from lama_edge.errors import ModelError, UsageError
 from lama_edge.export.formats.record import Export
@@ -32,7 +33,6 @@ from lama_edge.runtimes.onnxruntime.tiles.runner import open_tiles
 from lama_edge.spec import IoForm, IoSpec, Size
 from lama_edge.stages import STAGES_KEY, StagePlan
 
-DATA = Path(__file__).parent.parent / "data"
 FAMILIES: dict[str, Path | None] = {
     "tiny": None,
     "tiny-bands": None,

@@ -8,8 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[3]
+from places import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from lama_edge.cli import _parser
 
-ROOT = Path(__file__).parents[3]
 GUIDES = (ROOT / "docs" / "ios.md", ROOT / "runtimes" / "swift" / "README.md")
 SAMPLE_GUIDE = ROOT / "runtimes" / "swift" / "Examples" / "Eraser" / "README.md"
 # A first build and all tests took 38 s on two cores that others used as well.

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from places import DATA
 
 from lama_edge.errors import UsageError
 from lama_edge.runtimes.vectors.__main__ import main, write_vectors
 from lama_edge.runtimes.vectors.format import VERSION
 from lama_edge.runtimes.vectors.model import arithmetic_fill, hole_from, noise
 
-FOLDER = Path(__file__).parents[1] / "data" / "vectors"
+FOLDER = DATA / "vectors"
 # They lie in every clone; 370 kB when they were first written.
 MOST_BYTES = 1_000_000
 

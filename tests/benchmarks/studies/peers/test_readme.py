@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 
 from lama_edge.benchmarks.documents.store import PEERS, load_document
 from lama_edge.benchmarks.studies.peers.readme import BEGIN, END, block, main, updated
 from lama_edge.errors import UsageError
 
-ROOT = Path(__file__).parents[3]
 RESULT = ROOT / "benchmarks" / "results" / "peers.json"
 Document = dict[str, Any]
 

@@ -18,6 +18,7 @@ pytest.importorskip("coremltools")
 
 import onnx_ir as ir
 from hot_weights import heated
+from places import DATA
 
 from lama_edge.export.formats.coreml.options import function_name
 from lama_edge.export.formats.coreml.package import (
@@ -38,7 +39,6 @@ from lama_edge.runtimes.emulator.ranges import measure_ranges
 from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 
-DATA = Path(__file__).parents[2] / "data"
 # Pictures, and float32 [H,W,3] on the 0-to-255 scale for each.
 Answer = tuple[list[ParityCase], list[NDArray[np.float32]]]
 

@@ -8,7 +8,6 @@ implementation's own results were recorded for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 pytest.importorskip("coremltools")
+
+from places import DATA
 
 from lama_edge.forms import to_model
 from lama_edge.imaging import pad, padded_size
@@ -30,7 +31,6 @@ from lama_edge.runtimes.coreml.emulated_runner import CoremlEmulatedRunner
 from lama_edge.runtimes.emulator.survey import measured
 from lama_edge.spec import Size
 
-DATA = Path(__file__).parents[2] / "data"
 FP32_LARGEST_DIFFERENCE = 1e-4
 FP16_LEAST_PSNR_DB = 60
 # Half of it is the rounding to whole levels.

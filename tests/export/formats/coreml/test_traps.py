@@ -23,13 +23,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("coremltools")
+
+from places import ROOT
 
 from lama_edge.cli import main
 from lama_edge.judging.judge import judge, raw_outputs
@@ -39,7 +40,6 @@ from lama_edge.runtimes.coreml.emulated_runner import CoremlEmulatedRunner
 from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import Size
 
-ROOT = Path(__file__).parents[3]
 FP16, INT32 = 10, 23
 LONGEST = 2048
 # Measured 1.3e-6.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from places import DATA
 
 from lama_edge.engines import Library, ProfileSizes, load_library
 from lama_edge.export.formats.onnx.file import build_onnx, finish, write_onnx
@@ -19,7 +20,6 @@ from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.runtimes.emulator.ranges import measure_ranges
 from lama_edge.spec import IoForm, IoSpec, Precision, Size, SizePolicy, io_spec
 
-DATA = Path(__file__).parents[2] / "data"
 # Ranges of pictures this small and few are enough for graphs that are built and not judged.
 CALIBRATION_SIZE = Size(72, 72)
 CALIBRATION_PICTURES = 2
