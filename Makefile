@@ -2,10 +2,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+# Markers of the tests that `make test` leaves to `make test-tools`.
+TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-gpu evaluate devices bench-peers large-photograph precision coreml-precisions vectors check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph precision coreml-precisions vectors check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,8 +15,11 @@ help: ## Show this list
 demo: $(VENV)/.demo ## Export the embedded model, check it, erase an object from a photograph (out/)
 	$(BIN)/python -m lama_edge.cli.demo out
 
-test: $(VENV)/.dev ## Run every test but the slow ones
-	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
+test: $(VENV)/.dev ## Run every test that Python alone can run, but the slow ones
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not ($(TOOLS))" $(PYTEST_ARGS)
+
+test-tools: $(VENV)/.dev ## Run the tests that want other tools: Swift, Chromium
+	$(BIN)/pytest -m "not slow and ($(TOOLS))" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev ## Run the slow tests: big-lama's shape, long runs
 	$(BIN)/pytest -m slow -s $(PYTEST_ARGS)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 import tomllib
+import torch
 from PIL import Image
 from places import ROOT
 
@@ -50,6 +51,29 @@ assert not np.array_equal(result, image)
 print(json.dumps({"modules": modules, "file": lama_edge.__file__, "numpy": np.__version__}))
 """
 
+# Runs each module named as `python -m` does, in one process because most import torch.
+HELP = """
+import json, runpy, sys
+import lama_edge
+codes = {}
+for name in sys.argv[1:]:
+    sys.argv = [name, "--help"]
+    try:
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        codes[name] = ended.code or 0
+print(json.dumps({"exit_codes": codes, "file": lama_edge.__file__}))
+"""
+
+STUDIES = ROOT / "benchmarks/studies"
+# Promised to users: these stay in the wheel.
+IN_THE_WHEEL = {
+    "lama_edge.benchmarks.check_stopwatch",
+    "lama_edge.benchmarks.gpu",
+    "lama_edge.models.training.train",
+    "lama_edge.runtimes.vectors",
+}
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -84,14 +108,16 @@ def _packages() -> dict[str, Path]:
     return {name: ROOT / folders[name] for name in document["tool"]["setuptools"]["packages"]}
 
 
-def test_every_folder_with_code_is_listed_as_a_package() -> None:
+def test_every_folder_with_code_is_listed_as_a_package_but_the_studies() -> None:
     found = {
         init.parent
         for top in ("src", "models", "export", "runtimes", "benchmarks")
         for init in (ROOT / top).rglob("__init__.py")
         if not any(parent.is_symlink() for parent in init.parents)
     }
-    assert set(_packages().values()) == found
+    studies = {folder for folder in found if STUDIES in (folder, *folder.parents)}
+    assert len(studies) > 1
+    assert set(_packages().values()) == found - studies
 
 
 def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
@@ -102,7 +128,7 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
         for package, folder in _packages().items()
         for path in folder.glob("*.py")
     }
-    folders = ("models/embedded", "benchmarks/schema", "benchmarks/reports/templates")
+    folders = ("models/embedded", "benchmarks/documents/schema", "benchmarks/reports/templates")
     data = {
         f"lama_edge/{folder}/{path.name}"
         for folder in folders
@@ -115,12 +141,15 @@ def _install(
     wheel: Path, python: str, folder: Path, pins: tuple[str, ...] = (), extras: str = "onnx"
 ) -> Path:
     """Make an environment with the wheel and some of its extras alone; return its interpreter."""
-    if python == sys.executable:
-        venv.create(folder, with_pip=True)
-    else:
-        subprocess.run([python, "-m", "venv", str(folder)], check=True, capture_output=True)
+    # Without pip, which takes seconds to unpack: the one that runs here installs from outside.
+    subprocess.run(
+        [python, "-m", "venv", "--without-pip", str(folder)], check=True, capture_output=True
+    )
     interpreter = folder / "bin" / "python"
-    command = [interpreter, "-m", "pip", "install", "--quiet", f"{wheel}[{extras}]", *pins]
+    command = [
+        sys.executable, "-m", "pip", "--python", interpreter, "install", "--quiet",
+        f"{wheel}[{extras}]", *pins,
+    ]  # fmt: skip
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
         _skip_without_registry(result.stderr)
@@ -174,11 +203,16 @@ def _check_command_line(interpreter: Path, model: Path, folder: Path) -> None:
     assert 'pip install "lama-edge[export]"' in result.stderr
 
 
+@pytest.fixture(scope="module")
+def bench_interpreter(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bench") / "environment"
+    return _install(wheel, sys.executable, folder, extras="onnx,bench")
+
+
 def test_the_bench_extra_measures_and_compares_without_torch(
-    wheel: Path, model: Path, tmp_path: Path
+    bench_interpreter: Path, model: Path, tmp_path: Path
 ) -> None:
-    interpreter = _install(wheel, sys.executable, tmp_path / "environment", extras="onnx,bench")
-    tool = interpreter.with_name("lama-edge")
+    tool = bench_interpreter.with_name("lama-edge")
 
     def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run([tool, *words], capture_output=True, text=True, cwd=tmp_path)
@@ -192,3 +226,41 @@ def test_the_bench_extra_measures_and_compares_without_torch(
     parity = run("parity", model, "--reference", "lama-tiny")
     assert parity.returncode == 3
     assert 'pip install "lama-edge[export]"' in parity.stderr
+
+
+def documented_modules() -> set[str]:
+    """Return each module that a page or the Makefile says to run with `python -m`."""
+    pages = [ROOT / "Makefile", ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+    for folder in ("docs", "models/embedded", "benchmarks/results", "tests/data/vectors"):
+        pages += (ROOT / folder).rglob("*.md")
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    return set(re.findall(r"python3? -m (lama_edge[\w.]*\w)", text))
+
+
+def test_each_module_that_pages_say_to_run_explains_itself(
+    bench_interpreter: Path, tmp_path: Path
+) -> None:
+    """The studies from the clone, the rest from the wheel, which has no studies."""
+    named = documented_modules()
+    studies = {name for name in named if name.startswith("lama_edge.benchmarks.studies.")}
+    assert named >= IN_THE_WHEEL
+    assert len(studies) > 4
+    # Training and exporting want torch and its like, which are taken from here: from a folder
+    # on the path no link to the clone is followed, so that `lama_edge` is the wheel's.
+    installed = str(Path(torch.__file__).parents[1])
+    for interpreter, path, modules in (
+        (sys.executable, "", studies),
+        (bench_interpreter, installed, named - studies),
+    ):
+        result = subprocess.run(
+            [interpreter, "-c", HELP, *sorted(modules)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert result.returncode == 0, result.stderr
+        report = json.loads(result.stdout.splitlines()[-1])
+        assert report["exit_codes"] == dict.fromkeys(modules, 0)
+        assert (str(ROOT) in report["file"]) == (interpreter == sys.executable)
+        assert result.stdout.count("usage: ") == len(modules)

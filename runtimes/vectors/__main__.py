@@ -7,8 +7,8 @@ The format is in tests/data/vectors/README.md.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import argparse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lama_edge.errors import exit_code_of
@@ -41,11 +41,18 @@ def write_vectors(folder: Path) -> None:
                 path.write_bytes(topic.data)
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Write the vectors into the folder named on the command line."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "tests/data/vectors")
+    parser = argparse.ArgumentParser(
+        prog="python -m lama_edge.runtimes.vectors",
+        description="Write what every native wrapper must reproduce.",
+    )
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path("tests/data/vectors"), help="(%(default)s)"
+    )
+    folder = parser.parse_args(argv).folder
     return exit_code_of(lambda: write_vectors(folder))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
