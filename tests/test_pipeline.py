@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
 import time
@@ -28,7 +26,38 @@ from lama_edge.pipeline import STEPS, export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import IoForm, Size
 
-KILLS = 5
+# Exports in a forked child for each moment named, which kills itself there ("" is the whole run);
+# prints its exit code, the hash of what is at the output path then, and the number of files.
+KILLED = """
+import hashlib, os, signal, sys
+from pathlib import Path
+import torch
+from lama_edge import files
+from lama_edge.export.formats.record import Export
+from lama_edge.pipeline import export_model
+from lama_edge.runtimes.onnxruntime import runner
+from lama_edge.runtimes.torch import runner
+from lama_edge.spec import Size
+
+torch.set_num_threads(1)  # a child inherits no worker threads, and would wait for them forever
+source, output, *moments = sys.argv[1:]
+job = Export("onnx", source, Path(output), sizes=(Size(64, 64),), overwrite=True)
+die = lambda *rest: os.kill(os.getpid(), signal.SIGKILL)
+for moment in moments:
+    if moment == "unlink":
+        job.output.unlink()
+        continue
+    pid = os.fork()
+    if pid == 0:
+        if moment == "renaming":
+            files._flush_to_disk = die
+        export_model(job, lambda step: die() if step == moment else None)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    there = job.output.exists()
+    digest = hashlib.sha256(job.output.read_bytes()).hexdigest() if there else "none"
+    print(code, digest, len(list(job.output.parent.iterdir())))
+"""
 
 
 def test_the_file_carries_its_manifest_and_the_figures_measured_on_it(
@@ -216,34 +245,18 @@ def test_a_missing_runtime_is_named_with_what_to_install(
 
 
 def test_a_killed_export_never_leaves_a_partial_file(golden_folder: Path, tmp_path: Path) -> None:
-    """SIGKILL at moments spread over the run, drawn from a fixed seed; big-lama has ten (slow)."""
+    """SIGKILL at each step; big-lama's is killed at moments spread over the run (slow)."""
     path = tmp_path / "golden.onnx"
-    command = [
-        sys.executable, "-m", "lama_edge.cli", "export", "onnx", str(golden_folder),
-        "-o", str(path), "--size", "256", "--overwrite",
-    ]  # fmt: skip
-    began = time.monotonic()
-    subprocess.run(command, check=True, capture_output=True)
-    whole_run = time.monotonic() - began
-    finished = path.read_bytes()
-    rng = random.Random(7)
-    killed = 0
-    for attempt in range(KILLS):
-        before = path.exists()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.3, 1.0) * whole_run)
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
-        if path.exists():
-            assert path.read_bytes() == finished
-        else:
-            assert not before
-        if attempt % 2:
-            path.unlink(missing_ok=True)
-    assert killed >= KILLS // 2, "the kills came too late to mean anything"
-    subprocess.run(command, check=True, capture_output=True)
-    assert path.read_bytes() == finished
-    assert list(tmp_path.iterdir()) == [path], "stale temporary files are left"
+    moments = ["", "write", "parity", "save", "renaming", "unlink", "save", "renaming", ""]
+    command = [sys.executable, "-c", KILLED, str(golden_folder), str(path), *moments]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    codes, digests, files = zip(*map(str.split, result.stdout.splitlines()), strict=True)
+    assert codes == ("0", *["-9"] * 6, "0")
+    finished = digests[0]
+    assert digests == (*[finished] * 5, "none", "none", finished)
+    # What was written lay beside the output when it was killed, and the next run removed it.
+    assert files == ("1", "1", "2", "2", "2", "1", "1", "1")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_option_that_the_format_has_not_is_refused_with_those_it_has(
