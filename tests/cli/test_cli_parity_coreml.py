@@ -6,11 +6,10 @@ in this one here, but for the slow test, which lets it start them.
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,10 @@ from PIL import Image
 pytest.importorskip("coremltools")
 
 from coremltools.proto import Model_pb2
+from same_process import without_processes
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import PARITY, check_document
-from lama_edge.benchmarks.parity import check as parity
-from lama_edge.benchmarks.targets import local
 from lama_edge.export.formats.coreml import conversion
 from lama_edge.export.formats.record import Export
 from lama_edge.pipeline import export_model
@@ -57,15 +55,7 @@ def sound(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Call the tasks instead of starting a process for each; what they do is the same."""
-
-    def call(task: str, payload: Mapping[str, Any], **rest: Any) -> dict[str, Any]:
-        module, _, name = task.partition(":")
-        answer: dict[str, Any] = getattr(importlib.import_module(module), name)(payload)
-        return answer
-
-    for module in (parity, local):
-        monkeypatch.setattr(module, "run_isolated", call)
+    without_processes(monkeypatch)
 
 
 def _spec(package: Path) -> Any:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from same_process import without_processes
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import TRADEOFF, check_document
-from lama_edge.benchmarks.targets import local
-from lama_edge.benchmarks.tradeoff import exports as tradeoff_exports
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.runtimes.emulator.record import EMULATOR
 
@@ -28,13 +25,7 @@ def _run(*arguments: object) -> int:
 @pytest.fixture(autouse=True)
 def in_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Run the tasks here on one thread, where torch is imported already."""
-
-    def call(task: str, payload: Mapping[str, Any], **options: Any) -> Any:
-        module, _, function = task.partition(":")
-        return getattr(importlib.import_module(module), function)(payload)
-
-    for module in (tradeoff_exports, local):
-        monkeypatch.setattr(module, "run_isolated", call)
+    without_processes(monkeypatch)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

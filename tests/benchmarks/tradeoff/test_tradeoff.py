@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from same_process import without_processes
 
 from lama_edge.benchmarks.documents.store import (
     TRADEOFF,
@@ -20,8 +20,6 @@ from lama_edge.benchmarks.documents.store import (
     load_document,
     save_document,
 )
-from lama_edge.benchmarks.targets import local
-from lama_edge.benchmarks.tradeoff import exports as tradeoff_exports
 from lama_edge.benchmarks.tradeoff.cases import holdout_cases
 from lama_edge.benchmarks.tradeoff.weigh import Tradeoff, TradeoffResult, weigh_precisions
 from lama_edge.errors import CheckpointError, UsageError
@@ -54,14 +52,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the tasks here, where torch is imported already; processes have their own tests."""
-
-    def call(task: str, payload: Mapping[str, Any], **options: Any) -> Any:
-        module, _, function = task.partition(":")
-        return getattr(importlib.import_module(module), function)(payload)
-
-    for module in (tradeoff_exports, local):
-        monkeypatch.setattr(module, "run_isolated", call)
+    without_processes(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,53 @@
+"""Tasks called in the test's own process, where torch and the rest are imported already."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import torch
+
+from lama_edge.errors import one_line
+
+
+def without_processes(patch: pytest.MonkeyPatch) -> None:
+    """Let benchmarks call their tasks instead of starting a process for each.
+
+    What the tasks do is the same, and seconds are saved on each; that they are started in
+    processes, and what crashes there, has tests of its own.
+    """
+    for name in (
+        "parity.check",
+        "studies.large_photograph",
+        "studies.peers.run",
+        "studies.peers.workshop",
+        "targets.local",
+        "tradeoff.exports",
+    ):
+        module = importlib.import_module(f"lama_edge.benchmarks.{name}")
+        patch.setattr(module, "run_isolated", _call)
+
+
+def _call(
+    task: str,
+    payload: Mapping[str, Any],
+    *,
+    progress: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Any:
+    module, _, name = task.partition(":")
+    told = [] if progress is None else [lambda step: progress(one_line(step))]
+    # A task may set it, which a process would take with it.
+    threads = torch.get_num_threads()
+    try:
+        answer = getattr(importlib.import_module(module), name)(_as_json(payload), *told)
+    finally:
+        torch.set_num_threads(threads)
+    return _as_json(answer)
+
+
+def _as_json(data: Any) -> Any:
+    return json.loads(json.dumps(data))
