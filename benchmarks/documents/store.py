@@ -24,7 +24,7 @@ with needs_extra("bench"):
 BENCH = "lama_edge.bench"
 PARITY = "lama_edge.parity"
 PEERS = "lama_edge.peers"
-RANGES = "lama_edge.judging.ranges"
+RANGES = "lama_edge.ranges"
 TRADEOFF = "lama_edge.tradeoff"
 _MADE_BY = {
     BENCH: "lama-edge bench --json-out",

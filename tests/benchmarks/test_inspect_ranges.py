@@ -42,7 +42,7 @@ def test_a_document_survives_its_own_json(document: dict[str, Any], tmp_path: Pa
     path = tmp_path / "ranges.json"
     save_document(document, path)
     assert load_document(path, RANGES) == document
-    assert json.loads(path.read_text())["kind"] == "lama_edge.judging.ranges"
+    assert json.loads(path.read_text())["kind"] == "lama_edge.ranges"
 
 
 def test_a_document_that_was_tampered_with_is_refused(

@@ -45,9 +45,9 @@ def folder(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """Models: fixed and dynamic, each form, one altered, two that die, one that is no model."""
     folder = tmp_path_factory.mktemp("models")
     forms = {
-        "float": {"size": SIZE},
-        "uint8": {"size": SIZE, "io": "uint8"},
-        "raw": {"size": SIZE, "composite": False},
+        "float": {"sizes": (SIZE,)},
+        "uint8": {"sizes": (SIZE,), "io": "uint8"},
+        "raw": {"sizes": (SIZE,), "composite": False},
         "dynamic": {},
     }
     for name, options in forms.items():

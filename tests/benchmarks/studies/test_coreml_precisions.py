@@ -33,7 +33,10 @@ def test_a_page_that_is_out_of_date_is_told_and_left_alone(
     page.write_text(f"{BEGIN}\n{END}\n")
     words = ["--json-out", str(RESULT), "--page", str(page)]
     assert main([*words, "--check"]) == 1
-    assert "is out of date: run python -m lama_edge.benchmarks.coreml" in capsys.readouterr().err
+    assert (
+        "is out of date: run python -m lama_edge.benchmarks.studies.coreml"
+        in capsys.readouterr().err
+    )
     assert page.read_text() == f"{BEGIN}\n{END}\n"
     assert main(words) == 0
     assert "| pal4 |" in page.read_text()

@@ -116,7 +116,7 @@ def test_the_whole_graph_computes_the_same(tiny: Checkpoint, size: Size) -> None
     }
     wanted = _run(tiny, size, feeds, kernels="float")
     for fixed in (size, None):
-        difference = np.abs(_run(tiny, fixed, feeds, kernels="winograd") - wanted).max()
+        difference = np.abs(_run(tiny, fixed, feeds, kernels="bands") - wanted).max()
         assert difference <= LARGEST_GRAPH_DIFFERENCE
 
 
@@ -133,7 +133,7 @@ def test_other_depths_compute_the_same(
         "mask": (rng.random((1, 1, 96, 32)) < 0.3).astype(np.float32),
     }
     wanted = _run(checkpoint, size, feeds, kernels="float")
-    found = _run(checkpoint, None, feeds, kernels="winograd")
+    found = _run(checkpoint, None, feeds, kernels="bands")
     assert np.abs(found - wanted).max() <= LARGEST_GRAPH_DIFFERENCE
 
 
@@ -147,7 +147,7 @@ def _run(checkpoint: Checkpoint, size: Size | None, feeds: Any, **options: Any) 
 
 def test_nobody_can_fold_the_weights(tiny: Checkpoint, tmp_path: Path) -> None:
     """Transformed they are four times as large; ONNX Runtime would keep them all."""
-    options = GraphOptions(io_spec("float"), SizePolicy(Size(64, 64), 8, 16), kernels="winograd")
+    options = GraphOptions(io_spec("float"), SizePolicy(Size(64, 64), 8, 16), kernels="bands")
     model = finish(build_deploy_graph(tiny.config, tiny.tensors, options))
     session_options = ort.SessionOptions()
     session_options.optimized_model_filepath = str(tmp_path / "optimised.onnx")

@@ -96,7 +96,7 @@ def test_loops_over_bands_are_what_onnx_runtime_gives(
     monkeypatch.setattr(bands, "_BEST_TILES", 3)
     monkeypatch.setattr(bands, "_BEST_LINES", 24)
     monkeypatch.setattr(ends_in_bands, "_BEST_PIXELS", 1 << 9)
-    model = _graph("fourier", form=form, fixed=fixed, kernels="winograd")
+    model = _graph("fourier", form=form, fixed=fixed, kernels="bands")
     assert "Scan" in {node.op_type for node in model.graph.node}
     assert _difference(model) <= (LARGEST_DIFFERENCE if form == "float" else 1)
 
