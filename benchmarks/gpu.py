@@ -36,7 +36,7 @@ from lama_edge.judging.metrics import psnr_db
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.models.config import BIG_LAMA
 from lama_edge.retired import add_retired, sets
-from lama_edge.spec import Progress, Size, parse_size
+from lama_edge.spec import Progress, Size, fixed_size
 
 # big-lama's shape.
 
@@ -210,10 +210,7 @@ def lines(result: GpuResult) -> Iterator[str]:
                 figures.decibels(psnr, missing="equal"),
             ]
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
+    yield from figures.table(rows)
     for name, run in zip(result.names, runs, strict=True):
         yield from (f"warning: {name}: {text}" for text in run["warnings"])
     yield from (f"left out: {name}: {reason}" for name, reason in result.left_out)
@@ -236,9 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.json_out is not None:
         check_output(options.json_out)
-    size = parse_size(options.size)
-    if size is None:
-        raise UsageError("a measurement needs a size: give 512 or 512x768, not dynamic")
+    size = fixed_size(options.size)
     if options.seeded and options.checkpoint is not None:
         raise UsageError("--seeded is a checkpoint of its own: leave the other one out")
     job = GpuJob(

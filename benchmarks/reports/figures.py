@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 
 UNKNOWN = "–"
 _NBSP = "\u00a0"
@@ -115,3 +116,10 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 def size(text: str | None) -> str:
     """Spell a size given as ``HEIGHTxWIDTH`` with a proper sign."""
     return UNKNOWN if text is None else text.replace("x", "×")
+
+
+def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Render rows of cells, the first of them the headings, as lines of aligned columns."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

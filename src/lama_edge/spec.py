@@ -218,3 +218,16 @@ def parse_size(text: str) -> Size | None:
     if not (0 < size.height <= MAX_SIDE and 0 < size.width <= MAX_SIDE):
         raise UsageError(f"--size {text!r} is out of range: sides go from 1 to {MAX_SIDE}")
     return size
+
+
+
+def fixed_size(text: str) -> Size:
+    """Read a ``--size`` token of something that is measured: ``512`` or ``512x768``.
+
+    Raises:
+        UsageError: as `parse_size` does, and for ``dynamic``.
+    """
+    size = parse_size(text)
+    if size is None:
+        raise UsageError("a measurement needs a size: give --size 512 or 512x768, not dynamic")
+    return size

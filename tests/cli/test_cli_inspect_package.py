@@ -15,7 +15,7 @@ from lama_edge.spec import Size
 
 pytest.importorskip("coremltools")
 
-from lama_edge.cli.rendering import table
+from lama_edge.benchmarks.reports.figures import table
 from lama_edge.runtimes.coreml import facts as coreml_facts
 from lama_edge.runtimes.coreml.description import describe_package
 from lama_edge.runtimes.coreml.facts import placement_lines
@@ -219,4 +219,4 @@ def test_the_old_option_for_a_part_works_and_says_how_it_is_written_now(
     captured = capsys.readouterr()
     assert "function size_96x64; others: size_64x72" in _lines(captured.out)
     (line,) = captured.err.splitlines()
-    assert line == "lama-edge: warning: --function is now written MODEL#NAME; it works until 1.0"
+    assert line == "lama-edge: warning: --function is now MODEL#NAME; it works until release 1.0"

@@ -36,7 +36,7 @@ SIZES = (Size(64, 72), Size(96, 64), Size(72, 88))
 SPEC = Path("Data/com.apple.CoreML/model.mlmodel")
 WEIGHTS = Path("Data/com.apple.CoreML/weights/weight.bin")
 FP16 = 10
-OLD_FUNCTION = "lama-edge: warning: --function is now written MODEL#NAME; it works until 1.0"
+OLD_FUNCTION = "lama-edge: warning: --function is now MODEL#NAME; it works until release 1.0"
 
 
 def _run(*words: object) -> int:

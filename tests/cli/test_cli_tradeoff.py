@@ -77,7 +77,7 @@ def test_a_failed_precision_ends_with_2_after_all_is_written(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--size", "dynamic"], "weighed at one size: give --size 512 or 512x768"),
+        (["--size", "dynamic"], "give --size 512 or 512x768, not dynamic"),
         (["--size", "65", "--no-speed"], "multiples of 8"),
         (["--masks", "{tmp}"], "name the folder of pictures with --images"),
         (["--images", "{tmp}"], "no picture"),

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lama_edge.cli.opening import add_function, add_provider, named
+from lama_edge.cli.opening import add_function, add_provider
 from lama_edge.cli.rendering import counter, print_json
 from lama_edge.errors import PictureError, one_line
+from lama_edge.files import join_part
 
 if TYPE_CHECKING:
     from lama_edge.runtimes.inpainting.files import InpaintFile
@@ -62,7 +63,7 @@ def _inpaint(options: argparse.Namespace) -> None:
     from lama_edge.runtimes.inpainting.files import InpaintFile, inpaint_file
 
     job = InpaintFile(
-        model=named(options.model, options.function),
+        model=join_part(options.model, options.function),
         image=options.image,
         mask=options.mask,
         output=options.output,

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lama_edge.benchmarks.reports.figures import table
 from lama_edge.cli.inspect_tensorrt import (
     add_tensorrt_options,
     is_for_tensorrt,
     print_capability,
 )
-from lama_edge.cli.opening import add_function, add_provider, named
-from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
-from lama_edge.cli.rendering import parity_line, print_json, steps, table
+from lama_edge.cli.opening import add_function, add_provider
+from lama_edge.cli.outputs import add_outputs, check_outputs, give
+from lama_edge.cli.rendering import parity_line, print_json, steps
 from lama_edge.errors import UsageError, printable
+from lama_edge.files import join_part
 from lama_edge.manifest import Manifest
-from lama_edge.spec import Size, TensorSpec, parse_size
+from lama_edge.spec import TensorSpec, fixed_size
 
 if TYPE_CHECKING:
     from lama_edge.runtimes.base import ModelFacts
@@ -64,7 +66,7 @@ def _inspect(options: argparse.Namespace) -> None:
     for_tensorrt = is_for_tensorrt(options)
     if options.provider != "auto" and (options.ranges or for_tensorrt):
         raise UsageError("--provider is not about --ranges or --tensorrt: leave it out")
-    model = named(options.model, options.function)
+    model = join_part(options.model, options.function)
     if options.ranges:
         _inspect_ranges(options, model)
         return
@@ -146,7 +148,7 @@ def _tensor(spec: TensorSpec) -> str:
 
 def _inspect_ranges(options: argparse.Namespace, model: str) -> None:
     check_outputs(options)
-    sizes = tuple(_measured_size(token) for token in options.size or ())
+    sizes = tuple(fixed_size(token) for token in options.size or ())
     with steps() as (progress, expect):
         from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
 
@@ -158,19 +160,7 @@ def _inspect_ranges(options: argparse.Namespace, model: str) -> None:
 
         return ranges_page(document)
 
-    write_outputs(options, document, page)
-    if options.json:
-        print_json(document)
-    else:
-        for line in _range_lines(document):
-            print(printable(line))
-
-
-def _measured_size(token: str) -> Size:
-    size = parse_size(token)
-    if size is None:
-        raise UsageError("ranges are measured at sizes: give --size 512 or 512x768, not dynamic")
-    return size
+    give(options, document, page, _range_lines)
 
 
 def _range_lines(document: dict[str, Any]) -> Iterator[str]:

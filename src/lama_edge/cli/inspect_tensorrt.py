@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lama_edge.cli.rendering import print_json, table
+from lama_edge.benchmarks.reports.figures import table
+from lama_edge.cli.rendering import print_json
 from lama_edge.engines import FLAVOR_CHOICES, FLAVOR_TITLES
 from lama_edge.errors import UsageError, printable
 

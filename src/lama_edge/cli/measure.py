@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lama_edge.benchmarks.reports.figures import table
 from lama_edge.benchmarks.targets.registry import TARGETS
-from lama_edge.cli.opening import add_function, add_provider, named
-from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
-from lama_edge.cli.rendering import decibels, milliseconds, print_json, steps, table
+from lama_edge.cli.opening import add_function, add_provider
+from lama_edge.cli.outputs import add_outputs, check_outputs, give
+from lama_edge.cli.rendering import decibels, milliseconds, print_json, steps
 from lama_edge.errors import UsageError, one_line
-from lama_edge.spec import Size, parse_size
+from lama_edge.files import join_part
+from lama_edge.spec import fixed_size
 
 _FAILED = 1
 
@@ -143,19 +146,15 @@ def _parity(options: argparse.Namespace) -> int:
 
         return parity_page(result.document, pictures=result.pictures)
 
-    write_outputs(options, result.document, page)
-    if options.json:
-        print_json(result.document)
-    else:
-        _print_parity(result.document)
+    give(options, result.document, page, _parity_lines)
     return 0 if result.passed else _FAILED
 
 
-def _print_parity(document: dict[str, Any]) -> None:
+def _parity_lines(document: dict[str, Any]) -> Iterator[str]:
     from lama_edge.benchmarks.documents.verdicts import parity_verdict
 
     reference = document["reference"]
-    print(f"against {reference['name']} in {reference['runtime']}, inside the holes:")
+    yield f"against {reference['name']} in {reference['runtime']}, inside the holes:"
     rows = [["model", "runtime", "", "max diff", "tolerance", "PSNR", "SNR", "SSIM", "cases"]]
     for row in document["models"]:
         worst = row["worst"]
@@ -176,24 +175,23 @@ def _print_parity(document: dict[str, Any]) -> None:
                 str(len(row["cases"])),
             ]
         )
-    for line in table(rows):
-        print(line)
+    yield from table(rows)
     for row in document["models"]:
         name = row["model"]["name"]
         if row["error"] is not None:
-            print(f"{name}: {one_line(row['error'])}")
+            yield f"{name}: {one_line(row['error'])}"
         if row["worst"] is not None and not row["passed"]:
             judged = parity_verdict(row)
-            print(f"{name}: {judged}")
+            yield f"{name}: {judged}"
             if "difference too large" in judged.reasons:
                 needed = row["tolerance_needed"]
-                print(f"{name}: a tolerance of {needed:.1e} would have been needed")
+                yield f"{name}: a tolerance of {needed:.1e} would have been needed"
         first = row["first_difference"]
         if first is not None:
             by = first["max_abs_diff"]
             how = "by its shape or by values not finite" if by is None else f"by {by:.1e}"
             place = f"{first['tensor']} ({first['op']})"
-            print(f"{name}: the first tensor that differs is {place}, {how}")
+            yield f"{name}: the first tensor that differs is {place}, {how}"
 
 
 def _bench(options: argparse.Namespace) -> int:
@@ -203,8 +201,8 @@ def _bench(options: argparse.Namespace) -> int:
     if options.beside and options.report is None:
         raise UsageError("--beside shows other results on the page: add --report OUT.html")
     others = [load_bench(path) for path in options.beside]
-    models = tuple(named(model, options.function) for model in options.models)
-    sizes = tuple(_measured_size(token) for token in options.size or ())
+    models = tuple(join_part(model, options.function) for model in options.models)
+    sizes = tuple(fixed_size(token) for token in options.size or ())
     with steps() as (progress, expect):
         from lama_edge.benchmarks.bench.run import Bench, run_bench
 
@@ -227,14 +225,14 @@ def _bench(options: argparse.Namespace) -> int:
 
         return bench_page([result.document, *others], pictures=result.pictures)
 
-    write_outputs(options, result.document, page)
-    if options.json:
-        print_json(result.document)
-    else:
-        _print_bench(result.document)
+    give(options, result.document, page, _bench_lines)
+    runs = result.document["runs"]
+    for run in () if options.json else runs:
+        name = f"{run['model']['name']} at {run['size'] or 'no size'}"
+        for warning in run["warnings"]:
+            print(f"lama-edge: warning: {name}: {warning}", file=sys.stderr)
     # Everything is written by now; a script shall notice the failure all the same.
     if result.failures:
-        runs = result.document["runs"]
         first = next(run["error"] for run in runs if run["error"] is not None)
         print(
             f"lama-edge: error: {len(result.failures)} of {len(runs)} measurements failed: {first}",
@@ -243,14 +241,7 @@ def _bench(options: argparse.Namespace) -> int:
     return result.exit_code
 
 
-def _measured_size(token: str) -> Size:
-    size = parse_size(token)
-    if size is None:
-        raise UsageError("a measurement needs a size: give --size 512 or 512x768, not dynamic")
-    return size
-
-
-def _print_bench(document: dict[str, Any]) -> None:
+def _bench_lines(document: dict[str, Any]) -> Iterator[str]:
     rows = [["model", "runtime", "size", "median", "spread", "p90", "p99", "load", "peak memory"]]
     for run in document["runs"]:
         figures = run["statistics"]
@@ -270,12 +261,7 @@ def _print_bench(document: dict[str, Any]) -> None:
                 "-" if peak is None else f"{peak / 2**20:.0f} MiB",
             ]
         )
-    for line in table(rows):
-        print(line)
-    for run in document["runs"]:
-        name = f"{run['model']['name']} at {run['size'] or 'no size'}"
-        for warning in run["warnings"]:
-            print(f"lama-edge: warning: {name}: {warning}", file=sys.stderr)
+    yield from table(rows)
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from lama_edge.cli.rendering import warn_of_old_option
-from lama_edge.files import join_part
+from lama_edge.retired import add_retired, sets
 from lama_edge.runtimes.registry import provider_names, runtimes
 
 
@@ -35,11 +34,5 @@ def _provider(text: str) -> str:
 
 def add_function(parser: argparse.ArgumentParser) -> None:
     """Add ``--function``, the old way to name a part."""
-    parser.add_argument("--function", metavar="NAME", help=argparse.SUPPRESS)
-
-
-def named(model: str, function: str | None) -> str:
-    """Return a model's name with the part that ``--function`` asks for, and warn of that."""
-    if function is not None:
-        warn_of_old_option("--function", "MODEL#NAME")
-    return join_part(model, function)
+    add_retired(parser, "--function", "MODEL#NAME", sets("function"), takes=str)
+    parser.set_defaults(function=None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import UsageError
+from lama_edge.cli.rendering import print_json
+from lama_edge.errors import UsageError, printable
 from lama_edge.files import atomic_output, check_output
 from lama_edge.retired import add_retired, sets
 
@@ -42,15 +43,19 @@ def check_outputs(options: argparse.Namespace) -> None:
             raise UsageError(f"{flag} {str(target)!r} must end in {' or '.join(suffixes)}")
 
 
-def write_outputs(
-    options: argparse.Namespace, document: dict[str, Any], page: Callable[[], str]
+def give(
+    options: argparse.Namespace,
+    document: dict[str, Any],
+    page: Callable[[], str],
+    lines: Callable[[dict[str, Any]], Iterable[str]],
 ) -> None:
-    """Write what was asked for.
+    """Write what was asked for, then print the document.
 
     Args:
         options: the command line's.
-        document: for `--json-out`.
+        document: for `--json-out` and `--json`.
         page: renders the page for `--report`.
+        lines: renders the document as text.
     """
     if options.json_out is not None:
         from lama_edge.benchmarks.documents.store import save_document
@@ -59,3 +64,8 @@ def write_outputs(
     if options.report is not None:
         with atomic_output(options.report) as temporary:
             temporary.write_text(page(), encoding="utf-8")
+    if options.json:
+        print_json(document)
+        return
+    for line in lines(document):
+        print(printable(line))

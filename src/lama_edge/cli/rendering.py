@@ -1,10 +1,10 @@
-"""How the command line shows results: tables, figures, JSON, and progress bars."""
+"""How the command line shows results: figures, JSON, and progress bars."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,18 +37,6 @@ def print_export(path: Path, size_bytes: int, manifest: dict[str, Any], *, as_js
         return
     print(f"wrote {path} ({size_bytes / 1e6:.1f} MB)")
     print(parity_line(parity))
-
-
-def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Render rows of cells, the first of them the headings, as lines of aligned columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def warn_of_old_option(option: str, now: str) -> None:
-    """Say that an option still works and is written otherwise."""
-    print(f"lama-edge: warning: {option} is now written {now}; it works until 1.0", file=sys.stderr)
 
 
 def milliseconds(value: float) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lama_edge.cli.outputs import add_outputs, check_outputs, write_outputs
-from lama_edge.cli.rendering import decibels, milliseconds, print_json, steps, table
-from lama_edge.errors import LamaEdgeError, UsageError, printable
+from lama_edge.benchmarks.reports.figures import table
+from lama_edge.cli.outputs import add_outputs, check_outputs, give
+from lama_edge.cli.rendering import decibels, milliseconds, steps
+from lama_edge.errors import LamaEdgeError
 from lama_edge.export.formats.record import formats
-from lama_edge.spec import IO_FORMS, Size, parse_size
+from lama_edge.spec import IO_FORMS, fixed_size
 
 _OUT_OF_TOLERANCE = 1
 
@@ -73,7 +74,7 @@ def add_tradeoff(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _tradeoff(options: argparse.Namespace) -> int:
     check_outputs(options)
-    size = _one_size(options.size)
+    size = fixed_size(options.size)
     with steps() as (progress, expect):
         from lama_edge.benchmarks.tradeoff.weigh import Tradeoff, weigh_precisions
 
@@ -97,24 +98,12 @@ def _tradeoff(options: argparse.Namespace) -> int:
 
         return tradeoff_page(result.document, pictures=result.pictures)
 
-    write_outputs(options, result.document, page)
-    if options.json:
-        print_json(result.document)
-    else:
-        for line in _lines(result.document):
-            print(printable(line))
+    give(options, result.document, page, _lines)
     # Everything is written by now; a script shall notice the failure all the same.
     if result.failures:
         told = "; ".join(f"{name} failed: {error}" for name, error in result.failures.items())
         raise LamaEdgeError(told)
     return 0 if result.passed else _OUT_OF_TOLERANCE
-
-
-def _one_size(token: str) -> Size:
-    size = parse_size(token)
-    if size is None:
-        raise UsageError("precisions are weighed at one size: give --size 512 or 512x768")
-    return size
 
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
