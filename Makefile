@@ -42,7 +42,7 @@ large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; re
 	$(BIN)/python -m lama_edge.benchmarks.studies.large_photograph --measure
 
 precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/precision.md's tables
-	$(BIN)/python -m lama_edge.benchmarks.studies.int8_study --json-out benchmarks/results/int8.json --page docs/precision.md
+	$(BIN)/python -m lama_edge.benchmarks.studies.int8_study --measure
 
 coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; rewrites docs/coreml.md's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.coreml_precisions --measure

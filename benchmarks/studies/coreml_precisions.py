@@ -9,7 +9,6 @@ cores. With or without, the table in docs/coreml.md is rewritten from that file,
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,12 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.benchmarks.studies.generated import (
-    add_page_options,
-    between_markers,
-    write_from_result,
-)
-from lama_edge.errors import exit_code_of
+from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 from lama_edge.export.formats.coreml import COREML
 from lama_edge.export.formats.coreml.options import PACKAGE_PRECISIONS
 from lama_edge.export.formats.record import Export
@@ -40,8 +34,7 @@ from lama_edge.runtimes.coreml.emulated_runner import CoremlEmulatedRunner
 from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import Size
 
-BEGIN, END = "<!-- coreml:begin -->", "<!-- coreml:end -->"
-_RESULT, _PAGE = Path("benchmarks/results/coreml.json"), Path("docs/coreml.md")
+_RESULT = Path("benchmarks/results/coreml.json")
 _SIDE_PX = 256
 _SCENES = 8
 _MODULE = "lama_edge.benchmarks.studies.coreml_precisions"
@@ -116,18 +109,13 @@ def table(document: Mapping[str, Any]) -> str:
     names = list(document["precisions"][0]["figures"])
     counts = [document["precisions"][0]["figures"][name]["count"] for name in names]
     heads = [f"{count} {name}, PSNR (worst)" for name, count in zip(names, counts, strict=True)]
-    lines = [
-        f"| precision | lama-tiny's package | {' | '.join(heads)} | largest difference |",
-        "| --- |" + " --: |" * (len(names) + 2),
-    ]
+    rows = [["precision", "lama-tiny's package", *heads, "largest difference"]]
     for row in document["precisions"]:
         figures = row["figures"].values()
         cells = [f"{one['psnr_db']:.1f} dB ({one['worst_psnr_db']:.1f})" for one in figures]
         largest = max(one["max_abs_diff"] for one in figures)
-        lines.append(
-            f"| {row['precision']} | {row['size_bytes'] / 1e6:.2f} MB | {' | '.join(cells)} "
-            f"| {largest:.1e} |"
-        )
+        size = f"{row['size_bytes'] / 1e6:.2f} MB"
+        rows.append([row["precision"], size, *cells, f"{largest:.1e}"])
     tools = document["tools"]
     side = document["side_px"]
     source = (
@@ -135,36 +123,18 @@ def table(document: Mapping[str, Any]) -> str:
         f"coremltools {tools['coremltools']}, lama-edge {tools['lama-edge']}. Made by "
         f"`python -m {_MODULE} --measure`; data in {_RESULT.as_posix()}."
     )
-    return "\n".join(["", *lines, "", source, ""])
+    return f"\n{markdown_table(rows)}\n\n{source}\n"
 
 
-def updated(page: str, document: Mapping[str, Any]) -> str:
-    """Return the page with the table between its markers.
-
-    Raises:
-        UsageError: when the page has not exactly one pair of markers, in order.
-    """
-    return between_markers(page, BEGIN, END, table(document))
+PAGE = GeneratedPage(_MODULE, __doc__, "coreml", _RESULT, Path("docs/coreml.md"), table)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page, or check it; with ``--measure`` write the result first.
-
-    Args:
-        arguments: the command line's; None takes those of the process.
-
-    Returns:
-        The exit code: 0 done or up to date, 1 out of date, 2 wrong usage or input.
-    """
-    parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=__doc__)
-    add_page_options(parser, _RESULT, _PAGE)
+    """Write the page, or check it; with ``--measure`` write the result first."""
+    parser = PAGE.parser(measures=True)
     parser.add_argument("--count", type=int, default=_SCENES, help="scenes of the holdout")
     options = parser.parse_args(arguments)
-    return exit_code_of(
-        lambda: write_from_result(
-            options, lambda: measure(options.count, PACKAGE_PRECISIONS), updated, module=_MODULE
-        )
-    )
+    return PAGE.run(options, lambda: measure(options.count, PACKAGE_PRECISIONS))
 
 
 if __name__ == "__main__":

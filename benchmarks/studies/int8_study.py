@@ -9,10 +9,8 @@ tables in docs/precision.md. Keep the machine quiet meanwhile.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,13 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.benchmarks.studies.generated import between_markers
-from lama_edge.benchmarks.studies.int8_quality import Fidelity, Subject, sensitivities
+from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
+from lama_edge.benchmarks.studies.int8_quality import Subject, sensitivities
 from lama_edge.benchmarks.targets.environment import environment
 from lama_edge.benchmarks.targets.stopwatch import Policy, measure
-from lama_edge.errors import exit_code_of
 from lama_edge.export.precision.layer_kinds import LAYER_KINDS
-from lama_edge.files import atomic_output
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import BIG_LAMA
 from lama_edge.models.seeded import save_seeded
@@ -42,8 +38,8 @@ _SPEED_RANGES_SIDE = 64
 _THREADS = 2
 _POLICY = Policy(min_warmup_runs=2, min_warmup_ms=0, min_runs=3, min_seconds=0)
 _TORCH = "torch-default-export"
-_BEGIN, _END = "<!-- int8:begin -->", "<!-- int8:end -->"
-_TASK = "lama_edge.benchmarks.studies.int8_study:"
+_MODULE = "lama_edge.benchmarks.studies.int8_study"
+_RESULT = Path("benchmarks/results/int8.json")
 _DEFAULT_EXPORT = "lama_edge.benchmarks.studies.peers.prepare:write_default_export"
 
 
@@ -82,7 +78,7 @@ def speed(checkpoint: Path, rounds: int, *, with_torch: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as name:
         folder = Path(name)
         job = {"checkpoint": str(checkpoint), "folder": name, "side": _SPEED_SIDE}
-        run_isolated(_TASK + "write_models", job)
+        run_isolated(f"{_MODULE}:write_models", job)
         if with_torch:
             output = str(folder / f"{_TORCH}.onnx")
             peer = {"checkpoint": str(checkpoint), "output": output, "threads": _THREADS}
@@ -92,7 +88,9 @@ def speed(checkpoint: Path, rounds: int, *, with_torch: bool) -> dict[str, Any]:
         for _ in range(rounds):
             for path in paths:
                 payload = {"path": str(path), "threads": _THREADS}
-                samples[path.stem].append(run_isolated(_TASK + "time_model", payload)["samples_ms"])
+                samples[path.stem].append(
+                    run_isolated(f"{_MODULE}:time_model", payload)["samples_ms"]
+                )
         sizes = {path.stem: path.stat().st_size for path in paths}
     return {
         name: {
@@ -124,54 +122,47 @@ def quality(count: int, sides: Sequence[int]) -> dict[str, Any]:
 
 def tables(document: Mapping[str, Any]) -> str:
     """Return the figures as Markdown."""
-    figures = document["quality"]
-    lines = [
-        "| lama-tiny, inside the hole against fp32 | pictures | int8, all pixels | mean | worst "
-        "| w8, all pixels |",
-        "| --- | --: | --: | --: | --: | --: |",
+    found, timed = document["quality"], document["speed"]
+    fills = [
+        [f"{one['pictures']}, {one['side_px']} px", str(one["count"]),
+         *map(_decibels, (one["pooled_db"], one["mean_db"], one["worst_db"], w8["pooled_db"]))]
+        for one, w8 in zip(found["int8"], found["w8"], strict=True)
+    ]  # fmt: skip
+    alone = [(kind, found["alone"][kind]) for kind in LAYER_KINDS if kind in found["alone"]]
+    kinds = [
+        [kind, *(_decibels(one["pooled_db"]) for one in each)]
+        for kind, each in [("none (weights alone)", found["weights"]), *alone]
     ]
-    for one, weights in zip(figures["int8"], figures["w8"], strict=True):
-        row = Fidelity(**one)
-        lines.append(
-            f"| {row.pictures}, {row.side_px} px | {row.count} | {row.pooled_db:.1f} dB "
-            f"| {row.mean_db:.1f} dB | {row.worst_db:.1f} dB | {weights['pooled_db']:.1f} dB |"
-        )
-    groups = [one["pictures"] for one in figures["weights"]]
-    lines += ["", f"| layers in int8, {_SENSITIVITY_SIDE} px | {' | '.join(groups)} |"]
-    lines.append("| --- |" + " --: |" * len(groups))
-    alone: dict[str, Any] = {
-        kind: figures["alone"][kind] for kind in LAYER_KINDS if kind in figures["alone"]
-    }
-    rows = {"none (weights alone)": figures["weights"], **alone}
-    for kind, each in rows.items():
-        lines.append(f"| {kind} | " + " | ".join(f"{f['pooled_db']:.1f} dB" for f in each) + " |")
-    timed = document["speed"]
-    lines += ["", "| big-lama's shape, 512 x 512 | median | of the rounds | file | times int8 |"]
-    lines.append("| --- | --: | --: | --: | --: |")
-    for name, one in sorted(timed.items(), key=lambda item: item[1]["median_ms"]):
-        size = f"{one['size_bytes'] / 1e6:.1f} MB" if "size_bytes" in one else ""
-        low, high = min(one["round_medians_ms"]), max(one["round_medians_ms"])
-        ratio = one["median_ms"] / timed["int8"]["median_ms"]
-        lines.append(
-            f"| {name} | {one['median_ms']:.0f} ms | {low:.0f} to {high:.0f} ms | {size} "
-            f"| {ratio:.2f} |"
-        )
-    return "\n".join(lines)
-
-
-def updated(page: str, document: Mapping[str, Any]) -> str:
-    """Return a page with the tables between its markers.
-
-    Raises:
-        UsageError: when the page has not exactly one pair of markers.
-    """
+    speeds = [
+        [
+            name,
+            f"{one['median_ms']:.0f} ms",
+            f"{min(one['round_medians_ms']):.0f} to {max(one['round_medians_ms']):.0f} ms",
+            f"{one['size_bytes'] / 1e6:.1f} MB" if "size_bytes" in one else "",
+            f"{one['median_ms'] / timed['int8']['median_ms']:.2f}",
+        ]
+        for name, one in sorted(timed.items(), key=lambda item: float(item[1]["median_ms"]))
+    ]
+    heads = (
+        ["lama-tiny, inside the hole against fp32", "pictures", "int8, all pixels", "mean",
+         "worst", "w8, all pixels"],
+        [f"layers in int8, {_SENSITIVITY_SIDE} px", *(one["pictures"] for one in found["weights"])],
+        ["big-lama's shape, 512 x 512", "median", "of the rounds", "file", "times int8"],
+    )  # fmt: skip
     where = document["environment"]
-    versions = where["packages"]
-    source = (
-        f"{where['chip']}, {document['threads']} threads, onnxruntime {versions['onnxruntime']}, "
-        f"torch {versions['torch']}; samples in benchmarks/results/int8.json."
-    )
-    return between_markers(page, _BEGIN, _END, f"{tables(document)}\n\n{source}")
+    return "\n\n".join(
+        [
+            *(markdown_table([head, *rows])
+              for head, rows in zip(heads, (fills, kinds, speeds), strict=True)),
+            f"{where['chip']}, {document['threads']} threads, onnxruntime "
+            f"{where['packages']['onnxruntime']}, torch {where['packages']['torch']}; samples in "
+            f"{_RESULT.as_posix()}.",
+        ]
+    )  # fmt: skip
+
+
+def _decibels(value: float) -> str:
+    return f"{value:.1f} dB"
 
 
 @contextmanager
@@ -186,42 +177,33 @@ def _checkpoint(path: Path | None) -> Iterator[Path]:
         yield seeded
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m lama_edge.benchmarks.studies.int8_study",
-        description="Measure what int8 costs in quality and brings in speed.",
-    )
+PAGE = GeneratedPage(_MODULE, __doc__, "int8", _RESULT, Path("docs/precision.md"), tables)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page, or check it; with ``--measure`` write the result first."""
+    parser = PAGE.parser(measures=True)
     parser.add_argument(
         "checkpoint", nargs="?", type=Path, help="to time (default: big-lama's shape, seeded)"
     )
-    parser.add_argument("--json-out", type=Path, metavar="RESULT.json")
-    parser.add_argument("--page", type=Path, metavar="PAGE.md", help="write the tables into it")
     parser.add_argument("--count", type=int, default=16, help="scenes; above 256 px a quarter")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIDES, metavar="PIXELS")
     parser.add_argument("--rounds", type=int, default=3, help="of every model, in turn")
     parser.add_argument("--no-torch", action="store_true", help="leave torch's export out")
-    args = parser.parse_args(argv)
-    return exit_code_of(lambda: _run(args))
+    options = parser.parse_args(arguments)
+    return PAGE.run(options, lambda: _measure(options))
 
 
-def _run(args: argparse.Namespace) -> None:
-    started = time.monotonic()
-    document: dict[str, Any] = {"environment": environment(), "threads": _THREADS}
-    with _checkpoint(args.checkpoint) as checkpoint:
-        document["speed"] = speed(checkpoint, args.rounds, with_torch=not args.no_torch)
-    document["quality"] = quality(args.count, args.sizes)
-    if args.json_out is not None:
-        with atomic_output(args.json_out, overwrite=True) as temporary:
-            text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False)
-            temporary.write_text(text + "\n", encoding="utf-8")
-    if args.page is not None:
-        old = args.page.read_text(encoding="utf-8")
-        with atomic_output(args.page) as temporary:
-            temporary.write_text(updated(old, document), encoding="utf-8")
-    print(tables(document))
-    print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
+def _measure(options: argparse.Namespace) -> dict[str, Any]:
+    with _checkpoint(options.checkpoint) as checkpoint:
+        timed = speed(checkpoint, options.rounds, with_torch=not options.no_torch)
+    return {
+        "environment": environment(),
+        "threads": _THREADS,
+        "speed": timed,
+        "quality": quality(options.count, options.sizes),
+    }
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

@@ -9,7 +9,6 @@ machine quiet meanwhile.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 import tempfile
@@ -23,26 +22,21 @@ import numpy as np
 from PIL import Image
 
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.studies.generated import (
-    add_page_options,
-    between_markers,
-    write_from_result,
-)
+from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 from lama_edge.benchmarks.targets.environment import environment
 from lama_edge.benchmarks.targets.sensors import peak_memory_bytes
-from lama_edge.errors import UsageError, exit_code_of
+from lama_edge.errors import UsageError
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.process import run_isolated
 from lama_edge.runtimes.inpainting.files import InpaintFile, inpaint_file
 from lama_edge.spec import Size
 
-BEGIN, END = "<!-- large-photograph:begin -->", "<!-- large-photograph:end -->"
 PHOTOGRAPH = Size(3000, 4000)
 HOLE_SHARE = 0.03
 _STRATEGIES = ("crop", "tiles")
 # Pixels of the photograph for each of the random colours that it is made of.
 _COARSENESS = 100
-_RESULT, _PAGE = Path("benchmarks/results/large-photograph.json"), Path("docs/inpainting.md")
+_RESULT = Path("benchmarks/results/large-photograph.json")
 _MODULE = "lama_edge.benchmarks.studies.large_photograph"
 _PREPARE = "lama_edge.benchmarks.studies.peers.prepare"
 
@@ -92,7 +86,12 @@ def measure(config: FfcResnetConfig, size: Size, rounds: int) -> dict[str, Any]:
     Returns:
         Plain data: ``environment``, ``picture``, ``config``, and for each of ``strategies`` its
         ``samples_s`` and ``peaks_bytes``, one for each round.
+
+    Raises:
+        UsageError: when there is no round.
     """
+    if rounds < 1:
+        raise UsageError(f"--rounds is {rounds}; give 1 or more")
     found: dict[str, dict[str, list[float]]] = {
         strategy: {"samples_s": [], "peaks_bytes": []} for strategy in _STRATEGIES
     }
@@ -125,12 +124,12 @@ def measure(config: FfcResnetConfig, size: Size, rounds: int) -> dict[str, Any]:
 def table(document: Mapping[str, Any]) -> str:
     """Return the figures as Markdown."""
     medians = {name: median(one["samples_s"]) for name, one in document["strategies"].items()}
-    lines = ["| strategy | median | each | of tiles | peak |", "| --- | --: | --: | --: | --: |"]
+    rows = [["strategy", "median", "each", "of tiles", "peak"]]
     for name, one in document["strategies"].items():
         each = ", ".join(f"{sample:.1f}" for sample in one["samples_s"])
         peak = figures.memory(max(one["peaks_bytes"]))
         share = medians[name] / medians["tiles"]
-        lines.append(f"| `{name}` | {medians[name]:.1f} s | {each} | {share:.3f} | {peak} |")
+        rows.append([f"`{name}`", f"{medians[name]:.1f} s", each, f"{share:.3f}", peak])
     picture, where = document["picture"], document["environment"]
     source = (
         f"A photograph of {picture['width']} x {picture['height']} pixels with a round hole of "
@@ -140,40 +139,20 @@ def table(document: Mapping[str, Any]) -> str:
         f"cores), onnxruntime {where['packages']['onnxruntime']}. Made by `make large-photograph`; "
         f"data in {_RESULT.as_posix()}."
     )
-    return "\n".join([source, "", *lines])
+    return f"{source}\n\n{markdown_table(rows)}"
 
 
-def updated(page: str, document: Mapping[str, Any]) -> str:
-    """Return the page with the table between its markers.
-
-    Raises:
-        UsageError: when the page has not exactly one pair of markers, in order.
-    """
-    return between_markers(page, BEGIN, END, table(document))
+PAGE = GeneratedPage(
+    _MODULE, __doc__, "large-photograph", _RESULT, Path("docs/inpainting.md"), table
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page, or check it; with ``--measure`` write the result first.
-
-    Args:
-        arguments: the command line's; None takes those of the process.
-
-    Returns:
-        The exit code: 0 done or up to date, 1 out of date, 2 wrong usage or input.
-    """
-    parser = argparse.ArgumentParser(prog=f"python -m {_MODULE}", description=__doc__)
-    add_page_options(parser, _RESULT, _PAGE)
+    """Write the page, or check it; with ``--measure`` write the result first."""
+    parser = PAGE.parser(measures=True)
     parser.add_argument("--rounds", type=int, default=2, help="of each strategy, in turns")
     options = parser.parse_args(arguments)
-    return exit_code_of(lambda: _update(options))
-
-
-def _update(options: argparse.Namespace) -> int:
-    if options.rounds < 1:
-        raise UsageError(f"--rounds is {options.rounds}; give 1 or more")
-    return write_from_result(
-        options, lambda: measure(BIG_LAMA, PHOTOGRAPH, options.rounds), updated, module=_MODULE
-    )
+    return PAGE.run(options, lambda: measure(BIG_LAMA, PHOTOGRAPH, options.rounds))
 
 
 if __name__ == "__main__":

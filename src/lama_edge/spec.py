@@ -220,7 +220,6 @@ def parse_size(text: str) -> Size | None:
     return size
 
 
-
 def fixed_size(text: str) -> Size:
     """Read a ``--size`` token of something that is measured: ``512`` or ``512x768``.
 

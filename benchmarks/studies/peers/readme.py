@@ -13,33 +13,26 @@ from typing import Any
 
 from lama_edge.benchmarks.documents.store import PEERS, load_document
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.studies.generated import between_markers, update_page
+from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 
-BEGIN = "<!-- peers:begin -->"
-END = "<!-- peers:end -->"
 _NBSP = "\u00a0"
 
 
 def block(document: dict[str, Any]) -> str:
     """Return what stands between the markers: Markdown of a document of peers."""
-    parts = [_setting(document), _table(_entry_cells(document)), _descriptions(document)]
+    parts = [
+        _setting(document),
+        markdown_table(list(_entry_cells(document))),
+        _descriptions(document),
+    ]
     for section, text, ratio in (
         ("growth", "How lama-edge's time grows with the picture, graphs of one size each:",
          "Time per pixel"),
         ("dynamic", "The graph of any size beside the one of this size:", "Over fixed"),
     ):  # fmt: skip
         if document[section]:
-            parts += [text, _table(_section_cells(document[section], ratio))]
+            parts += [text, markdown_table(list(_section_cells(document[section], ratio)))]
     return "\n\n".join(parts)
-
-
-def updated(page: str, text: str) -> str:
-    """Return the page with the text between its markers.
-
-    Raises:
-        UsageError: when the page has not exactly one pair of markers, in order.
-    """
-    return between_markers(page, BEGIN, END, text)
 
 
 def _setting(document: dict[str, Any]) -> str:
@@ -95,12 +88,6 @@ def _section_cells(rows: Sequence[dict[str, Any]], ratio: str) -> Iterator[list[
         ]
 
 
-def _table(rows: Iterator[list[str]]) -> str:
-    head, *body = rows
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *body))
-
-
 def _descriptions(document: dict[str, Any]) -> str:
     lines = [f"- `{row['name']}`: {_description(row)}" for row in document["entries"]]
     lines += [f"- `{one['name']}`: not measured, {one['needs']} was not installed."
@@ -118,17 +105,16 @@ def _description(row: dict[str, Any]) -> str:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the table into the README, or check it; see `update_page`."""
-    return update_page(
-        arguments,
-        lambda page, result: updated(page, block(load_document(result, PEERS))),
-        module="lama_edge.benchmarks.studies.peers.readme",
-        description=__doc__,
-        source=Path("benchmarks/results/peers.json"),
-        page=Path("README.md"),
-    )
+PAGE = GeneratedPage(
+    module="lama_edge.benchmarks.studies.peers.readme",
+    description=__doc__,
+    tag="peers",
+    result=Path("benchmarks/results/peers.json"),
+    page=Path("README.md"),
+    text=block,
+    load=lambda path: load_document(path, PEERS),
+)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(PAGE.main())

@@ -11,7 +11,8 @@ pytest.importorskip("coremltools")
 
 from places import ROOT
 
-from lama_edge.benchmarks.studies.coreml_precisions import BEGIN, END, main, measure, updated
+from lama_edge.benchmarks.studies.coreml_precisions import PAGE as GENERATED
+from lama_edge.benchmarks.studies.coreml_precisions import main, measure
 from lama_edge.errors import UsageError
 from lama_edge.export.formats.coreml.options import PACKAGE_PRECISIONS
 
@@ -22,7 +23,7 @@ def test_the_page_holds_the_committed_figures_of_every_precision() -> None:
     document = json.loads(RESULT.read_text(encoding="utf-8"))
     assert [row["precision"] for row in document["precisions"]] == list(PACKAGE_PRECISIONS)
     page = PAGE.read_text(encoding="utf-8")
-    assert updated(page, document) == page
+    assert GENERATED.updated(page, document) == page
     assert main(["--check", "--json-out", str(RESULT), "--page", str(PAGE)]) == 0
 
 
@@ -30,14 +31,14 @@ def test_a_page_that_is_out_of_date_is_told_and_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"{BEGIN}\n{END}\n")
+    page.write_text("\n".join(GENERATED.markers))
     words = ["--json-out", str(RESULT), "--page", str(page)]
     assert main([*words, "--check"]) == 1
     assert (
         "is out of date: run python -m lama_edge.benchmarks.studies.coreml"
         in capsys.readouterr().err
     )
-    assert page.read_text() == f"{BEGIN}\n{END}\n"
+    assert page.read_text() == "\n".join(GENERATED.markers)
     assert main(words) == 0
     assert "| pal4 |" in page.read_text()
     assert main(["--page", str(tmp_path / "none.md")]) == UsageError.exit_code

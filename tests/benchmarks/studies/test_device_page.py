@@ -10,11 +10,12 @@ import pytest
 from places import ROOT
 
 from lama_edge.benchmarks.documents.store import DocumentError
-from lama_edge.benchmarks.studies.device_page import BEGIN, END, main, updated
-from lama_edge.benchmarks.studies.markdown import device_table
+from lama_edge.benchmarks.studies.device_page import PAGE, device_table
 from lama_edge.errors import UsageError
 
 Document = dict[str, Any]
+BEGIN, END = PAGE.markers
+main = PAGE.main
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_checking_writes_nothing(clone: list[str]) -> None:
 @pytest.mark.parametrize("page", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
 def test_a_page_without_its_markers_is_refused(page: str) -> None:
     with pytest.raises(UsageError, match="once each"):
-        updated(page, "table\n")
+        PAGE.updated(page, [])
 
 
 def test_a_damaged_result_is_named(clone: list[str], capsys: pytest.CaptureFixture[str]) -> None:

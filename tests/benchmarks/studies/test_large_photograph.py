@@ -11,15 +11,13 @@ from PIL import Image
 from places import ROOT
 
 from lama_edge.benchmarks.studies.large_photograph import (
-    BEGIN,
-    END,
     HOLE_SHARE,
     PHOTOGRAPH,
     main,
     measure,
-    updated,
     write_pictures,
 )
+from lama_edge.benchmarks.studies.large_photograph import PAGE as GENERATED
 from lama_edge.errors import UsageError
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.spec import Size
@@ -32,7 +30,7 @@ def test_the_page_holds_the_committed_figures() -> None:
     assert document["config"] == BIG_LAMA.to_dict()
     assert Size(document["picture"]["height"], document["picture"]["width"]) == PHOTOGRAPH
     page = PAGE.read_text(encoding="utf-8")
-    assert updated(page, document) == page
+    assert GENERATED.updated(page, document) == page
     assert main(["--check", "--json-out", str(RESULT), "--page", str(PAGE)]) == 0
 
 
@@ -40,14 +38,14 @@ def test_a_page_that_is_out_of_date_is_told_and_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"{BEGIN}\n{END}\n")
+    page.write_text("\n".join(GENERATED.markers))
     words = ["--json-out", str(RESULT), "--page", str(page)]
     assert main([*words, "--check"]) == 1
     assert (
         "is out of date: run python -m lama_edge.benchmarks.studies.large"
         in capsys.readouterr().err
     )
-    assert page.read_text() == f"{BEGIN}\n{END}\n"
+    assert page.read_text() == "\n".join(GENERATED.markers)
     assert main(words) == 0
     assert "| `tiles` |" in page.read_text()
 
@@ -57,7 +55,7 @@ def test_a_page_that_is_out_of_date_is_told_and_left_alone(
     [
         (["--page", "none.md"], "there is no page 'none.md'"),
         (["--page", str(PAGE), "--json-out", "none.json"], "there is no result 'none.json'"),
-        (["--page", str(PAGE), "--rounds", "0"], "--rounds is 0; give 1 or more"),
+        (["--page", str(PAGE), "--measure", "--rounds", "0"], "--rounds is 0; give 1 or more"),
     ],
 )
 def test_what_is_missing_is_said_in_one_line(
@@ -87,4 +85,6 @@ def test_each_strategy_is_measured_in_each_round() -> None:
         assert len(samples["samples_s"]) == len(samples["peaks_bytes"]) == 2
         assert min(*samples["samples_s"], *samples["peaks_bytes"]) > 0
     assert document["picture"] == {"height": 200, "width": 304, "hole_share": HOLE_SHARE}
-    assert "A photograph of 304 x 200 pixels" in updated(f"{BEGIN}\n{END}\n", document)
+    assert "A photograph of 304 x 200 pixels" in GENERATED.updated(
+        "\n".join(GENERATED.markers), document
+    )

@@ -10,11 +10,13 @@ import pytest
 from places import ROOT
 
 from lama_edge.benchmarks.documents.store import PEERS, load_document
-from lama_edge.benchmarks.studies.peers.readme import BEGIN, END, block, main, updated
+from lama_edge.benchmarks.studies.peers.readme import PAGE, block
 from lama_edge.errors import UsageError
 
 RESULT = ROOT / "benchmarks" / "results" / "peers.json"
 Document = dict[str, Any]
+BEGIN, END = PAGE.markers
+main = PAGE.main
 
 
 @pytest.fixture
@@ -73,6 +75,6 @@ def test_writing_replaces_only_what_is_between_the_markers(
 
 
 @pytest.mark.parametrize("page", ["", BEGIN, f"{END}{BEGIN}", f"{BEGIN}{END}{BEGIN}{END}"])
-def test_a_page_without_its_markers_is_refused(page: str) -> None:
+def test_a_page_without_its_markers_is_refused(page: str, document: Document) -> None:
     with pytest.raises(UsageError, match="once each"):
-        updated(page, "table")
+        PAGE.updated(page, document)
