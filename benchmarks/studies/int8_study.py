@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -73,10 +72,19 @@ def write_models(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def speed(checkpoint: Path, rounds: int, *, with_torch: bool) -> dict[str, Any]:
-    """Time the precisions of a checkpoint at 512 x 512 in rounds in turn."""
+def speed(checkpoint: Path | None, rounds: int, *, with_torch: bool) -> dict[str, Any]:
+    """Time the precisions of a checkpoint at 512 x 512 in rounds in turn.
+
+    Args:
+        checkpoint: None is a seeded one of big-lama's shape.
+        rounds: how often each is measured, every time in a fresh process.
+        with_torch: whether torch's default export is among them.
+    """
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as name:
         folder = Path(name)
+        if checkpoint is None:
+            checkpoint = folder / "big-lama-shape.safetensors"
+            save_seeded(BIG_LAMA, checkpoint)
         job = {"checkpoint": str(checkpoint), "folder": name, "side": _SPEED_SIDE}
         run_isolated(f"{_MODULE}:write_models", job)
         if with_torch:
@@ -165,18 +173,6 @@ def _decibels(value: float) -> str:
     return f"{value:.1f} dB"
 
 
-@contextmanager
-def _checkpoint(path: Path | None) -> Iterator[Path]:
-    """Give the checkpoint to time: the user's, or a seeded one of big-lama's shape."""
-    if path is not None:
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
-        seeded = Path(folder) / "big-lama-shape.safetensors"
-        save_seeded(BIG_LAMA, seeded)
-        yield seeded
-
-
 PAGE = GeneratedPage(_MODULE, __doc__, "int8", _RESULT, Path("docs/precision.md"), tables)
 
 
@@ -195,12 +191,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
-    with _checkpoint(options.checkpoint) as checkpoint:
-        timed = speed(checkpoint, options.rounds, with_torch=not options.no_torch)
     return {
         "environment": environment(),
         "threads": _THREADS,
-        "speed": timed,
+        "speed": speed(options.checkpoint, options.rounds, with_torch=not options.no_torch),
         "quality": quality(options.count, options.sizes),
     }
 

@@ -6,7 +6,8 @@ What this module imports counts in the peak memory that is measured.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from lama_edge.benchmarks.targets.sensors import Watch, peak_memory_bytes
 from lama_edge.benchmarks.targets.stopwatch import Policy
 from lama_edge.benchmarks.targets.stopwatch import measure as time_runs
 from lama_edge.runtimes.base import Array, Runner, import_runtime, open_runner
+
+Run = Callable[[], Array]
 
 
 def describe(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,18 +51,46 @@ def measure(payload: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         One of the document's rounds.
     """
+    image, mask = load_arrays(Path(payload["inputs"]))
+
+    @contextmanager
+    def opened() -> Iterator[Run]:
+        with _open(payload) as runner:
+            yield lambda: runner.run(image, mask)
+
     # The user of an app does not wait for Python to import its packages.
     import_runtime(payload["model"], provider=payload["provider"])
+    return timed_round(
+        opened(),
+        Policy(**payload["policy"]),
+        keep=lambda output: save_arrays(Path(payload["outputs"]), [output]),
+    )
+
+
+def timed_round(
+    opening: AbstractContextManager[Run],
+    policy: Policy,
+    *,
+    keep: Callable[[Array], object] | None = None,
+) -> dict[str, Any]:
+    """Open something and time it on one picture.
+
+    Args:
+        opening: opens it as it is entered, and gives the function that runs it once.
+        policy: how long to warm up and to sample.
+        keep: called with the output of one more run.
+
+    Returns:
+        One of the document's rounds.
+    """
     start = time.perf_counter_ns()
-    with _open(payload) as runner:
+    with opening as run_once:
         load_ms = (time.perf_counter_ns() - start) / 1e6
-        image, mask = load_arrays(Path(payload["inputs"]))
         watch = Watch()
-        timings = time_runs(
-            lambda: runner.run(image, mask), Policy(**payload["policy"]), watch=watch
-        )
+        timings = time_runs(run_once, policy, watch=watch)
         peak = peak_memory_bytes()
-        save_arrays(Path(payload["outputs"]), [runner.run(image, mask)])
+        if keep is not None:
+            keep(run_once())
     return {
         "load_ms": load_ms,
         "first_run_ms": timings.warmup_ms[0],

@@ -5,27 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lama_edge.benchmarks.documents.store import PEERS, load_document, save_document
+from lama_edge.benchmarks.documents.store import save_document
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.studies.peers.document import merged
+from lama_edge.benchmarks.studies.peers.document import SECTIONS
 from lama_edge.benchmarks.studies.peers.run import (
     DYNAMIC_SIZES,
     ENTRY_SAMPLING,
     GROWTH_SIZES,
-    LIMIT_POLICY,
     SECTION_SAMPLING,
     PeersJob,
-    Sampling,
     run_peers,
 )
-from lama_edge.benchmarks.targets.stopwatch import Policy
-from lama_edge.errors import LamaEdgeError, UsageError, exit_code_of
+from lama_edge.errors import LamaEdgeError, exit_code_of
 from lama_edge.files import check_output
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
-from lama_edge.spec import Size, parse_size
+from lama_edge.spec import Size, fixed_size
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,57 +43,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.json_out is not None:
         check_output(options.json_out)
-    earlier = None
-    if options.keep:
-        if options.json_out is None:
-            raise UsageError("--keep keeps sections of an earlier result: name it with --json-out")
-        earlier = load_document(options.json_out, PEERS) if options.json_out.exists() else None
     document = run_peers(_job(options), lambda stage: print(f"peers: {stage}", file=sys.stderr))
-    if earlier is not None:
-        document = merged(document, earlier)
     if options.json_out is not None:
         save_document(document, options.json_out)
-    if options.json:
-        # Imported here because the command line stands above the benchmarks.
-        import json
-
-        print(json.dumps(document, indent=2, sort_keys=True))
-    else:
-        for line in lines(document):
-            print(line)
-    failed = [
-        row for name in ("entries", "growth", "dynamic") for row in document[name] if row["error"]
-    ]
+    for line in lines(document):
+        print(line)
+    failed = [row for name in SECTIONS for row in document[name] if row["error"]]
     for row in failed:
         print(f"lama-edge: error: {row['name']}: {row['error']}", file=sys.stderr)
     return LamaEdgeError.exit_code if failed else 0
 
 
 def _job(options: argparse.Namespace) -> PeersJob:
-    policy = ENTRY_SAMPLING.policy
-    section = SECTION_SAMPLING.policy
     return PeersJob(
         config=FfcResnetConfig(ngf=options.ngf, n_blocks=options.blocks),
-        size=_size(options.size),
+        size=fixed_size(options.size),
         threads=options.threads,
         entries=None if options.entries is None else tuple(options.entries),
         growth=_sizes(options.growth, GROWTH_SIZES),
         dynamic=_sizes(options.dynamic, DYNAMIC_SIZES),
-        sampling=Sampling(
-            options.rounds,
-            Policy(options.min_warmup_runs, policy.min_warmup_ms, options.min_runs, 0.0),
-        ),
-        section_sampling=Sampling(
-            options.section_rounds,
-            Policy(section.min_warmup_runs, 0.0, section.min_runs, options.section_seconds),
-        ),
-        limit_policy=Policy(
-            LIMIT_POLICY.min_warmup_runs,
-            LIMIT_POLICY.min_warmup_ms,
-            LIMIT_POLICY.min_runs,
-            options.limit_seconds,
-        ),
-        work=options.work,
+        sampling=replace(ENTRY_SAMPLING, rounds=options.rounds),
+        section_sampling=replace(SECTION_SAMPLING, rounds=options.section_rounds),
         timeout_s=options.timeout,
     )
 
@@ -104,14 +72,7 @@ def _sizes(asked: Sequence[str] | None, default: tuple[Size, ...]) -> tuple[Size
     """Return the sizes of a section: none without its flag, the usual ones without a value."""
     if asked is None:
         return ()
-    return tuple(_size(token) for token in asked) or default
-
-
-def _size(token: str) -> Size:
-    size = parse_size(token)
-    if size is None:
-        raise UsageError("a measurement needs a size: give 512 or 512x768, not dynamic")
-    return size
+    return tuple(fixed_size(token) for token in asked) or default
 
 
 def lines(document: dict[str, Any]) -> Iterator[str]:
@@ -124,7 +85,7 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
     for section, (title, ratio) in headings.items():
         if document[section]:
             head = [title, "median", "spread", ratio, "first run", "peak memory", "file"]
-            yield from _aligned([head, *(_cells(row) for row in document[section])])
+            yield from figures.table([head, *(_cells(row) for row in document[section])])
             yield ""
     for row in document["entries"]:
         if row["limit"] is not None:
@@ -154,12 +115,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lama_edge.benchmarks.studies.peers", description=__doc__
@@ -169,23 +124,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--growth", nargs="*", metavar="SIZE", help="also time per pixel (512, 1024, 2048)")
     add("--dynamic", nargs="*", metavar="SIZE", help="also the dynamic graph (512, 1024)")
     add("--json-out", type=Path, metavar="RESULT.json", help="write the result")
-    add("--keep", action="store_true", help="keep sections of --json-out that are not measured now")
-    add("--json", action="store_true", help="print the result as JSON")
     add("--size", default="512", metavar="SIZE", help="of the entries' picture (default: 512)")
     add("--threads", type=int, default=2, metavar="N", help="default: 2")
     add("--rounds", type=int, default=ENTRY_SAMPLING.rounds, metavar="N", help="default: 5")
-    policy = ENTRY_SAMPLING.policy
-    add("--min-runs", type=int, default=policy.min_runs, metavar="N", help="samples a round")
-    add("--min-warmup-runs", type=int, default=policy.min_warmup_runs, metavar="N")
     add("--section-rounds", type=int, default=SECTION_SAMPLING.rounds, metavar="N",
         help="rounds of growth and dynamic (default: 2)")  # fmt: skip
-    add("--section-seconds", type=float, default=SECTION_SAMPLING.policy.min_seconds,
-        metavar="S", help="their sampling a round, at least")  # fmt: skip
-    add("--limit-seconds", type=float, default=LIMIT_POLICY.min_seconds, metavar="S",
-        help="sampling of each convolution a round, at least")  # fmt: skip
     add("--blocks", type=int, default=BIG_LAMA.n_blocks, metavar="N", help="residual blocks")
     add("--ngf", type=int, default=BIG_LAMA.ngf, metavar="N", help="channels after the stem")
-    add("--work", type=Path, metavar="FOLDER", help="keep the files that are measured here")
     add("--timeout", type=float, metavar="S", help="stop a process after this many seconds")
     return parser
 

@@ -1,4 +1,4 @@
-"""From measured rows to the document of peers, and of two documents one."""
+"""From measured rows to the document of peers."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from lama_edge.benchmarks.documents.model_files import model_size_bytes
 from lama_edge.benchmarks.documents.store import PEERS, heading
 from lama_edge.benchmarks.studies.peers.entries import LIMIT, OURS
 from lama_edge.benchmarks.targets.environment import environment
-from lama_edge.errors import UsageError
 from lama_edge.spec import Size
 
 Document = dict[str, Any]
 SECTIONS = ("entries", "growth", "dynamic")
 _MEGAPIXEL = 1e6
+_MEASURED = (
+    "runtime", "median_s", "spread", "ratio", "first_run_s", "load_s", "s_per_megapixel",
+    "peak_bytes", "max_abs_diff", "limit",
+)  # fmt: skip
 
 
 @dataclass
@@ -48,21 +51,15 @@ class Row:
 
 def document(
     settings: Mapping[str, Any],
-    entries: Sequence[Row],
-    growth: Sequence[Row],
-    dynamic: Sequence[Row],
+    rows: Mapping[str, Sequence[Row]],
     left_out: Sequence[Mapping[str, str]],
 ) -> Document:
-    """Return the document of measured rows; a section without rows is an empty list.
+    """Return the document of each section's rows; a section without rows is an empty list.
 
     An entry's `ratio` is its time over lama-edge's. In `growth` it is the time per pixel over
     that of the first size; in `dynamic` the time over that of the fixed graph of the same size.
     """
-    found = {
-        "entries": [_entry(row) for row in entries],
-        "growth": [_entry(row) for row in growth],
-        "dynamic": [_entry(row) for row in dynamic],
-    }
+    found = {section: [_entry(row) for row in rows[section]] for section in SECTIONS}
     _add_ratios(found)
     return {
         **heading(PEERS),
@@ -74,31 +71,6 @@ def document(
     }
 
 
-def merged(new: Document, old: Document) -> Document:
-    """Return the new document with those sections of the old one that it did not measure.
-
-    Raises:
-        UsageError: when the two were not measured in the same environment with the same settings.
-    """
-    for name in ("tool", "environment"):
-        if new[name] != old[name]:
-            raise UsageError(
-                f"the earlier result has another {name} than this run: measure all sections again"
-            )
-    for name in ("config", "threads"):
-        if new["settings"][name] != old["settings"][name]:
-            raise UsageError(
-                f"the earlier result was measured with {name} {old['settings'][name]}, this one "
-                f"with {new['settings'][name]}: measure all sections again"
-            )
-    kept = {name: old[name] for name in SECTIONS if not new[name]}
-    if "entries" in kept:
-        kept["left_out"] = old["left_out"]
-        both = {name: old["settings"][name] for name in ("size", "entries", "limit")}
-        kept["settings"] = {**new["settings"], **both}
-    return {**new, **kept}
-
-
 def _entry(row: Row) -> Document:
     entry: Document = {
         "name": row.name,
@@ -107,52 +79,34 @@ def _entry(row: Row) -> Document:
         "file_bytes": None if row.file is None or row.error else model_size_bytes(row.file),
         "error": row.error,
         "warnings": [],
-        "limit": None,
-        "ratio": None,
-        **dict.fromkeys(_MEASURED),
         "samples_s": [],
+        **dict.fromkeys(_MEASURED),
     }
     if row.error is not None:
         return entry
-    statistics = summarise(row.rounds)
-    is_limit = row.name == LIMIT
-    return {
-        **entry,
-        "runtime": row.rounds[0].get("runtime"),
-        "median_s": statistics["median_ms"] / 1e3,
-        "samples_s": [sample / 1e3 for one in row.rounds for sample in one["samples_ms"]],
-        "spread": statistics["spread"],
-        "first_run_s": None if is_limit else statistics["first_run_ms"] / 1e3,
-        "load_s": None if is_limit else statistics["load_ms"] / 1e3,
-        "s_per_megapixel": statistics["median_ms"]
-        / 1e3
-        / (row.size.height * row.size.width / _MEGAPIXEL),
-        "peak_bytes": None if is_limit else statistics["peak_memory_bytes"],
-        "max_abs_diff": row.rounds[0].get("max_abs_diff"),
-        # The bound is one figure a round, the best of many runs: advice on samples misses it.
-        "warnings": [] if is_limit else warnings_about(row.rounds, statistics),
-        "limit": _best(row.rounds) if is_limit else None,
-    }
-
-
-_MEASURED = (
-    "runtime",
-    "median_s",
-    "spread",
-    "first_run_s",
-    "load_s",
-    "s_per_megapixel",
-    "peak_bytes",
-    "max_abs_diff",
-)
-
-
-def _best(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the limit's facts of the round in which the fastest convolution was fastest."""
-    facts: dict[str, Any] = max(
-        (one["limit"] for one in rounds), key=lambda limit: float(limit["gflop_per_s"])
+    found = summarise(row.rounds)
+    median_s = found["median_ms"] / 1e3
+    entry.update(
+        median_s=median_s,
+        samples_s=[sample / 1e3 for one in row.rounds for sample in one["samples_ms"]],
+        spread=found["spread"],
+        s_per_megapixel=median_s / (row.size.height * row.size.width / _MEGAPIXEL),
     )
-    return facts
+    if row.name == LIMIT:
+        # The bound is one figure a round, the best of many runs: of the round in which the
+        # fastest convolution was fastest. Advice on samples would miss it.
+        limits = [one["limit"] for one in row.rounds]
+        entry["limit"] = max(limits, key=lambda limit: float(limit["gflop_per_s"]))
+        return entry
+    entry.update(
+        runtime=row.rounds[0]["runtime"],
+        first_run_s=found["first_run_ms"] / 1e3,
+        load_s=found["load_ms"] / 1e3,
+        peak_bytes=found["peak_memory_bytes"],
+        max_abs_diff=row.rounds[0]["max_abs_diff"],
+        warnings=warnings_about(row.rounds, found),
+    )
+    return entry
 
 
 def _add_ratios(found: Mapping[str, list[Document]]) -> None:

@@ -19,12 +19,10 @@ class Artifact:
     Attributes:
         file: its name in the work folder.
         task: the function that writes it, see `run_isolated`.
-        is_ours: whether lama-edge writes it; such a file is made anew in every run.
     """
 
     file: str
     task: str
-    is_ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,10 +48,8 @@ class Peer:
 
 CHECKPOINT = Artifact("checkpoint.safetensors", _PREPARE + "write_checkpoint")
 REFERENCE = Artifact("reference.npy", _PREPARE + "write_reference")
-LAMA_EDGE = Artifact("lama-edge.onnx", _PREPARE + "write_lama_edge", is_ours=True)
-LAMA_EDGE_DIRECT = Artifact(
-    "lama-edge-direct.onnx", _PREPARE + "write_lama_edge_direct", is_ours=True
-)
+LAMA_EDGE = Artifact("lama-edge.onnx", _PREPARE + "write_lama_edge")
+LAMA_EDGE_DIRECT = Artifact("lama-edge-direct.onnx", _PREPARE + "write_lama_edge_direct")
 OURS = "lama-edge"
 LIMIT = "convolution-limit"
 

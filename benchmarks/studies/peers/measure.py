@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from lama_edge.benchmarks.studies.peers.picture import Array, generator_input, image_and_mask
-from lama_edge.benchmarks.targets.sensors import Watch, peak_memory_bytes
-from lama_edge.benchmarks.targets.stopwatch import Policy, measure
+from lama_edge.benchmarks.targets.local_task import Run, timed_round
+from lama_edge.benchmarks.targets.stopwatch import Policy
 from lama_edge.errors import ModelError, needs_extra
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import Size
 
-Run = Callable[[], Array]
 # Between fp32 implementations of one generator; the matrices built at run time, whose angles
 # lose digits in float32, differ by 3e-5 at 512x512 in big-lama's shape.
 MAX_DIFFERENCE = 1e-3
@@ -45,24 +43,17 @@ def measure_entry(payload: Mapping[str, Any]) -> dict[str, Any]:
     # again, with advice, when the model is opened.
     with contextlib.suppress(ImportError):
         importlib.import_module(module)
-    size = Size(*payload["size"])
-    start = time.perf_counter_ns()
-    with opener(Path(payload["model"]), size, payload["threads"]) as run:
-        load_ms = (time.perf_counter_ns() - start) / 1e6
-        watch = Watch()
-        timings = measure(run, Policy(**payload["policy"]), watch=watch)
-        peak = peak_memory_bytes()
-        output = run() if payload["reference"] is not None else None
+    size, reference = Size(*payload["size"]), payload["reference"]
+    outputs: list[Array] = []
+    found = timed_round(
+        opener(Path(payload["model"]), size, payload["threads"]),
+        Policy(**payload["policy"]),
+        keep=None if reference is None else outputs.append,
+    )
     return {
+        **found,
         "runtime": f"{module} {importlib.import_module(module).__version__.split('-')[0]}",
-        "max_abs_diff": None if output is None else difference(output, payload["reference"], size),
-        "load_ms": load_ms,
-        "first_run_ms": timings.warmup_ms[0],
-        "warmup_ms": list(timings.warmup_ms),
-        "samples_ms": list(timings.samples_ms),
-        "peak_memory_bytes": peak,
-        "other_load": watch.other_load,
-        "sensors": {"before": watch.before, "after": watch.after},
+        "max_abs_diff": difference(outputs[0], reference, size) if outputs else None,
     }
 
 

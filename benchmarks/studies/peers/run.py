@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.documents.store import PEERS, check_document
-from lama_edge.benchmarks.studies.peers.document import Row, document
+from lama_edge.benchmarks.studies.peers.document import SECTIONS, Row, document
 from lama_edge.benchmarks.studies.peers.entries import (
+    CHECKPOINT,
     LAMA_EDGE,
     LIMIT,
     MEASURE_ENTRY,
     OURS,
     REFERENCE,
+    Artifact,
     Peer,
     chosen,
 )
-from lama_edge.benchmarks.studies.peers.workshop import Workshop
 from lama_edge.benchmarks.targets.environment import anonymous
 from lama_edge.benchmarks.targets.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
@@ -75,8 +76,6 @@ class PeersJob:
         sampling: of the entries.
         section_sampling: of growth and dynamic.
         limit_policy: of each convolution of the limit.
-        work: a folder for the files that are measured, which keeps what can be used again; None
-            is a temporary one.
         timeout_s: how long one process may take, in seconds; None is for ever.
     """
 
@@ -89,7 +88,6 @@ class PeersJob:
     sampling: Sampling = ENTRY_SAMPLING
     section_sampling: Sampling = SECTION_SAMPLING
     limit_policy: Policy = LIMIT_POLICY
-    work: Path | None = None
     timeout_s: float | None = None
 
     def __post_init__(self) -> None:
@@ -122,28 +120,26 @@ def run_peers(job: PeersJob, progress: Progress = lambda step: None) -> dict[str
         Plain data as ``schema/peers-1.schema.json`` describes it.
 
     Raises:
-        UsageError: when an entry is unknown or the work folder cannot be used.
+        UsageError: when an entry is unknown.
         LamaEdgeError: when the seeded checkpoint or its reference cannot be made.
     """
     peers, absent = chosen(job.entries)
     for peer in absent:
         progress(f"left out: {peer.name}, {peer.needs} is not installed")
-    with tempfile.TemporaryDirectory(prefix="lama-edge-") as temporary:
-        folder = Path(temporary) if job.work is None else job.work
-        workshop = Workshop(folder, job.config, job.size, job.threads, job.timeout_s, progress)
-        entries = [_entry_row(job, workshop, peer) for peer in peers]
-        growth = [_ours_row(job, workshop, size, "fixed") for size in job.growth]
-        dynamic = [
-            _ours_row(job, workshop, size, kind)
-            for size in job.dynamic
-            for kind in ("fixed", "dynamic")
-        ]
-        for rows, sampling in (
-            (entries, job.sampling),
-            (growth, job.section_sampling),
-            (dynamic, job.section_sampling),
-        ):
-            measure_rows(rows, sampling.rounds, job.timeout_s, progress)
+    with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
+        files = _Files(Path(folder), job, progress)
+        rows = {
+            "entries": [_entry_row(job, files, peer) for peer in peers],
+            "growth": [_ours_row(job, files, size, "fixed") for size in job.growth],
+            "dynamic": [
+                _ours_row(job, files, size, kind)
+                for size in job.dynamic
+                for kind in ("fixed", "dynamic")
+            ],
+        }
+        for section in SECTIONS:
+            sampling = job.sampling if section == "entries" else job.section_sampling
+            _measure(rows[section], sampling.rounds, job.timeout_s, progress)
         settings = {
             "config": job.config.to_dict(),
             "size": str(job.size),
@@ -153,13 +149,54 @@ def run_peers(job: PeersJob, progress: Progress = lambda step: None) -> dict[str
             "limit": asdict(job.limit_policy),
         }
         left_out = [{"name": peer.name, "needs": str(peer.needs)} for peer in absent]
-        found = document(settings, entries, growth, dynamic, left_out)
-    return check_document(found, PEERS)
+        return check_document(document(settings, rows, left_out), PEERS)
 
 
-def measure_rows(
-    rows: Sequence[Row], rounds: int, timeout_s: float | None, progress: Progress
-) -> None:
+@dataclass
+class _Files:
+    """The files that are measured, each made once, in a process of its own."""
+
+    folder: Path
+    job: PeersJob
+    progress: Progress
+    _failed: dict[Path, LamaEdgeError] = field(default_factory=dict)
+
+    def path_of(
+        self, artifact: Artifact, size: Size | None = None, *, dynamic: bool = False
+    ) -> Path:
+        """Return where an artifact lies, made now if it is not there yet.
+
+        Args:
+            artifact: what to make.
+            size: of the picture; None is the entries'.
+            dynamic: whether it shall take any size.
+
+        Raises:
+            LamaEdgeError: when it cannot be made; asked again, the same error again.
+        """
+        size = size or self.job.size
+        path = self.folder / f"{'dynamic' if dynamic else size}-{artifact.file}"
+        if path in self._failed:
+            raise self._failed[path]
+        if not path.exists():
+            checkpoint = path if artifact == CHECKPOINT else self.path_of(CHECKPOINT)
+            self.progress(f"preparing {path.name}")
+            payload = {
+                "config": self.job.config.to_dict(),
+                "checkpoint": str(checkpoint),
+                "output": str(path),
+                "size": None if dynamic else [size.height, size.width],
+                "threads": self.job.threads,
+            }
+            try:
+                run_isolated(artifact.task, payload, timeout_s=self.job.timeout_s)
+            except LamaEdgeError as error:
+                self._failed[path] = error
+                raise
+        return path
+
+
+def _measure(rows: Sequence[Row], rounds: int, timeout_s: float | None, progress: Progress) -> None:
     """Measure every row in every round, A B A B, so that a machine that changes changes for all."""
     for number in range(1, rounds + 1):
         for row in rows:
@@ -173,7 +210,7 @@ def measure_rows(
                 progress(f"{row.name} failed: {row.error}")
 
 
-def _entry_row(job: PeersJob, workshop: Workshop, peer: Peer) -> Row:
+def _entry_row(job: PeersJob, files: _Files, peer: Peer) -> Row:
     policy = job.limit_policy if peer.name == LIMIT else job.sampling.policy
     payload = {
         "config": job.config.to_dict(),
@@ -184,16 +221,16 @@ def _entry_row(job: PeersJob, workshop: Workshop, peer: Peer) -> Row:
     }
     row = Row(peer.name, peer.description, job.size, peer.task, payload)
     if peer.artifact is not None:
-        payload["reference"] = str(workshop.path_of(REFERENCE))
+        payload["reference"] = str(files.path_of(REFERENCE))
         try:
-            row.file = workshop.path_of(peer.artifact)
+            row.file = files.path_of(peer.artifact)
         except LamaEdgeError as error:
             row.error = _spelled(error)
         payload["model"] = str(row.file)
     return row
 
 
-def _ours_row(job: PeersJob, workshop: Workshop, size: Size, kind: str) -> Row:
+def _ours_row(job: PeersJob, files: _Files, size: Size, kind: str) -> Row:
     payload = {
         "runtime": OURS,
         "size": [size.height, size.width],
@@ -204,7 +241,7 @@ def _ours_row(job: PeersJob, workshop: Workshop, size: Size, kind: str) -> Row:
     what = "the graph of any size" if kind == "dynamic" else "the graph of this size"
     row = Row(f"lama-edge-{kind}-{size}", what, size, MEASURE_ENTRY, payload)
     try:
-        row.file = workshop.path_of(LAMA_EDGE, size, dynamic=kind == "dynamic")
+        row.file = files.path_of(LAMA_EDGE, size, dynamic=kind == "dynamic")
     except LamaEdgeError as error:
         row.error = _spelled(error)
     payload["model"] = str(row.file)

@@ -13,7 +13,6 @@ import pytest
 from lama_edge.benchmarks.documents.store import PEERS, DocumentError, check_document, load_document
 from lama_edge.benchmarks.studies.peers import entries
 from lama_edge.benchmarks.studies.peers.__main__ import main
-from lama_edge.benchmarks.studies.peers.document import merged
 from lama_edge.benchmarks.studies.peers.entries import Artifact, Peer
 from lama_edge.benchmarks.studies.peers.measure import difference
 from lama_edge.benchmarks.studies.peers.picture import image_and_mask
@@ -167,31 +166,14 @@ def test_an_absent_package_leaves_its_entry_out_and_says_so(
     assert found["left_out"] == [{"name": "lama-edge-openvino", "needs": "no_such_package"}]
 
 
-def test_the_command_writes_its_result_and_keeps_sections(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, work = tmp_path / "peers.json", tmp_path / "work"
-    work.mkdir()
+def test_the_command_writes_its_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "peers.json"
     words = ["--blocks", "1", "--ngf", "8", "--size", "64", "--threads", "1", "--rounds", "1",
-             "--section-rounds", "1", "--section-seconds", "0", "--work", str(work),
-             "--json-out", str(out)]  # fmt: skip
-    assert main([*words, "--entries", "lama-edge"]) == 0
+             "--entries", "lama-edge", "--json-out", str(out)]  # fmt: skip
+    assert main(words) == 0
+    (row,) = load_document(out, PEERS)["entries"]
+    assert row["name"] == "lama-edge"
     assert "lama-edge" in capsys.readouterr().out
-    first = load_document(out, PEERS)
-    assert main([*words, "--entries", "--growth", "64", "--keep", "--json"]) == 0
-    output = capsys.readouterr()
-    both = load_document(out, PEERS)
-    assert json.loads(output.out) == both
-    assert "preparing checkpoint" not in output.err, "the work folder was not used again"
-    assert both["entries"] == first["entries"]
-    assert [row["name"] for row in both["growth"]] == ["lama-edge-fixed-64x64"]
-
-
-def test_sections_of_another_shape_are_not_mixed(measured: Document) -> None:
-    other = json.loads(json.dumps(measured))
-    other["settings"]["threads"] = 7
-    with pytest.raises(UsageError, match="threads 7"):
-        merged({**measured, "growth": []}, other)
 
 
 @pytest.mark.parametrize(
@@ -202,8 +184,6 @@ def test_sections_of_another_shape_are_not_mixed(measured: Document) -> None:
         (["--size", "60"], "multiples of 8"),
         (["--rounds", "0"], "rounds is 0"),
         (["--threads", "0"], "threads is 0"),
-        (["--work", "/no/such/folder"], "create it first"),
-        (["--keep"], "--json-out"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_measured(
