@@ -11,7 +11,7 @@ from typing import Any
 
 from lama_edge.benchmarks.documents.store import save_document
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.studies.peers.document import SECTIONS
+from lama_edge.benchmarks.studies.peers.document import SECTIONS, cells
 from lama_edge.benchmarks.studies.peers.run import (
     DYNAMIC_SIZES,
     ENTRY_SAMPLING,
@@ -84,8 +84,8 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
     }
     for section, (title, ratio) in headings.items():
         if document[section]:
-            head = [title, "median", "spread", ratio, "first run", "peak memory", "file"]
-            yield from figures.table([head, *(_cells(row) for row in document[section])])
+            heads = [title, "Median", "Spread", ratio, "First run", "Peak memory", "File"]
+            yield from figures.table(cells(document[section], heads))
             yield ""
     for row in document["entries"]:
         if row["limit"] is not None:
@@ -98,21 +98,6 @@ def lines(document: dict[str, Any]) -> Iterator[str]:
     for section in headings:
         for row in document[section]:
             yield from (f"warning: {row['name']}: {text}" for text in row["warnings"])
-
-
-def _cells(row: dict[str, Any]) -> list[str]:
-    if row["error"] is not None:
-        return [row["name"], "failed", *[figures.UNKNOWN] * 5]
-    first_run_ms = None if row["first_run_s"] is None else row["first_run_s"] * 1e3
-    return [
-        row["name"],
-        figures.duration(row["median_s"] * 1e3),
-        figures.percent(row["spread"]),
-        figures.ratio(row["ratio"]),
-        figures.duration(first_run_ms),
-        figures.memory(row["peak_bytes"]),
-        figures.file_size(row["file_bytes"]),
-    ]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,11 +11,21 @@ from typing import Any
 from lama_edge.benchmarks.bench.summary import summarise, warnings_about
 from lama_edge.benchmarks.documents.model_files import model_size_bytes
 from lama_edge.benchmarks.documents.store import PEERS, heading
+from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.studies.peers.entries import LIMIT, OURS
 from lama_edge.benchmarks.targets.environment import environment
 from lama_edge.spec import Size
 
 Document = dict[str, Any]
+# How the columns of a table are spelled, by their headings; the heading of the ratio tells of what.
+_CELLS: Mapping[str, Callable[[Document], str]] = {
+    "Median": lambda row: figures.duration(row["median_s"] * 1e3),
+    "Spread": lambda row: figures.percent(row["spread"]),
+    "First run": lambda row: figures.duration(row["first_run_s"] and row["first_run_s"] * 1e3),
+    "A megapixel": lambda row: figures.duration(row["s_per_megapixel"] * 1e3),
+    "Peak memory": lambda row: figures.memory(row["peak_bytes"]),
+    "File": lambda row: figures.file_size(row["file_bytes"]),
+}
 SECTIONS = ("entries", "growth", "dynamic")
 _MEGAPIXEL = 1e6
 _MEASURED = (
@@ -69,6 +79,32 @@ def document(
         "left_out": [dict(one) for one in left_out],
         **found,
     }
+
+
+def cells(rows: Sequence[Document], headings: Sequence[str]) -> list[list[str]]:
+    """Spell a section as a table.
+
+    Args:
+        rows: the section's.
+        headings: what the names are of, and then the figures'.
+
+    Returns:
+        The cells, headings first.
+    """
+    columns = [_CELLS.get(heading, _ratio) for heading in headings[1:]]
+    return [
+        list(headings),
+        *(
+            [row["name"], "failed", *[figures.UNKNOWN] * (len(columns) - 1)]
+            if row["error"] is not None
+            else [row["name"], *(cell(row) for cell in columns)]
+            for row in rows
+        ),
+    ]
+
+
+def _ratio(row: Document) -> str:
+    return figures.ratio(row["ratio"])
 
 
 def _entry(row: Row) -> Document:

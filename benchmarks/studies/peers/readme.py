@@ -7,31 +7,30 @@ Run it in a clone's top folder as ``python -m lama_edge.benchmarks.studies.peers
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.documents.store import PEERS, load_document
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
+from lama_edge.benchmarks.studies.peers.document import cells
 
 _NBSP = "\u00a0"
 
 
 def block(document: dict[str, Any]) -> str:
     """Return what stands between the markers: Markdown of a document of peers."""
-    parts = [
-        _setting(document),
-        markdown_table(list(_entry_cells(document))),
-        _descriptions(document),
-    ]
+    heads = ["", "Median", "Spread", "Over lama-edge", "Peak memory", "File"]
+    table = markdown_table(cells(document["entries"], heads))
+    parts = [_setting(document), table, _descriptions(document)]
     for section, text, ratio in (
         ("growth", "How lama-edge's time grows with the picture, graphs of one size each:",
          "Time per pixel"),
         ("dynamic", "The graph of any size beside the one of this size:", "Over fixed"),
     ):  # fmt: skip
         if document[section]:
-            parts += [text, markdown_table(list(_section_cells(document[section], ratio)))]
+            heads = ["", "Median", "First run", "A megapixel", ratio, "Peak memory"]
+            parts += [text, markdown_table(cells(document[section], heads))]
     return "\n\n".join(parts)
 
 
@@ -54,38 +53,6 @@ def _setting(document: dict[str, Any]) -> str:
         "its own in each; peak memory is that of the whole process. Each result was compared "
         "with torch's."
     )
-
-
-def _entry_cells(document: dict[str, Any]) -> Iterator[list[str]]:
-    yield ["", "Median", "Spread", "Over lama-edge", "Peak memory", "File"]
-    for row in document["entries"]:
-        if row["error"] is not None:
-            yield [row["name"], "failed", *[figures.UNKNOWN] * 4]
-            continue
-        yield [
-            row["name"],
-            figures.duration(row["median_s"] * 1e3),
-            figures.percent(row["spread"]),
-            figures.ratio(row["ratio"]),
-            figures.memory(row["peak_bytes"]),
-            figures.file_size(row["file_bytes"]),
-        ]
-
-
-def _section_cells(rows: Sequence[dict[str, Any]], ratio: str) -> Iterator[list[str]]:
-    yield ["", "Median", "First run", "A megapixel", ratio, "Peak memory"]
-    for row in rows:
-        if row["error"] is not None:
-            yield [row["name"], "failed", *[figures.UNKNOWN] * 4]
-            continue
-        yield [
-            row["name"],
-            figures.duration(row["median_s"] * 1e3),
-            figures.duration(row["first_run_s"] * 1e3),
-            figures.duration(row["s_per_megapixel"] * 1e3),
-            figures.ratio(row["ratio"]),
-            figures.memory(row["peak_bytes"]),
-        ]
 
 
 def _descriptions(document: dict[str, Any]) -> str:
