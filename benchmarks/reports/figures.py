@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 UNKNOWN = "–"
 _NBSP = "\u00a0"
@@ -74,6 +75,11 @@ def digits(value: float) -> str:
     return f"{value:,.{min(places, 6)}f}".replace(",", "\u202f")
 
 
+def two_digits(value: float) -> str:
+    """Spell how many times something is enlarged: ``12 000``."""
+    return f"{float(f'{value:.2g}'):,.10g}".replace(",", "\u202f")
+
+
 def scientific(value: float | None) -> str:
     """Spell a difference on the 0-to-1 scale: ``1.5e-6``, ``0`` where there is none."""
     if value is None:
@@ -99,6 +105,16 @@ def percent(share: float | None) -> str:
 def decibels(value: float | None, *, missing: str = UNKNOWN) -> str:
     """Spell a ratio in decibels; `missing` stands where there is none."""
     return missing if value is None else f"{value:.1f}{_NBSP}dB"
+
+
+def decibels_of(found: Mapping[str, Any], key: str) -> str:
+    """Spell one of the ratios of a comparison, equal where its ``psnr_db`` says so."""
+    return decibels(found[key], missing="equal" if found["psnr_db"] is None else UNKNOWN)
+
+
+def ssim(value: float | None) -> str:
+    """Spell a structural similarity."""
+    return UNKNOWN if value is None else f"{value:.5f}"
 
 
 def ratio(value: float | None) -> str:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lama_edge.benchmarks.reports import figures
+
 # All pictures of one page together; a page should stay below 2 MB.
 BUDGET_BYTES = 1_600_000
 _SIDES = (640, 512, 384, 288, 208, 144, 96, 64)
@@ -46,6 +48,32 @@ class Shown:
     caption: str
     width: int
     height: int
+
+
+@dataclass(frozen=True)
+class Amplified:
+    """How differences are drawn.
+
+    Attributes:
+        top: the difference with the lightest colour.
+        largest: the largest of all.
+        remark: what else is to be said of the scale.
+    """
+
+    top: float
+    largest: float
+    remark: str = ""
+
+    @property
+    def factor(self) -> str:
+        """By how much differences are amplified, spelled out."""
+        return f"×{figures.two_digits(1 / self.top)}"
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The top, and the largest difference where it is above that, spelled out."""
+        values = (self.top, self.largest) if self.largest > self.top else (self.top,)
+        return tuple(map(figures.scientific, values))
 
 
 def encode_all(encoders: Sequence[Encoder]) -> list[str]:
@@ -96,9 +124,7 @@ def mask(hole: NDArray[np.bool_]) -> Encoder:
     return encode
 
 
-def difference(
-    values: NDArray[np.float32], hole: NDArray[np.bool_], *, top: float, largest: float
-) -> Encoder:
+def difference(values: NDArray[np.float32], hole: NDArray[np.bool_], scale: Amplified) -> Encoder:
     """Return an encoder for amplified differences.
 
     Reducing keeps the largest value of each block: an average would hide a single bad pixel.
@@ -106,13 +132,12 @@ def difference(
     Args:
         values: float32 [H,W], on the 0-to-1 scale.
         hole: bool [H,W]; what lies outside becomes transparent.
-        top: the difference that gets the lightest colour.
-        largest: the difference that gets the darkest colour of `OVER_RAMP`, which begins where
-            the other ramp ends.
+        scale: its top gets the lightest colour, and its largest difference the darkest colour
+            of `OVER_RAMP`, which begins where the other ramp ends.
     """
-    levels = np.nan_to_num(np.abs(values.astype(np.float64)), nan=1.0, posinf=1.0) / top
+    levels = np.nan_to_num(np.abs(values.astype(np.float64)), nan=1.0, posinf=1.0) / scale.top
     indices = _WITHIN + np.rint(np.clip(levels, 0, 1) * (_OVER - 1 - _WITHIN))
-    span = np.log(max(largest / top, 1 + 1e-6))
+    span = np.log(max(scale.largest / scale.top, 1 + 1e-6))
     beyond = np.clip(np.log(np.maximum(levels, 1)) / span, 0, 1)
     indices = np.where(levels > 1, _OVER + np.rint(beyond * (_COLOURS - 1 - _OVER)), indices)
     indices[~hole] = _OUTSIDE

@@ -77,10 +77,10 @@ def _worst_cells(model: Mapping[str, Any], worst: Mapping[str, Any]) -> list[tup
         ("Tolerance", figures.scientific(model["tolerance"])),
         ("Tolerance needed", figures.scientific(model["tolerance_needed"])),
         ("Mean diff", figures.scientific(worst["mean_abs_diff"])),
-        ("PSNR", _decibels(worst, "psnr_db")),
+        ("PSNR", figures.decibels_of(worst, "psnr_db")),
         ("Least PSNR", figures.decibels(model["least_psnr_db"])),
-        ("SNR", _decibels(worst, "snr_db")),
-        ("SSIM", _ssim(worst["ssim"])),
+        ("SNR", figures.decibels_of(worst, "snr_db")),
+        ("SSIM", figures.ssim(worst["ssim"])),
         ("Levels differing", figures.percent(worst["levels_differing"])),
     ]
 
@@ -89,15 +89,6 @@ def _qualifiers(model: Mapping[str, Any]) -> tuple[str, ...]:
     facts = model["model"]
     io = f"{facts['io']} form" if facts.get("io") else None
     return tuple(filter(None, (facts.get("precision"), io, model.get("runtime"))))
-
-
-def _decibels(data: Mapping[str, Any], key: str) -> str:
-    equal = data["psnr_db"] is None
-    return figures.decibels(data[key], missing="equal" if equal else figures.UNKNOWN)
-
-
-def _ssim(value: float | None) -> str:
-    return figures.UNKNOWN if value is None else f"{value:.5f}"
 
 
 def _closeness(models: Sequence[Mapping[str, Any]]) -> Chart | None:
@@ -159,9 +150,9 @@ def _case(case: Mapping[str, Any], worst: bool) -> dict[str, Any]:
         "cells": [
             figures.scientific(case["max_abs_diff"]),
             figures.scientific(case["mean_abs_diff"]),
-            _decibels(case, "psnr_db"),
-            _decibels(case, "snr_db"),
-            _ssim(case["ssim"]),
+            figures.decibels_of(case, "psnr_db"),
+            figures.decibels_of(case, "snr_db"),
+            figures.ssim(case["ssim"]),
             figures.percent(case["levels_differing"]),
             figures.percent(case["known_changed"]),
             figures.percent(case["hole_share"]),

@@ -11,34 +11,11 @@ import numpy as np
 from lama_edge.benchmarks.documents.pictures import CasePictures
 from lama_edge.benchmarks.reports import figures, images
 from lama_edge.benchmarks.reports.charts.svg import round_up
+from lama_edge.benchmarks.reports.images import Amplified
 
 # Differences that stay below this share of the tolerance would all look black on a scale that
 # ends at the tolerance: they get a scale of their own.
 _FAINT = 1 / 20
-
-
-@dataclass(frozen=True)
-class Amplified:
-    """How the differences of one model are drawn.
-
-    Attributes:
-        top: the difference with the lightest colour.
-        largest: the largest of all, where it is above `top`; else None.
-        factor: by how much differences are amplified, spelled out.
-        top_text: `top`, spelled out.
-        remark: where the tolerance lies on this scale.
-    """
-
-    top: float
-    largest: float | None
-    factor: str
-    top_text: str
-    remark: str
-
-    @property
-    def largest_text(self) -> str:
-        """`largest`, spelled out."""
-        return figures.scientific(self.largest)
 
 
 @dataclass(frozen=True)
@@ -99,12 +76,7 @@ def _encoders(picture: CasePictures, amplified: Amplified) -> Iterator[images.En
     yield images.mask(picture.hole)
     yield images.photo(picture.reference)
     yield images.photo(picture.output)
-    yield images.difference(
-        picture.difference,
-        picture.hole,
-        top=amplified.top,
-        largest=amplified.largest or amplified.top,
-    )
+    yield images.difference(picture.difference, picture.hole, amplified)
 
 
 def _words(
@@ -135,16 +107,6 @@ def _amplified(model: Mapping[str, Any], largest: float) -> Amplified:
         top, remark = allowed, f"The scale ends at {name}."
     else:
         top = round_up(largest or allowed)
-        remark = f"The scale ends far below {name}, which is {_two_digits(allowed / top)} times "
-        remark += "its top."
-    return Amplified(
-        top=top,
-        largest=largest if largest > top else None,
-        factor=f"×{_two_digits(1 / top)}",
-        top_text=figures.scientific(top),
-        remark=remark,
-    )
-
-
-def _two_digits(value: float) -> str:
-    return f"{float(f'{value:.2g}'):,.10g}".replace(",", "\u202f")
+        times = figures.two_digits(allowed / top)
+        remark = f"The scale ends far below {name}, which is {times} times its top."
+    return Amplified(top, largest, remark)

@@ -108,7 +108,7 @@ def _tiles(document: Mapping[str, Any], verdict: Verdict) -> Iterator[dict[str, 
         yield {
             "label": "Closest within tolerance",
             "figure": _psnr(found),
-            "name": f"{closest['precision']}, SNR {_decibels(found, 'snr_db')}",
+            "name": f"{closest['precision']}, SNR {figures.decibels_of(found, 'snr_db')}",
             "note": f"its worst pixel differs by {_levels(found['max_abs_diff'])} of {_LEVELS}",
         }
 
@@ -125,7 +125,7 @@ def _summary(row: Row) -> dict[str, Any]:
     if found is not None:
         cells = [
             ("PSNR", "reference" if base else _psnr(found)),
-            ("SNR", figures.UNKNOWN if base else _decibels(found, "snr_db")),
+            ("SNR", figures.UNKNOWN if base else figures.decibels_of(found, "snr_db")),
             (
                 "Worst pixel",
                 figures.UNKNOWN if base else _levels(found["max_abs_diff"]),
@@ -187,14 +187,14 @@ def _closeness(row: Row, pictures: Sequence[Mapping[str, Any]]) -> dict[str, Any
         "passed": found["passed"],
         "cells": [
             ("PSNR", _psnr(found)),
-            ("SNR", _decibels(found, "snr_db")),
+            ("SNR", figures.decibels_of(found, "snr_db")),
             ("Worst picture", figures.decibels(worst["psnr_db"], missing="equal")),
             ("Asked", figures.decibels(found["least_psnr_db"])),
             ("Worst pixel", figures.scientific(found["max_abs_diff"])),
             ("Allowed", figures.scientific(found["tolerance"])),
             ("Mean diff", figures.scientific(found["mean_abs_diff"])),
             ("Levels differing", figures.percent(found["levels_differing"])),
-            ("SSIM", f"{found['ssim']:.5f}"),
+            ("SSIM", figures.ssim(found["ssim"])),
         ],
         "judged_by": row["judged_by"],
     }
@@ -251,11 +251,6 @@ def _numerics(row: Row) -> list[tuple[str, str]]:
 
 def _psnr(found: Mapping[str, Any]) -> str:
     return figures.decibels(found["psnr_db"], missing="equal")
-
-
-def _decibels(found: Mapping[str, Any], key: str) -> str:
-    equal = found["psnr_db"] is None
-    return figures.decibels(found[key], missing="equal" if equal else figures.UNKNOWN)
 
 
 def _levels(largest: float) -> str:

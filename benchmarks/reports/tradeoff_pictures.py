@@ -18,21 +18,6 @@ _NO_DIFFERENCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Legend:
-    """How all differences of the page are drawn.
-
-    Attributes:
-        factor: by how much they are amplified, spelled out.
-        top: the difference with the lightest colour, spelled out.
-        largest: the largest of all, spelled out, where it is above `top`; else None.
-    """
-
-    factor: str
-    top: str
-    largest: str | None
-
-
-@dataclass(frozen=True)
 class Column:
     """One column below a picture's heading: the input, or a precision.
 
@@ -62,7 +47,7 @@ class PictureShown:
 
 def show_pictures(
     pictures: Sequence[ShownPicture], names: Sequence[str]
-) -> tuple[list[PictureShown], Legend | None]:
+) -> tuple[list[PictureShown], images.Amplified | None]:
     """Encode all pictures, with one scale for all differences.
 
     Args:
@@ -88,28 +73,24 @@ def show_pictures(
         )
         for picture, plan in zip(pictures, plans, strict=True)
     ]  # fmt: skip
-    if scale is None:
-        return shown, None
-    top, largest = scale
-    spelled = figures.scientific(largest) if largest > top else None
-    return shown, Legend(_factor(top), figures.scientific(top), spelled)
+    return shown, scale
 
 
 _Plan = tuple[str, str, images.Encoder, tuple[int, int]]
 
 
-def _scale(pictures: Sequence[ShownPicture]) -> tuple[float, float] | None:
-    """Return the difference with the lightest colour, and the largest of all."""
+def _scale(pictures: Sequence[ShownPicture]) -> images.Amplified | None:
+    """Return how differences are drawn; None where there are none."""
     found = [d[p.hole] for p in pictures for name, d in p.differences.items() if name != "fp32"]
     largest = max((float(values.max()) for values in found), default=0.0)
     if not found:
         return None
     top = max(float(np.percentile(values, _TOP_PERCENTILE)) for values in found)
-    return round_up(max(top, _NO_DIFFERENCE)), largest
+    return images.Amplified(round_up(max(top, _NO_DIFFERENCE)), largest)
 
 
 def _columns(
-    shown: ShownPicture, name: str, scale: tuple[float, float] | None
+    shown: ShownPicture, name: str, scale: images.Amplified | None
 ) -> Iterator[tuple[str, list[_Plan]]]:
     window = _detail(shown)
     place = f"{window[0].stop - window[0].start}×{window[1].stop - window[1].start}\u00a0px"
@@ -130,15 +111,11 @@ def _columns(
         if precision != "fp32" and scale is not None:
             apart = shown.differences[precision]
             largest = figures.scientific(float(apart.max()))
-            encoder = images.difference(apart, shown.hole, top=scale[0], largest=max(scale))
+            encoder = images.difference(apart, shown.hole, scale)
             alt = f"{name}: where {precision} differs from fp32, by up to {largest}"
-            caption = f"difference {_factor(scale[0])} (≤ {largest})"
+            caption = f"difference {scale.factor} (≤ {largest})"
             column.append((caption, alt, encoder, size))
         yield precision, column
-
-
-def _factor(top: float) -> str:
-    return f"×{float(f'{1 / top:.2g}'):,.10g}".replace(",", "\u202f")
 
 
 def _detail(shown: ShownPicture) -> tuple[slice, slice]:

@@ -28,35 +28,20 @@ _MARKERS = {
 
 
 @dataclass(frozen=True)
-class Point:
-    """A marked place on a curve.
-
-    Attributes:
-        x: percent from the left.
-        y: pixels from the top.
-        text: what it is, in words.
-    """
-
-    x: float
-    y: float
-    text: str
-
-
-@dataclass(frozen=True)
 class Curve:
     """One series.
 
     Attributes:
         name: what it is of; its colour and marker go by it.
         marker: the SVG path of its marker, around (0, 0).
-        points: its places.
+        points: its places: percent from the left, pixels from the top, and what each is, in words.
         lines: from place to place, as (x1, y1, x2, y2).
         low_lines: the same of a second, lower figure of each place.
     """
 
     name: str
     marker: str
-    points: tuple[Point, ...]
+    points: tuple[tuple[float, float, str], ...]
     lines: tuple[tuple[float, float, float, float], ...]
     low_lines: tuple[tuple[float, float, float, float], ...] = ()
 
@@ -145,7 +130,7 @@ def curve(
     return Curve(
         name,
         _MARKERS[name],
-        tuple(Point(*point) for point in zip(places, heights, texts, strict=True)),
+        tuple(zip(places, heights, texts, strict=True)),
         _lines(places, heights),
         _lines(places, [axis.position(value) for value in low_values]),
     )

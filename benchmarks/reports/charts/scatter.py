@@ -18,28 +18,43 @@ _RIGHT_SIDE = 60.0
 
 
 @dataclass(frozen=True)
-class Dot:
-    """One precision.
+class Weighed:
+    """One precision's cost and closeness.
 
     Attributes:
-        name: its label.
-        x: percent from the left.
-        y: pixels from the top.
-        label_y: where the label stands, in pixels from the top.
-        left: whether the label stands to the left.
+        name: the precision.
+        cost: bytes or milliseconds.
+        psnr_db: None where it is equal to the reference.
         tone: ``pass``, ``fail`` or ``base``.
         hollow: whether the cost is not to be trusted.
         text: the figures, in words.
     """
 
     name: str
+    cost: float
+    psnr_db: float | None
+    tone: str
+    hollow: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    """Where one precision lies.
+
+    Attributes:
+        of: the precision.
+        x: percent from the left.
+        y: pixels from the top.
+        label_y: where the label stands, in pixels from the top.
+        left: whether the label stands to the left.
+    """
+
+    of: Weighed
     x: float
     y: float
     label_y: float
     left: bool
-    tone: str
-    hollow: bool
-    text: str
 
 
 @dataclass(frozen=True)
@@ -61,27 +76,6 @@ class Scatter:
     rows: tuple[tuple[float, str], ...]
     ticks: tuple[tuple[float, str], ...]
     height: int = HEIGHT_PX
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """One precision's cost and closeness.
-
-    Attributes:
-        name: the precision.
-        cost: bytes or milliseconds.
-        psnr_db: None where it is equal to the reference.
-        tone: as for `Dot`.
-        hollow: as for `Dot`.
-        text: as for `Dot`.
-    """
-
-    name: str
-    cost: float
-    psnr_db: float | None
-    tone: str
-    hollow: bool
-    text: str
 
 
 def scatter(
@@ -112,7 +106,7 @@ def scatter(
         left = x > _RIGHT_SIDE
         taken = [d.label_y for d in dots if abs(d.x - x) < _RIGHT_SIDE / 2]
         label_y = max([y, *(place + _LABEL_PX for place in taken if place + _LABEL_PX > y)])
-        dots.append(Dot(one.name, x, y, label_y, left, one.tone, one.hollow, one.text))
+        dots.append(Dot(one, x, y, label_y, left))
     rows = [(height_of(float(db)), f"{db}") for db in range(low, high + 1, step)]
     return Scatter(
         title=title,

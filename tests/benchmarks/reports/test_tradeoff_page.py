@@ -215,7 +215,7 @@ def test_closer_is_higher_and_cheaper_is_further_left() -> None:
         [_weighed("a", 1e6, 40.0), _weighed("b", 2e6, 60.0), _weighed("c", 4e6, None)],
         figures.file_unit,
     )
-    places = {dot.name: dot for dot in chart.dots}
+    places = {dot.of.name: dot for dot in chart.dots}
     assert places["a"].x < places["b"].x < places["c"].x
     assert places["a"].y > places["b"].y > places["c"].y
     assert chart.rows[0][1] == "equal"
