@@ -38,8 +38,6 @@ from lama_edge.models.config import BIG_LAMA
 from lama_edge.retired import add_retired, sets
 from lama_edge.spec import Progress, Size, fixed_size
 
-# big-lama's shape.
-
 
 @dataclass(frozen=True)
 class GpuJob:

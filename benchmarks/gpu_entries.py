@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from lama_edge.engines import ProfileSizes, load_library
 from lama_edge.errors import MissingBackendError, UsageError, needs_extra
-from lama_edge.export.formats.record import Export
+from lama_edge.export.formats.record import Export, SizeChoice
 from lama_edge.nvidia import current_gpu
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.tensorrt.cuda import Cuda
@@ -116,29 +116,21 @@ def export(entry: GpuEntry, checkpoint: str | Path, size: Size, path: Path) -> N
     Raises:
         LamaEdgeError: when it cannot be made.
     """
-    if entry.form == "onnx":
-        export_model(
-            Export(
-                "onnx",
-                checkpoint,
-                path,
-                sizes=(size,),
-                precision=entry.precision,
-                options={"for": "any"},
-                check_parity=False,
-                overwrite=True,
-                # Left to itself, an export of a wide generator is shaped for processors.
-            )
-        )
-        return
+    form = "onnx"
+    choice: SizeChoice = size
+    # Left to itself, an export of a wide generator is shaped for processors.
+    options: dict[str, Any] = {"for": "any"}
+    if entry.form == "engine":
+        form, choice = "tensorrt", ProfileSizes(size, size, size)
+        options = {"compute_capability": ("current",), "tf32": entry.tf32}
     export_model(
         Export(
-            "tensorrt",
+            form,
             checkpoint,
             path,
-            sizes=(ProfileSizes(size, size, size),),
+            sizes=(choice,),
             precision=entry.precision,
-            options={"compute_capability": ("current",), "tf32": entry.tf32},
+            options=options,
             check_parity=False,
             overwrite=True,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -164,18 +164,19 @@ def _check_comparable(base: Run, new: Run) -> None:
     for which, run in (("base", base), ("new", new)):
         if run["statistics"] is None:
             raise UsageError(f"the {which} row of {_title(run)} has no figures: {run['error']}")
-    fields: dict[str, Callable[[Run], Any]] = {
-        **{name: _field(name) for name in ("target", "provider", "threads", "size", "batch")},
-        "runtime": lambda run: _runtime(run)[0],
-        "model.io": lambda run: run["model"]["io"],
-        "model.architecture": lambda run: run["model"]["architecture"],
+    old, young = _setting(base), _setting(new)
+    for name in old:
+        _same(name, old[name], young[name])
+
+
+def _setting(run: Run) -> dict[str, Any]:
+    """Return what must be the same on both sides."""
+    return {
+        **{name: run[name] for name in ("target", "provider", "threads", "size", "batch")},
+        "runtime": _runtime(run)[0],
+        "model.io": run["model"]["io"],
+        "model.architecture": run["model"]["architecture"],
     }
-    for name, value in fields.items():
-        _same(name, value(base), value(new))
-
-
-def _field(name: str) -> Callable[[Run], Any]:
-    return lambda run: run[name]
 
 
 def _same(name: str, base: Any, new: Any) -> None:

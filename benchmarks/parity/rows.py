@@ -65,10 +65,10 @@ def judged_row(
             {
                 "name": case.name,
                 "size": str(case.size),
-                "hole_share": _short(float(case.hole.mean())),
+                "hole_share": short(float(case.hole.mean())),
                 "touches_border": case.touches_border,
-                **_spelled(figures.differences, figures.ssim),
-                "known_changed": None if changed is None else _short(changed),
+                **spelled(figures.differences, figures.ssim),
+                "known_changed": None if changed is None else short(changed),
             }
         )
     most = worst([one.differences for one in found])
@@ -76,7 +76,7 @@ def judged_row(
         "tolerance": tolerance.max_abs_diff,
         "least_psnr_db": tolerance.psnr_db,
         "tolerance_needed": tolerance_needed(most.max_abs_diff),
-        "worst": _spelled(most, min(one.ssim for one in found)),
+        "worst": spelled(most, min(one.ssim for one in found)),
         "cases": rows,
     }
     return {**row, "passed": parity_verdict(row).passed}
@@ -93,24 +93,30 @@ def pictures_of(
         reference: as for `judged_row`.
         model: as for `judged_row`.
     """
-    pictures = []
-    for number, case in enumerate(cases):
-        wanted, output = reference.outputs[number], model.outputs[number]
-        apart = absolute_differences(
-            wanted, output, rounded_sides=reference.rounded + model.rounded
-        )
-        pictures.append(
-            CasePictures(
-                model=model_index,
-                case=number,
-                image=case.image,
-                hole=case.hole,
-                reference=_composited(case, wanted),
-                output=_composited(case, output),
-                difference=np.where(case.hole, apart.max(axis=2), 0).astype(np.float32),
-            )
-        )
-    return pictures
+    rounded = reference.rounded + model.rounded
+    sides = zip(cases, reference.outputs, model.outputs, strict=True)
+    return [case_pictures(model_index, number, *side, rounded) for number, side in enumerate(sides)]
+
+
+def case_pictures(
+    model_index: int,
+    number: int,
+    case: ParityCase,
+    wanted: NDArray[np.float32],
+    output: NDArray[np.float32],
+    rounded_sides: int,
+) -> CasePictures:
+    """Return the pictures of one case; see `pictures_of`."""
+    apart = absolute_differences(wanted, output, rounded_sides=rounded_sides)
+    return CasePictures(
+        model=model_index,
+        case=number,
+        image=case.image,
+        hole=case.hole,
+        reference=_composited(case, wanted),
+        output=_composited(case, output),
+        difference=np.where(case.hole, apart.max(axis=2), 0).astype(np.float32),
+    )
 
 
 def _composited(case: ParityCase, levels: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -118,14 +124,15 @@ def _composited(case: ParityCase, levels: NDArray[np.float32]) -> NDArray[np.uin
     return np.where(case.hole[:, :, None], fill, case.image)
 
 
-def _spelled(figures: Differences, ssim: float) -> dict[str, Any]:
+def spelled(figures: Differences, ssim: float) -> dict[str, Any]:
     """Return what a document says of a picture, or of the worst of all."""
     spelled = {
-        name: value if name in _DECIBELS else _short(value)
+        name: value if name in _DECIBELS else short(value)
         for name, value in asdict(figures).items()
     }
     return {**spelled, "ssim": round(ssim, _SSIM_DECIMALS)}
 
 
-def _short(value: float) -> float:
+def short(value: float) -> float:
+    """Return a figure with the three digits that a document has."""
     return float(f"{value:.3g}")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lama_edge.benchmarks.parity.rows import Side
 from lama_edge.benchmarks.targets.base import Opening
 from lama_edge.benchmarks.targets.local import LocalTarget
 from lama_edge.benchmarks.targets.local_task import load_arrays, save_arrays
-from lama_edge.export.formats.record import Format
+from lama_edge.export.formats.record import Export, Format, format_named
 from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import case_output
 from lama_edge.manifest import Manifest
 from lama_edge.process import run_isolated
-from lama_edge.spec import IoForm, IoSpec, Size
+from lama_edge.spec import NEED_RANGES, IoForm, Size
 
-_EXPORT = "lama_edge.benchmarks.tradeoff.task:export"
+_EXPORT = "lama_edge.benchmarks.tradeoff.exports:export"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Exports:
     size: Size
     calibrate: Path | None = None
     timeout_s: float | None = None
+    _manifests: dict[str, Manifest] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
         """Return where an export lies."""
@@ -61,16 +63,14 @@ class Exports:
             "calibrate": None if self.calibrate is None else str(self.calibrate),
         }
         answer = run_isolated(_EXPORT, payload, timeout_s=self.timeout_s)
-        return Manifest.from_json(answer["manifest"])
+        manifest = self._manifests[name] = Manifest.from_json(answer["manifest"])
+        return manifest
 
-    def run(
-        self, name: str, io: IoSpec, provider: str, cases: Sequence[ParityCase]
-    ) -> list[float | None]:
+    def run(self, name: str, provider: str, cases: Sequence[ParityCase]) -> list[float | None]:
         """Run an export on pictures in a process of its own; `side` has its outputs then.
 
         Args:
             name: the export's, after `add`.
-            io: its inputs and outputs.
             provider: see `Opening`.
             cases: the pictures.
 
@@ -80,21 +80,46 @@ class Exports:
         Raises:
             LamaEdgeError: when it cannot be run, or returns values that are not finite.
         """
-        opening = Opening(provider, timeout_s=self.timeout_s)
+        opening, io = Opening(provider, timeout_s=self.timeout_s), self._manifests[name].io
         pictures = [to_model(io, case.image, case.hole) for case in cases]
         outputs = LocalTarget().run(self.path(name), opening, pictures)
         seen = [case_output(io, case, output) for case, output in zip(cases, outputs, strict=True)]
         save_arrays(self._outputs(name), [one.levels for one in seen])
         return [one.known_changed for one in seen]
 
-    def side(self, name: str, *, rounded: bool) -> Side:
-        """Return what an export made of the pictures.
-
-        Args:
-            name: the export's, after `run`.
-            rounded: whether it is of the uint8 form.
-        """
+    def side(self, name: str) -> Side:
+        """Return what an export made of the pictures, after `run`."""
+        rounded = self._manifests[name].io.output.dtype == "uint8"
         return Side(list(load_arrays(self._outputs(name))), rounded)
 
     def _outputs(self, name: str) -> Path:
         return self.folder / f"{name}.npz"
+
+
+def export(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Export a checkpoint at one size, without judging it; see `run_isolated`.
+
+    Args:
+        payload: ``format``; ``checkpoint``, a path, a name or None; ``output``, the file to write;
+            ``precision``; ``size``, height and width; ``io``; and ``calibrate``, a folder for the
+            precisions that are made from measured ranges, or None.
+
+    Returns:
+        The ``manifest`` as JSON text.
+    """
+    from lama_edge.pipeline import export_model
+
+    precision, calibrate = payload["precision"], payload["calibrate"]
+    if format_named(payload["format"]).arithmetic(precision) not in NEED_RANGES:
+        calibrate = None
+    job = Export(
+        payload["format"],
+        payload["checkpoint"],
+        Path(payload["output"]),
+        sizes=(Size(*payload["size"]),),
+        io=payload["io"],
+        check_parity=False,
+        precision=precision,
+        calibrate=None if calibrate is None else Path(calibrate),
+    )
+    return {"manifest": export_model(job).manifest.to_json()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from lama_edge.benchmarks.bench.bootstrap import ratio_interval
 from lama_edge.benchmarks.documents.pictures import ShownPicture
 from lama_edge.benchmarks.documents.verdicts import closeness_verdict
-from lama_edge.benchmarks.parity.rows import Side, pictures_of
+from lama_edge.benchmarks.parity.rows import Side, case_pictures, short, spelled
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import case_figures
 from lama_edge.judging.metrics import absolute_differences, differences
@@ -25,8 +24,6 @@ _FP16_ON_CPU = (
     "ONNX Runtime's CPU provider has no fp16 kernels for these graphs: it converts and computes "
     "in float32, so this time says nothing of a device that has them"
 )
-_DECIBELS = ("psnr_db", "snr_db")
-_SSIM_DECIMALS = 6
 
 
 def empty_row(precision: str) -> Figures:
@@ -68,9 +65,7 @@ def closeness(
     for number, case in enumerate(cases):
         wanted, output = reference.outputs[number], model.outputs[number]
         found = case_figures(case, wanted, output, rounded_sides=rounded)
-        rows.append(
-            {**_short(asdict(found.differences)), "ssim": round(found.ssim, _SSIM_DECIMALS)}
-        )
+        rows.append(spelled(found.differences, found.ssim))
         places.append(_largest(case, wanted, output, rounded))
     pooled = differences(
         *(_holes(cases, side.outputs) for side in (reference, model)), rounded_sides=rounded
@@ -79,13 +74,10 @@ def closeness(
     most = max(range(len(cases)), key=lambda number: places[number][0])
     weights = [float(case.hole.sum()) for case in cases]
     figures = {
-        **_short(asdict(pooled)),
-        "ssim": round(
-            float(np.average([r["ssim"] for r in rows], weights=weights)), _SSIM_DECIMALS
-        ),
+        **spelled(pooled, float(np.average([row["ssim"] for row in rows], weights=weights))),
         "tolerance": tolerance.max_abs_diff,
         "least_psnr_db": tolerance.psnr_db,
-        "known_changed": _digits(changed),
+        "known_changed": short(changed),
         "worst_psnr": _worst_psnr(rows),
         "largest": {"picture": most, **places[most][1]},
         "pictures": rows,
@@ -133,12 +125,16 @@ def shown_picture(
         reference: fp32's outputs for all pictures.
         sides: those of each precision.
     """
-
-    def only(side: Side) -> Side:
-        return Side([side.outputs[picture]], side.rounded)
-
     pairs = {
-        name: pictures_of(0, [case], only(reference), only(side))[0] for name, side in sides.items()
+        name: case_pictures(
+            0,
+            picture,
+            case,
+            reference.outputs[picture],
+            side.outputs[picture],
+            reference.rounded + side.rounded,
+        )
+        for name, side in sides.items()
     }
     return ShownPicture(
         picture,
@@ -182,11 +178,3 @@ def _speed(run: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, float]:
     low, high = ratio_interval(own, theirs, seed=_SEED)
     ratio = base["statistics"]["median_ms"] / run["statistics"]["median_ms"]
     return {"ratio": ratio, "low": low, "high": high}
-
-
-def _short(figures: Mapping[str, Any]) -> Figures:
-    return {name: value if name in _DECIBELS else _digits(value) for name, value in figures.items()}
-
-
-def _digits(value: float) -> float:
-    return float(f"{value:.3g}")

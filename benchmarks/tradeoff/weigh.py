@@ -208,8 +208,8 @@ class _Weighing:
             self.cases = holdout_cases(job.size)
         else:
             self.cases = own_cases(job.images, job.masks, job.size)
-        kept = self._run(self._reference, manifest, self.job.form.judging_provider("fp32"))
-        reference = self._reference_side()
+        kept = self._run(self._reference, "fp32")
+        reference = self.exports.side(self._reference)
         for precision in job.weighed:
             row = self.rows[precision] = empty_row(precision)
             try:
@@ -217,8 +217,7 @@ class _Weighing:
                     self._compare(row, reference, manifest, kept)
                     continue
                 own = self._export(precision, precision, job.io)
-                provider = job.form.judging_provider(precision)
-                self._compare(row, reference, own, self._run(precision, own, provider))
+                self._compare(row, reference, own, self._run(precision, precision))
             except LamaEdgeError as error:
                 if precision == "fp32":
                     raise
@@ -234,7 +233,7 @@ class _Weighing:
         found = closeness(
             [one.case for one in self.cases],
             reference,
-            self._side(precision),
+            self.exports.side(precision),
             tolerance_of(runtime, precision),
             known_changed=known_changed,
         )
@@ -283,8 +282,8 @@ class _Weighing:
     def shown(self, document: Mapping[str, Any]) -> list[ShownPicture]:
         """Return what every judged precision made of the pictures that a page shows."""
         judged = [p for p, row in self.rows.items() if row["closeness"] is not None]
-        sides = {str(precision): self._side(precision) for precision in judged}
-        reference = self._reference_side()
+        sides = {str(precision): self.exports.side(precision) for precision in judged}
+        reference = self.exports.side(self._reference)
         return [
             shown_picture(number, role, self.cases[number].case, reference, sides)
             for number, role in choose_pictures(document).items()
@@ -295,19 +294,14 @@ class _Weighing:
         """The name of the export that all are compared with: fp32 in the float form."""
         return "fp32" if self.job.io == "float" else _REFERENCE
 
-    def _reference_side(self) -> Side:
-        return self.exports.side(self._reference, rounded=False)
-
-    def _side(self, precision: str) -> Side:
-        return self.exports.side(precision, rounded=self.job.io != "float")
-
     def _export(self, name: str, precision: str, io: IoForm) -> Manifest:
         self.progress(f"export {name}")
         return self.exports.add(name, precision, io)
 
-    def _run(self, name: str, manifest: Manifest, provider: str) -> list[float | None]:
+    def _run(self, name: str, precision: str) -> list[float | None]:
         self.progress(f"judge {name}")
-        return self.exports.run(name, manifest.io, provider, [one.case for one in self.cases])
+        provider = self.job.form.judging_provider(precision)
+        return self.exports.run(name, provider, [one.case for one in self.cases])
 
     def _without_paths(self, error: LamaEdgeError) -> str:
         """Spell an error for the document, which names no folder of anybody's."""
