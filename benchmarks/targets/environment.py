@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from lama_edge.benchmarks.targets.sensors import read_text
 from lama_edge.errors import needs_extra
 from lama_edge.runtimes.registry import runtimes
 
@@ -91,12 +92,12 @@ def _identity() -> set[str]:
 
 
 def _device(root: Path) -> str | None:
-    tree = _read(root / "proc/device-tree/model")
+    tree = read_text(root / "proc/device-tree/model")
     if tree is not None:
         return tree
     if platform.system() == "Darwin":
         return _answer("sysctl", "-n", "hw.model")
-    names = [_read(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name")]
+    names = [read_text(root / "sys/class/dmi/id" / name) for name in ("sys_vendor", "product_name")]
     vendor, product = ((name or "").strip() for name in names)
     if product.lower() in _GENERIC:
         return None
@@ -112,12 +113,12 @@ def _chip(root: Path) -> str:
 
 
 def _processor(root: Path) -> str:
-    facts = _read(root / "proc/cpuinfo") or ""
+    facts = read_text(root / "proc/cpuinfo") or ""
     match = re.search(r"^(?:model name|Model Name|Hardware)\s*:\s*(.+)$", facts, re.MULTILINE)
     if match is not None:
         return " ".join(match.group(1).split())
     # The last of the devicetree's names is the most general one: the system on chip.
-    compatible = _read(root / "proc/device-tree/compatible")
+    compatible = read_text(root / "proc/device-tree/compatible")
     if compatible is not None:
         return compatible.split("\0")[-1]
     if platform.system() == "Darwin":
@@ -145,13 +146,6 @@ def _versions() -> dict[str, str]:
     brought_by = metadata.packages_distributions()
     packages = {package for module in modules for package in brought_by.get(module, ())}
     return {package: metadata.version(package) for package in packages}
-
-
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ") or None
-    except OSError:
-        return None
 
 
 def _answer(tool: str, *arguments: str) -> str | None:

@@ -37,7 +37,9 @@ def read_sensors(root: Path = _ROOT) -> dict[str, Any]:
         battery while it discharges), `power_mode` and `governor` (their names, or number).
     """
     cpus = root / "sys/devices/system/cpu"
-    governors = {_text(path) for path in cpus.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {None}
+    governors = {read_text(path) for path in cpus.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {
+        None
+    }
     return {
         "clock_mhz": _clocks() or None,
         "temperature_c": _temperatures() or None,
@@ -75,7 +77,7 @@ def _throttled(root: Path, cpus: Path) -> bool | int | None:
     known = [int(count) for count in counts if count is not None]
     if known:
         return sum(known)
-    flags = _text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
+    flags = read_text(root / "sys/devices/platform/soc/soc:firmware/get_throttled")
     if flags is not None:
         with contextlib.suppress(ValueError):
             return bool(int(flags, 16) & _PI_THROTTLED_NOW)
@@ -85,18 +87,19 @@ def _throttled(root: Path, cpus: Path) -> bool | int | None:
 def _battery_power(supplies: Path) -> float | None:
     for status in sorted(supplies.glob("BAT*/status")):
         microwatts = _number(status.with_name("power_now"))
-        if _text(status) == "Discharging" and microwatts is not None:
+        if read_text(status) == "Discharging" and microwatts is not None:
             return microwatts / 1e6
     return None
 
 
 def _power_mode(root: Path) -> str | None:
-    profile = _text(root / "sys/firmware/acpi/platform_profile")
-    jetson = _text(root / "var/lib/nvpmodel/status")
+    profile = read_text(root / "sys/firmware/acpi/platform_profile")
+    jetson = read_text(root / "var/lib/nvpmodel/status")
     return profile or (jetson and f"nvpmodel {jetson.removeprefix('pmode:')}")
 
 
-def _text(path: Path) -> str | None:
+def read_text(path: Path) -> str | None:
+    """Return what a file of the system says, or None where it says nothing or is not there."""
     try:
         return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ") or None
     except OSError:
@@ -105,7 +108,7 @@ def _text(path: Path) -> str | None:
 
 def _number(path: Path) -> float | None:
     try:
-        return float(_text(path) or "")
+        return float(read_text(path) or "")
     except ValueError:
         return None
 
@@ -163,7 +166,7 @@ def peak_memory_bytes() -> int | None:
     Linux counts it since the program was started (`VmHWM`); `ru_maxrss` would not do there: it is
     inherited from the process that started this one.
     """
-    status = _text(Path("/proc/self/status"))
+    status = read_text(Path("/proc/self/status"))
     match = re.search(r"^VmHWM:\s*(\d+) kB", status or "", re.MULTILINE)
     if match is not None:
         return int(match.group(1)) * 1024

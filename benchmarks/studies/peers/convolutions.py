@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lama_edge.errors import needs_extra
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.spec import Size
 
@@ -53,44 +53,27 @@ def convolutions(config: FfcResnetConfig, size: Size) -> list[Convolution]:
         config: the architecture.
         size: of the picture, multiples of `config.size_multiple`.
     """
-    return [*_encoder(config, size), *_blocks(config, size), *_decoder(config, size)]
+    with needs_extra("export"):
+        import torch
+        from torch import Tensor, nn
 
+        from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
 
-def _reduced(size: Size, level: int) -> Size:
-    return Size(size.height >> level, size.width >> level)
+    kinds = nn.Conv2d | nn.ConvTranspose2d
+    found: list[Convolution] = []
 
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        assert isinstance(module, kinds)
+        transposed = isinstance(module, nn.ConvTranspose2d)
+        height, width = (inputs[0] if transposed else output).shape[2:]
+        sides = module.in_channels, module.out_channels, module.kernel_size[0], module.stride[0]
+        found.append(Convolution(*sides, Size(height, width), transposed))
 
-def _encoder(config: FfcResnetConfig, size: Size) -> Iterator[Convolution]:
-    widths = config.level_widths
-    yield Convolution(config.input_nc, config.ngf, 7, 1, size)
-    for level in range(1, config.n_downsampling + 1):
-        last = level == config.n_downsampling
-        outputs = config.bottleneck_channels if last else (widths[level],)
-        for channels in outputs:
-            yield Convolution(widths[level - 1], channels, 3, 2, _reduced(size, level))
-
-
-def _blocks(config: FfcResnetConfig, size: Size) -> list[Convolution]:
-    n_local, n_global = config.bottleneck_channels
-    hidden = n_global // 2
-    cells = _reduced(size, config.n_downsampling)
-    # A real transform keeps the bins from 0 to Nyquist of the last axis.
-    spectrum = Size(cells.height, cells.width // 2 + 1)
-    once = [
-        Convolution(n_local, n_local, 3, 1, cells),
-        Convolution(n_local, n_global, 3, 1, cells),
-        Convolution(n_global, n_local, 3, 1, cells),
-        Convolution(n_global, hidden, 1, 1, cells),
-        Convolution(2 * hidden, 2 * hidden, 1, 1, spectrum),
-        Convolution(hidden, n_global, 1, 1, cells),
-    ]
-    return once * (2 * config.n_blocks)
-
-
-def _decoder(config: FfcResnetConfig, size: Size) -> Iterator[Convolution]:
-    widths = config.level_widths
-    for level in range(config.n_downsampling, 0, -1):
-        yield Convolution(
-            widths[level], widths[level - 1], 3, 2, _reduced(size, level), transposed=True
-        )
-    yield Convolution(config.ngf, config.output_nc, 7, 1, size)
+    # Shapes alone: nothing is computed.
+    with torch.device("meta"), torch.inference_mode():
+        generator = FfcResnetGenerator(config).eval()
+        for module in generator.modules():
+            if isinstance(module, kinds):
+                module.register_forward_hook(note)
+        generator(torch.empty(1, config.input_nc, size.height, size.width))
+    return found

@@ -14,7 +14,6 @@ from lama_edge.benchmarks.studies.peers.entries import (
     CHECKPOINT,
     LAMA_EDGE,
     LIMIT,
-    MEASURE_ENTRY,
     OURS,
     REFERENCE,
     Artifact,
@@ -130,11 +129,11 @@ def run_peers(job: PeersJob, progress: Progress = lambda step: None) -> dict[str
         files = _Files(Path(folder), job, progress)
         rows = {
             "entries": [_entry_row(job, files, peer) for peer in peers],
-            "growth": [_ours_row(job, files, size, "fixed") for size in job.growth],
+            "growth": [_ours_row(job, files, size) for size in job.growth],
             "dynamic": [
-                _ours_row(job, files, size, kind)
+                _ours_row(job, files, size, dynamic=dynamic)
                 for size in job.dynamic
-                for kind in ("fixed", "dynamic")
+                for dynamic in (False, True)
             ],
         }
         for section in SECTIONS:
@@ -161,25 +160,22 @@ class _Files:
     progress: Progress
     _failed: dict[Path, LamaEdgeError] = field(default_factory=dict)
 
-    def path_of(
-        self, artifact: Artifact, size: Size | None = None, *, dynamic: bool = False
-    ) -> Path:
+    def path_of(self, artifact: Artifact, size: Size, *, dynamic: bool = False) -> Path:
         """Return where an artifact lies, made now if it is not there yet.
 
         Args:
             artifact: what to make.
-            size: of the picture; None is the entries'.
+            size: of the picture.
             dynamic: whether it shall take any size.
 
         Raises:
             LamaEdgeError: when it cannot be made; asked again, the same error again.
         """
-        size = size or self.job.size
         path = self.folder / f"{'dynamic' if dynamic else size}-{artifact.file}"
         if path in self._failed:
             raise self._failed[path]
         if not path.exists():
-            checkpoint = path if artifact == CHECKPOINT else self.path_of(CHECKPOINT)
+            checkpoint = path if artifact == CHECKPOINT else self.path_of(CHECKPOINT, self.job.size)
             self.progress(f"preparing {path.name}")
             payload = {
                 "config": self.job.config.to_dict(),
@@ -210,42 +206,45 @@ def _measure(rows: Sequence[Row], rounds: int, timeout_s: float | None, progress
                 progress(f"{row.name} failed: {row.error}")
 
 
-def _entry_row(job: PeersJob, files: _Files, peer: Peer) -> Row:
-    policy = job.limit_policy if peer.name == LIMIT else job.sampling.policy
+def _row(
+    job: PeersJob,
+    files: _Files,
+    peer: Peer,
+    size: Size,
+    policy: Policy,
+    *,
+    dynamic: bool = False,
+    reference: Path | None = None,
+) -> Row:
     payload = {
         "config": job.config.to_dict(),
         "runtime": peer.runtime,
-        "size": [job.size.height, job.size.width],
+        "size": [size.height, size.width],
         "threads": job.threads,
         "policy": asdict(policy),
+        "reference": None if reference is None else str(reference),
     }
-    row = Row(peer.name, peer.description, job.size, peer.task, payload)
+    row = Row(peer.name, peer.description, size, peer.task, payload)
     if peer.artifact is not None:
-        payload["reference"] = str(files.path_of(REFERENCE))
         try:
-            row.file = files.path_of(peer.artifact)
+            row.file = files.path_of(peer.artifact, size, dynamic=dynamic)
         except LamaEdgeError as error:
             row.error = _spelled(error)
         payload["model"] = str(row.file)
     return row
 
 
-def _ours_row(job: PeersJob, files: _Files, size: Size, kind: str) -> Row:
-    payload = {
-        "runtime": OURS,
-        "size": [size.height, size.width],
-        "threads": job.threads,
-        "policy": asdict(job.section_sampling.policy),
-        "reference": None,
-    }
-    what = "the graph of any size" if kind == "dynamic" else "the graph of this size"
-    row = Row(f"lama-edge-{kind}-{size}", what, size, MEASURE_ENTRY, payload)
-    try:
-        row.file = files.path_of(LAMA_EDGE, size, dynamic=kind == "dynamic")
-    except LamaEdgeError as error:
-        row.error = _spelled(error)
-    payload["model"] = str(row.file)
-    return row
+def _entry_row(job: PeersJob, files: _Files, peer: Peer) -> Row:
+    if peer.name == LIMIT:
+        return _row(job, files, peer, job.size, job.limit_policy)
+    reference = files.path_of(REFERENCE, job.size)
+    return _row(job, files, peer, job.size, job.sampling.policy, reference=reference)
+
+
+def _ours_row(job: PeersJob, files: _Files, size: Size, *, dynamic: bool = False) -> Row:
+    kind, what = ("dynamic", "any") if dynamic else ("fixed", "this")
+    peer = Peer(f"{OURS}-{kind}-{size}", f"the graph of {what} size", OURS, LAMA_EDGE)
+    return _row(job, files, peer, size, job.section_sampling.policy, dynamic=dynamic)
 
 
 def _spelled(error: LamaEdgeError) -> str:
