@@ -258,30 +258,20 @@ def _cool_down(seconds: float) -> str:
 
 
 def _pictures(pictures: Sequence[Picture], runs: Sequence[Run]) -> list[dict[str, Any]]:
-    encoders = []
-    for picture in pictures:
-        encoders += [
-            images.photo(images.tinted(picture.image, picture.hole)),
-            images.photo(picture.output),
-        ]
-    uris = images.encode_all(encoders)
+    encoders = [
+        images.photo(pixels)
+        for picture in pictures
+        for pixels in (images.tinted(picture.image, picture.hole), picture.output)
+    ]
+    uris = iter(images.encode_all(encoders))
     shown = []
-    for index, picture in enumerate(pictures):
+    for picture in pictures:
         run = runs[picture.run]
         height, width = picture.hole.shape
-        given, made = uris[2 * index : 2 * index + 2]
-        shown.append(
-            {
-                "run": run,
-                "images": [
-                    images.Shown(
-                        given, f"The picture given to {run.name}, its hole tinted pink",
-                        "Input, hole tinted", width, height,
-                    ),
-                    images.Shown(
-                        made, f"The picture that {run.name} returned", "Output", width, height
-                    ),
-                ],
-            }
-        )  # fmt: skip
+        words = (
+            (f"The picture given to {run.name}, its hole tinted pink", "Input, hole tinted"),
+            (f"The picture that {run.name} returned", "Output"),
+        )
+        each = [images.Shown(next(uris), alt, text, width, height) for alt, text in words]
+        shown.append({"run": run, "images": each})
     return shown

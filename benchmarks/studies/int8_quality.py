@@ -16,6 +16,7 @@ from lama_edge.export.graph.layers import Kernels
 from lama_edge.export.precision.layer_kinds import LAYER_KINDS, LayerKind
 from lama_edge.export.precision.quantisation import Quantisation, quantise
 from lama_edge.export.precision.weights8 import quantise_weights
+from lama_edge.forms import to_model
 from lama_edge.judging.metrics import psnr_db
 from lama_edge.judging.ranges import Ranges
 from lama_edge.models.checkpoint import Checkpoint
@@ -98,7 +99,7 @@ class Subject:
     def fidelity(self, model: bytes, side: int) -> Iterator[Fidelity]:
         """Compare a model's fills with fp32's."""
         for name, samples in self.groups(side).items():
-            fills = _fills(model, samples)
+            fills = self._fills(model, samples)
             pairs = [
                 (wanted[0][:, sample.hole], fill[0][:, sample.hole])
                 for fill, wanted, sample in zip(
@@ -111,7 +112,7 @@ class Subject:
             yield Fidelity(name, side, len(samples), pooled, mean, min(each))
 
     def _reference(self, side: int, name: str) -> list[NDArray[Any]]:
-        return _fills(self.fp32(side), self.groups(side)[name])
+        return self._fills(self.fp32(side), self.groups(side)[name])
 
     def _groups(self, side: int) -> dict[str, list[Sample]]:
         few = max(1, self.count // _LARGE_DIVISOR)
@@ -122,6 +123,14 @@ class Subject:
     def _ranges(self, side: int) -> Ranges:
         model = onnx.load_model_from_string(self.fp32(side))
         return measure_ranges(model, self._io, calibration_cases(self._policy(Size(side, side))))
+
+    def _fills(self, model: bytes, samples: Sequence[Sample]) -> list[NDArray[Any]]:
+        session = open_session(model, provider_names=["CPUExecutionProvider"], threads=None)
+        wanted = [session.get_outputs()[0].name]
+        feeds = (to_model(self._io, sample.truth, sample.hole) for sample in samples)
+        return [
+            run_session(session, wanted, {"image": image, "mask": mask})[0] for image, mask in feeds
+        ]
 
     _io = io_spec("float", composite=False)
 
@@ -145,17 +154,6 @@ def sensitivities(subject: Subject, side: int) -> Iterator[tuple[LayerKind, list
         if kind != "residual":
             model = subject.int8(side, kinds - {kind})
             yield kind, list(subject.fidelity(model, side))
-
-
-def _fills(model: bytes, samples: Sequence[Sample]) -> list[NDArray[Any]]:
-    session = open_session(model, provider_names=["CPUExecutionProvider"], threads=None)
-    name = session.get_outputs()[0].name
-    fills = []
-    for sample in samples:
-        image = (sample.truth.astype(np.float32) / 255).transpose(2, 0, 1)[np.newaxis]
-        mask = sample.hole.astype(np.float32)[np.newaxis, np.newaxis]
-        fills += run_session(session, [name], {"image": image, "mask": mask})
-    return fills
 
 
 def _bytes(model: ir.Model) -> bytes:

@@ -6,17 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.benchmarks.bench.measured_picture import measured_picture
-from lama_edge.spec import Size
+from lama_edge.forms import to_model
+from lama_edge.spec import Size, io_spec
 
 Array = NDArray[np.float32]
 
 
 def image_and_mask(size: Size) -> tuple[Array, Array]:
     """Return the picture [1,3,H,W] and its mask [1,1,H,W], float32, 0 to 1, 1 is hole."""
-    pixels, hole = measured_picture(size)
-    image = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], dtype=np.float32)
-    image /= 255
-    return image, hole[None, None].astype(np.float32)
+    return to_model(io_spec("float"), *measured_picture(size))
 
 
 def generator_input(size: Size) -> Array:
