@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
+# Two workers share two cores, and the nets are small: torch's threads, here and in the processes
+# that tests start, would wait for each other longer than they work. Read when torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +19,7 @@ from places import DATA
 
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.seeded import seeded_checkpoint
+from lama_edge.spec import IoForm, Precision, Size
 
 GOLDEN_CASES = 3
 
@@ -64,6 +71,48 @@ def make_checkpoint() -> Callable[..., Checkpoint]:
 
 
 @pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Exports a checkpoint to an ONNX file, once for each choice of options and unjudged.
+
+    The file is the others' too: a test that changes it copies it.
+    """
+    from lama_edge.export.formats.record import Export
+    from lama_edge.pipeline import export_model
+
+    folder, made = tmp_path_factory.mktemp("exported"), {}
+
+    def export(
+        family: str | None = "fourier",
+        size: Size | None = None,
+        *,
+        io: IoForm = "float",
+        precision: Precision = "fp32",
+        composite: bool = True,
+        **options: object,
+    ) -> Path:
+        key = (family, size, io, precision, composite, *sorted(options.items()))
+        if key not in made:
+            path = folder / f"{family or 'lama-tiny'}-{len(made)}.onnx"
+            job = Export(
+                "onnx",
+                None if family is None else DATA / family,
+                path,
+                sizes=() if size is None else (size,),
+                io=io,
+                precision=precision,
+                composite=composite,
+                check_parity=False,
+                options=options,
+            )
+            export_model(job)
+            path.chmod(0o444)
+            made[key] = path
+        return made[key]
+
+    return export
+
+
+@pytest.fixture(scope="session")
 def coreml_package(
     golden_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Path]:
@@ -72,12 +121,11 @@ def coreml_package(
     from lama_edge.export.formats.coreml import conversion
     from lama_edge.export.formats.record import Export
     from lama_edge.pipeline import export_model
-    from lama_edge.spec import Size
 
     folder, made = tmp_path_factory.mktemp("packages"), {}
 
-    def package(*sizes: Size | None, io: str = "float") -> Path:
-        key = (sizes, io)
+    def package(*sizes: Size | None, io: str = "float", precision: str = "fp32") -> Path:
+        key = (sizes, io, precision)
         if key not in made:
             path = folder / f"{len(made)}.mlpackage"
             job = Export(
@@ -86,7 +134,7 @@ def coreml_package(
                 path,
                 sizes=sizes,
                 io=io,
-                precision="fp32",
+                precision=precision,
                 check_parity=False,
             )
             with pytest.MonkeyPatch.context() as patch:

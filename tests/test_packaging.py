@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,6 @@ import tomllib
 import torch
 from PIL import Image
 from places import ROOT
-
-from lama_edge.export.formats.record import Export
-from lama_edge.pipeline import export_model
 
 # JetPack 6 has Python 3.10 and a numpy of the 1.x line.
 JETPACK_PYTHON, JETPACK_PINS = (
@@ -90,10 +88,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "golden.onnx"
-    export_model(Export("onnx", golden_folder, path, check_parity=False))
-    return path
+def model(exported: Callable[..., Path]) -> Path:
+    return exported()
 
 
 def _skip_without_registry(output: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,10 +100,9 @@ def test_a_range_is_judged_at_its_ends_and_its_best_size(
 
 
 def test_an_onnx_file_of_any_size_becomes_an_engine_of_a_range(
-    golden_folder: Path, tmp_path: Path
+    exported: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path, engine = tmp_path / "golden.onnx", tmp_path / "golden.engine"
-    export_model(Export("onnx", golden_folder, path, check_parity=False))
+    path, engine = exported(), tmp_path / "golden.engine"
     seen: list[str] = []
     job = Export("tensorrt", path, engine, sizes=(RANGE,), options=RTX, check_parity=False)
     manifest = export_model(job, seen.append).manifest
@@ -132,10 +132,9 @@ def test_an_onnx_files_own_size_and_figures_are_taken_over(
 
 
 def test_an_onnx_file_becomes_an_engine_without_torch_and_onnx(
-    golden_folder: Path, tmp_path: Path
+    exported: Callable[..., Path], tmp_path: Path
 ) -> None:
-    path, engine = tmp_path / "golden.onnx", tmp_path / "golden.engine"
-    export_model(Export("onnx", golden_folder, path, sizes=(Size(64, 72),), check_parity=False))
+    path, engine = exported("fourier", Size(64, 72)), tmp_path / "golden.engine"
     words = ["export", "tensorrt", str(path), "-o", str(engine), "--flavor", "rtx"]
     program = (
         "import sys\n"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from same_process import without_processes
+
+from lama_edge import cli
+from lama_edge.export.formats import record
+from lama_edge.runtimes import registry
 
 # The whole of a format and a runtime: an ONNX file behind a line that says what it is.
 TOY = """
@@ -112,7 +119,8 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _run(plugin: Path, *words: object, code: int = 0) -> str:
+def _run_afresh(plugin: Path, *words: object) -> str:
+    """Run a command in a process of its own, as are those that the command starts."""
     done = subprocess.run(
         [sys.executable, "-P", "-m", "lama_edge.cli", *map(str, words)],
         env={**os.environ, "PYTHONPATH": str(plugin)},
@@ -120,57 +128,80 @@ def _run(plugin: Path, *words: object, code: int = 0) -> str:
         text=True,
         check=False,
     )
-    assert done.returncode == code, done.stderr
+    assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(
+    plugin: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
+    """Runs commands in this process, where the toy is registered for a while."""
+    monkeypatch.syspath_prepend(plugin)
+    monkeypatch.setattr(record, "FORMATS", [*record.FORMATS, "toy:FORMAT"])
+    monkeypatch.setattr(registry, "RUNTIMES", [*registry.RUNTIMES, "toy:RUNTIME"])
+    without_processes(monkeypatch)
+
+    def run(*words: object, code: int = 0) -> str:
+        with contextlib.suppress(SystemExit):  # of --help
+            assert cli.main([str(word) for word in words]) == code
+        return capsys.readouterr().out
+
+    yield run
+    sys.modules.pop("toy", None)
 
 
 @pytest.fixture(scope="module")
 def model(plugin: Path, golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("toys") / "a.toy"
-    said = _run(plugin, "export", "toy", golden_folder, "-o", path, "--paint", "blue")
+    said = _run_afresh(plugin, "export", "toy", golden_folder, "-o", path, "--paint", "blue")
     assert "parity: max difference" in said
     return path
 
 
-def test_the_help_names_them(plugin: Path) -> None:
-    assert "a toy for nobody" in _run(plugin, "export", "--help")
-    said = _run(plugin, "export", "toy", "--help")
+def test_the_help_names_them(run: Run) -> None:
+    assert "a toy for nobody" in run("export", "--help")
+    said = run("export", "toy", "--help")
     assert "--paint {red,blue}" in said
     assert "w8 stores bytes" in said
     for command in ("parity", "bench", "inpaint"):
-        assert "abacus" in _run(plugin, command, "--help")
-    assert "toy" in _run(plugin, "tradeoff", "--help")
+        assert "abacus" in run(command, "--help")
+    assert "toy" in run("tradeoff", "--help")
 
 
-def test_inspect_parity_and_bench_know_the_model(
-    plugin: Path, golden_folder: Path, model: Path, tmp_path: Path
+def test_inspect_and_bench_know_the_model(run: Run, model: Path) -> None:
+    assert "toy, paint blue" in run("inspect", model)
+    words = ("--rounds", "1", "--min-seconds", "0", "--min-runs", "1", "--json")
+    (measured,) = json.loads(run("bench", model, "--provider", "abacus", *words))["runs"]
+    assert measured["runtime"] == "toyland 1"
+    assert measured["quality"]["passed"]
+
+
+def test_parity_knows_the_model_in_processes_of_its_own(
+    plugin: Path, golden_folder: Path, model: Path
 ) -> None:
-    said = _run(plugin, "inspect", model)
-    assert "toy, paint blue" in said
-    rows = json.loads(_run(plugin, "parity", model, "--reference", golden_folder, "--json"))
+    words = ("parity", model, "--reference", golden_folder, "--json")
+    rows = json.loads(_run_afresh(plugin, *words))
     (row,) = rows["models"]
     assert row["passed"]
     assert row["runtime"] == "toyland 1 abacus"
     assert row["model"]["format"] == "toy"
-    words = ("--rounds", "1", "--min-seconds", "0", "--min-runs", "1", "--json")
-    (run,) = json.loads(_run(plugin, "bench", model, "--provider", "abacus", *words))["runs"]
-    assert run["runtime"] == "toyland 1"
-    assert run["quality"]["passed"]
 
 
-def test_tradeoff_weighs_its_precisions(plugin: Path, golden_folder: Path, tmp_path: Path) -> None:
+def test_tradeoff_weighs_its_precisions(run: Run, golden_folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "t.html"
     words = ("--format", "toy", "--size", "64", "--no-speed", "--json", "--report", page)
-    found = json.loads(_run(plugin, "tradeoff", golden_folder, *words))
+    found = json.loads(run("tradeoff", golden_folder, *words))
     assert [row["precision"] for row in found["precisions"]] == ["fp32", "w8"]
     assert {row["judged_by"] for row in found["precisions"]} == {"toyland"}
     assert page.is_file()
 
 
-def test_what_it_is_not_is_refused_by_name(
-    plugin: Path, golden_folder: Path, tmp_path: Path
-) -> None:
+def test_what_it_is_not_is_refused_by_name(run: Run, golden_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "a.toy"
-    _run(plugin, "export", "toy", golden_folder, "-o", out, "--precision", "int8", code=2)
-    _run(plugin, "export", "toy", golden_folder, "-o", tmp_path / "a.onnx", code=2)
+    run("export", "toy", golden_folder, "-o", out, "--precision", "int8", code=2)
+    run("export", "toy", golden_folder, "-o", tmp_path / "a.onnx", code=2)
     assert list(tmp_path.iterdir()) == []

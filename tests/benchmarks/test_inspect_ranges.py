@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,6 @@ import torch
 from lama_edge.benchmarks.documents.store import RANGES, DocumentError, load_document, save_document
 from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
 from lama_edge.errors import ModelError
-from lama_edge.export.formats.record import Export
-from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 SIZES = (Size(104, 16), Size(16, 24))
@@ -77,28 +75,22 @@ def test_a_generator_without_fourier_units_has_whole_maps_alone(golden_folder: P
 
 
 def test_an_exported_model_is_measured_like_its_checkpoint(
-    golden_folder: Path, tmp_path: Path
+    golden_folder: Path, exported: Callable[..., Path]
 ) -> None:
-    size, path = SIZES[0], tmp_path / "m.onnx"
-    export_model(
-        Export("onnx", golden_folder, path, sizes=(size,), composite=False, check_parity=False)
-    )
-    exported = inspect_ranges(RangesInspection(str(path)))
+    size = SIZES[0]
+    model = inspect_ranges(RangesInspection(str(exported("fourier", size, composite=False))))
     original = inspect_ranges(RangesInspection(str(golden_folder), sizes=(size,)))
     largest = {value["name"]: value["largest"] for value in original["values"]}
-    assert exported["pictures"] == original["pictures"]
-    for value in exported["values"]:
+    assert model["pictures"] == original["pictures"]
+    for value in model["values"]:
         assert value["largest"] == pytest.approx(
             largest[value["name"]], rel=MATRICES_TOLERANCE, abs=1e-5
         )
 
 
-def test_loops_show_what_they_give(golden_folder: Path, tmp_path: Path) -> None:
-    size, path = SIZES[0], tmp_path / "m.onnx"
-    job = Export(
-        "onnx", golden_folder, path, sizes=(size,), check_parity=False, options={"kernels": "bands"}
-    )
-    export_model(job)
+def test_loops_show_what_they_give(golden_folder: Path, exported: Callable[..., Path]) -> None:
+    size = SIZES[0]
+    path = exported("fourier", size, kernels="bands")
     found = {
         value["name"]: value for value in inspect_ranges(RangesInspection(str(path)))["values"]
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -16,17 +17,13 @@ from lama_edge.benchmarks.documents.model_files import (
     model_size_bytes,
 )
 from lama_edge.errors import ModelError
-from lama_edge.export.formats.record import Export
 from lama_edge.files import sha256_of
-from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 
 @pytest.fixture(scope="module")
-def model_path(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "t.onnx"
-    export_model(Export("onnx", golden_folder, path, sizes=(Size(64, 64),), check_parity=False))
-    return path
+def model_path(exported: Callable[..., Path]) -> Path:
+    return exported("fourier", Size(64, 64))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,7 @@ import pytest
 pytest.importorskip("tensorrt_rtx")
 
 from lama_edge.cli import main
-from lama_edge.export.formats.record import Export
 from lama_edge.files import beside
-from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 RTX = ("--flavor", "rtx", "--compute-capability", "8.6")
@@ -97,20 +96,9 @@ def test_what_cannot_be_is_one_line_and_an_exit_code(
 
 
 def test_inspect_says_which_nodes_the_parser_takes(
-    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    exported: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    good, bad = tmp_path / "good.onnx", tmp_path / "bad.onnx"
-    export_model(Export("onnx", golden_folder, good, sizes=(Size(64, 72),), check_parity=False))
-    export_model(
-        Export(
-            "onnx",
-            golden_folder,
-            bad,
-            sizes=(Size(64, 72),),
-            check_parity=False,
-            options={"dft": "op"},
-        )
-    )
+    good, bad = exported("fourier", Size(64, 72)), exported("fourier", Size(64, 72), dft="op")
     assert main(["inspect", "--tensorrt", str(good), "--flavor", "rtx"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("TensorRT for RTX ")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +18,15 @@ from onnx import numpy_helper
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import BENCH, PARITY, check_document
-from lama_edge.export.formats.record import Export
-from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
 QUICK = ("--rounds", "1", "--min-runs", "3", "--min-seconds", "0.05")
 
 
 @pytest.fixture(scope="module")
-def model(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(exported: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "golden.onnx"
-    export_model(Export("onnx", golden_folder, path, sizes=(Size(64, 64),), check_parity=False))
-    return path
+    return shutil.copy(exported("fourier", Size(64, 64)), path)
 
 
 @pytest.fixture(scope="module")

@@ -24,9 +24,6 @@ from same_process import without_processes
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import PARITY, check_document
-from lama_edge.export.formats.coreml import conversion
-from lama_edge.export.formats.record import Export
-from lama_edge.pipeline import export_model
 from lama_edge.runtimes.coreml.emulated_runner import CoremlEmulatedRunner
 from lama_edge.spec import Size
 
@@ -44,13 +41,9 @@ def _run(*words: object) -> int:
 
 
 @pytest.fixture(scope="module")
-def sound(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sound(coreml_package: Callable[..., Path]) -> Path:
     """A package in fp16: the default, whose tolerance is the one that a fault could hide in."""
-    path = tmp_path_factory.mktemp("packages") / "sound.mlpackage"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conversion, "convert_in_fresh_process", conversion.convert)
-        export_model(Export("coreml", golden_folder, path, sizes=(SIZE,), check_parity=False))
-    return path
+    return coreml_package(SIZE, precision="fp16")
 
 
 @pytest.fixture

@@ -187,12 +187,11 @@ def test_a_manifest_that_does_not_belong_to_the_graph_is_refused(
 
 
 def test_a_manifest_that_names_another_size_than_the_graph_is_refused(
-    golden_folder: Path, tmp_path: Path
+    exported: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Else a small picture would be padded to any size that a stranger writes there."""
     path = tmp_path / "fixed.onnx"
-    export_model(Export("onnx", golden_folder, path, sizes=(Size(64, 72),), check_parity=False))
-    model = onnx.load(path)
+    model = onnx.load(exported("fourier", Size(64, 72)))
     (entry,) = (entry for entry in model.metadata_props if entry.key == METADATA_KEY)
     assert "[64,72]" in entry.value
     entry.value = entry.value.replace("[64,72]", "[9992,9992]")
@@ -239,8 +238,7 @@ def test_the_reference_keeps_known_pixels_and_binarises_the_mask(
     np.testing.assert_array_equal(output, np.where(mask > 0, raw, image))
 
 
-def test_a_fixed_size_model_takes_no_other_size(golden_folder: Path, tmp_path: Path) -> None:
-    path = tmp_path / "fixed.onnx"
-    export_model(Export("onnx", golden_folder, path, sizes=(Size(32, 64),), check_parity=False))
+def test_a_fixed_size_model_takes_no_other_size(exported: Callable[..., Path]) -> None:
+    path = exported("fourier", Size(32, 64))
     with open_runner(path) as runner, pytest.raises(ModelError, match="takes 32x64"):
         runner.run(*_arrays())

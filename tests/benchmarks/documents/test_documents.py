@@ -23,7 +23,7 @@ from lama_edge.benchmarks.documents.store import (
 )
 from lama_edge.errors import LamaEdgeError, UsageError
 
-SCHEMAS = ROOT / "benchmarks" / "schema"
+SCHEMAS = ROOT / "benchmarks" / "documents" / "schema"
 RESULTS = ROOT / "benchmarks" / "results"
 # Where no Python ran there is no version of it; without a target it was this machine.
 OPTIONAL = {"python", "packages", "target"}

@@ -15,10 +15,8 @@ from lama_edge.benchmarks.parity.first_difference import first_difference
 from lama_edge.benchmarks.parity.rows import Side, judged_row
 from lama_edge.benchmarks.targets.local_task import save_arrays
 from lama_edge.errors import NotFiniteError
-from lama_edge.export.formats.record import Export
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.judge import raw_outputs, run_case
-from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.runtimes.torch.runner import TorchRunner
@@ -141,10 +139,8 @@ FAULTS = [
 
 
 @pytest.fixture(scope="module")
-def healthy(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("models") / "healthy.onnx"
-    export_model(Export("onnx", golden_folder, path, sizes=(SIZE,), check_parity=False))
-    return path
+def healthy(exported: Callable[..., Path]) -> Path:
+    return exported("fourier", SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -220,15 +216,11 @@ def test_a_healthy_model_passes_and_agrees_to_the_last_value(
 
 
 def test_what_a_loop_gives_is_compared(
-    golden_folder: Path, picture_file: Path, tmp_path: Path
+    exported: Callable[..., Path], golden_folder: Path, picture_file: Path, tmp_path: Path
 ) -> None:
-    path = tmp_path / "loops.onnx"
-    job = Export(
-        "onnx", golden_folder, path, sizes=(SIZE,), check_parity=False, options={"kernels": "bands"}
-    )
-    export_model(job)
-    assert "values agree" in _look(path, golden_folder, picture_file)["reason"]
-    model = onnx.load(path)
+    path, sound = tmp_path / "loops.onnx", exported("fourier", SIZE, kernels="bands")
+    assert "values agree" in _look(sound, golden_folder, picture_file)["reason"]
+    model = onnx.load(sound)
     _change(model, "block01.conv2.local.bias", lambda bias: bias + 0.1)
     onnx.save(model, path)
     found = _look(path, golden_folder, picture_file)["first_difference"]
@@ -241,10 +233,9 @@ def test_the_reference_may_be_an_onnx_model(altered, healthy: Path, picture_file
 
 
 def test_two_forms_of_the_fourier_transform_are_no_difference(
-    healthy: Path, golden_folder: Path, picture_file: Path, tmp_path: Path
+    healthy: Path, exported: Callable[..., Path], picture_file: Path
 ) -> None:
-    other = tmp_path / "op.onnx"
-    export_model(Export("onnx", golden_folder, other, check_parity=False, options={"dft": "op"}))
+    other = exported(dft="op")
     assert _look(healthy, other, picture_file)["first_difference"] is None
     assert _look(other, healthy, picture_file)["first_difference"] is None
 

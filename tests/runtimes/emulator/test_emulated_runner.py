@@ -12,8 +12,6 @@ from onnx import TensorProto
 
 import lama_edge
 from lama_edge.errors import ModelError, UsageError
-from lama_edge.export.formats.record import Export
-from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.emulator.execution import open_observable
 from lama_edge.runtimes.emulator.runner import EmulatedRunner
@@ -24,10 +22,8 @@ LARGEST_DIFFERENCE = 1e-5
 
 
 @pytest.fixture(scope="module")
-def model_path(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "golden.onnx"
-    export_model(Export("onnx", golden_folder, path))
-    return path
+def model_path(exported: Callable[..., Path]) -> Path:
+    return exported()
 
 
 def _arrays() -> tuple[np.ndarray, np.ndarray]:

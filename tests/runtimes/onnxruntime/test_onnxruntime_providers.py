@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import onnxruntime as ort
 import pytest
 
 from lama_edge.errors import ModelError
-from lama_edge.export.formats.record import Export
-from lama_edge.pipeline import export_model
 from lama_edge.runtimes.onnxruntime.providers import providers_for
 from lama_edge.runtimes.onnxruntime.session import open_session
 from lama_edge.spec import Size
 
 
 @pytest.fixture(scope="module")
-def models(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("models")
-    found = {
-        "fixed": Export(
-            "onnx", golden_folder, folder / "m.onnx", sizes=(Size(64, 72),), check_parity=False
-        ),
-        "uint8": Export(
-            "onnx",
-            golden_folder,
-            folder / "u.onnx",
-            sizes=(Size(64, 72),),
-            io="uint8",
-            check_parity=False,
-        ),
-        "any": Export("onnx", golden_folder, folder / "a.onnx", check_parity=False),
+def models(exported: Callable[..., Path]) -> dict[str, Path]:
+    return {
+        "fixed": exported("fourier", Size(64, 72)),
+        "uint8": exported("fourier", Size(64, 72), io="uint8"),
+        "any": exported(),
     }
-    for job in found.values():
-        export_model(job)
-    return {name: job.output for name, job in found.items()}
 
 
 @pytest.fixture(autouse=True)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
 
-from lama_edge.export.formats.record import Export
-from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 
 
@@ -23,12 +21,11 @@ def _torch_as_before() -> Iterator[None]:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_onnx_runtime_starts_as_many_threads_as_were_asked_for(
-    golden_folder: Path, tmp_path: Path, threads: int
+    exported: Callable[..., Path], threads: int
 ) -> None:
-    export_model(Export("onnx", golden_folder, tmp_path / "t.onnx", check_parity=False))
-    with open_runner(tmp_path / "t.onnx", threads=1):
+    with open_runner(exported(), threads=1):
         before = psutil.Process().num_threads()
-    with open_runner(tmp_path / "t.onnx", threads=threads):
+    with open_runner(exported(), threads=threads):
         assert psutil.Process().num_threads() - before == threads - 1
 
 

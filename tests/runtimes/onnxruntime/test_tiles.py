@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +48,19 @@ Models = Callable[[str, IoForm, bool], Path]
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
-    """Exports the families of tests/data and lama-tiny, each form once."""
-    folder = tmp_path_factory.mktemp("models")
+def models(exported: Callable[..., Path]) -> Models:
+    """Exports the families of tests/data and lama-tiny, in bands where the name says so."""
 
-    @cache
-    def exported(family: str, form: IoForm, composite: bool) -> Path:
-        path = folder / f"{family}-{form}-{composite}.onnx"
-        job = Export(
-            "onnx", FAMILIES[family], path, io=form, composite=composite, check_parity=False
+    def model(family: str, form: IoForm, composite: bool) -> Path:
+        name, _, bands = family.partition("-")
+        return exported(
+            None if name == "tiny" else name,
+            io=form,
+            composite=composite,
+            kernels="bands" if bands else "direct",
         )
-        in_bands = family.endswith("-bands")
-        export_model(replace(job, options={"kernels": "bands" if in_bands else "direct"}))
-        return path
 
-    return exported
+    return model
 
 
 def _picture(io: IoSpec, holes: list[tuple[slice, slice]], size: Size) -> tuple[Array, Array]:
@@ -279,16 +276,17 @@ def test_a_tile_without_extent_is_refused(models: Models) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sizes": (Size(64, 64),)}, "takes 64x64 only.*--size dynamic"),
-        ({"options": {"dft": "op"}}, "--dft matmul"),
+        ({"size": Size(64, 64)}, "takes 64x64 only.*--size dynamic"),
+        ({"dft": "op"}, "--dft matmul"),
     ],
 )
 def test_models_that_cannot_run_in_tiles_say_why(
-    golden_folder: Path, tmp_path: Path, options: dict[str, Any], message: str
+    exported: Callable[..., Path], options: dict[str, Any], message: str
 ) -> None:
-    path = tmp_path / "model.onnx"
-    export_model(Export("onnx", golden_folder, path, check_parity=False, **options))
-    with open_runner(path, provider="cpu") as whole, pytest.raises(ModelError, match=message):
+    with (
+        open_runner(exported(**options), provider="cpu") as whole,
+        pytest.raises(ModelError, match=message),
+    ):
         whole.tiled()
 
 

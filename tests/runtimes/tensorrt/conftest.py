@@ -14,11 +14,9 @@ import onnx
 import pytest
 
 from lama_edge.engines import EngineBuild, Library, ProfileSizes
-from lama_edge.export.formats.record import Export
 from lama_edge.files import beside
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.nvidia import Gpu
-from lama_edge.pipeline import export_model
 from lama_edge.runtimes.tensorrt import cuda as cuda_module
 from lama_edge.runtimes.tensorrt import engine_files
 from lama_edge.runtimes.tensorrt import runner as tensorrt_runner
@@ -41,26 +39,13 @@ def _host_gpu() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def onnx_models(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def onnx_models(exported: Callable[..., Path]) -> dict[str, Path]:
     """The golden checkpoint as ONNX: `fixed` and `uint8` of size `SMALL`, and of `any` size."""
-    folder = tmp_path_factory.mktemp("onnx")
-    jobs = {
-        "fixed": Export(
-            "onnx", golden_folder, folder / "fixed.onnx", sizes=(SMALL,), check_parity=False
-        ),
-        "uint8": Export(
-            "onnx",
-            golden_folder,
-            folder / "uint8.onnx",
-            sizes=(SMALL,),
-            io="uint8",
-            check_parity=False,
-        ),
-        "any": Export("onnx", golden_folder, folder / "any.onnx", check_parity=False),
+    return {
+        "fixed": exported("fourier", SMALL),
+        "uint8": exported("fourier", SMALL, io="uint8"),
+        "any": exported(),
     }
-    for job in jobs.values():
-        export_model(job)
-    return {name: job.output for name, job in jobs.items()}
 
 
 def engine_manifest(
