@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from places import DATA
 
@@ -22,6 +23,7 @@ from lama_edge.models.seeded import seeded_checkpoint
 from lama_edge.spec import IoForm, Precision, Size
 
 GOLDEN_CASES = 3
+THREADS = torch.get_num_threads()
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ class GoldenCase:
     hole: NDArray[np.bool_]
     predicted: NDArray[np.float32]
     inpainted: NDArray[np.float32]
+
+
+@pytest.fixture(autouse=True)
+def torchs_threads() -> Iterator[None]:
+    """Leaves them as they were, whatever a test asked of a model."""
+    yield
+    if torch.get_num_threads() != THREADS:
+        torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(scope="session")

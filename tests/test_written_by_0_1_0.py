@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from places import DATA
+from same_process import without_processes
 
 from lama_edge.benchmarks.documents.store import load_document
 from lama_edge.cli import main
@@ -182,7 +183,10 @@ def test_a_result_compares_with_itself_and_with_a_new_one(
     assert "sizes.mlpackage" in capsys.readouterr().out
 
 
-def test_a_model_of_then_judges_as_its_document_says(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_of_then_judges_as_its_document_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_processes(monkeypatch)
     reference = str(DATA / "fourier")
     words = [str(WRITTEN / "float.onnx"), str(WRITTEN / "sizes.mlpackage")]
     assert main(["parity", *words, "--reference", reference, "--json"]) == 0

@@ -1,4 +1,4 @@
-"""The comparison on a GPU, run on the processor here: real rows, real processes, no GPU."""
+"""The comparison on a GPU, run on the processor here: real rows, no GPU."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from same_process import without_processes
 
 from lama_edge.benchmarks import gpu
 from lama_edge.benchmarks.bench.run import Bench, BenchResult
@@ -33,6 +34,11 @@ WIDE = FfcResnetConfig(ngf=32, n_blocks=1)
 LEAST_FP16_PSNR_DB = 50
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_processes(monkeypatch)
+
+
 @pytest.fixture(scope="module")
 def stages() -> list[str]:
     return []
@@ -41,7 +47,9 @@ def stages() -> list[str]:
 @pytest.fixture(scope="module")
 def result(golden_folder: Path, stages: list[str]) -> GpuResult:
     job = GpuJob(golden_folder, "cpu", SIZE, ON_CPU, **QUICK)
-    return run_gpu(job, stages.append)
+    with pytest.MonkeyPatch.context() as patch:
+        without_processes(patch)
+        return run_gpu(job, stages.append)
 
 
 def test_every_row_is_measured_with_its_own_provider_in_one_run(

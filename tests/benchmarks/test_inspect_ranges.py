@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from lama_edge.benchmarks.documents.store import RANGES, DocumentError, load_document, save_document
 from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
@@ -20,15 +19,6 @@ SIZES = (Size(104, 16), Size(16, 24))
 # The dynamic graph makes the DFT's matrices itself; the fixed one has them at float64's accuracy.
 # Measured: 5.4e-7 of the largest magnitude.
 MATRICES_TOLERANCE = 1e-5
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """On maps as small as these, threads wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

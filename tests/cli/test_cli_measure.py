@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from same_process import without_processes
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import BENCH, PARITY, check_document
@@ -27,6 +28,11 @@ QUICK = ("--rounds", "1", "--min-runs", "3", "--min-seconds", "0.05")
 def model(exported: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "golden.onnx"
     return shutil.copy(exported("fourier", Size(64, 64)), path)
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_processes(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +82,7 @@ def test_parity_passes_a_sound_model_and_writes_a_document_and_a_page(
     assert "<html" in page.read_text()
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_parity_fails_an_altered_model_and_names_the_tensor(
     model: Path, altered: Path, golden_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,6 +113,7 @@ def test_bench_prints_a_table_and_writes_what_compare_reads(
     assert _run("compare", out, out) == 0
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_the_page_shows_other_results_beside(model: Path, measured: Path, tmp_path: Path) -> None:
     document: dict[str, Any] = json.loads(measured.read_text())
     document["environment"]["chip"] = "Another Chip 9000"
@@ -146,6 +154,7 @@ def test_a_regression_ends_compare_with_exit_code_1(
     assert _run("compare", base, _slower(measured, 0.9)) == 0
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_json_is_the_document(
     model: Path, golden_folder: Path, measured: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -281,6 +281,7 @@ def test_inpaint_runs_the_part_that_is_named(
     assert not (tmp_path / "no.png").exists()
 
 
+@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize("old", [False, True], ids=["part", "--function"])
 def test_bench_measures_the_part_that_is_named(
     of_three: Path, capsys: pytest.CaptureFixture[str], old: bool

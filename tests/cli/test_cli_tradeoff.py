@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 from same_process import without_processes
 
 from lama_edge import cli
@@ -23,13 +21,8 @@ def _run(*arguments: object) -> int:
 
 
 @pytest.fixture(autouse=True)
-def in_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run the tasks here on one thread, where torch is imported already."""
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     without_processes(monkeypatch)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_the_table_and_the_verdict_are_printed_and_both_files_written(

@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from same_process import without_processes
 
 from lama_edge.cli import demo
 
 
 def test_the_demo_erases_the_object_keeps_the_rest_and_can_run_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    without_processes(monkeypatch)
     assert demo.main([str(tmp_path / "out")]) == 0
     capsys.readouterr()
     assert demo.main([str(tmp_path / "out")]) == 0

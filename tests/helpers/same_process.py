@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-import torch
 
 from lama_edge.errors import one_line
 
@@ -23,7 +22,6 @@ def without_processes(patch: pytest.MonkeyPatch) -> None:
         "parity.check",
         "studies.large_photograph",
         "studies.peers.run",
-        "studies.peers.workshop",
         "targets.local",
         "tradeoff.exports",
     ):
@@ -40,13 +38,7 @@ def _call(
 ) -> Any:
     module, _, name = task.partition(":")
     told = [] if progress is None else [lambda step: progress(one_line(step))]
-    # A task may set it, which a process would take with it.
-    threads = torch.get_num_threads()
-    try:
-        answer = getattr(importlib.import_module(module), name)(_as_json(payload), *told)
-    finally:
-        torch.set_num_threads(threads)
-    return _as_json(answer)
+    return _as_json(getattr(importlib.import_module(module), name)(_as_json(payload), *told))
 
 
 def _as_json(data: Any) -> Any:

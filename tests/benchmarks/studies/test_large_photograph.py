@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from places import ROOT
+from same_process import without_processes
 
 from lama_edge.benchmarks.studies.large_photograph import (
     HOLE_SHARE,
@@ -77,7 +78,8 @@ def test_the_hole_is_one_disc_of_its_share(tmp_path: Path) -> None:
     assert hole.sum() == pytest.approx(np.pi / 4 * len(rows) * len(columns), rel=0.05)
 
 
-def test_each_strategy_is_measured_in_each_round() -> None:
+def test_each_strategy_is_measured_in_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_processes(monkeypatch)
     config, size = FfcResnetConfig(ngf=8, n_blocks=1), Size(200, 304)
     document = measure(config, size, 2)
     assert list(document["strategies"]) == ["crop", "tiles"]

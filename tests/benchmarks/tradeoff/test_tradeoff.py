@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from same_process import without_processes
 
@@ -37,17 +35,6 @@ SIZE = Size(64, 72)
 FIGURES_TOLERANCE = 0.02
 # Measured 70.4 dB and 1.9e-3 on the holdout at 64 x 72.
 LEAST_PSNR_DB, LARGEST_DIFFERENCE = 60.0, 1e-2
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """On maps as small as these, threads wait for each other longer than they work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OMP_NUM_THREADS", "1")
-        yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from same_process import without_processes
 
 from lama_edge.benchmarks.documents.store import PEERS, DocumentError, check_document, load_document
 from lama_edge.benchmarks.studies.peers import entries
@@ -30,6 +31,10 @@ NAMES = tuple(
     peer.name
     for peer in entries.PEERS
     if peer.name not in OPTIONAL or importlib.util.find_spec(OPTIONAL[peer.name])
+)
+# torch's exporters take half a minute.
+QUICK_NAMES = tuple(
+    name for name in NAMES if name not in ("torch-default-export", "runtime-matrices")
 )
 DEADLY = """
 import os, signal
@@ -63,23 +68,34 @@ def told() -> list[str]:
 
 @pytest.fixture(scope="module")
 def measured(told: list[str]) -> Document:
-    """All entries and sections, measured in two rounds."""
-    return run_peers(
-        job(
-            entries=NAMES,
-            sampling=Sampling(2, ONCE),
-            growth=(Size(64, 64), Size(64, 128)),
-            dynamic=(Size(64, 64),),
-        ),
-        told.append,
-    )
+    """All sections and most entries, measured in two rounds in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        without_processes(patch)
+        return run_peers(
+            job(
+                entries=QUICK_NAMES,
+                sampling=Sampling(2, ONCE),
+                growth=(Size(64, 64), Size(64, 128)),
+                dynamic=(Size(64, 64),),
+            ),
+            told.append,
+        )
 
 
-def test_every_entry_is_measured_and_computes_the_generator(measured: Document) -> None:
-    assert [row["name"] for row in measured["entries"]] == list(NAMES)
+def test_entries_are_measured_and_compute_the_generator(measured: Document) -> None:
+    check_entries(measured, QUICK_NAMES, rounds=2)
+
+
+@pytest.mark.slow
+def test_every_entry_is_measured_in_a_process_of_its_own() -> None:
+    check_entries(run_peers(job(entries=NAMES)), NAMES, rounds=1)
+
+
+def check_entries(measured: Document, names: tuple[str, ...], rounds: int) -> None:
+    assert [row["name"] for row in measured["entries"]] == list(names)
     for row in measured["entries"]:
         assert row["error"] is None, row
-        assert len(row["samples_s"]) == 2
+        assert len(row["samples_s"]) == rounds
         if row["name"] == entries.LIMIT:
             assert row["limit"]["gflop"] > 0
             assert row["peak_bytes"] is row["file_bytes"] is row["runtime"] is None
@@ -102,7 +118,7 @@ def test_ratios_are_over_lama_edge_and_over_the_first_of_a_section(measured: Doc
 
 def test_rounds_interleave_the_entries(measured: Document, told: list[str]) -> None:
     order = [line.split(",")[0] for line in told if line.endswith(" of 2")]
-    assert order == [*NAMES, *NAMES]
+    assert order == [*QUICK_NAMES, *QUICK_NAMES]
 
 
 def test_a_file_is_prepared_once_and_shared(measured: Document, told: list[str]) -> None:
@@ -166,7 +182,10 @@ def test_an_absent_package_leaves_its_entry_out_and_says_so(
     assert found["left_out"] == [{"name": "lama-edge-openvino", "needs": "no_such_package"}]
 
 
-def test_the_command_writes_its_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_its_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_processes(monkeypatch)
     out = tmp_path / "peers.json"
     words = ["--blocks", "1", "--ngf", "8", "--size", "64", "--threads", "1", "--rounds", "1",
              "--entries", "lama-edge", "--json-out", str(out)]  # fmt: skip
