@@ -128,6 +128,8 @@ def coreml_package(
 ) -> Callable[..., Path]:
     """Exports the golden checkpoint to a Core ML package, once for each choice of options."""
     pytest.importorskip("coremltools")
+    from same_process import call
+
     from lama_edge.export.formats.coreml import conversion
     from lama_edge.export.formats.record import Export
     from lama_edge.pipeline import export_model
@@ -149,7 +151,7 @@ def coreml_package(
             )
             with pytest.MonkeyPatch.context() as patch:
                 # A process of its own takes three seconds longer.
-                patch.setattr(conversion, "convert_in_fresh_process", conversion.convert)
+                patch.setattr(conversion, "run_isolated", call)
                 export_model(job)
             made[key] = path
         return made[key]

@@ -26,16 +26,17 @@ def without_processes(patch: pytest.MonkeyPatch) -> None:
         "tradeoff.exports",
     ):
         module = importlib.import_module(f"lama_edge.benchmarks.{name}")
-        patch.setattr(module, "run_isolated", _call)
+        patch.setattr(module, "run_isolated", call)
 
 
-def _call(
+def call(
     task: str,
     payload: Mapping[str, Any],
     *,
     progress: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Any:
+    """Call a task as `run_isolated` does, but here."""
     module, _, name = task.partition(":")
     told = [] if progress is None else [lambda step: progress(one_line(step))]
     return _as_json(getattr(importlib.import_module(module), name)(_as_json(payload), *told))
