@@ -37,7 +37,7 @@ FIGURES_TOLERANCE = 0.02
 LEAST_PSNR_DB, LARGEST_DIFFERENCE = 60.0, 1e-2
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     without_processes(monkeypatch)
 
@@ -50,7 +50,9 @@ def weighed(golden_folder: Path) -> tuple[TradeoffResult, list[object]]:
         checkpoint=str(golden_folder), size=SIZE, precisions=("fp16",), threads=1, rounds=2,
         min_runs=5, min_seconds=0.02,
     )  # fmt: skip
-    return weigh_precisions(job, steps.append, steps.append), steps
+    with pytest.MonkeyPatch.context() as patch:
+        without_processes(patch)
+        return weigh_precisions(job, steps.append, steps.append), steps
 
 
 def _row(result: TradeoffResult, precision: str) -> dict[str, Any]:
@@ -161,7 +163,6 @@ def test_the_pictures_show_the_input_and_every_precision(weighed) -> None:
         assert largest == pytest.approx(found["pictures"][shown.picture]["max_abs_diff"], rel=0.01)
 
 
-@pytest.mark.usefixtures("in_process")
 def test_a_precision_that_cannot_be_exported_is_a_row_without_a_path(
     golden_folder: Path, tmp_path: Path
 ) -> None:
@@ -177,7 +178,6 @@ def test_a_precision_that_cannot_be_exported_is_a_row_without_a_path(
     assert check_document(result.document, TRADEOFF)["timing"] is None
 
 
-@pytest.mark.usefixtures("in_process")
 def test_a_precision_out_of_tolerance_fails(
     golden_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +189,6 @@ def test_a_precision_out_of_tolerance_fails(
     assert result.failures == {}
 
 
-@pytest.mark.usefixtures("in_process")
 def test_the_uint8_form_is_compared_with_unrounded_fp32(golden_folder: Path) -> None:
     result = weigh_precisions(
         Tradeoff(str(golden_folder), SIZE, precisions=("fp32",), io="uint8", speed=False)
@@ -200,7 +199,6 @@ def test_the_uint8_form_is_compared_with_unrounded_fp32(golden_folder: Path) -> 
     assert result.passed
 
 
-@pytest.mark.usefixtures("in_process")
 def test_the_users_pictures_are_judged_on(golden_folder: Path, tmp_path: Path) -> None:
     pixels = np.random.default_rng(5).integers(0, 256, (90, 100, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "street.png")
@@ -223,7 +221,6 @@ def test_the_users_pictures_are_judged_on(golden_folder: Path, tmp_path: Path) -
     assert [shown.role for shown in result.pictures] == ["worst"]
 
 
-@pytest.mark.usefixtures("in_process")
 def test_without_fp32_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="none"):
         weigh_precisions(Tradeoff(str(tmp_path / "none.ckpt"), SIZE, speed=False))

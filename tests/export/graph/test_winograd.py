@@ -114,7 +114,7 @@ def test_the_whole_graph_computes_the_same(tiny: Checkpoint, size: Size) -> None
         "image": rng.random((2, 3, size.height, size.width), dtype=np.float32),
         "mask": (rng.random((2, 1, size.height, size.width)) < 0.3).astype(np.float32),
     }
-    wanted = _run(tiny, size, feeds, kernels="float")
+    wanted = _run(tiny, size, feeds, kernels="direct")
     for fixed in (size, None):
         difference = np.abs(_run(tiny, fixed, feeds, kernels="bands") - wanted).max()
         assert difference <= LARGEST_GRAPH_DIFFERENCE
@@ -132,7 +132,7 @@ def test_other_depths_compute_the_same(
         "image": rng.random((1, 3, 96, 32), dtype=np.float32),
         "mask": (rng.random((1, 1, 96, 32)) < 0.3).astype(np.float32),
     }
-    wanted = _run(checkpoint, size, feeds, kernels="float")
+    wanted = _run(checkpoint, size, feeds, kernels="direct")
     found = _run(checkpoint, None, feeds, kernels="bands")
     assert np.abs(found - wanted).max() <= LARGEST_GRAPH_DIFFERENCE
 
