@@ -16,7 +16,7 @@ demo: $(VENV)/.demo ## Export the embedded model, check it, erase an object from
 	$(BIN)/python -m lama_edge.cli.demo out
 
 test: $(VENV)/.dev ## Run every test that Python alone can run, but the slow ones
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not ($(TOOLS))" $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not ($(TOOLS))" $(PYTEST_ARGS)
 
 test-tools: $(VENV)/.dev ## Run the tests that want other tools: Swift, Chromium
 	$(BIN)/pytest -m "not slow and ($(TOOLS))" $(PYTEST_ARGS)

@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +23,43 @@ from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.seeded import seeded_checkpoint
 from lama_edge.spec import IoForm, Precision, Size
 
+# Whose tests look at times or start what must end within one: never beside one another.
+TIMED = (
+    "tests/benchmarks/bench/",
+    "tests/benchmarks/targets/",
+    "tests/test_mutations.py",
+    "tests/test_process.py",
+)
+# Half a minute each, so that no worker begins one when the other has nothing left to do.
+LONGEST = (
+    "tests/test_mutations.py",
+    "tests/runtimes/onnxruntime/test_tiles.py",
+    "tests/test_packaging.py",
+    "tests/export/formats/tensorrt/test_build.py",
+    "tests/benchmarks/studies/peers/test_run.py",
+)
 GOLDEN_CASES = 3
 THREADS = torch.get_num_threads()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give workers whole files, whose fixtures are made once then, in the order collected."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "timed" if nodeid.startswith(TIMED) else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
 
 
 @dataclass(frozen=True)
