@@ -9,8 +9,11 @@ import pytest
 
 pytest.importorskip("coremltools")
 
+from same_process import call
+
 from lama_edge import pipeline
 from lama_edge.errors import ParityError, UsageError
+from lama_edge.export.formats.coreml import conversion
 from lama_edge.export.formats.record import Export
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pipeline import STEPS, export_model
@@ -18,6 +21,12 @@ from lama_edge.runtimes.coreml.emulated_runner import CoremlEmulatedRunner
 from lama_edge.spec import Size
 
 SIZE = Size(64, 72)
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convert here: a process of its own takes three seconds longer."""
+    monkeypatch.setattr(conversion, "run_isolated", call)
 
 
 def test_the_package_carries_its_manifest_and_the_figures_measured_on_it(
@@ -43,6 +52,7 @@ def test_the_package_carries_its_manifest_and_the_figures_measured_on_it(
     assert [one.name for one in tmp_path.iterdir()] == ["golden.mlpackage"]
 
 
+@pytest.mark.usefixtures("in_this_process")
 def test_several_sizes_become_functions_that_are_each_judged(
     golden_folder: Path, tmp_path: Path
 ) -> None:
@@ -69,7 +79,7 @@ def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "tolerance_of", lambda runtime, precision: Tolerance(0.0))
 
 
-@pytest.mark.usefixtures("strict")
+@pytest.mark.usefixtures("in_this_process", "strict")
 def test_a_package_out_of_tolerance_is_not_kept(golden_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "golden.mlpackage"
     _previous(path)
@@ -80,7 +90,7 @@ def test_a_package_out_of_tolerance_is_not_kept(golden_folder: Path, tmp_path: P
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.usefixtures("strict")
+@pytest.mark.usefixtures("in_this_process", "strict")
 def test_a_package_is_replaced_kept_and_marked(golden_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "golden.mlpackage"
     _previous(path)

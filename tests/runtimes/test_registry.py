@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from same_process import without_processes
 
 from lama_edge import cli
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
@@ -174,6 +175,7 @@ def test_fresh_processes_know_it(toy: Path, capsys: pytest.CaptureFixture[str]) 
 def test_a_model_that_fails_is_not_looked_into_where_nothing_emulates_it(
     toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    without_processes(monkeypatch)
     record = importlib.import_module("toy_record")
     strict = {"fp32": replace(record.TOY.tolerances["fp32"], max_abs_diff=1e-9)}
     monkeypatch.setattr(record, "TOY", replace(record.TOY, tolerances=strict))
