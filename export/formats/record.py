@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import lama_edge
 from lama_edge.engines import ProfileSizes
 from lama_edge.errors import UsageError, needs_extra
 from lama_edge.files import ArtifactKind, join_part
 from lama_edge.manifest import Manifest, ParityFigures
-from lama_edge.spec import IoForm, Precision, Size, SizePolicy, io_spec, parse_size
+from lama_edge.spec import IoForm, IoSpec, Precision, Size, SizePolicy, io_spec, parse_size
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -113,10 +113,10 @@ class Export:
     keep_failed: bool = False
 
     @property
-    def form(self) -> IoForm:
-        """Form of the inputs and the output, once the format's default has been filled in."""
+    def contract(self) -> IoSpec:
+        """What goes in and comes out, once the format's default has been filled in."""
         assert self.io is not None
-        return self.io
+        return io_spec(self.io, composite=self.composite)
 
     @property
     def from_model(self) -> bool:
@@ -229,7 +229,7 @@ class Format(ABC):
 
     def arithmetic(self, precision: str) -> Precision:
         """Return the number format that the deploy graph is made in."""
-        return precision  # type: ignore[return-value]
+        return cast(Precision, precision)
 
     def check(self, job: Export) -> None:  # noqa: B027
         """Refuse what cannot work before any long work is done; the job has no gaps any more.
@@ -269,14 +269,14 @@ class Format(ABC):
         return replace(takes, fixed=size, max_side=self.max_side if size is None else None)
 
     def calibrated_at(self, part: Part, job: Export) -> SizePolicy:
-        """Return the sizes that ranges are measured at; by default those of the first part."""
+        """Return the sizes that ranges are measured at, by the first part."""
         return part.graph_size
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """Return how a part's deploy graph is shaped."""
         from lama_edge.export.graph.deploy_graph import GraphOptions
 
-        return GraphOptions(io=io_spec(job.form, composite=job.composite), size=part.graph_size)
+        return GraphOptions(io=job.contract, size=part.graph_size)
 
     def graphs(
         self,

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from lama_edge.errors import ModelError
+from lama_edge.manifest import METADATA_KEY, Manifest
 
 # Field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
 _MODEL_GRAPH, _MODEL_METADATA = 7, 14
@@ -276,3 +278,14 @@ def _to_varint(value: int) -> Iterable[int]:
         yield value & 0x7F | 0x80
         value >>= 7
     yield value
+
+
+def read_manifest_of(model: Path) -> Manifest | None:
+    """Read a file's manifest without opening it in a runtime; None when it has none.
+
+    Raises:
+        ModelError: when the file cannot be read, or its manifest cannot.
+    """
+    with closing(OnnxParts(model)) as parts:
+        text = parts.metadata.get(METADATA_KEY)
+    return None if text is None else Manifest.from_json(text)

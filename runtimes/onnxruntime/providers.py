@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 from lama_edge.errors import UsageError, needs_extra
 from lama_edge.files import sha256_of
-from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.manifest import Manifest
 from lama_edge.models.zoo import cache_folder
-from lama_edge.runtimes.onnxruntime.parts import OnnxParts
+from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 from lama_edge.runtimes.onnxruntime.record import PROVIDERS
 
 with needs_extra("onnx"):
@@ -42,7 +41,7 @@ def providers_for(provider: str, model: Path | None = None) -> list[Provider]:
     Raises:
         ModelError: when the file cannot be read, or its manifest cannot.
     """
-    manifest = None if model is None or provider not in _WITH_OPTIONS else _manifest(model)
+    manifest = None if model is None or provider not in _WITH_OPTIONS else read_manifest_of(model)
     fixed_size = manifest is not None and manifest.size.fixed is not None
     options: dict[str, Callable[[], dict[str, str]]] = {
         "cuda": lambda: cuda_options(fixed_size=fixed_size),
@@ -116,10 +115,3 @@ def _cache_options(model: Path) -> dict[str, str]:
         "trt_timing_cache_enable": "1",
         "trt_timing_cache_path": str(folder),
     }
-
-
-def _manifest(model: Path) -> Manifest | None:
-    """Read a file's manifest without opening it in a runtime; None when it has none."""
-    with closing(OnnxParts(model)) as parts:
-        text = parts.metadata.get(METADATA_KEY)
-    return None if text is None else Manifest.from_json(text)

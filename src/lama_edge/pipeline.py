@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -34,7 +33,7 @@ from lama_edge.export.formats.record import (
 from lama_edge.files import atomic_artifact, check_artifact
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.judge import judge, raw_outputs, require_parity
-from lama_edge.manifest import METADATA_KEY, Manifest, ParityFigures
+from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.registry import tolerance_of
@@ -227,7 +226,7 @@ class _CheckpointSource:
         for number, (part, graph) in enumerate(zip(self.parts, graphs, strict=True), start=1):
             manifest = Manifest(
                 format=form.described(job, config),
-                io=io_spec(job.form, composite=job.composite),
+                io=job.contract,
                 size=part.size,
                 precision=str(job.precision),
                 dft=dft if config.has_fourier_units else None,
@@ -270,17 +269,16 @@ class _ModelSource:
 
 def _manifest_of(path: Path) -> Manifest:
     """Read an ONNX file's manifest without a runtime: a board that builds engines has none."""
-    from lama_edge.runtimes.onnxruntime.parts import OnnxParts
+    from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 
     if not path.is_file():
         raise ModelError(f"the model {str(path)!r} does not exist; give an exported ONNX file")
-    with closing(OnnxParts(path)) as parts:
-        text = parts.metadata.get(METADATA_KEY)
-    if text is None:
+    manifest = read_manifest_of(path)
+    if manifest is None:
         raise ModelError(
             f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export onnx"
         )
-    return Manifest.from_json(text)
+    return manifest
 
 
 def _cases(part: Part) -> list[ParityCase]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,7 +28,7 @@ from lama_edge.export.formats.record import (
     versions_of,
 )
 from lama_edge.manifest import Manifest
-from lama_edge.spec import COREML_IO_FORMS, Precision, SizePolicy, io_spec
+from lama_edge.spec import COREML_IO_FORMS, Precision, SizePolicy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -116,15 +117,11 @@ class CoremlFormat(Format):
         from lama_edge.export.formats.coreml.sizes import deploy_graphs
 
         sizes = [part.graph_size for part in parts]
-        io = io_spec(job.form, composite=job.composite)
-        return deploy_graphs(config, tensors, io, sizes, str(job.precision), ranges)
+        return deploy_graphs(config, tensors, job.contract, sizes, str(job.precision), ranges)
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """See `Format.graph_options`."""
-        from lama_edge.export.graph.deploy_graph import GraphOptions
-
-        io = graph_form(io_spec(job.form, composite=job.composite))
-        return GraphOptions(io=io, size=part.graph_size)
+        return replace(super().graph_options(job, config, part), io=graph_form(job.contract))
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""

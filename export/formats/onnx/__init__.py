@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,10 +19,10 @@ from lama_edge.export.formats.record import (
     versions_of,
 )
 from lama_edge.manifest import Manifest
-from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS, io_spec
+from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS
 
 if TYPE_CHECKING:
-    from lama_edge.export.graph.deploy_graph import GraphOptions
+    from lama_edge.export.graph.deploy_graph import Dft, GraphOptions
     from lama_edge.models.config import GeneratorConfig
 
 
@@ -84,12 +85,9 @@ class OnnxFormat(Format):
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """See `Format.graph_options`."""
-        from lama_edge.export.graph.deploy_graph import GraphOptions
-
-        return GraphOptions(
-            io=io_spec(job.form, composite=job.composite),
-            size=part.graph_size,
-            dft="op" if job.options["dft"] == "op" else "matmul",
+        return replace(
+            super().graph_options(job, config, part),
+            dft=_dft(job),
             opset=job.options["opset"],
             kernels="bands" if self._in_bands(job, config) else "direct",
         )
@@ -135,7 +133,7 @@ class OnnxFormat(Format):
         """
         from lama_edge.export.graph.deploy_graph import gains_by_bands, has_bands
 
-        possible = has_bands(config, "op" if job.options["dft"] == "op" else "matmul")
+        possible = has_bands(config, _dft(job))
         wanted = job.options.get("kernels")
         if wanted == "bands" and not possible:
             what = "the DFT as an operator" if config.has_fourier_units else f"a {config.kind}"
@@ -147,6 +145,10 @@ class OnnxFormat(Format):
             return bool(wanted == "bands")
         fits = job.options["for"] == "cpu" and job.precision == "fp32"
         return fits and possible and gains_by_bands(config)
+
+
+def _dft(job: Export) -> Dft:
+    return "op" if job.options["dft"] == "op" else "matmul"
 
 
 ONNX = OnnxFormat()
