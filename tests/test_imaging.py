@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 
 from lama_edge import imaging
 from lama_edge.errors import PictureError
+from lama_edge.imaging import masks, reading, saving
 
 ORIENTATION = 0x0112
 PHOTO_PIXELS = (3000, 4000)
@@ -37,8 +38,8 @@ def test_an_icc_profile_survives_load_and_save(tmp_path: Path, suffix: str) -> N
     image.info["icc_profile"] = srgb_profile()
     for step in range(2):
         path = tmp_path / f"{step}{suffix}"
-        imaging.save_picture(image, path)
-        image = imaging.load_picture(path)
+        saving.save_picture(image, path)
+        image = reading.load_picture(path)
         assert image.info["icc_profile"] == srgb_profile()
 
 
@@ -56,16 +57,16 @@ def test_lossless_formats_keep_every_value(
     tmp_path: Path, suffix: str, shape: tuple[int, ...]
 ) -> None:
     pixels = noise(*shape)
-    imaging.save_picture(Image.fromarray(pixels), tmp_path / f"x{suffix}")
-    loaded = imaging.load_picture(tmp_path / f"x{suffix}")
+    saving.save_picture(Image.fromarray(pixels), tmp_path / f"x{suffix}")
+    loaded = reading.load_picture(tmp_path / f"x{suffix}")
     np.testing.assert_array_equal(np.asarray(loaded), pixels)
 
 
 def test_a_tiff_that_came_as_jpeg_is_saved_without_loss(tmp_path: Path) -> None:
     Image.fromarray(noise(32, 32, 3)).save(tmp_path / "in.tif", compression="jpeg")
-    loaded = imaging.load_picture(tmp_path / "in.tif")
-    imaging.save_picture(loaded, tmp_path / "out.tif")
-    again = imaging.load_picture(tmp_path / "out.tif")
+    loaded = reading.load_picture(tmp_path / "in.tif")
+    saving.save_picture(loaded, tmp_path / "out.tif")
+    again = reading.load_picture(tmp_path / "out.tif")
     np.testing.assert_array_equal(np.asarray(again), np.asarray(loaded))
 
 
@@ -73,8 +74,8 @@ def test_jpeg_is_saved_without_chroma_subsampling(tmp_path: Path) -> None:
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[:, ::2] = (255, 0, 0)
     pixels[:, 1::2] = (0, 0, 255)
-    imaging.save_picture(Image.fromarray(pixels), tmp_path / "x.jpg")
-    loaded = np.asarray(imaging.load_picture(tmp_path / "x.jpg")).astype(int)
+    saving.save_picture(Image.fromarray(pixels), tmp_path / "x.jpg")
+    loaded = np.asarray(reading.load_picture(tmp_path / "x.jpg")).astype(int)
     assert np.abs(loaded - pixels).max() <= 16  # 4:2:0 averages the colours: 100 and more
 
 
@@ -83,7 +84,7 @@ def test_jpeg_is_saved_without_chroma_subsampling(tmp_path: Path) -> None:
 def test_alpha_is_refused_where_the_format_has_none(tmp_path: Path, mode: str, suffix: str) -> None:
     path = tmp_path / f"x{suffix}"
     with pytest.raises(PictureError, match=r"transparency .* name a \.png") as caught:
-        imaging.save_picture(Image.new(mode, (3, 3)), path)
+        saving.save_picture(Image.new(mode, (3, 3)), path)
     assert "\n" not in str(caught.value)
     assert not path.exists()
 
@@ -93,21 +94,21 @@ def test_a_profile_that_bmp_drops_is_logged(
 ) -> None:
     image = Image.new("RGB", (3, 3))
     image.info["icc_profile"] = srgb_profile()
-    imaging.save_picture(image, tmp_path / "x.bmp")
+    saving.save_picture(image, tmp_path / "x.bmp")
     assert "BMP holds no ICC profile" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["x", "x.svg", "x.png.bak"])
 def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(PictureError, match=r"end the name in one of \.png"):
-        imaging.save_picture(Image.new("L", (3, 3)), tmp_path / name)
+        saving.save_picture(Image.new("L", (3, 3)), tmp_path / name)
 
 
 def test_a_failed_write_is_a_picture_error(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="cannot be written"):
-        imaging.save_picture(Image.new("L", (3, 3)), tmp_path / "missing" / "x.png")
+        saving.save_picture(Image.new("L", (3, 3)), tmp_path / "missing" / "x.png")
     with pytest.raises(PictureError, match=r"\(F\) cannot be written"):
-        imaging.save_picture(Image.new("F", (3, 3)), tmp_path / "x.png")
+        saving.save_picture(Image.new("F", (3, 3)), tmp_path / "x.png")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -116,7 +117,7 @@ def test_orientation_is_applied_on_load(tmp_path: Path, orientation: int) -> Non
     exif = image.getexif()
     exif[ORIENTATION] = orientation
     image.save(tmp_path / "x.png", exif=exif)
-    for load in (imaging.load_picture, imaging.load_mask):
+    for load in (reading.load_picture, reading.load_mask):
         loaded = load(tmp_path / "x.png")
         assert loaded.size == ((8, 5) if orientation < 5 else (5, 8))
         assert loaded.getexif().get(ORIENTATION, 1) == 1
@@ -128,15 +129,15 @@ def test_orientation_is_applied_on_load(tmp_path: Path, orientation: int) -> Non
 def test_damaged_exif_data_leaves_the_picture_usable(caplog: pytest.LogCaptureFixture) -> None:
     image = Image.fromarray(noise(5, 8, 3))
     image.info["exif"] = b"Exif\x00\x00no tiff header"
-    assert imaging.native_picture(image).size == (8, 5)
+    assert reading.native_picture(image).size == (8, 5)
     assert "EXIF data unreadable" in caplog.text
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"the picture '.*nothing\.png' does not exist"):
-        imaging.load_picture(tmp_path / "nothing.png")
+        reading.load_picture(tmp_path / "nothing.png")
     with pytest.raises(PictureError, match=r"the mask '.*nothing\.png' does not exist"):
-        imaging.load_mask(tmp_path / "nothing.png")
+        reading.load_mask(tmp_path / "nothing.png")
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".tif"])
@@ -145,13 +146,13 @@ def test_of_several_frames_the_first_is_used_and_the_log_says_so(
 ) -> None:
     frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / f"x{suffix}", save_all=True, append_images=frames[1:])
-    loaded = imaging.load_picture(tmp_path / f"x{suffix}").convert("RGB")
+    loaded = reading.load_picture(tmp_path / f"x{suffix}").convert("RGB")
     red, _, blue = loaded.getpixel((4, 3))
     assert red > 200 > 50 > blue
     assert "several frames: the first one is used" in caplog.text
     caplog.clear()
     frames[0].save(tmp_path / f"y{suffix}")
-    imaging.load_picture(tmp_path / f"y{suffix}")
+    reading.load_picture(tmp_path / f"y{suffix}")
     assert caplog.text == ""
 
 
@@ -161,7 +162,7 @@ def test_a_phone_s_two_lens_picture_is_no_animation(
     frames = [Image.new("RGB", (8, 6), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "x.mpo", save_all=True, append_images=frames[1:])
     (tmp_path / "x.mpo").rename(tmp_path / "phone.jpg")
-    assert imaging.load_picture(tmp_path / "phone.jpg").size == (8, 6)
+    assert reading.load_picture(tmp_path / "phone.jpg").size == (8, 6)
     assert caplog.text == ""
 
 
@@ -170,19 +171,19 @@ def test_no_decoder_but_those_of_pictures_sees_a_file(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), "red").save(tmp_path / "made.eps")
     (tmp_path / "made.eps").rename(tmp_path / "picture.png")
     with pytest.raises(PictureError, match="not a picture that can be read"):
-        imaging.load_picture(tmp_path / "picture.png")
+        reading.load_picture(tmp_path / "picture.png")
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="cannot be read"):
-        imaging.load_picture(tmp_path)
+        reading.load_picture(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.png").write_bytes(content)
     with pytest.raises(PictureError, match=r"x\.png' (is not a picture|cannot be read)") as caught:
-        imaging.load_picture(tmp_path / "x.png")
+        reading.load_picture(tmp_path / "x.png")
     assert "\n" not in str(caught.value)
 
 
@@ -190,11 +191,11 @@ def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
 def test_truncated_files_are_refused(tmp_path: Path, suffix: str, kept: float) -> None:
     path = tmp_path / f"x{suffix}"
-    imaging.save_picture(Image.fromarray(noise(64, 64, 3)), path)
+    saving.save_picture(Image.fromarray(noise(64, 64, 3)), path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(kept * len(whole))])
     with pytest.raises(PictureError, match=rf"x\{suffix}'"):
-        imaging.load_picture(path)
+        reading.load_picture(path)
 
 
 def test_bombs_are_refused_and_large_photographs_are_not(
@@ -203,16 +204,16 @@ def test_bombs_are_refused_and_large_photographs_are_not(
     Image.new("L", (40, 40)).save(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 799)
     with pytest.raises(PictureError, match=r"x\.png' is refused: .*bomb.* Scale it down"):
-        imaging.load_picture(tmp_path / "x.png")
+        reading.load_picture(tmp_path / "x.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 800)
-    assert imaging.load_picture(tmp_path / "x.png").size == (40, 40)
+    assert reading.load_picture(tmp_path / "x.png").size == (40, 40)
     assert not recwarn.list
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
 def test_native_modes_stay_as_they_are(mode: str, caplog: pytest.LogCaptureFixture) -> None:
     image = Image.fromarray(noise(4, 5, 4)).convert(mode)
-    native = imaging.native_picture(image)
+    native = reading.native_picture(image)
     assert native.mode == mode
     assert native is not image
     np.testing.assert_array_equal(np.asarray(native), np.asarray(image))
@@ -223,21 +224,21 @@ def test_native_modes_stay_as_they_are(mode: str, caplog: pytest.LogCaptureFixtu
 def test_other_modes_become_rgb_and_the_log_says_so(
     mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    native = imaging.native_picture(Image.new(mode, (5, 4)))
+    native = reading.native_picture(Image.new(mode, (5, 4)))
     assert (native.mode, native.size) == ("RGB", (5, 4))
     assert f"mode {mode} is converted to RGB" in caplog.text
 
 
 @pytest.mark.parametrize("mode", ["LAB", "La"])
 def test_a_mode_that_pillow_would_misread_is_refused(mode: str) -> None:
-    for use, name in ((imaging.native_picture, "picture"), (imaging.hole_of, "mask")):
+    for use, name in ((reading.native_picture, "picture"), (masks.hole_of, "mask")):
         with pytest.raises(PictureError, match=f"the {name} has the colour mode {mode}: save it"):
             use(Image.new(mode, (5, 4)))
 
 
 def test_sixteen_bit_grey_is_scaled_not_clipped() -> None:
     levels = np.array([[0, 257, 200 * 257, 65535]], dtype=np.uint16)
-    native = imaging.native_picture(Image.fromarray(levels))
+    native = reading.native_picture(Image.fromarray(levels))
     np.testing.assert_array_equal(np.asarray(native)[0, :, 0], [0, 1, 200, 255])
 
 
@@ -246,9 +247,9 @@ def test_a_palette_with_transparency_converts_without_a_warning(
 ) -> None:
     image = Image.fromarray(noise(4, 5)).convert("P")
     image.info["transparency"] = bytes(range(256))
-    native = imaging.native_picture(image)
+    native = reading.native_picture(image)
     assert "transparency" not in native.info
-    assert imaging.hole_of(image).shape == (4, 5)
+    assert masks.hole_of(image).shape == (4, 5)
     assert not recwarn.list
 
 
@@ -257,21 +258,21 @@ def test_only_a_profile_that_describes_rgb_survives_a_change_of_mode(
 ) -> None:
     image = Image.new("CMYK", (3, 3))
     image.info.update(icc_profile=b"\0" * 16 + b"CMYK" + b"\0" * 108, dpi=(72, 72))
-    assert imaging.native_picture(image).info == {"dpi": (72, 72)}
+    assert reading.native_picture(image).info == {"dpi": (72, 72)}
     assert "ICC profile is dropped" in caplog.text
     image = Image.new("P", (3, 3))
     image.info["icc_profile"] = srgb_profile()
-    assert imaging.native_picture(image).info["icc_profile"] == srgb_profile()
+    assert reading.native_picture(image).info["icc_profile"] == srgb_profile()
 
 
 def test_empty_and_undecodable_pictures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"empty: 0x5 \(width x height\)"):
-        imaging.native_picture(Image.new("RGB", (0, 5)))
+        reading.native_picture(Image.new("RGB", (0, 5)))
     whole = io.BytesIO()
     Image.fromarray(noise(64, 64, 3)).save(whole, format="PNG")
     lazy = Image.open(io.BytesIO(whole.getvalue()[:5000]))
     with pytest.raises(PictureError, match="the picture cannot be read"):
-        imaging.native_picture(lazy)
+        reading.native_picture(lazy)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +303,7 @@ def test_arrays_that_are_no_picture_are_refused(value: object, message: str) -> 
 )
 def test_arrays_that_are_no_mask_are_refused(value: object, message: str) -> None:
     with pytest.raises(PictureError, match=message):
-        imaging.hole_of(value)  # type: ignore[arg-type]
+        masks.hole_of(value)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [1, 2, 127, 255])
@@ -324,12 +325,12 @@ def test_any_value_above_0_is_hole(value: int, mode: str) -> None:
         mask = Image.fromarray(levels.astype(np.uint16))
     else:
         mask = Image.fromarray(levels).convert(mode)
-    np.testing.assert_array_equal(imaging.hole_of(mask), levels > 0)
+    np.testing.assert_array_equal(masks.hole_of(mask), levels > 0)
 
 
 def test_a_bool_mask_is_the_hole_itself() -> None:
     hole = noise(4, 6) > 100
-    np.testing.assert_array_equal(imaging.hole_of(hole), hole)
+    np.testing.assert_array_equal(masks.hole_of(hole), hole)
 
 
 def test_sizes_that_differ_are_both_named_in_one_order() -> None:

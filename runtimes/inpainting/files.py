@@ -10,14 +10,10 @@ from PIL import Image
 
 from lama_edge.errors import UsageError
 from lama_edge.files import atomic_output, check_output
-from lama_edge.imaging import (
-    Hole,
-    check_saveable,
-    hole_of,
-    load_mask,
-    load_picture,
-    save_picture,
-)
+from lama_edge.imaging import Hole
+from lama_edge.imaging.masks import hole_of
+from lama_edge.imaging.reading import load_mask, load_picture
+from lama_edge.imaging.saving import check_saveable, save_picture
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
 from lama_edge.runtimes.inpainting.strategies import Plan, Strategy
 

@@ -24,13 +24,13 @@ from lama_edge.imaging import (
     check_same_size,
     composite,
     enlarge,
-    hole_of,
-    native_picture,
     pad,
     shrink,
     shrink_hole,
     to_rgb,
 )
+from lama_edge.imaging.masks import hole_of
+from lama_edge.imaging.reading import native_picture
 from lama_edge.runtimes.base import Array, Runner, open_runner
 from lama_edge.runtimes.inpainting.memory import free_bytes
 from lama_edge.runtimes.inpainting.strategies import Plan, Strategy, check_options, plan

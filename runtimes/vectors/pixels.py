@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from lama_edge.errors import ModelError
-from lama_edge.imaging import composite, enlarge, hole_of, pad, shrink, shrink_hole
+from lama_edge.imaging import composite, enlarge, pad, shrink, shrink_hole
+from lama_edge.imaging.masks import hole_of
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.inpainting.inpainter import fill_window
 from lama_edge.runtimes.vectors.format import Case, Topic, mask_case, picture_case, put, refusal

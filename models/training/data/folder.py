@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from lama_edge.errors import PictureError, UsageError
-from lama_edge.imaging import PICTURE_SUFFIXES, load_picture, native_picture
+from lama_edge.imaging.reading import load_picture, native_picture
+from lama_edge.imaging.saving import PICTURE_SUFFIXES
 from lama_edge.models.training.data.pool import Picture
 from lama_edge.pictures.holdout import Sample
 from lama_edge.pictures.masks import WIDE_TEST, draw_mask

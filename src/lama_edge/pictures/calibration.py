@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import UsageError
-from lama_edge.imaging import Pixels, enlarge, load_picture, native_picture, shrink, to_rgb
+from lama_edge.imaging import Pixels, enlarge, shrink, to_rgb
+from lama_edge.imaging.reading import load_picture, native_picture
 from lama_edge.judging.cases import ParityCase
 from lama_edge.pictures.masks import NARROW, WIDE, MaskStyle, draw_mask
 from lama_edge.pictures.pairs import find_pairs

@@ -13,16 +13,14 @@ from lama_edge.imaging import (
     Pixels,
     check_same_size,
     enlarge,
-    hole_of,
-    load_mask,
-    load_picture,
-    native_picture,
     pad,
     padded_size,
     shrink,
     shrink_hole,
     to_rgb,
 )
+from lama_edge.imaging.masks import hole_of
+from lama_edge.imaging.reading import load_mask, load_picture, native_picture
 from lama_edge.judging.cases import ParityCase, seeded_hole
 from lama_edge.pictures.pairs import Pair, find_pairs
 from lama_edge.spec import Size, SizePolicy

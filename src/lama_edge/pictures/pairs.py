@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lama_edge.errors import UsageError
-from lama_edge.imaging import PICTURE_SUFFIXES
+from lama_edge.imaging.saving import PICTURE_SUFFIXES
 
 # LaMa's own naming: picture.png with picture_mask.png, picture_mask001.png, …
 _MASK_NAME = re.compile(r"(?P<picture>.+)_mask\d*")

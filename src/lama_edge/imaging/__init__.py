@@ -1,0 +1,137 @@
+"""Pictures and masks as arrays: check, convert, pad, shrink, composite."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lama_edge.errors import PictureError
+
+Pixels = NDArray[np.uint8]
+Hole = NDArray[np.bool_]
+# Pillow's fixed-point Rec. 601 luma weights (its Convert.c): 0.299, 0.587, 0.114 in 1/65536.
+_LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
+
+
+def check_pixels(pixels: object) -> None:
+    """Refuse anything but a non-empty uint8 array [H,W], [H,W,3] or [H,W,4].
+
+    Raises:
+        PictureError: naming what was seen.
+    """
+    if not isinstance(pixels, np.ndarray):
+        raise PictureError(
+            f"the picture is a {type(pixels).__name__}: give a PIL image or a uint8 array"
+        )
+    if pixels.dtype != np.uint8:
+        raise PictureError(f"the picture has dtype {pixels.dtype}: give uint8, 0 to 255")
+    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
+    if not fits or 0 in pixels.shape:
+        raise PictureError(f"the picture has shape {pixels.shape}: give [H,W], [H,W,3] or [H,W,4]")
+
+
+def check_same_size(pixels: Pixels, hole: Hole) -> None:
+    """Refuse a mask of another size than the picture.
+
+    Raises:
+        PictureError: naming both sizes as width x height.
+    """
+    if pixels.shape[:2] != hole.shape:
+        picture, mask = (spell_size(*shape[1::-1]) for shape in (pixels.shape, hole.shape))
+        raise PictureError(
+            f"the mask is {mask} and the picture {picture}: give a mask of the picture's size"
+        )
+
+
+def to_rgb(pixels: Pixels) -> Pixels:
+    """Return uint8 [H,W,3] of a picture [H,W], [H,W,3] or [H,W,4]; alpha is left out."""
+    if pixels.ndim == 2:
+        return np.stack([pixels] * 3, axis=2)
+    rgb: Pixels = pixels[:, :, :3]
+    return rgb
+
+
+def composite(pixels: Pixels, fill: Pixels, hole: Hole) -> Pixels:
+    """Return a copy of a picture with its hole filled and every other value bit-identical.
+
+    Args:
+        pixels: uint8 [H,W], [H,W,3] or [H,W,4]; alpha stays as it is, in the hole too.
+        fill: uint8 RGB [H,W,3]; for a grey picture its Rec. 601 luma, rounded as Pillow does.
+        hole: bool [H,W].
+    """
+    result: Pixels = pixels.copy()
+    if pixels.ndim == 2:
+        result[hole] = (fill[hole] @ _LUMA + 0x8000) >> 16
+    else:
+        result[:, :, :3][hole] = fill[hole]
+    return result
+
+
+def padded_size(height: int, width: int, multiple: int, min_size: int) -> tuple[int, int]:
+    """Return the smallest (height, width) that are multiples and at least `min_size`."""
+
+    def padded(side: int) -> int:
+        return math.ceil(max(side, min_size) / multiple) * multiple
+
+    return padded(height), padded(width)
+
+
+def pad(array: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Pad [H,W] or [H,W,C] at the bottom and right, mirrored with the border pixel repeated.
+
+    This is the padding of the official LaMa pipeline, for image and mask alike.
+    """
+    growth = [(0, height - array.shape[0]), (0, width - array.shape[1])]
+    return np.pad(array, growth + [(0, 0)] * (array.ndim - 2), mode="symmetric")
+
+
+def fitted_size(height: int, width: int, max_height: int, max_width: int) -> tuple[int, int]:
+    """Return the largest (height, width) of the same aspect ratio that fits; it never grows."""
+    scale = min(1.0, max_height / height, max_width / width)
+    return (
+        max(1, min(max_height, round(height * scale))),
+        max(1, min(max_width, round(width * scale))),
+    )
+
+
+def shrink(rgb: Pixels, height: int, width: int) -> Pixels:
+    """Average uint8 [H,W,3] down to `height` x `width`.
+
+    The box filter is the one whose support stays inside a target pixel: a wider one would
+    bleed the hole's old content into pixels that `shrink_hole` leaves known.
+    """
+    return _resized(rgb, height, width, Image.Resampling.BOX)
+
+
+def shrink_hole(hole: Hole, height: int, width: int) -> Hole:
+    """Shrink bool [H,W] so that every pixel touched by a hole pixel is hole."""
+    for axis, size in enumerate((height, width)):
+        sums = np.cumsum(hole, axis=axis, dtype=np.int32)
+        sums = np.insert(sums, 0, 0, axis=axis)
+        edges = np.arange(size + 1, dtype=np.int64) * hole.shape[axis]
+        first, stop = edges[:-1] // size, -(-edges[1:] // size)
+        hole = np.asarray(sums.take(stop, axis=axis) > sums.take(first, axis=axis))
+    return hole
+
+
+def enlarge(rgb: Pixels, height: int, width: int) -> Pixels:
+    """Interpolate uint8 [H,W,3] up to `height` x `width`, bicubic."""
+    return _resized(rgb, height, width, Image.Resampling.BICUBIC)
+
+
+def _resized(rgb: Pixels, height: int, width: int, resampling: Image.Resampling) -> Pixels:
+    # Rows before columns, as the native wrappers do it: Pillow 13 on its own would take some shapes
+    # the other way round (python-pillow/Pillow#9549), which shows, for there are 8 bits in between.
+    image = Image.fromarray(rgb)
+    for size in ((width, image.height), (width, height)):
+        image = image.resize(size, resampling)
+    return np.asarray(image)
+
+
+def spell_size(width: int, height: int) -> str:
+    """Return a size for messages."""
+    return f"{width}x{height} (width x height)"

@@ -1,0 +1,73 @@
+"""Pictures written, in the format of a name's suffix."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from lama_edge.errors import PictureError, one_line
+
+_log = logging.getLogger(__name__)
+_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+PICTURE_SUFFIXES = frozenset(_FORMATS)
+# Pillow would take a TIFF's compression from the picture it was loaded from, JPEG included.
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True, "exact": True},
+    "TIFF": {"compression": "tiff_adobe_deflate"},
+}
+_ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+
+
+def save_picture(image: Image.Image, path: str | Path) -> None:
+    """Write a picture in the format of the path's suffix, with its ICC profile.
+
+    PNG, TIFF, BMP and WebP are written without loss, JPEG at quality 95 without chroma
+    subsampling.
+
+    Raises:
+        PictureError: as `check_saveable`, or when writing fails.
+    """
+    file_format = check_saveable(image, path)
+    options = dict(_SAVE_OPTIONS.get(file_format, {}))
+    profile = image.info.get("icc_profile")
+    if profile and file_format == "BMP":
+        _log.warning("BMP holds no ICC profile: %s is written without it", path)
+    elif profile:
+        options["icc_profile"] = profile
+    try:
+        image.save(path, format=file_format, **options)
+    except (OSError, ValueError, KeyError) as error:
+        raise PictureError(
+            f"the picture {str(path)!r} ({image.mode}) cannot be written: {one_line(error)}"
+        ) from error
+
+
+def check_saveable(image: Image.Image, path: str | Path) -> str:
+    """Return the name of the format `save_picture` would write.
+
+    Raises:
+        PictureError: when the suffix is unknown or the format cannot hold the picture's alpha.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _FORMATS:
+        known = " ".join(_FORMATS)
+        raise PictureError(f"no picture format for {str(path)!r}: end the name in one of {known}")
+    file_format = _FORMATS[suffix]
+    has_alpha = image.mode in _ALPHA_MODES or "transparency" in image.info
+    if has_alpha and file_format in ("JPEG", "BMP"):
+        raise PictureError(
+            f"{file_format} cannot hold the transparency of {str(path)!r}: name a .png instead"
+        )
+    return file_format
