@@ -119,7 +119,7 @@ def export(entry: GpuEntry, checkpoint: str | Path, size: Size, path: Path) -> N
     form = "onnx"
     choice: SizeChoice = size
     # Left to itself, an export of a wide generator is shaped for processors.
-    options: dict[str, Any] = {"for": "any"}
+    options: dict[str, Any] = {"for": "gpu"}
     if entry.form == "engine":
         form, choice = "tensorrt", ProfileSizes(size, size, size)
         options = {"compute_capability": ("current",), "tf32": entry.tf32}

@@ -254,6 +254,11 @@ def check_inputs(io: IoSpec, size: SizePolicy, image: Array, mask: Array) -> Non
         raise ModelError(
             f"image {image.shape} and mask {mask.shape} differ in batch or picture size"
         )
+    if io.batch not in (None, image.shape[0]):
+        raise ModelError(
+            f"image {image.shape} holds {image.shape[0]} pictures and the model takes {io.batch} a "
+            "run: export it with --batch dynamic"
+        )
     problem = size.problem_with(height, width)
     if problem is not None:
         raise ModelError(f"the picture is {height}x{width} (height x width): {problem}")
@@ -302,7 +307,7 @@ def read_manifest(
     ):
         by_name = {value.name: value for value in seen}
         if set(by_name) != {spec.name for spec in specs} or not all(
-            _declares(by_name[spec.name], spec, manifest.size) for spec in specs
+            _declares(by_name[spec.name], spec, manifest) for spec in specs
         ):
             raise ModelError(
                 f"{str(path)!r} has other {what} than its manifest says; export it again"
@@ -310,13 +315,16 @@ def read_manifest(
     return manifest
 
 
-def _declares(value: ValueSeen, spec: TensorSpec, size: SizePolicy) -> bool:
+def _declares(value: ValueSeen, spec: TensorSpec, manifest: Manifest) -> bool:
     """Tell whether a graph's input or output is what the manifest says of it."""
     if value.dtype != spec.dtype:
         return False
-    if size.fixed is None or value.shape is None:
+    if value.shape is None:
         return True
-    return tuple(value.shape[1:]) == spec.shape(size.fixed.height, size.fixed.width)[1:]
+    fixed, batch = manifest.size.fixed, manifest.io.batch
+    if batch is not None and tuple(value.shape[:1]) != (batch,):
+        return False
+    return fixed is None or tuple(value.shape[1:]) == spec.shape(fixed.height, fixed.width)[1:]
 
 
 def spatial_size(spec: TensorSpec, array: Array) -> tuple[int, int]:

@@ -197,12 +197,10 @@ def _differences(base: Run, new: Run) -> Iterator[str]:
     (runtime, old), (_, young) = _runtime(base), _runtime(new)
     if old != young:
         yield f"{runtime} is {old} in the base and {young} in the new document"
-    for name in ("precision", "dft", "format", "parameters"):
-        if base["model"][name] != new["model"][name]:
-            yield (
-                f"{_title(new)}: {name} is {base['model'][name]} in the base and "
-                f"{new['model'][name]} in the new document"
-            )
+    for name in ("precision", "dft", "format", "parameters", "for"):
+        was, is_now = (side["model"].get(name) for side in (base, new))
+        if was != is_now:
+            yield f"{_title(new)}: {name} is {was} in the base and {is_now} in the new document"
     for which, run in (("base", base), ("new", new)):
         for warning in run["warnings"]:
             yield f"{which}, {_title(run)}: {warning}"

@@ -265,7 +265,7 @@ def _run(target: Target, threads: int, row: _Row) -> dict[str, Any]:
         "provider": row.provider,
         "threads": threads,
         "size": None if row.size is None else str(row.size),
-        "batch": 1,
+        "batch": 1 if found is None else found.manifest.io.pictures,
         "rounds": row.rounds,
         "statistics": statistics,
         "quality": None if found is None else quality_of(found.manifest),

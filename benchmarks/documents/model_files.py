@@ -103,6 +103,7 @@ def manifest_facts(manifest: Manifest) -> dict[str, Any]:
         "architecture": str(manifest.source.architecture["kind"]),
         "parameters": manifest.source.parameters,
         "source_sha256": manifest.source.sha256,
+        **({} if manifest.purpose is None else {"for": manifest.purpose}),
     }
 
 

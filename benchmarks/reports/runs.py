@@ -10,7 +10,18 @@ from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.reports.page import device_name
 
 Document = Mapping[str, Any]
-_TRAITS = ("precision", "size", "batch", "provider", "threads", "runtime", "target", "io", "dft")
+_TRAITS = (
+    "precision",
+    "size",
+    "batch",
+    "provider",
+    "threads",
+    "runtime",
+    "target",
+    "io",
+    "dft",
+    "for",
+)
 # Never left to the line of what all runs share: the name alone says too little.
 _ALWAYS = frozenset({"precision"})
 
@@ -144,4 +155,5 @@ def _traits(run: Mapping[str, Any]) -> dict[str, str]:
         "target": f"target {run['target']}" if run.get("target") else "",
         "io": f"{model['io']} form" if model.get("io") else "",
         "dft": f"Fourier transform as {model['dft']}" if model.get("dft") else "",
+        "for": f"--for {model['for']}" if model.get("for") else "",
     }

@@ -228,8 +228,9 @@ def _timing(document: Mapping[str, Any]) -> str:
     found = document["timing"]
     if found is None:
         return ""
+    purpose = f"exports --for {document['for']}, " if document.get("for") else ""
     return (
-        f"{found['runtime']}, {found['provider']} provider, "
+        f"{purpose}{found['runtime']}, {found['provider']} provider, "
         f"{figures.count(found['threads'], 'thread')}; "
         f"{figures.count(found['rounds'], 'round')}, interleaved, each in a fresh process"
     )

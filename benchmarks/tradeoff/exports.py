@@ -120,6 +120,7 @@ def export(payload: Mapping[str, Any]) -> dict[str, Any]:
         io=payload["io"],
         check_parity=False,
         precision=precision,
+        options=format_named(payload["format"]).timing_options,
         calibrate=None if calibrate is None else Path(calibrate),
     )
     return {"manifest": export_model(job).manifest.to_json()}

@@ -273,6 +273,9 @@ class _Weighing:
             "format": self.job.format,
             "size": str(self.job.size),
             "io": self.job.io,
+            **{
+                name: value for name, value in self.job.form.timing_options.items() if name == "for"
+            },
             "calibration": self.job.calibration,
             "pictures": [one.to_dict() for one in self.cases],
             "timing": self.timing,

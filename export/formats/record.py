@@ -113,12 +113,6 @@ class Export:
     keep_failed: bool = False
 
     @property
-    def contract(self) -> IoSpec:
-        """What goes in and comes out, once the format's default has been filled in."""
-        assert self.io is not None
-        return io_spec(self.io, composite=self.composite)
-
-    @property
     def from_model(self) -> bool:
         """Whether the source is a model and no checkpoint."""
         taken = format_named(self.format).takes
@@ -196,6 +190,7 @@ class Format(ABC):
         contents: of a folder, a file in it by which it is known.
         max_side: largest side that an artifact of any size takes, in pixels; None is any.
         timing_provider: the provider that `tradeoff` times it with.
+        timing_options: options of the exports that it times there.
         advice: what to do about a precision that is out of tolerance.
     """
 
@@ -217,6 +212,7 @@ class Format(ABC):
     contents: ClassVar[str] = ""
     max_side: ClassVar[int | None] = None
     timing_provider: ClassVar[str] = "auto"
+    timing_options: ClassVar[Mapping[str, Any]] = {}
     advice: ClassVar[Mapping[str, str]] = {}
 
     def parse_size(self, word: str) -> SizeChoice:
@@ -272,11 +268,16 @@ class Format(ABC):
         """Return the sizes that ranges are measured at, by the first part."""
         return part.graph_size
 
+    def contract(self, job: Export) -> IoSpec:
+        """Return what goes in and comes out, once the format's defaults have been filled in."""
+        assert job.io is not None
+        return io_spec(job.io, composite=job.composite)
+
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """Return how a part's deploy graph is shaped."""
         from lama_edge.export.graph.deploy_graph import GraphOptions
 
-        return GraphOptions(io=job.contract, size=part.graph_size)
+        return GraphOptions(io=self.contract(job), size=part.graph_size)
 
     def graphs(
         self,

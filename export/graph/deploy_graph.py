@@ -168,7 +168,7 @@ def _declare(value: ir.Value, options: GraphOptions, spec: TensorSpec) -> None:
     """Name, type and shape a graph input or output."""
     fixed = options.size.fixed
     extents: dict[str, int | str] = {
-        "N": "batch",
+        "N": "batch" if options.io.batch is None else options.io.batch,
         "C": spec.channels,
         "H": "height" if fixed is None else fixed.height,
         "W": "width" if fixed is None else fixed.width,

@@ -56,6 +56,7 @@ _ROUNDED: dict[str, Callable[..., Tensor]] = {
     "Round": torch.round,
 }
 _EXACT: dict[str, Callable[..., Tensor]] = {
+    "Identity": torch.positive,
     "Relu": torch.relu,
     "Neg": torch.neg,
     "Abs": torch.abs,

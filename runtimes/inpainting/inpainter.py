@@ -247,7 +247,8 @@ def _run_model(runner: Runner, rgb: Pixels, hole: Hole) -> Pixels:
     io = runner.manifest.io
     image, mask = (np.ascontiguousarray(array) for array in to_model(io, rgb, hole))
     output = runner.run(image, mask)
-    expected = io.output.shape(*hole.shape)
+    height, width = hole.shape
+    expected = io.output.shape(height, width, io.pictures)
     if output.shape != expected or output.dtype != np.dtype(io.output.dtype):
         raise ModelError(
             f"the model returned {output.dtype} {output.shape} instead of {io.output.dtype} "

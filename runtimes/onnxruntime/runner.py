@@ -116,7 +116,7 @@ def _warn_of_loops(manifest: Manifest, path: Path, provider: str) -> None:
     """Say so when a graph shaped for processors is going to run on something else."""
     if provider != "cpu" and manifest.kernels != "direct":
         _log.warning(
-            "%s is shaped for processors; for the provider %s export it with --for any",
+            "%s is shaped for processors; for the provider %s export it with --for gpu",
             path,
             provider,
         )

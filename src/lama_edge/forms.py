@@ -13,7 +13,7 @@ Array = NDArray[Any]
 
 
 def to_model(io: IoSpec, image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Return one picture and its hole as the model's inputs, batch size 1.
+    """Return one picture and its hole as the model's inputs, repeated where its batch is fixed.
 
     Args:
         io: the model's contract.
@@ -22,10 +22,10 @@ def to_model(io: IoSpec, image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> t
     """
     if io.image.dtype == "uint8":
         levels = np.where(hole, np.uint8(255), np.uint8(0))
-        return image[np.newaxis], levels[np.newaxis, :, :, np.newaxis]
+        return _repeated(io, image), _repeated(io, levels[:, :, np.newaxis])
     # In C order, as an app would hand it over: not as a view with strides.
-    planar = image.transpose(2, 0, 1)[np.newaxis].astype(np.float32, order="C") / np.float32(255)
-    return planar, hole.astype(np.float32)[np.newaxis, np.newaxis]
+    planar = image.transpose(2, 0, 1).astype(np.float32, order="C") / np.float32(255)
+    return _repeated(io, planar), _repeated(io, hole.astype(np.float32)[np.newaxis])
 
 
 def from_model(io: IoSpec, output: Array) -> NDArray[np.float32]:
@@ -33,3 +33,7 @@ def from_model(io: IoSpec, output: Array) -> NDArray[np.float32]:
     if io.image.dtype == "uint8":
         return np.asarray(output[0], dtype=np.float32)
     return np.asarray(output[0].transpose(1, 2, 0) * np.float32(255))
+
+
+def _repeated(io: IoSpec, picture: Array) -> Array:
+    return picture[np.newaxis] if io.pictures == 1 else np.stack([picture] * io.pictures)

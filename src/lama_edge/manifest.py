@@ -14,7 +14,7 @@ from typing import Any, Literal
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import ModelError, reading, shown
 from lama_edge.judging.verdict import Verdict
-from lama_edge.spec import IO_FORMS, IoSpec, SizePolicy, SizeProblem, io_spec
+from lama_edge.spec import IO_FORMS, MAX_BATCH, IoSpec, SizePolicy, SizeProblem, io_spec
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "lama_edge"
@@ -109,6 +109,12 @@ class Manifest:
     engine: EngineBuild | None = None
 
     @property
+    def purpose(self) -> str | None:
+        """What an ONNX file is for, as ``--for`` had it; None where its manifest does not say."""
+        purpose = self.format.get("for")
+        return None if purpose is None else str(purpose)
+
+    @property
     def kernels(self) -> Literal["direct", "bands"]:
         """What an ONNX file's graph is shaped for: ``direct``, or ``bands`` for processors.
 
@@ -138,6 +144,7 @@ class Manifest:
             "io": {
                 "form": self.io.form,
                 "composite": self.io.composite,
+                **({} if self.io.batch is None else {"batch": self.io.batch}),
                 "inputs": [self.io.image.to_dict(), self.io.mask.to_dict()],
                 "outputs": [self.io.output.to_dict()],
                 "hole": "mask > 0",
@@ -187,7 +194,7 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
     size = {"max_side": about.pop("max_side", None), **data["size"]}
     return Manifest(
         format=about,
-        io=io_spec(io["form"], composite=bool(io["composite"])),
+        io=io_spec(io["form"], composite=bool(io["composite"]), batch=_batch(io.get("batch"))),
         size=SizePolicy.from_dict(size),
         precision=str(data["precision"]),
         dft=None if data["dft"] is None else str(data["dft"]),
@@ -201,6 +208,12 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
         numerics=None if data.get("numerics") is None else _plain_values(data["numerics"]),
         engine=None if data.get("engine") is None else EngineBuild.from_dict(data["engine"]),
     )
+
+
+def _batch(value: Any) -> int | None:
+    if value is not None and (type(value) is not int or not 1 <= value <= MAX_BATCH):
+        raise ValueError(f"batch is {shown(value)}: it goes from 1 to {MAX_BATCH}")
+    return value
 
 
 def _plain_values(data: Mapping[str, Any]) -> dict[str, Any]:

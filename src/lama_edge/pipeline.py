@@ -226,7 +226,7 @@ class _CheckpointSource:
         for number, (part, graph) in enumerate(zip(self.parts, graphs, strict=True), start=1):
             manifest = Manifest(
                 format=form.described(job, config),
-                io=job.contract,
+                io=form.contract(job),
                 size=part.size,
                 precision=str(job.precision),
                 dft=dft if config.has_fourier_units else None,

@@ -26,6 +26,10 @@ CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".safetensors")
 # would pad a small picture until the memory is full.
 _MAX_MIN_SIZE = 1056
 
+# A batch of any number of pictures, and the largest fixed one: more would be a slip.
+FREE = "dynamic"
+MAX_BATCH = 256
+
 # Called with the name of each step of long work as it begins.
 Progress = Callable[[str], None]
 
@@ -37,7 +41,7 @@ class TensorSpec:
     Attributes:
         name: the tensor's name in the model.
         dtype: ``float32`` or ``uint8``.
-        layout: order of the axes; the batch size is free.
+        layout: order of the axes.
         channels: extent of the C axis.
         value_range: smallest and largest meaningful value.
     """
@@ -72,6 +76,7 @@ class IoSpec:
         image: RGB.
         mask: any value above 0 is hole; the model itself binarises it.
         output: RGB, named ``inpainted`` when composited, else ``predicted``.
+        batch: the number of pictures that every run takes; None where it is free.
     """
 
     form: IoForm
@@ -79,9 +84,15 @@ class IoSpec:
     image: TensorSpec
     mask: TensorSpec
     output: TensorSpec
+    batch: int | None = None
+
+    @property
+    def pictures(self) -> int:
+        """How many copies of one picture a run is given: one, unless the batch is fixed."""
+        return self.batch or 1
 
 
-def io_spec(form: IoForm, *, composite: bool = True) -> IoSpec:
+def io_spec(form: IoForm, *, composite: bool = True, batch: int | None = None) -> IoSpec:
     """Return the contract of a form.
 
     Raises:
@@ -100,7 +111,8 @@ def io_spec(form: IoForm, *, composite: bool = True) -> IoSpec:
     def tensor(name: str, channels: int) -> TensorSpec:
         return TensorSpec(name, dtype, layout, channels, (0.0, top))
 
-    return IoSpec(form, composite, tensor("image", 3), tensor("mask", 1), tensor(output, 3))
+    tensors = tensor("image", 3), tensor("mask", 1), tensor(output, 3)
+    return IoSpec(form, composite, *tensors, batch)
 
 
 @dataclass(frozen=True)
@@ -218,6 +230,19 @@ def parse_size(text: str) -> Size | None:
     if not (0 < size.height <= MAX_SIDE and 0 < size.width <= MAX_SIDE):
         raise UsageError(f"--size {text!r} is out of range: sides go from 1 to {MAX_SIDE}")
     return size
+
+
+def parse_batch(text: str) -> int | None:
+    """Read a ``--batch`` token: a number of pictures, or ``dynamic`` (None).
+
+    Raises:
+        UsageError: when the token is neither, or out of range.
+    """
+    if text == FREE:
+        return None
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_BATCH:
+        raise UsageError(f"--batch {text!r} is no batch: give 1 to {MAX_BATCH}, or {FREE}")
+    return int(text)
 
 
 def fixed_size(text: str) -> Size:

@@ -117,11 +117,11 @@ class CoremlFormat(Format):
         from lama_edge.export.formats.coreml.sizes import deploy_graphs
 
         sizes = [part.graph_size for part in parts]
-        return deploy_graphs(config, tensors, job.contract, sizes, str(job.precision), ranges)
+        return deploy_graphs(config, tensors, self.contract(job), sizes, str(job.precision), ranges)
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """See `Format.graph_options`."""
-        return replace(super().graph_options(job, config, part), io=graph_form(job.contract))
+        return replace(super().graph_options(job, config, part), io=graph_form(self.contract(job)))
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""

@@ -19,7 +19,7 @@ from lama_edge.export.formats.record import (
     versions_of,
 )
 from lama_edge.manifest import Manifest
-from lama_edge.spec import PRECISIONS, TENSOR_IO_FORMS
+from lama_edge.spec import FREE, PRECISIONS, TENSOR_IO_FORMS, IoSpec, parse_batch
 
 if TYPE_CHECKING:
     from lama_edge.export.graph.deploy_graph import Dft, GraphOptions
@@ -43,6 +43,7 @@ class OnnxFormat(Format):
     sizes = ("dynamic",)
     size_help = "512, 512x768 (height x width) or dynamic (the default)"
     timing_provider = "cpu"
+    timing_options: ClassVar[Mapping[str, str]] = {"for": "cpu"}
     advice: ClassVar[Mapping[str, str]] = {
         "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
         "w8": "use --precision fp16 or fp32",
@@ -52,11 +53,17 @@ class OnnxFormat(Format):
     options = (
         Option(
             "--for",
-            "what the file is for: cpu (the default), the fastest form in ONNX Runtime on "
-            "processors, in which wide fp32 Fourier generators run in bands, in loops; any, "
-            "without loops, for GPUs and other runtimes",
-            default="cpu",
-            choices=("cpu", "any"),
+            "what the file is for: any (the default), which every runtime takes; cpu, the fastest "
+            "form in ONNX Runtime on processors, in which wide fp32 Fourier generators run in "
+            "loops; gpu, with a free batch, for CUDA, TensorRT and DirectML",
+            default="any",
+            choices=("any", "cpu", "gpu"),
+        ),
+        Option(
+            "--batch",
+            "pictures in a run: a number, or dynamic (the default: 1 for one size, dynamic for "
+            "any size and for gpu)",
+            metavar="N|dynamic",
         ),
         Option(
             "--dft",
@@ -71,7 +78,11 @@ class OnnxFormat(Format):
         Retired(
             "--convolutions",
             "--for any (for direct) or --for cpu",
-            {"auto": {}, "direct": {"kernels": "direct"}, "winograd": {"kernels": "bands"}},
+            {
+                "auto": {"for": "cpu"},
+                "direct": {"kernels": "direct"},
+                "winograd": {"for": "cpu", "kernels": "bands"},
+            },
         ),
     )
 
@@ -82,6 +93,16 @@ class OnnxFormat(Format):
                 f"bands are for fp32: the form would cost {job.precision} digits; leave one of "
                 "the two out"
             )
+
+    def contract(self, job: Export) -> IoSpec:
+        """See `Format.contract`.
+
+        A free batch makes converters guess, and phones' accelerators refuse.
+        """
+        batch = job.options["batch"]
+        if batch is None:
+            batch = FREE if job.options["for"] == "gpu" or None in job.sizes else "1"
+        return replace(super().contract(job), batch=parse_batch(str(batch)))
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """See `Format.graph_options`."""
@@ -94,7 +115,11 @@ class OnnxFormat(Format):
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""
-        about: dict[str, str | int] = {"name": self.name, "opset": job.options["opset"]}
+        about: dict[str, str | int] = {
+            "name": self.name,
+            "opset": job.options["opset"],
+            "for": job.options["for"],
+        }
         return {**about, "kernels": "bands"} if self._in_bands(job, config) else about
 
     def tools(self) -> dict[str, str]:
@@ -105,10 +130,12 @@ class OnnxFormat(Format):
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
     ) -> list[Manifest]:
         """See `Format.write`."""
-        from lama_edge.export.formats.onnx.file import finish, write_onnx
+        from lama_edge.export.formats.onnx.file import finish, part_operands, write_onnx
 
         (one,) = drawn
         assert one.graph is not None
+        if job.options["for"] == "any":
+            part_operands(one.graph)
         write_onnx(finish(one.graph), one.manifest, target)
         return [one.manifest]
 

@@ -32,6 +32,23 @@ def finish(model: ir.Model) -> onnx.ModelProto:
     return proto
 
 
+def part_operands(model: ir.Model) -> None:
+    """Give every product with a shared constant on its left that constant under its own name.
+
+    OpenCV 4 makes a layer of such a constant, and cannot make the same one twice (its importer:
+    ``Layer "dft.row" already into net``). Other runtimes fold the identities away; nothing is
+    copied in the file.
+    """
+    for node in list(model.graph):
+        left = node.inputs[0] if node.op_type == "MatMul" else None
+        if left is None or not left.is_initializer() or len(left.uses()) < 2:
+            continue
+        own = ir.node("Identity", [left], name=f"{node.name}.left")
+        own.outputs[0].name = f"{node.name}.left"
+        model.graph.insert_before(node, own)
+        node.replace_input_with(0, own.outputs[0])
+
+
 def write_onnx(model: onnx.ModelProto, manifest: Manifest, path: Path) -> None:
     """Write the model with its manifest; the same input gives the same bytes."""
     others = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]

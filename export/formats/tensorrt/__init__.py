@@ -130,7 +130,12 @@ class TensorrtFormat(Format):
         if manifest.kernels != "direct":
             raise UsageError(
                 f"{str(job.source)!r} is shaped for processors, with loops that a GPU is slow in: "
-                "give the checkpoint, or export the file with --for any"
+                "give the checkpoint, or export the file with --for gpu"
+            )
+        if manifest.io.pictures != 1:
+            raise UsageError(
+                f"{str(job.source)!r} takes {manifest.io.batch} pictures a run and engines take "
+                "one: export the file with --batch 1"
             )
         if job.options["tf32"] and manifest.precision != "fp32":
             raise UsageError("--tf32 is about float32 products, and the file is fp16: leave it out")

@@ -115,7 +115,7 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
         ("input", manifest.io.mask),
         ("output", manifest.io.output),
     ):
-        yield what, _tensor(spec)
+        yield what, _tensor(spec, manifest.io.batch)
     yield "", "known pixels come back unchanged" if manifest.io.composite else "the raw fill"
     yield "precision", manifest.precision
     for key, value in (manifest.numerics or {}).items():
@@ -139,8 +139,9 @@ def _sizes(manifest: Manifest) -> str:
     return f"any multiples of {size.multiple} from {size.min_size} {end}"
 
 
-def _tensor(spec: TensorSpec) -> str:
-    axes = ",".join(str(spec.channels) if axis == "C" else axis for axis in spec.layout)
+def _tensor(spec: TensorSpec, batch: int | None) -> str:
+    extents = {"C": str(spec.channels), "N": "N" if batch is None else str(batch)}
+    axes = ",".join(extents.get(axis, axis) for axis in spec.layout)
     low, high = spec.value_range
     meaning = "above 0 is hole" if spec.name == "mask" else f"RGB, {low:g} to {high:g}"
     return f"{spec.name} {spec.dtype} [{axes}], {meaning}"

@@ -94,7 +94,7 @@ def case_output(io: IoSpec, case: ParityCase, output: Array) -> CaseOutput:
         ModelError: when that is no output of the model's.
         NotFiniteError: when it holds NaN or infinite values.
     """
-    wanted = io.output.shape(case.size.height, case.size.width)
+    wanted = io.output.shape(case.size.height, case.size.width, io.pictures)
     if output.shape != wanted or output.dtype != np.dtype(io.output.dtype):
         raise ModelError(
             f"the model returned {output.dtype} {output.shape} where its manifest says "
