@@ -49,8 +49,8 @@ class Peer:
 CHECKPOINT = Artifact("checkpoint.safetensors", _PREPARE + "write_checkpoint")
 REFERENCE = Artifact("reference.npy", _PREPARE + "write_reference")
 LAMA_EDGE = Artifact("lama-edge.onnx", _PREPARE + "write_lama_edge")
-LAMA_EDGE_DIRECT = Artifact("lama-edge-direct.onnx", _PREPARE + "write_lama_edge_direct")
-OURS = "lama-edge"
+LAMA_EDGE_ANY = Artifact("lama-edge-any.onnx", _PREPARE + "write_lama_edge_any")
+OURS = "lama-edge-cpu"
 LIMIT = "convolution-limit"
 
 PEERS = (
@@ -82,22 +82,22 @@ PEERS = (
     ),
     Peer(
         OURS,
-        "`lama-edge export onnx` at the measured size; in ONNX Runtime. It masks the picture and "
-        "composites the result too, which the others above are spared.",
+        "`lama-edge export onnx --for cpu` at the measured size; in ONNX Runtime. It masks the "
+        "picture and composites the result too, which the others above are spared.",
         "lama-edge",
         LAMA_EDGE,
     ),
     Peer(
-        "lama-edge-direct",
-        "the same with `--for any`, the form for GPUs and other runtimes.",
+        "lama-edge-any",
+        "the same with `--for any`, the default, which every runtime takes.",
         "lama-edge",
-        LAMA_EDGE_DIRECT,
+        LAMA_EDGE_ANY,
     ),
     Peer(
-        "lama-edge-openvino",
+        "lama-edge-any-openvino",
         "that file in OpenVINO, inference precision f32.",
         "openvino",
-        LAMA_EDGE_DIRECT,
+        LAMA_EDGE_ANY,
         needs="openvino",
     ),
     Peer(

@@ -89,14 +89,14 @@ def write_torchscript(payload: Payload) -> dict[str, Any]:
 
 
 def write_lama_edge(payload: Payload) -> dict[str, Any]:
-    """Export with lama-edge, as ``lama-edge export onnx --size …`` does.
+    """Export with lama-edge, as ``lama-edge export onnx --for cpu --size …`` does.
 
     Parity is not checked here: each measurement compares its result with the reference.
     """
     return _write_lama_edge(payload, "cpu")
 
 
-def write_lama_edge_direct(payload: Payload) -> dict[str, Any]:
+def write_lama_edge_any(payload: Payload) -> dict[str, Any]:
     """Export with lama-edge and ``--for any``."""
     return _write_lama_edge(payload, "any")
 

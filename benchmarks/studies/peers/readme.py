@@ -20,7 +20,7 @@ _NBSP = "\u00a0"
 
 def block(document: dict[str, Any]) -> str:
     """Return what stands between the markers: Markdown of a document of peers."""
-    heads = ["", "Median", "Spread", "Over lama-edge", "Peak memory", "File"]
+    heads = ["", "Median", "Spread", "Over ours", "Peak memory", "File"]
     table = markdown_table(cells(document["entries"], heads))
     parts = [_setting(document), table, _descriptions(document)]
     for section, text, ratio in (

@@ -53,7 +53,7 @@ def model_path(
     with pytest.MonkeyPatch.context() as patch:
         checkpoint = make_checkpoint(BIG_LAMA)
         patch.setattr("lama_edge.pipeline.load_checkpoint", lambda path: checkpoint)
-        export_model(Export("onnx", "seeded", path, check_parity=False))
+        export_model(Export("onnx", "seeded", path, check_parity=False, options={"for": "cpu"}))
     return path
 
 

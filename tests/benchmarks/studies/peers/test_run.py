@@ -26,7 +26,7 @@ from lama_edge.spec import Size
 Document = dict[str, Any]
 ONCE = Policy(1, 0.0, 1, 0.0)
 # torch's default exporter is a package of its own, and OpenVINO is optional.
-OPTIONAL = {"torch-default-export": "onnxscript", "lama-edge-openvino": "openvino"}
+OPTIONAL = {"torch-default-export": "onnxscript", "lama-edge-any-openvino": "openvino"}
 NAMES = tuple(
     peer.name
     for peer in entries.PEERS
@@ -113,7 +113,7 @@ def test_ratios_are_over_lama_edge_and_over_the_first_of_a_section(measured: Doc
     assert large["ratio"] == pytest.approx(large["median_s"] / small["median_s"] / 2)
     fixed, dynamic = measured["dynamic"]
     assert dynamic["ratio"] == pytest.approx(dynamic["median_s"] / fixed["median_s"])
-    assert dynamic["name"] == "lama-edge-dynamic-64x64"
+    assert dynamic["name"] == "lama-edge-cpu-dynamic-64x64"
 
 
 def test_rounds_interleave_the_entries(measured: Document, told: list[str]) -> None:
@@ -174,12 +174,12 @@ def test_a_wrong_result_is_an_error_and_no_time(tmp_path: Path) -> None:
 def test_an_absent_package_leaves_its_entry_out_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    openvino = next(peer for peer in entries.PEERS if peer.name == "lama-edge-openvino")
+    openvino = next(peer for peer in entries.PEERS if peer.name == "lama-edge-any-openvino")
     absent = Peer(**{**vars(openvino), "needs": "no_such_package"})
     monkeypatch.setattr(entries, "PEERS", (absent,))
     found = run_peers(job(entries=None))
     assert found["entries"] == []
-    assert found["left_out"] == [{"name": "lama-edge-openvino", "needs": "no_such_package"}]
+    assert found["left_out"] == [{"name": "lama-edge-any-openvino", "needs": "no_such_package"}]
 
 
 def test_the_command_writes_its_result(
@@ -188,10 +188,10 @@ def test_the_command_writes_its_result(
     without_processes(monkeypatch)
     out = tmp_path / "peers.json"
     words = ["--blocks", "1", "--ngf", "8", "--size", "64", "--threads", "1", "--rounds", "1",
-             "--entries", "lama-edge", "--json-out", str(out)]  # fmt: skip
+             "--entries", "lama-edge-cpu", "--json-out", str(out)]  # fmt: skip
     assert main(words) == 0
     (row,) = load_document(out, PEERS)["entries"]
-    assert row["name"] == "lama-edge"
+    assert row["name"] == "lama-edge-cpu"
     assert "lama-edge" in capsys.readouterr().out
 
 
