@@ -244,11 +244,12 @@ def _bench(options: argparse.Namespace) -> int:
 def _bench_lines(document: dict[str, Any]) -> Iterator[str]:
     rows = [["model", "runtime", "size", "median", "spread", "p90", "p99", "load", "peak memory"]]
     for run in document["runs"]:
-        figures = run["statistics"]
+        figures, purpose = run["statistics"], run["model"].get("for")
+        name = run["model"]["name"] + ("" if purpose is None else f" (for {purpose})")
         if figures is None:
-            rows.append([run["model"]["name"], "-", run["size"] or "-", "failed", *["-"] * 5])
+            rows.append([name, "-", run["size"] or "-", "failed", *["-"] * 5])
             continue
-        label = [run["model"]["name"], f"{run['runtime']} {run['provider']}", run["size"]]
+        label = [name, f"{run['runtime']} {run['provider']}", run["size"]]
         peak = figures["peak_memory_bytes"]
         rows.append(
             [

@@ -110,8 +110,9 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     from lama_edge.benchmarks.documents.tradeoff_verdict import verdict_of
 
     pictures, size = len(document["pictures"]), document["size"]
+    purpose = f", exported --for {document['for']}," if "for" in document else ""
     yield (
-        f"{document['checkpoint']['name']} at {size} against fp32, inside the holes of "
+        f"{document['checkpoint']['name']} at {size}{purpose} against fp32, inside the holes of "
         f"{pictures} picture{'s' if pictures > 1 else ''}:"
     )
     yield from table(list(_rows(document)))
