@@ -28,6 +28,7 @@ from lama_edge.imaging import (
     shrink,
     shrink_hole,
     to_rgb,
+    transparent,
 )
 from lama_edge.imaging.masks import hole_of
 from lama_edge.imaging.reading import native_picture
@@ -127,8 +128,9 @@ class Inpainter:
 
         Returns:
             A new picture of the same type, mode and size, a PIL image with the same ``info``.
-            Pixels outside the hole and all of alpha are bit-identical. The model is not run
-            when there is no hole.
+            Pixels outside the hole, fully transparent ones and all of alpha are bit-identical.
+            The model takes fully transparent pixels for hole, so that their colour does not
+            bleed into the fill. It is not run when there is no hole.
 
         Raises:
             PictureError: when image or mask cannot be used, or their sizes differ.
@@ -159,17 +161,23 @@ class Inpainter:
     def _inpaint(self, pixels: Pixels, hole: Hole, report: Callable[[Plan], None]) -> Pixels:
         check_same_size(pixels, hole)
         result: Pixels = pixels.copy()
-        chosen = self._plan(hole)
+        # What is fully transparent shows nothing: the model shall not see its colour, nor are
+        # windows planned for it, and it keeps its value, in the hole too.
+        unseen = transparent(pixels)
+        fillable = hole & ~unseen
+        if hole.any() and not fillable.any():
+            _log.warning("all of the hole is fully transparent: nothing is filled")
+        chosen = self._plan(fillable)
         report(chosen)
         for window in chosen.windows:
+            view, at = window.view.slices, window.hole.slices
             fill = fill_window(
                 self._tiles() if chosen.in_tiles else self._whole(),
-                to_rgb(pixels[window.view.slices]),
-                hole[window.view.slices],
+                to_rgb(pixels[view]),
+                hole[view] | unseen[view],
                 max_side=chosen.working.max_side,
             )
-            at = window.hole.slices
-            result[at] = composite(pixels[at], fill[window.hole.within(window.view)], hole[at])
+            result[at] = composite(pixels[at], fill[window.hole.within(window.view)], fillable[at])
         return result
 
     def _plan(self, hole: Hole) -> Plan:

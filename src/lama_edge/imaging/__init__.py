@@ -55,6 +55,13 @@ def to_rgb(pixels: Pixels) -> Pixels:
     return rgb
 
 
+def transparent(pixels: Pixels) -> Hole:
+    """Return bool [H,W]: where a picture [H,W], [H,W,3] or [H,W,4] has an alpha of 0."""
+    if pixels.ndim == 3 and pixels.shape[2] == 4:
+        return np.asarray(pixels[:, :, 3] == 0)
+    return np.zeros(pixels.shape[:2], dtype=np.bool_)
+
+
 def composite(pixels: Pixels, fill: Pixels, hole: Hole) -> Pixels:
     """Return a copy of a picture with its hole filled and every other value bit-identical.
 

@@ -128,6 +128,8 @@ def test_known_pixels_are_bit_identical_and_every_hole_pixel_is_filled(
     seed: int,
 ) -> None:
     pixels, mask = picture(mode, height, width) // 2, spots(height, width, seed)
+    if mode == "RGBA":
+        pixels[:, :, 3] += 1  # what is fully transparent keeps its value, see below
     before = pixels.copy()
     runner = FakeRunner(POLICIES[policy], form, composite=composite, fill=flat(200))
     max_side = None if strategy == "full" else max_side
@@ -425,8 +427,71 @@ def test_a_full_mask_is_filled_everywhere(
     strategy: module.Strategy, policy: str, size: tuple[int, int]
 ) -> None:
     runner = FakeRunner(POLICIES[policy], fill=flat(77))
-    result = Inpainter(runner, strategy=strategy)(picture("RGBA", *size), np.ones(size, np.bool_))
-    assert (result[:, :, :3] == 77).all()
+    pixels = picture("RGBA", *size)
+    result = Inpainter(runner, strategy=strategy)(pixels, np.ones(size, np.bool_))
+    assert (result[pixels[:, :, 3] > 0, :3] == 77).all()
+
+
+def sticker(seed: int, size: int = 160) -> tuple[Array, Array, Array]:
+    """A drawn disc on a fully transparent ground: RGBA pixels, mask across its rim, alpha 0."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size] - size // 2
+    unseen = np.hypot(y, x) > rng.integers(20, 50)
+    pixels = picture("RGBA", size, size)
+    pixels[:, :, 3] = np.where(unseen, 0, np.maximum(pixels[:, :, 3], 1))
+    middle, reach = size // 2, int(rng.integers(8, 30))
+    mask = np.zeros((size, size), np.uint8)
+    mask[middle : middle + reach, middle : middle + 70] = 255
+    return pixels, mask, unseen
+
+
+@pytest.mark.parametrize("strategy", ["full", "crop", "resize"])
+@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("seed", range(3))
+def test_colours_under_alpha_0_reach_no_fill_and_keep_their_value(
+    policy: str, strategy: module.Strategy, seed: int
+) -> None:
+    pixels, mask, unseen = sticker(seed)
+    other = pixels.copy()
+    other[unseen, :3] = (255, 0, 128)
+    results = []
+    for given_pixels in (pixels, other):
+        runner = FakeRunner(POLICIES[policy])
+        results.append(Inpainter(runner, strategy=strategy)(given_pixels, mask))
+        known = [np.where(hole[:, :, np.newaxis], 0, seen) for seen, hole in runner.seen]
+        np.testing.assert_array_equal(results[-1][unseen], given_pixels[unseen])
+        np.testing.assert_array_equal(results[-1][:, :, 3], pixels[:, :, 3])
+        if given_pixels is pixels:
+            first = known
+        np.testing.assert_equal(known, first)
+    np.testing.assert_array_equal(results[0][~unseen], results[1][~unseen])
+    np.testing.assert_array_equal(results[0][mask == 0], pixels[mask == 0])
+    changed = (results[0] != pixels).any(axis=2)
+    assert changed[(mask > 0) & ~unseen].mean() > 0.9
+
+
+def test_transparent_ground_makes_no_window_larger_and_no_model_run() -> None:
+    pixels, mask = picture("RGBA", 700, 900), np.zeros((700, 900), np.uint8)
+    pixels[:, :, 3] = 0
+    pixels[300:400, 300:400, 3] = 255
+    mask[340:350, 340:350] = mask[10:12, 10:12] = 255
+    runner = FakeRunner(fill=flat(9))
+    result = Inpainter(runner, strategy="crop")(pixels, mask)
+    ((_, hole),) = runner.seen
+    assert hole.shape == (144, 144)
+    assert (result[340:350, 340:350, :3] == 9).all()
+    result[340:350, 340:350, :3] = pixels[340:350, 340:350, :3]
+    np.testing.assert_array_equal(result, pixels)
+
+
+def test_a_hole_that_is_all_transparent_leaves_the_picture_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pixels, mask, unseen = sticker(0)
+    runner = FakeRunner()
+    np.testing.assert_array_equal(Inpainter(runner)(pixels, unseen), pixels)
+    assert not runner.seen
+    assert "all of the hole is fully transparent: nothing is filled" in caplog.text
 
 
 def test_an_empty_mask_returns_the_picture_and_runs_nothing() -> None:
