@@ -32,6 +32,9 @@ class InpaintFile:
         max_side: see `Inpainter`.
         tile: see `Inpainter`.
         provider: see `open_runner`.
+        strip_metadata: leave out all that the picture's file says beside its pixels, but for
+            the ICC profile.
+        max_pixels: how many pixels picture and mask may have; None is Pillow's limit.
     """
 
     model: str | Path
@@ -42,6 +45,8 @@ class InpaintFile:
     max_side: int | None = None
     tile: int | None = None
     provider: str = "auto"
+    strip_metadata: bool = False
+    max_pixels: int | None = None
 
     def open(self) -> Inpainter:
         """Open the model as the job says.
@@ -97,29 +102,31 @@ def inpaint_file(job: InpaintFile) -> InpaintedFile:
         ModelError: when the model cannot be opened or fails.
         MissingBackendError: when its runtime or provider is not installed here.
     """
-    picture, hole = _read(job.image, job.mask, job.output)
+    picture, hole = _read(job)
     with job.open() as inpainter:
         return _inpaint(inpainter, picture, hole, job.output)
 
 
-def inpaint_with(inpainter: Inpainter, image: Path, mask: Path, output: Path) -> InpaintedFile:
+def inpaint_with(inpainter: Inpainter, job: InpaintFile) -> InpaintedFile:
     """Inpaint one picture file with a model that is open already.
 
     Raises:
         LamaEdgeError: as `inpaint_file`.
     """
-    picture, hole = _read(image, mask, output)
-    return _inpaint(inpainter, picture, hole, output)
+    picture, hole = _read(job)
+    return _inpaint(inpainter, picture, hole, job.output)
 
 
-def _read(image: Path, mask: Path, output: Path) -> tuple[Image.Image, Hole]:
+def _read(job: InpaintFile) -> tuple[Image.Image, Hole]:
+    output = job.output
     check_output(output)
-    for name, path in (("picture", image), ("mask", mask)):
+    for name, path in (("picture", job.image), ("mask", job.mask)):
         if output.resolve() == path.resolve():
             raise UsageError(f"the output {str(output)!r} is the {name} itself: name another file")
-    picture = load_picture(image)
+    limit = job.max_pixels
+    picture = load_picture(job.image, max_pixels=limit, metadata=not job.strip_metadata)
     check_saveable(picture, output)
-    return picture, hole_of(load_mask(mask))
+    return picture, hole_of(load_mask(job.mask, max_pixels=limit))
 
 
 def _inpaint(inpainter: Inpainter, picture: Image.Image, hole: Hole, output: Path) -> InpaintedFile:

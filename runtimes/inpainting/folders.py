@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def inpaint_folder(
             target = job.output / f"{pair.result}.png"
             try:
                 _claim(target, pair.image, origins)
-                outcome.written.append(inpaint_with(inpainter, pair.image, pair.mask, target))
+                one = replace(job, image=pair.image, mask=pair.mask, output=target)
+                outcome.written.append(inpaint_with(inpainter, one))
             except LamaEdgeError as error:
                 outcome.failed[pair.image] = str(error)
         progress(len(pairs), len(pairs))

@@ -27,6 +27,7 @@ from lama_edge.imaging import (
     pad,
     shrink,
     shrink_hole,
+    to_8_bits,
     to_rgb,
     transparent,
 )
@@ -121,7 +122,8 @@ class Inpainter:
 
         Args:
             image: a PIL image, or a uint8 array [H,W], [H,W,3] or [H,W,4]. The orientation in
-                a PIL image's EXIF data is applied; modes other than L, RGB and RGBA become RGB.
+                a PIL image's EXIF data is applied; `native_picture` says what becomes of modes
+                other than L, RGB, RGBA and I;16 (grey of 16 bits, filled with 8 of them).
             mask: of the same size, any value above 0 is hole: a PIL image, or a uint8 or bool
                 array [H,W] or [H,W,1].
             report: called with the windows and why they are these, before the model runs.
@@ -141,7 +143,12 @@ class Inpainter:
             check_pixels(image)
             return self._inpaint(image, hole, report)
         picture = native_picture(image)
-        result = Image.fromarray(self._inpaint(np.asarray(picture), hole, report))
+        pixels = np.asarray(picture)
+        filled = self._inpaint(to_8_bits(pixels), hole, report)
+        if pixels.dtype == np.uint16:  # the fill has 8 bits, what is known keeps all 16
+            result = Image.fromarray(np.where(hole, filled.astype(np.uint16) * 257, pixels))
+        else:
+            result = Image.fromarray(filled)
         result.info = dict(picture.info)
         return result
 

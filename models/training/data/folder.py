@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from lama_edge.errors import PictureError, UsageError
-from lama_edge.imaging.reading import load_picture, native_picture
+from lama_edge.imaging.reading import load_rgb
 from lama_edge.imaging.saving import PICTURE_SUFFIXES
 from lama_edge.models.training.data.pool import Picture
 from lama_edge.pictures.holdout import Sample
@@ -126,7 +126,7 @@ def folder_holdout(paths: Sequence[Path], side: int) -> list[Sample]:
 
 def _load(path: Path) -> Image.Image:
     """Load a picture as RGB; transparency is left out."""
-    return native_picture(load_picture(path)).convert("RGB")
+    return Image.fromarray(load_rgb(path))
 
 
 def _window(image: Image.Image, left: float, top: float, window: float, side: int) -> Picture:

@@ -54,6 +54,18 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         "(default: 1024); a fixed-size model goes by its size",
     )
     inpaint.add_argument("--tile", type=int, metavar="N", help="side of a tile in pixels")
+    inpaint.add_argument(
+        "--strip-metadata",
+        action="store_true",
+        help="write pixels and ICC profile alone, without camera, date, place and texts",
+    )
+    inpaint.add_argument(
+        "--max-pixels",
+        type=int,
+        metavar="N",
+        help="how many pixels a picture may have (default: what Pillow takes for no "
+        "decompression bomb, 179 million)",
+    )
     add_provider(inpaint)
     add_function(inpaint)
     inpaint.set_defaults(command=_inpaint)
@@ -71,6 +83,8 @@ def _inpaint(options: argparse.Namespace) -> None:
         max_side=options.max_side,
         tile=options.tile,
         provider=options.provider,
+        strip_metadata=options.strip_metadata,
+        max_pixels=options.max_pixels,
     )
     if options.image.is_dir():
         _inpaint_folder(job, as_json=options.json)

@@ -47,6 +47,13 @@ def check_same_size(pixels: Pixels, hole: Hole) -> None:
         )
 
 
+def to_8_bits(pixels: NDArray[Any]) -> Pixels:
+    """Return a picture's levels as uint8: those of uint16 divided by 257, rounded."""
+    if pixels.dtype == np.uint8:
+        return pixels
+    return np.rint(pixels / 257.0).astype(np.uint8)
+
+
 def to_rgb(pixels: Pixels) -> Pixels:
     """Return uint8 [H,W,3] of a picture [H,W], [H,W,3] or [H,W,4]; alpha is left out."""
     if pixels.ndim == 2:

@@ -3,86 +3,218 @@
 from __future__ import annotations
 
 import logging
+import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lama_edge.errors import PictureError, one_line
-from lama_edge.imaging import spell_size
+from lama_edge.imaging import Pixels, spell_size, to_8_bits, to_rgb
+from lama_edge.imaging.metadata import kept_metadata
+from lama_edge.imaging.saving import ALPHA_MODES
 
-NATIVE_MODES = ("L", "RGB", "RGBA")
+NATIVE_MODES = ("L", "RGB", "RGBA", "I;16")
 _log = logging.getLogger(__name__)
 # Whatever a file is named, no other of Pillow's decoders sees it: EPS would start Ghostscript.
 _READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 # Pillow refuses to convert these, or relabels Lab values as RGB.
 _FOREIGN_MODES = ("LAB", "La")
+# Pillow spreads grey of few bits over 0 to 255, but not the grey that shall be transparent.
+_GREY_STEPS = {"L;2": 85, "L;4": 17}
+_BITS_PER_SAMPLE = 258  # of TIFF
+_PIXEL_INFO = ("icc_profile", "transparency")  # without which the values mean something else
+_limit_lifted = threading.Lock()
 
 
-def load_picture(path: str | Path) -> Image.Image:
-    """Read a picture, upright and fully decoded, with its ICC profile in ``.info``.
+def load_picture(
+    path: str | Path, *, max_pixels: int | None = None, metadata: bool = True
+) -> Image.Image:
+    """Read a picture, upright and fully decoded.
+
+    Its ``info`` holds the ICC profile and, unless `metadata` is False, what `kept_metadata` keeps:
+    `save_picture` writes it again.
+
+    Args:
+        path: PNG, JPEG, WebP, TIFF, BMP, GIF or PPM; of several frames the first one is read.
+        max_pixels: how many pixels it may have; None is Pillow's limit for decompression bombs.
+        metadata: whether to keep more than the ICC profile.
 
     Raises:
-        PictureError: when the file is missing, no picture, damaged, or a decompression bomb.
+        PictureError: when the file is missing, no picture, damaged, or too large.
     """
-    return _load(path, "picture")
+    name = f"the picture {str(path)!r}"
+    with _open(path, name, max_pixels) as image:
+        _check_depth(image, name)
+        picture, readable = _upright(image, name)
+        said: dict[Any, Any] = (
+            kept_metadata(image, path, name, say_damage=readable) if metadata else {}
+        )
+    picture.info = {key: picture.info[key] for key in _PIXEL_INFO if key in picture.info} | said
+    return picture
 
 
-def load_mask(path: str | Path) -> Image.Image:
+def load_mask(path: str | Path, *, max_pixels: int | None = None) -> Image.Image:
     """Read a mask like a picture: `hole_of` turns it into an array.
 
     Raises:
         PictureError: as `load_picture`.
     """
-    return _load(path, "mask")
+    name = f"the mask {str(path)!r}"
+    with _open(path, name, max_pixels) as image:
+        return upright(image, name)
+
+
+def load_rgb(path: str | Path) -> Pixels:
+    """Read a picture's colours, uint8 [H,W,3]; alpha is left out.
+
+    Raises:
+        PictureError: as `load_picture` and `native_picture`.
+    """
+    pixels = np.asarray(native_picture(load_picture(path, metadata=False)))
+    return to_rgb(to_8_bits(pixels))
 
 
 def native_picture(image: Image.Image) -> Image.Image:
-    """Return an upright copy in mode L, RGB or RGBA; other modes become RGB and the log says so.
+    """Return an upright copy in mode L, RGB, RGBA or I;16.
 
-    16-bit grey is scaled to 8 bits. An ICC profile that does not describe RGB is dropped when
+    Grey of more than 8 bits becomes I;16; other modes become RGB, or RGBA where something may be
+    transparent, and the log says so. An ICC profile that does not describe RGB is dropped when
     the mode changes.
 
     Raises:
-        PictureError: when the picture is empty, cannot be decoded, or is CIELAB.
+        PictureError: when the picture is empty, cannot be decoded, or holds what says nothing
+            of colours: CIELAB, floats, whole numbers beyond 16 bits.
     """
     picture = upright(image, "the picture")
     if 0 in picture.size:
         raise PictureError(f"the picture is empty: {spell_size(*picture.size)}")
-    if picture.mode in NATIVE_MODES:
+    if picture.mode[0] in "IF":
+        picture = _sixteen_bits(picture)
+    keyed = "transparency" in picture.info
+    if picture.mode in NATIVE_MODES and not keyed:
         return picture
-    info = {key: value for key, value in picture.info.items() if key != "transparency"}
-    _log.warning("the picture's mode %s is converted to RGB", picture.mode)
-    profile = info.get("icc_profile")
+    mode = "RGBA" if keyed or picture.mode in ALPHA_MODES else "RGB"
+    what = f"{picture.mode} with a transparent colour" if keyed else picture.mode
+    _log.warning("the picture's mode %s is converted to %s", what, mode)
+    converted = _keyed_grey(picture) if picture.mode == "I;16" else picture.convert(mode)
+    converted.info = {key: value for key, value in picture.info.items() if key != "transparency"}
+    profile = picture.info.get("icc_profile")
     if profile and profile[16:20] != b"RGB ":  # the colour space field of an ICC header
-        del info["icc_profile"]
+        del converted.info["icc_profile"]
         _log.warning("its ICC profile is dropped: it does not describe RGB")
-    picture.info = {}
-    if picture.mode.startswith("I"):
-        levels = np.rint(np.asarray(picture).astype(np.float64) / 257).clip(0, 255)
-        picture = Image.fromarray(levels.astype(np.uint8))
-    converted = picture.convert("RGB")
-    converted.info = info
     return converted
 
 
-def _load(path: str | Path, what: str) -> Image.Image:
-    name = f"the {what} {str(path)!r}"
+def _sixteen_bits(picture: Image.Image) -> Image.Image:
+    """Return grey of 16 bits, of whole numbers in their range."""
+    levels = np.asarray(picture)
+    low, high = levels.min(), levels.max()
+    if picture.mode == "F" or low < 0 or high > 65535:
+        kind = "float values" if picture.mode == "F" else "32-bit whole numbers"
+        raise PictureError(
+            f"the picture has {kind}, {low:g} to {high:g}, and nothing says which is white: "
+            "save it with 8 or 16 bits a channel first"
+        )
+    result = Image.fromarray(levels.astype(np.uint16))
+    result.info = picture.info
+    return result
+
+
+def _keyed_grey(picture: Image.Image) -> Image.Image:
+    levels = np.asarray(picture)
+    grey = Image.fromarray(to_8_bits(levels)).convert("RGBA")
+    seen = levels != picture.info["transparency"]
+    grey.putalpha(Image.fromarray(seen.astype(np.uint8) * np.uint8(255)))
+    return grey
+
+
+@contextmanager
+def _open(path: str | Path, name: str, max_pixels: int | None) -> Iterator[Image.Image]:
+    """Open a picture file for its first frame, where it is not too large."""
     with _decoding(name):
-        image = Image.open(path, formats=_READ_FORMATS)
+        if max_pixels is None:
+            image = Image.open(path, formats=_READ_FORMATS)
+            animated = _animated(image)
+        else:
+            # Pillow's limit is one for all threads: others may meet none while this one looks at
+            # a file's head.
+            with _limit_lifted:
+                limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+                try:
+                    image = Image.open(path, formats=_READ_FORMATS)
+                    animated = _animated(image)
+                finally:
+                    Image.MAX_IMAGE_PIXELS = limit
     with image:
-        with _decoding(name):
-            animated = getattr(image, "is_animated", False) and image.format != "MPO"
+        pixels = image.width * image.height
+        if max_pixels is not None and pixels > max_pixels:
+            raise PictureError(
+                f"{name} is refused: it has {pixels} pixels, and --max-pixels is {max_pixels}. "
+                f"{_too_large(pixels)}"
+            )
         if animated:
             _log.warning("%s has several frames: the first one is used", name)
-        return upright(image, name)
+        step = _GREY_STEPS.get(_raw_mode(image))
+        if step and isinstance(image.info.get("transparency"), int):
+            image.info["transparency"] *= step
+        yield image
+
+
+def _animated(image: Image.Image) -> bool:
+    return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
+
+
+def _too_large(pixels: int | str) -> str:
+    return f"Scale it down first, or give --max-pixels {pixels} to inpaint it"
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """Return the name of an opened file's coding of pixels."""
+    return str(_coding(image)[0])
+
+
+def _coding(image: Image.Image) -> tuple[Any, ...]:
+    """Return how an opened file's pixels are coded, in Pillow's words."""
+    tiles = getattr(image, "tile", None)
+    argument = tiles[0][3] if tiles else ""
+    return argument if isinstance(argument, tuple) and argument else (argument,)
+
+
+def _check_depth(image: Image.Image, name: str) -> None:
+    """Say that Pillow reads 8 bits of colours with 16, and refuse what it does not scale."""
+    raw = _raw_mode(image)
+    if raw == "I;12":
+        raise PictureError(f"{name} has grey of 12 bits: save it with 8 or 16 bits a channel first")
+    maximum = _coding(image)[-1]
+    samples = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,))
+    deep = ";16" in raw or max(samples, default=8) > 8
+    deep |= image.format == "PPM" and isinstance(maximum, int) and maximum > 255
+    if image.mode[0] in "IF" or not deep:
+        return
+    if "transparency" in image.info:
+        raise PictureError(
+            f"{name} has colours of 16 bits, one of them transparent: save it with an alpha "
+            "channel, or with 8 bits a channel first"
+        )
+    _log.warning(
+        "%s has colours of 16 bits a channel, of which the upper 8 are kept, outside the hole too",
+        name,
+    )
 
 
 def upright(image: Image.Image, name: str) -> Image.Image:
     """Return a decoded copy with its orientation applied; `name` is what messages call it."""
+    return _upright(image, name)[0]
+
+
+def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
+    """Return it, and whether its orientation could be read."""
     with _decoding(name):
         image.load()
     if image.mode in _FOREIGN_MODES:
@@ -90,10 +222,10 @@ def upright(image: Image.Image, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damage beside the orientation
-            return ImageOps.exif_transpose(image)
+            return ImageOps.exif_transpose(image), True
     except Exception as error:  # damaged EXIF data raises whatever its parser meets
         _log.warning("%s: orientation unknown, EXIF data unreadable (%s)", name, one_line(error))
-        return image.copy()
+        return image.copy(), False
 
 
 @contextmanager
@@ -107,7 +239,9 @@ def _decoding(name: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise PictureError(f"{name} does not exist: check the path") from error
     except Image.DecompressionBombError as error:
-        raise PictureError(f"{name} is refused: {one_line(error)} Scale it down first") from error
+        pixels = re.search(r"\d+", str(error))  # the first number is the picture's
+        advice = _too_large(pixels.group() if pixels else "N")
+        raise PictureError(f"{name} is refused: {one_line(error)} {advice}") from error
     except UnidentifiedImageError as error:
         raise PictureError(
             f"{name} is not a picture that can be read: give PNG, JPEG, WebP, TIFF or BMP"

@@ -6,9 +6,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from lama_edge.errors import PictureError, one_line
+from lama_edge.imaging import to_8_bits
+from lama_edge.imaging.metadata import save_options
 
 _log = logging.getLogger(__name__)
 _FORMATS = {
@@ -27,27 +30,27 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True, "exact": True},
     "TIFF": {"compression": "tiff_adobe_deflate"},
 }
-_ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
+ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
 def save_picture(image: Image.Image, path: str | Path) -> None:
-    """Write a picture in the format of the path's suffix, with its ICC profile.
+    """Write a picture in the format of the path's suffix, with what `load_picture` kept of it.
 
     PNG, TIFF, BMP and WebP are written without loss, JPEG at quality 95 without chroma
-    subsampling.
+    subsampling. The log says what of the picture the format cannot hold.
 
     Raises:
         PictureError: as `check_saveable`, or when writing fails.
     """
     file_format = check_saveable(image, path)
     options = dict(_SAVE_OPTIONS.get(file_format, {}))
-    profile = image.info.get("icc_profile")
-    if profile and file_format == "BMP":
-        _log.warning("BMP holds no ICC profile: %s is written without it", path)
-    elif profile:
-        options["icc_profile"] = profile
+    written = _in_depth_of(file_format, image, path)
+    written.info = {key: image.info[key] for key in ("transparency",) if key in image.info}
+    said, exif = save_options(image.info, file_format, path)
     try:
-        image.save(path, format=file_format, **options)
+        written.save(path, format=file_format, **options, **said)
+        if exif is not None:
+            exif.add_to_tiff(Path(path))
     except (OSError, ValueError, KeyError) as error:
         raise PictureError(
             f"the picture {str(path)!r} ({image.mode}) cannot be written: {one_line(error)}"
@@ -65,9 +68,19 @@ def check_saveable(image: Image.Image, path: str | Path) -> str:
         known = " ".join(_FORMATS)
         raise PictureError(f"no picture format for {str(path)!r}: end the name in one of {known}")
     file_format = _FORMATS[suffix]
-    has_alpha = image.mode in _ALPHA_MODES or "transparency" in image.info
+    has_alpha = image.mode in ALPHA_MODES or "transparency" in image.info
     if has_alpha and file_format in ("JPEG", "BMP"):
         raise PictureError(
             f"{file_format} cannot hold the transparency of {str(path)!r}: name a .png instead"
         )
     return file_format
+
+
+def _in_depth_of(file_format: str, image: Image.Image, path: str | Path) -> Image.Image:
+    """Return a copy of a picture, of 8 bits where the format holds no more."""
+    if not image.mode.startswith("I") or file_format in ("PNG", "TIFF"):
+        return image.copy()
+    _log.warning(
+        "%s holds 8 bits a channel: %s is written without the lower 8 of 16", file_format, path
+    )
+    return Image.fromarray(to_8_bits(np.asarray(image)))

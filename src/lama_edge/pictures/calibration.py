@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import UsageError
-from lama_edge.imaging import Pixels, enlarge, shrink, to_rgb
-from lama_edge.imaging.reading import load_picture, native_picture
+from lama_edge.imaging import Pixels, enlarge, shrink
+from lama_edge.imaging.reading import load_rgb
 from lama_edge.judging.cases import ParityCase
 from lama_edge.pictures.masks import NARROW, WIDE, MaskStyle, draw_mask
 from lama_edge.pictures.pairs import find_pairs
@@ -170,7 +170,7 @@ def _from_folder(folder: Path) -> list[tuple[str, str, Draw]]:
 
 def _loader(path: Path) -> Draw:
     def load(rng: np.random.Generator, size: Size) -> Pixels:
-        return _fitted(to_rgb(np.asarray(native_picture(load_picture(path)))), size)
+        return _fitted(load_rgb(path), size)
 
     return load
 

@@ -17,10 +17,9 @@ from lama_edge.imaging import (
     padded_size,
     shrink,
     shrink_hole,
-    to_rgb,
 )
 from lama_edge.imaging.masks import hole_of
-from lama_edge.imaging.reading import load_mask, load_picture, native_picture
+from lama_edge.imaging.reading import load_mask, load_rgb
 from lama_edge.judging.cases import ParityCase, seeded_hole
 from lama_edge.pictures.pairs import Pair, find_pairs
 from lama_edge.spec import Size, SizePolicy
@@ -70,7 +69,7 @@ def _paired_case(pair: Pair, policy: SizePolicy, *, several: bool) -> ParityCase
 
 
 def _pixels(path: Path) -> Pixels:
-    return to_rgb(np.asarray(native_picture(load_picture(path))))
+    return load_rgb(path)
 
 
 def _fit(pixels: Pixels, hole: Hole, policy: SizePolicy) -> tuple[Pixels, Hole]:

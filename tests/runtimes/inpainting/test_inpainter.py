@@ -487,7 +487,7 @@ def test_transparent_ground_makes_no_window_larger_and_no_model_run() -> None:
 def test_a_hole_that_is_all_transparent_leaves_the_picture_and_says_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    pixels, mask, unseen = sticker(0)
+    pixels, _, unseen = sticker(0)
     runner = FakeRunner()
     np.testing.assert_array_equal(Inpainter(runner)(pixels, unseen), pixels)
     assert not runner.seen
@@ -527,6 +527,17 @@ def test_a_pil_picture_comes_back_in_its_mode_and_with_its_info(mode: str) -> No
     np.testing.assert_array_equal(
         np.asarray(result), Inpainter(FakeRunner())(np.asarray(image), mask)
     )
+
+
+def test_grey_of_16_bits_keeps_them_outside_the_hole_and_the_model_sees_8() -> None:
+    levels = np.random.default_rng(3).integers(0, 65536, (30, 20), dtype=np.uint16)
+    mask, runner = spots(30, 20), FakeRunner(fill=flat(90))
+    result = np.asarray(Inpainter(runner, strategy="full")(Image.fromarray(levels), mask))
+    assert result.dtype == np.uint16
+    np.testing.assert_array_equal(result[mask == 0], levels[mask == 0])
+    assert (result[mask > 0] == 90 * 257).all()
+    seen, hole = runner.seen[0][0][:30, :20, 0], runner.seen[0][1][:30, :20]
+    np.testing.assert_array_equal(seen[~hole], np.rint(levels / 257)[~hole])
 
 
 def test_grey_pictures_get_the_luma_of_the_fill() -> None:
