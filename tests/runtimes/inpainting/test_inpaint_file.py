@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image, ImageCms
 from lama_edge.errors import PictureError, UsageError
 from lama_edge.runtimes.inpainting.files import InpaintFile, inpaint_file
 
+CASES = Path(__file__).parents[2] / "data/cases"
 ORIENTATION_TAG = 0x0112
 ROTATED_BY_90 = 6
 
@@ -63,6 +65,44 @@ def test_a_rotated_photograph_is_written_upright(
     known = np.asarray(Image.open(mask_path)) == 0
     upright = np.asarray(picture.transpose(Image.Transpose.ROTATE_270))
     assert np.array_equal(np.asarray(written)[known], upright[known])
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_what_a_camera_wrote_goes_the_whole_way_unless_it_is_stripped(
+    golden_folder: Path, tmp_path: Path, strip: bool
+) -> None:
+    camera = CASES / "camera.jpg"
+    before = Image.open(camera)
+    upright = before.transpose(Image.Transpose.ROTATE_270)
+    mask = Image.new("L", upright.size)
+    mask.paste(255, (20, 30, 40, 50))
+    mask.save(tmp_path / "mask.png")
+    output = tmp_path / "out.jpg"
+    job = InpaintFile(golden_folder, camera, tmp_path / "mask.png", output, strip_metadata=strip)
+    inpaint_file(job)
+    after = Image.open(output)
+    assert after.size == upright.size
+    if strip:
+        assert "exif" not in after.info
+        assert "dpi" not in after.info
+        return
+    assert after.info["dpi"] == before.info["dpi"]
+    kept, had = after.getexif(), before.getexif()
+    assert had.pop(ORIENTATION_TAG) == ROTATED_BY_90
+    assert dict(kept).keys() == dict(had).keys()
+    for directory in (0x8769, 0x8825):
+        assert kept.get_ifd(directory) == had.get_ifd(directory)
+
+
+def test_a_picture_over_the_limit_is_inpainted_where_the_user_says_so(
+    golden_folder: Path, tmp_path: Path, mask_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _picture("RGB").save(tmp_path / "in.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    job = InpaintFile(golden_folder, tmp_path / "in.png", mask_path, tmp_path / "out.png")
+    with pytest.raises(PictureError, match="give --max-pixels 2400 to inpaint it"):
+        inpaint_file(job)
+    assert inpaint_file(replace(job, max_pixels=2400)).width == 60
 
 
 def test_a_format_that_cannot_hold_the_picture_is_refused_before_the_model_opens(
