@@ -26,7 +26,7 @@ _READ_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 # Pillow refuses to convert these, or relabels Lab values as RGB.
 _FOREIGN_MODES = ("LAB", "La")
 # Pillow spreads grey of few bits over 0 to 255, but not the grey that shall be transparent.
-_GREY_STEPS = {"L;2": 85, "L;4": 17}
+_GREY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}
 _BITS_PER_SAMPLE = 258  # of TIFF
 _PIXEL_INFO = ("icc_profile", "transparency")  # without which the values mean something else
 _limit_lifted = threading.Lock()
@@ -162,7 +162,7 @@ def _open(path: str | Path, name: str, max_pixels: int | None) -> Iterator[Image
             _log.warning("%s has several frames: the first one is used", name)
         step = _GREY_STEPS.get(_raw_mode(image))
         if step and isinstance(image.info.get("transparency"), int):
-            image.info["transparency"] *= step
+            image.info["transparency"] = min(255, image.info["transparency"] * step)
         yield image
 
 
@@ -219,6 +219,8 @@ def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
         image.load()
     if image.mode in _FOREIGN_MODES:
         raise PictureError(f"{name} has the colour mode {image.mode}: save it as RGB first")
+    if image.format == "TIFF":  # turned as it is decoded, but older Pillows say that it is not
+        return image.copy(), True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damage beside the orientation
