@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from lama_edge.errors import UsageError
 from lama_edge.files import atomic_output, check_output
-from lama_edge.imaging import Hole
-from lama_edge.imaging.masks import hole_of
-from lama_edge.imaging.reading import load_mask, load_picture
+from lama_edge.imaging import check_same_size
+from lama_edge.imaging.masks import DEFAULT_RULES, MaskRules, ReadMask, read_mask
+from lama_edge.imaging.reading import load_mask, load_picture, stored_orientation
 from lama_edge.imaging.saving import check_saveable, save_picture
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
 from lama_edge.runtimes.inpainting.strategies import Plan, Strategy
@@ -35,6 +36,7 @@ class InpaintFile:
         strip_metadata: leave out all that the picture's file says beside its pixels, but for
             the ICC profile.
         max_pixels: how many pixels picture and mask may have; None is Pillow's limit.
+        mask_rules: how the mask is read.
     """
 
     model: str | Path
@@ -47,6 +49,7 @@ class InpaintFile:
     provider: str = "auto"
     strip_metadata: bool = False
     max_pixels: int | None = None
+    mask_rules: MaskRules = DEFAULT_RULES
 
     def open(self) -> Inpainter:
         """Open the model as the job says.
@@ -60,6 +63,7 @@ class InpaintFile:
             strategy=self.strategy,
             max_side=self.max_side,
             tile=self.tile,
+            mask_rules=self.mask_rules,
         )
 
 
@@ -72,6 +76,7 @@ class InpaintedFile:
         width: in pixels.
         height: in pixels.
         hole_share: share of the picture's pixels that were hole, 0 to 1.
+        mask_channel: what of the mask was read, see `MaskRules`; never auto.
         plan: the strategy that was used, why, and the windows.
     """
 
@@ -79,6 +84,7 @@ class InpaintedFile:
     width: int
     height: int
     hole_share: float
+    mask_channel: str
     plan: Plan
 
     def to_dict(self) -> dict[str, Any]:
@@ -88,6 +94,7 @@ class InpaintedFile:
             "width": self.width,
             "height": self.height,
             "hole_share": self.hole_share,
+            "mask_channel": self.mask_channel,
             **self.plan.to_dict(),
         }
 
@@ -102,9 +109,9 @@ def inpaint_file(job: InpaintFile) -> InpaintedFile:
         ModelError: when the model cannot be opened or fails.
         MissingBackendError: when its runtime or provider is not installed here.
     """
-    picture, hole = _read(job)
+    picture, mask = _read(job)
     with job.open() as inpainter:
-        return _inpaint(inpainter, picture, hole, job.output)
+        return _inpaint(inpainter, picture, mask, job.output)
 
 
 def inpaint_with(inpainter: Inpainter, job: InpaintFile) -> InpaintedFile:
@@ -113,25 +120,36 @@ def inpaint_with(inpainter: Inpainter, job: InpaintFile) -> InpaintedFile:
     Raises:
         LamaEdgeError: as `inpaint_file`.
     """
-    picture, hole = _read(job)
-    return _inpaint(inpainter, picture, hole, job.output)
+    picture, mask = _read(job)
+    return _inpaint(inpainter, picture, mask, job.output)
 
 
-def _read(job: InpaintFile) -> tuple[Image.Image, Hole]:
+def _read(job: InpaintFile) -> tuple[Image.Image, ReadMask]:
     output = job.output
     check_output(output)
     for name, path in (("picture", job.image), ("mask", job.mask)):
         if output.resolve() == path.resolve():
             raise UsageError(f"the output {str(output)!r} is the {name} itself: name another file")
+    if job.mask.is_dir():
+        raise UsageError(
+            f"the mask {str(job.mask)!r} is a folder and the picture {str(job.image)!r} a file: "
+            "give one mask, or a folder of pictures too"
+        )
     limit = job.max_pixels
     picture = load_picture(job.image, max_pixels=limit, metadata=not job.strip_metadata)
     check_saveable(picture, output)
-    return picture, hole_of(load_mask(job.mask, max_pixels=limit))
+    mask = read_mask(load_mask(job.mask, max_pixels=limit), job.mask_rules)
+    if picture.size != mask.hole.shape[::-1]:
+        check_same_size(np.asarray(picture), mask.hole, stored_orientation(job.image))
+    return picture, mask
 
 
-def _inpaint(inpainter: Inpainter, picture: Image.Image, hole: Hole, output: Path) -> InpaintedFile:
+def _inpaint(
+    inpainter: Inpainter, picture: Image.Image, mask: ReadMask, output: Path
+) -> InpaintedFile:
     plans: list[Plan] = []
-    result = inpainter(picture, hole, report=plans.append)
+    result = inpainter(picture, mask, report=plans.append)
     with atomic_output(output) as temporary:
         save_picture(result, temporary)
-    return InpaintedFile(output, result.width, result.height, float(hole.mean()), plans[0])
+    share = float(mask.hole.mean())
+    return InpaintedFile(output, result.width, result.height, share, mask.channel, plans[0])

@@ -31,8 +31,8 @@ from lama_edge.imaging import (
     to_rgb,
     transparent,
 )
-from lama_edge.imaging.masks import hole_of
-from lama_edge.imaging.reading import native_picture
+from lama_edge.imaging.masks import DEFAULT_RULES, MaskRules, ReadMask, hole_of
+from lama_edge.imaging.reading import native_picture, orientation_of
 from lama_edge.runtimes.base import Array, Runner, open_runner
 from lama_edge.runtimes.inpainting.memory import free_bytes
 from lama_edge.runtimes.inpainting.strategies import Plan, Strategy, check_options, plan
@@ -59,6 +59,7 @@ class Inpainter:
         max_side: largest side in pixels of what a dynamic model is given by ``crop`` and
             ``resize``; None is `strategies.DEFAULT_MAX_SIDE`. Fixed-size models go by their size.
         tile: side of a tile in pixels; None leaves it to the runner.
+        mask_rules: how masks are read; may be changed between pictures.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Inpainter:
         strategy: Strategy = "auto",
         max_side: int | None = None,
         tile: int | None = None,
+        mask_rules: MaskRules = DEFAULT_RULES,
     ) -> None:
         """Wrap an open runner.
 
@@ -79,6 +81,7 @@ class Inpainter:
         self.strategy = strategy
         self.max_side = max_side
         self.tile = tile
+        self.mask_rules = mask_rules
         self._tiled: Runner | None = None
         self._open_again: Callable[[], Runner] | None = None
 
@@ -91,6 +94,7 @@ class Inpainter:
         strategy: Strategy = "auto",
         max_side: int | None = None,
         tile: int | None = None,
+        mask_rules: MaskRules = DEFAULT_RULES,
     ) -> Inpainter:
         """Open a model: path and provider are `open_runner`'s, the others the class's.
 
@@ -101,7 +105,9 @@ class Inpainter:
         """
         check_options(strategy, max_side, tile)
         open_whole = partial(open_runner, path, provider=provider)
-        inpainter = cls(open_whole(), strategy=strategy, max_side=max_side, tile=tile)
+        inpainter = cls(
+            open_whole(), strategy=strategy, max_side=max_side, tile=tile, mask_rules=mask_rules
+        )
         if strategy == "tiles":
             # Nothing runs whole then: its weights need not stay in memory beside the parts'.
             try:
@@ -114,7 +120,7 @@ class Inpainter:
     def __call__(
         self,
         image: Picture,
-        mask: Image.Image | Array,
+        mask: Image.Image | Array | ReadMask,
         *,
         report: Callable[[Plan], None] = lambda plan: None,
     ) -> Picture:
@@ -125,7 +131,7 @@ class Inpainter:
                 a PIL image's EXIF data is applied; `native_picture` says what becomes of modes
                 other than L, RGB, RGBA and I;16 (grey of 16 bits, filled with 8 of them).
             mask: of the same size, any value above 0 is hole: a PIL image, or a uint8 or bool
-                array [H,W] or [H,W,1].
+                array [H,W] or [H,W,1], read as `mask_rules` say; or what `read_mask` read.
             report: called with the windows and why they are these, before the model runs.
 
         Returns:
@@ -138,12 +144,13 @@ class Inpainter:
             PictureError: when image or mask cannot be used, or their sizes differ.
             ModelError: when the model's output is not finite or does not fit its contract.
         """
-        hole = hole_of(mask)
+        hole = hole_of(mask, self.mask_rules)
         if not isinstance(image, Image.Image):
             check_pixels(image)
             return self._inpaint(image, hole, report)
         picture = native_picture(image)
         pixels = np.asarray(picture)
+        check_same_size(pixels, hole, orientation_of(image))
         filled = self._inpaint(to_8_bits(pixels), hole, report)
         if pixels.dtype == np.uint16:  # the fill has 8 bits, what is known keeps all 16
             result = Image.fromarray(np.where(hole, filled.astype(np.uint16) * 257, pixels))

@@ -53,6 +53,21 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         help="shrink crops, and the picture for resize, to at most N pixels a side for the model "
         "(default: 1024); a fixed-size model goes by its size",
     )
+    inpaint.add_argument(
+        "--mask-channel",
+        choices=("auto", "grey", "alpha", "red", "green", "blue"),
+        default="auto",
+        help="what of MASK is above 0 in the hole (default: auto, grey unless the shape is in "
+        "alpha alone)",
+    )
+    inpaint.add_argument(
+        "--grow",
+        type=int,
+        default=0,
+        metavar="N",
+        help="grow the hole by N pixels: a mask that hugs its object leaves a ghost of the rim",
+    )
+    inpaint.add_argument("--invert-mask", action="store_true", help="the hole is where MASK is 0")
     inpaint.add_argument("--tile", type=int, metavar="N", help="side of a tile in pixels")
     inpaint.add_argument(
         "--strip-metadata",
@@ -72,6 +87,7 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _inpaint(options: argparse.Namespace) -> None:
+    from lama_edge.imaging.masks import MaskRules
     from lama_edge.runtimes.inpainting.files import InpaintFile, inpaint_file
 
     job = InpaintFile(
@@ -85,6 +101,7 @@ def _inpaint(options: argparse.Namespace) -> None:
         provider=options.provider,
         strip_metadata=options.strip_metadata,
         max_pixels=options.max_pixels,
+        mask_rules=MaskRules(options.mask_channel, options.grow, options.invert_mask),
     )
     if options.image.is_dir():
         _inpaint_folder(job, as_json=options.json)

@@ -15,6 +15,13 @@ Pixels = NDArray[np.uint8]
 Hole = NDArray[np.bool_]
 # Pillow's fixed-point Rec. 601 luma weights (its Convert.c): 0.299, 0.587, 0.114 in 1/65536.
 _LUMA = np.array([19595, 38470, 7471], dtype=np.uint32)
+# What puts a picture upright whose EXIF orientation swaps its sides.
+_TURNS = {
+    5: "turn the mask clockwise, then mirror it left to right",
+    6: "turn the mask clockwise",
+    7: "turn the mask counter-clockwise, then mirror it left to right",
+    8: "turn the mask counter-clockwise",
+}
 
 
 def check_pixels(pixels: object) -> None:
@@ -34,17 +41,26 @@ def check_pixels(pixels: object) -> None:
         raise PictureError(f"the picture has shape {pixels.shape}: give [H,W], [H,W,3] or [H,W,4]")
 
 
-def check_same_size(pixels: Pixels, hole: Hole) -> None:
+def check_same_size(pixels: Pixels, hole: Hole, orientation: int = 1) -> None:
     """Refuse a mask of another size than the picture.
+
+    Args:
+        pixels: the picture, upright.
+        hole: bool [H,W].
+        orientation: what the picture's EXIF data said before it was put upright, 1 to 8.
 
     Raises:
         PictureError: naming both sizes as width x height.
     """
     if pixels.shape[:2] != hole.shape:
         picture, mask = (spell_size(*shape[1::-1]) for shape in (pixels.shape, hole.shape))
-        raise PictureError(
-            f"the mask is {mask} and the picture {picture}: give a mask of the picture's size"
-        )
+        remedy = "give a mask of the picture's size"
+        if orientation in _TURNS and pixels.shape[1::-1] == hole.shape:
+            remedy = (
+                f"it fits the picture as stored, before its EXIF orientation {orientation} is "
+                f"applied: {_TURNS[orientation]}"
+            )
+        raise PictureError(f"the mask is {mask} and the picture {picture}: {remedy}")
 
 
 def to_8_bits(pixels: NDArray[Any]) -> Pixels:

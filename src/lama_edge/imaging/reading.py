@@ -7,12 +7,12 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from lama_edge.errors import PictureError, one_line
 from lama_edge.imaging import Pixels, spell_size, to_8_bits, to_rgb
@@ -228,6 +228,20 @@ def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
     except Exception as error:  # damaged EXIF data raises whatever its parser meets
         _log.warning("%s: orientation unknown, EXIF data unreadable (%s)", name, one_line(error))
         return image.copy(), False
+
+
+def orientation_of(image: Image.Image) -> int:
+    """Return the orientation in a picture's EXIF data, 1 to 8; 1, upright, where there is none."""
+    with suppress(Exception):  # damaged EXIF data raises whatever its parser meets
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return 1
+
+
+def stored_orientation(path: str | Path) -> int:
+    """Return the orientation in a picture file's EXIF data, as `orientation_of`."""
+    with suppress(Exception), Image.open(path, formats=_READ_FORMATS) as image:
+        return orientation_of(image)
+    return 1
 
 
 @contextmanager
