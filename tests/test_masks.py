@@ -102,7 +102,7 @@ def two_shapes() -> tuple[Image.Image, np.ndarray, np.ndarray]:
 
 def test_two_shapes_are_refused_until_one_is_chosen() -> None:
     mask, grey, alpha = two_shapes()
-    with pytest.raises(PictureError, match="--mask-channel grey or alpha$") as refused:
+    with pytest.raises(PictureError, match=r"--mask-channel grey or alpha$") as refused:
         read_mask(mask)
     assert refused.value.code == "mask_unclear"
     np.testing.assert_array_equal(read_mask(mask, MaskRules("grey")).hole, grey)
@@ -195,7 +195,7 @@ def test_growth_out_of_range_is_refused(grow: float) -> None:
 
 
 def test_an_unknown_channel_is_refused() -> None:
-    with pytest.raises(UsageError, match="no channel 'cyan': choose one of auto, grey, alpha"):
+    with pytest.raises(UsageError, match=r"no channel 'cyan': choose one of auto, grey, alpha"):
         MaskRules("cyan")  # type: ignore[arg-type]
 
 

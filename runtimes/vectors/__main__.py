@@ -8,6 +8,7 @@ The format is in tests/data/vectors/README.md.
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lama_edge.errors import exit_code_of
 from lama_edge.files import atomic_output
 from lama_edge.runtimes.vectors.format import Topic
 from lama_edge.runtimes.vectors.manifests import manifest_vectors
+from lama_edge.runtimes.vectors.masks import mask_vectors
 from lama_edge.runtimes.vectors.pixels import pixel_vectors
 from lama_edge.runtimes.vectors.windows import inpainting_vectors, window_vectors
 
@@ -23,6 +25,7 @@ def shared_vectors() -> Iterator[Topic]:
     """Compute all vectors from the Python implementation; the same ones each time."""
     yield manifest_vectors()
     yield pixel_vectors()
+    yield mask_vectors()
     yield window_vectors()
     yield inpainting_vectors()
 
@@ -55,4 +58,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # of masks that look wrong, which the vectors show
     raise SystemExit(main())

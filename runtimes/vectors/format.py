@@ -14,7 +14,7 @@ from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.vectors.model import Rectangle
 
 # Raised whenever a wrapper written for the last one would misread the files.
-VERSION = 2
+VERSION = 3
 
 Case = dict[str, Any]
 _KINDS = ((UsageError, "usage"), (ModelError, "model"), (PictureError, "picture"))

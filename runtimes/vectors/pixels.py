@@ -1,15 +1,13 @@
-"""Shared vectors of what is done to pixels: pad, resize, binarise, composite, round."""
+"""Shared vectors of what is done to pixels: pad, resize, composite, round."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from PIL import Image
 
 from lama_edge.errors import ModelError
 from lama_edge.imaging import composite, enlarge, pad, shrink, shrink_hole
-from lama_edge.imaging.masks import hole_of
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.inpainting.inpainter import fill_window
 from lama_edge.runtimes.vectors.format import Case, Topic, mask_case, picture_case, put, refusal
@@ -62,7 +60,6 @@ def pixel_vectors() -> Topic:
         "shrunk": list(_resized(data, shrink, _SHRUNK)),
         "enlarged": list(_resized(data, enlarge, _ENLARGED)),
         "shrunk_holes": list(_shrunk_holes(data)),
-        "masks": list(_masks(data)),
         "composited": list(_composited(data)),
         "float_outputs": list(_float_outputs(data)),
     }
@@ -83,14 +80,6 @@ def _shrunk_holes(data: bytearray) -> Iterator[Case]:
         holes = some_rectangles(rng, *size, most=3)
         result = put(data, shrink_hole(hole_from(holes, *size), *to))
         yield {"mask": mask_case(*size, holes), "to": to, "result": result}
-
-
-def _masks(data: bytearray) -> Iterator[Case]:
-    """Dark noise: some grey values round to 0, and an alpha of 0 must not matter."""
-    for kind, channels in CHANNELS.items():
-        levels = noise(9, 24, 16, channels) >> 6
-        result = put(data, hole_of(Image.fromarray(levels)))
-        yield {"mask": put(data, levels), "format": kind, "result": result}
 
 
 def _composited(data: bytearray) -> Iterator[Case]:

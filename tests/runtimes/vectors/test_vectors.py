@@ -11,6 +11,7 @@ import pytest
 from places import DATA
 
 from lama_edge.errors import UsageError
+from lama_edge.imaging.masks import MAX_GROW
 from lama_edge.runtimes.vectors.__main__ import main, write_vectors
 from lama_edge.runtimes.vectors.format import VERSION
 from lama_edge.runtimes.vectors.model import arithmetic_fill, hole_from, noise
@@ -100,6 +101,20 @@ def test_the_pictures_show_every_format_form_and_strategy_and_a_picture_without_
     for sides in ("height", "width"):
         small = [case for case in pictures if case["picture"][sides] == 1]
         assert small
+
+
+def test_the_masks_show_every_channel_refusal_and_doubt() -> None:
+    masks = load("masks")
+    read = [case for case in masks["masks"] if "used" in case]
+    assert {case["used"] for case in read} == {"grey", "alpha", "red", "green", "blue"}
+    assert {(case["invert"], case["mostly_hole"]) for case in read} == {
+        (invert, mostly) for invert in (False, True) for mostly in (False, True)
+    }
+    codes = {case["code"] for case in masks["masks"] if "code" in case}
+    assert codes == {"mask_unclear", "mask_without_alpha"}
+    for used in ("grey", "alpha"):
+        assert any(case["used"] == used and case["channel"] == "auto" for case in read)
+    assert {0, 1, MAX_GROW} < {case["grow"] for case in masks["grown"]}
 
 
 def test_noise_is_what_the_readme_says() -> None:
