@@ -125,4 +125,7 @@ JOBS = (
     Job((200, 260), _CORNERS, "rgba", _NARROW, "crop", 64, form="float"),
     Job((200, 260), ((40, 60, 130, 190),), "rgb", _NARROW, "resize", 100, composite=False),
     Job((40, 44), ((3, 4, 30, 44),), "rgb", _NARROW),
+    # Holes of one pixel whose alpha is 0: no window for it, and no run of the model.
+    Job((200, 260), ((20, 30, 50, 60), (194, 214, 195, 215)), "rgba", _DYNAMIC, "crop"),
+    Job((200, 260), ((182, 88, 183, 89),), "rgba", _DYNAMIC, "crop"),
 )

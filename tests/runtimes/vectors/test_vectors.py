@@ -103,6 +103,15 @@ def test_the_pictures_show_every_format_form_and_strategy_and_a_picture_without_
         assert small
 
 
+def test_holes_of_transparent_pixels_alone_are_shown() -> None:
+    windows = {
+        (len(case["mask"]["holes"]), len(case["windows"]))
+        for case in load("inpainting")["pictures"]
+        if case["picture"]["format"] == "rgba" and case["mask"]["holes"]
+    }
+    assert {(1, 0), (2, 1)} <= windows
+
+
 def test_the_masks_show_every_channel_refusal_and_doubt() -> None:
     masks = load("masks")
     read = [case for case in masks["masks"] if "used" in case]
