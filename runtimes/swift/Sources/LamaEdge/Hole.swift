@@ -7,8 +7,8 @@ public struct Hole: Hashable, Sendable {
     /// One for each pixel, rows from the top; true inside the hole.
     public let flags: [Bool]
 
-    /// - Throws: ``LamaEdgeError/picture(_:)`` when it would be empty, or the number of flags is
-    ///   another than its size makes.
+    /// - Throws: ``LamaEdgeError/picture(_:code:)`` when it would be empty, or the number of flags
+    ///   is another than its size makes.
     public init(height: Int, width: Int, flags: [Bool]) throws {
         guard height > 0 && width > 0 else {
             throw LamaEdgeError.picture("the mask is empty: \(spelled(height, width))")
@@ -19,21 +19,6 @@ public struct Hole: Hashable, Sendable {
                     + "each pixel")
         }
         self.init(unchecked: flags, height: height, width: width)
-    }
-
-    /// The hole of a mask: any pixel whose grey value is above 0. Alpha is ignored; of a coloured
-    /// mask its Rec. 601 luma counts.
-    public init(mask: Pixels) {
-        let levels = mask.bytes
-        let flags: [Bool]
-        if mask.format == .grey {
-            flags = levels.map { $0 > 0 }
-        } else {
-            flags = stride(from: 0, to: levels.count, by: mask.format.rawValue).map {
-                luma(levels[$0], levels[$0 + 1], levels[$0 + 2]) > 0
-            }
-        }
-        self.init(unchecked: flags, height: mask.height, width: mask.width)
     }
 
     init(unchecked flags: [Bool], height: Int, width: Int) {
@@ -47,6 +32,18 @@ public struct Hole: Hashable, Sendable {
 
     /// Whether nothing is to be filled.
     public var isEmpty: Bool { !flags.contains(true) }
+
+    /// The hole with all pixels of another one of the same size.
+    func union(_ other: Hole) -> Hole {
+        Hole(
+            unchecked: zip(flags, other.flags).map { $0 || $1 }, height: height, width: width)
+    }
+
+    /// The hole without the pixels of another one of the same size.
+    func subtracting(_ other: Hole) -> Hole {
+        Hole(
+            unchecked: zip(flags, other.flags).map { $0 && !$1 }, height: height, width: width)
+    }
 
     /// The hole as a grey picture, 255 inside and 0 elsewhere: what a model with pictures as
     /// inputs takes.

@@ -24,29 +24,44 @@ public protocol WindowModel {
 ///   - maxSide: See ``plan(_:hole:manifest:maxSide:freeBytes:)``.
 ///   - freeBytes: Memory that a run may take; nil when nobody knows.
 ///   - report: Called with the windows and why they are these, before the model runs.
-/// - Returns: A picture of the same size and format. Pixels outside the hole and all of alpha are
-///   bit-identical. The model is not run when there is no hole.
-/// - Throws: ``LamaEdgeError/picture(_:)`` when the sizes differ, ``LamaEdgeError/usage(_:code:)`` when
-///   an option cannot be used, ``LamaEdgeError/model(_:code:)`` when the model's output is not finite or
-///   does not fit its contract.
+/// - Returns: A picture of the same size and format. Pixels outside the hole, fully transparent
+///   ones and all of alpha are bit-identical. The model takes fully transparent pixels for hole, so that
+///   their colour does not bleed into the fill. It is not run when there is no hole.
+/// - Throws: ``LamaEdgeError/picture(_:code:)`` when the sizes differ,
+///   ``LamaEdgeError/usage(_:code:)`` when an option cannot be used, ``LamaEdgeError/model(_:code:)``
+///   when the model's output is not finite or does not fit its contract.
 public func inpaint(
     _ pixels: Pixels, hole: Hole, with model: some WindowModel, strategy: Strategy = .auto,
     maxSide: Int? = nil, freeBytes: Int? = nil, report: (Plan) throws -> Void = { _ in }
+) throws -> Pixels {
+    try inpaint(
+        pixels, hole: hole, transparent: pixels.transparent(), with: model, strategy: strategy,
+        maxSide: maxSide, freeBytes: freeBytes, report: report)
+}
+
+/// Fills the hole of a picture whose alpha lies elsewhere.
+///
+/// - Parameter transparent: The pixels whose alpha is 0, of the picture's size; nil is none.
+func inpaint(
+    _ pixels: Pixels, hole: Hole, transparent: Hole?, with model: some WindowModel,
+    strategy: Strategy, maxSide: Int?, freeBytes: Int? = nil, report: (Plan) throws -> Void
 ) throws -> Pixels {
     guard pixels.size == hole.size else {
         throw LamaEdgeError.picture(
             "the mask is \(spelled(hole.height, hole.width)) and the picture "
                 + "\(spelled(pixels.height, pixels.width)): give a mask of the picture's size")
     }
+    let fillable = transparent.map(hole.subtracting) ?? hole
+    let seen = transparent.map(hole.union) ?? hole
     let chosen = try plan(
-        strategy, hole: hole, manifest: model.manifest, maxSide: maxSide, freeBytes: freeBytes)
+        strategy, hole: fillable, manifest: model.manifest, maxSide: maxSide, freeBytes: freeBytes)
     try report(chosen)
     var result = pixels
     for window in chosen.windows {
         let fill = try fillWindow(
             model, rgb: pixels.cropped(to: window.view).rgb(),
-            hole: hole.cropped(to: window.view), maxSide: chosen.working.maxSide)
-        result.paste(fill, from: window.view, where: hole, at: window.hole)
+            hole: seen.cropped(to: window.view), maxSide: chosen.working.maxSide)
+        result.paste(fill, from: window.view, where: fillable, at: window.hole)
     }
     return result
 }

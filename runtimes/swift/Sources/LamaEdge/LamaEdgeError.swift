@@ -11,6 +11,9 @@ public enum LamaEdgeError: Error, Equatable, Sendable {
         case manifestVersion = "manifest_version"
         case manifestForm = "manifest_form"
         case manifestUnreadable = "manifest_unreadable"
+        case maskUnclear = "mask_unclear"
+        case maskWithoutAlpha = "mask_without_alpha"
+        case growOutOfRange = "grow_out_of_range"
         case outputNaN = "output_nan"
         case outputInfinite = "output_infinite"
     }
@@ -20,14 +23,14 @@ public enum LamaEdgeError: Error, Equatable, Sendable {
     /// A model that cannot be opened, or whose output breaks its contract.
     case model(String, code: Code? = nil)
     /// A picture or mask that cannot be used.
-    case picture(String)
+    case picture(String, code: Code? = nil)
     /// Something that this system lacks.
     case missingBackend(String)
 
     /// The message, on one line.
     public var message: String {
         switch self {
-        case .usage(let message, _), .model(let message, _), .picture(let message),
+        case .usage(let message, _), .model(let message, _), .picture(let message, _),
             .missingBackend(let message):
             return message
         }
@@ -36,8 +39,8 @@ public enum LamaEdgeError: Error, Equatable, Sendable {
     /// What was refused; nil where other wrappers do not refuse the same.
     public var code: Code? {
         switch self {
-        case .usage(_, let code), .model(_, let code): return code
-        case .picture, .missingBackend: return nil
+        case .usage(_, let code), .model(_, let code), .picture(_, let code): return code
+        case .missingBackend: return nil
         }
     }
 }

@@ -20,8 +20,8 @@ public struct Pixels: Hashable, Sendable {
 
     /// A picture of bytes that lie in memory already.
     ///
-    /// - Throws: ``LamaEdgeError/picture(_:)`` when it would be empty, or the number of bytes is
-    ///   another than its size and format make.
+    /// - Throws: ``LamaEdgeError/picture(_:code:)`` when it would be empty, or the number of bytes
+    ///   is another than its size and format make.
     public init(height: Int, width: Int, format: PixelFormat, bytes: [UInt8]) throws {
         guard height > 0 && width > 0 else {
             throw LamaEdgeError.picture("the picture is empty: \(spelled(height, width))")
@@ -71,6 +71,13 @@ public struct Pixels: Hashable, Sendable {
             levels.append(bytes[at + blue])
         }
         return Pixels(unchecked: levels, height: height, width: width, format: .rgb)
+    }
+
+    /// The pixels whose alpha is 0; nil where the picture has none.
+    func transparent() -> Hole? {
+        guard format == .rgba else { return nil }
+        let flags = stride(from: 3, to: bytes.count, by: 4).map { bytes[$0] == 0 }
+        return Hole(unchecked: flags, height: height, width: width)
     }
 
     /// The part of the picture in a box, which must lie inside it.

@@ -14,7 +14,7 @@ private let sharedFolder = (0..<5).reduce(URL(fileURLWithPath: #filePath)) { url
 struct UnknownVersion: Error, CustomStringConvertible {
     let version: Int
     var description: String {
-        "the vectors have version \(version); these tests read 2: change them with the wrapper"
+        "the vectors have version \(version); these tests read 3: change them with the wrapper"
     }
 }
 
@@ -28,7 +28,7 @@ struct SharedVectors<Topic: Decodable> {
     init(_ name: String, in folder: URL = sharedFolder) throws {
         let text = try Data(contentsOf: folder.appendingPathComponent("\(name).json"))
         let version = try JSONDecoder().decode(Version.self, from: text).version
-        guard version == 2 else { throw UnknownVersion(version: version) }
+        guard version == 3 else { throw UnknownVersion(version: version) }
         topic = try JSONDecoder().decode(Topic.self, from: text)
         arrays = (try? Data(contentsOf: folder.appendingPathComponent("\(name).bin"))) ?? Data()
     }

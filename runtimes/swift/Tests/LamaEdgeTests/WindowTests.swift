@@ -125,10 +125,10 @@ final class WindowTests: XCTestCase {
             UUID().uuidString)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let text = Data(#"{"version": 3, "plans": "of another kind"}"#.utf8)
+        let text = Data(#"{"version": 4, "plans": "of another kind"}"#.utf8)
         try text.write(to: folder.appendingPathComponent("windows.json"))
         XCTAssertThrowsError(try SharedVectors<Topic>("windows", in: folder)) {
-            XCTAssertTrue("\($0)".contains("version 3; these tests read 2"), "\($0)")
+            XCTAssertTrue("\($0)".contains("version 4; these tests read 3"), "\($0)")
         }
     }
 

@@ -15,7 +15,8 @@ let logger = Logger(subsystem: "LamaEdge", category: "inpainting")
 /// blocks the thread that calls it. The model is loaded when it is first needed, or by
 /// `load()`, and its memory is given back by `unload()`.
 ///
-/// Pixels outside the hole keep their very bytes, and so does alpha. No colour is converted:
+/// Pixels outside the hole keep their very bytes, and so do alpha and fully transparent pixels,
+/// which the model takes for hole. No colour is converted:
 /// the model sees the picture's values as they are, and the result has the picture's colour
 /// space. LaMa was trained on sRGB; the values of Display P3 are close enough for a fill,
 /// which then is in Display P3 too.
@@ -35,16 +36,19 @@ public final class Inpainter: @unchecked Sendable {
         /// The largest side in pixels of what a model of any size is given by `auto`, `crop`
         /// and `resize`; nil is `defaultMaxSide`. A model of one size goes by that.
         public var maxSide: Int?
+        /// How masks that are pictures or pixel buffers are read; a `Hole` is taken as it is.
+        public var maskRules: MaskRules
 
         /// Creates options; each default is what suits most apps.
         public init(
             computeUnits: MLComputeUnits = .all, function: String? = nil,
-            strategy: Strategy = .auto, maxSide: Int? = nil
+            strategy: Strategy = .auto, maxSide: Int? = nil, maskRules: MaskRules = MaskRules()
         ) {
             self.computeUnits = computeUnits
             self.function = function
             self.strategy = strategy
             self.maxSide = maxSide
+            self.maskRules = maskRules
         }
     }
 
@@ -100,7 +104,7 @@ public final class Inpainter: @unchecked Sendable {
     ///     as they are; others (16 bits, indexed, CMYK) are drawn as 8-bit RGB first, in their
     ///     own colour space where that is RGB, else in sRGB, and the log says so. A `CGImage`
     ///     knows no orientation: `PictureFile.read(_:)` applies it, or draw a `UIImage`.
-    ///   - hole: of the picture's size; see `Hole.init(_:)` for masks that are pictures.
+    ///   - hole: of the picture's size; see `ReadMask` for masks that are pictures.
     ///   - report: called with the windows and why they are these, before the model runs, on
     ///     the inpainter's queue.
     /// - Returns: a new picture of the same size and colour space.
@@ -113,11 +117,16 @@ public final class Inpainter: @unchecked Sendable {
         try await onQueue { try $0.fill(image, hole, $1, report) }
     }
 
-    /// Fills what a mask marks in a picture; see `inpaint(_:hole:report:)` and `Hole.init(_:)`.
+    /// Fills what a mask marks in a picture; see `inpaint(_:hole:report:)`.
+    ///
+    /// The mask is read as `Options.maskRules` say. The log says when its alpha counted, and when
+    /// more than 90 % of it is hole; `ReadMask` tells the app.
     public func inpaint(
         _ image: CGImage, mask: CGImage, report: @escaping @Sendable (Plan) -> Void = { _ in }
     ) async throws -> CGImage {
-        try await onQueue { try $0.fill(image, Hole(mask), $1, report) }
+        try await onQueue {
+            try $0.fill(image, $0.hole(ReadMask(mask, rules: $0.options.maskRules)), $1, report)
+        }
     }
 
     /// Fills the hole of a pixel buffer.
@@ -144,7 +153,9 @@ public final class Inpainter: @unchecked Sendable {
         _ buffer: CVPixelBuffer, mask: CVPixelBuffer,
         report: @escaping @Sendable (Plan) -> Void = { _ in }
     ) async throws -> CVPixelBuffer {
-        try await onQueue { try $0.fill(buffer, Hole(mask), $1, report) }
+        try await onQueue {
+            try $0.fill(buffer, $0.hole(ReadMask(mask, rules: $0.options.maskRules)), $1, report)
+        }
     }
 
     /// Fills the hole of a picture in the app's own memory.
@@ -154,14 +165,27 @@ public final class Inpainter: @unchecked Sendable {
     public func inpaint(
         _ pixels: Pixels, hole: Hole, report: @escaping @Sendable (Plan) -> Void = { _ in }
     ) async throws -> Pixels {
-        try await onQueue { try $0.fill(pixels, hole, $1, report) }
+        try await onQueue {
+            try $0.fill(pixels, hole, transparent: pixels.transparent(), $1, report)
+        }
+    }
+
+    private func hole(_ mask: ReadMask) -> Hole {
+        if mask.channel == .alpha && options.maskRules.channel == .auto {
+            logger.notice("the mask is read from its alpha: its colour is the same everywhere")
+        }
+        if mask.mostlyHole {
+            logger.notice("more than 90 % of the mask is hole: see MaskRules.invert")
+        }
+        return mask.hole
     }
 
     private func fill(
         _ image: CGImage, _ hole: Hole, _ cancellation: Cancellation, _ report: (Plan) -> Void
     ) throws -> CGImage {
         let picture = try Picture(image)
-        let filled = try fill(picture.pixels, hole, cancellation, report)
+        let filled = try fill(
+            picture.pixels, hole, transparent: picture.transparent, cancellation, report)
         return try picture.filled(with: filled, hole: hole)
     }
 
@@ -169,17 +193,22 @@ public final class Inpainter: @unchecked Sendable {
         _ buffer: CVPixelBuffer, _ hole: Hole, _ cancellation: Cancellation,
         _ report: (Plan) -> Void
     ) throws -> CVPixelBuffer {
-        let filled = try fill(Pixels(buffer), hole, cancellation, report)
-        return try copy(buffer, filledWith: filled, hole: hole)
+        let transparent = try Hole.transparent(in: buffer)
+        let filled = try fill(
+            Pixels(buffer), hole, transparent: transparent, cancellation, report)
+        return try copy(
+            buffer, filledWith: filled, hole: transparent.map(hole.subtracting) ?? hole)
     }
 
     private func fill(
-        _ pixels: Pixels, _ hole: Hole, _ cancellation: Cancellation, _ report: (Plan) -> Void
+        _ pixels: Pixels, _ hole: Hole, transparent: Hole?, _ cancellation: Cancellation,
+        _ report: (Plan) -> Void
     ) throws -> Pixels {
         let model = try loaded()
         try checkMaxSide(model.manifest)
         return try LamaEdge.inpaint(
-            pixels, hole: hole, with: CancellableModel(model: model, cancellation: cancellation),
+            pixels, hole: hole, transparent: transparent,
+            with: CancellableModel(model: model, cancellation: cancellation),
             strategy: options.strategy, maxSide: options.maxSide
         ) { plan in
             logger.info("strategy \(plan.choice.strategy, privacy: .public), \(plan.windows.count)")

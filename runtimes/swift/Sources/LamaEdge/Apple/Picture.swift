@@ -5,27 +5,38 @@ import CoreGraphics
 import Foundation
 
 extension Hole {
-    /// Reads a mask: every value above 0 is hole.
+    /// Reads a mask that is a picture; see `ReadMask.init(_:rules:)`.
+    public init(_ mask: CGImage, rules: MaskRules = MaskRules()) throws {
+        self = try ReadMask(mask, rules: rules).hole
+    }
+}
+
+extension ReadMask {
+    /// Reads a mask that is a picture: every value above 0 of the channel that counts is hole.
     ///
-    /// - Parameter mask: grey, or RGB, which is judged by its Rec. 601 luma as in Python;
-    ///   alpha is ignored, unless there is nothing else.
-    /// - Throws: `LamaEdgeError.picture` when it cannot be read, or is a stencil
-    ///   (`CGImage.isMask`), whose values mean the opposite.
-    public init(_ mask: CGImage) throws {
+    /// - Parameters:
+    ///   - mask: grey or RGB, with or without alpha, or alpha alone, which then counts.
+    ///   - rules: which channel counts, and what becomes of the hole.
+    /// - Throws: as `init(_:rules:)` of `Pixels`, and `LamaEdgeError.picture` when it cannot be
+    ///   read, or is a stencil (`CGImage.isMask`), whose values mean the opposite.
+    public init(_ mask: CGImage, rules: MaskRules = MaskRules()) throws {
         guard !mask.isMask else {
             throw LamaEdgeError.picture(
                 "the mask is a stencil, whose white is what stays: draw it as a grey picture")
         }
         if let halves = PixelLayout.halves(ofDeepGrey: mask), let data = mask.bytes {
-            let flags = try halves.map { half in
-                Hole(mask: try data.withUnsafeBytes { try half.pixels(in: $0) }).flags
+            let levels = try halves.map { half in
+                try data.withUnsafeBytes { try half.pixels(in: $0) }.bytes
             }
-            self = try Hole(
-                height: mask.height, width: mask.width,
-                flags: zip(flags[0], flags[1]).map { $0 || $1 })
+            let either = try Pixels(
+                height: mask.height, width: mask.width, format: .grey,
+                bytes: zip(levels[0], levels[1]).map { max($0, $1) })
+            self = try ReadMask(either, rules: rules)
             return
         }
-        self = Hole(mask: try Picture(mask, what: "the mask").pixels)
+        var rules = rules
+        if mask.alphaInfo == .alphaOnly { rules.channel = .grey }
+        self = try ReadMask(Picture(mask, what: "the mask").pixelsWithAlpha(), rules: rules)
     }
 }
 
@@ -33,6 +44,8 @@ extension Hole {
 struct Picture {
     /// Grey or RGB, straight, in the picture's own colour space.
     let pixels: Pixels
+    /// The pixels that show nothing; nil where there is no alpha.
+    let transparent: Hole?
 
     private let image: CGImage
     private let bytes: Data
@@ -56,12 +69,19 @@ struct Picture {
             (self.image, self.layout, self.bytes) = (drawn, layout, bytes)
         }
         pixels = try bytes.withUnsafeBytes { [layout] in try layout.pixels(in: $0) }
+        transparent = try bytes.withUnsafeBytes { [layout] in try layout.transparent(in: $0) }
+    }
+
+    /// Returns the picture as RGBA where it has alpha, straight.
+    func pixelsWithAlpha() throws -> Pixels {
+        try bytes.withUnsafeBytes { try layout.pixelsWithAlpha(in: $0) }
     }
 
     /// Returns the picture with its hole filled: same size, arrangement and colour space,
-    /// every byte outside the hole the same.
+    /// every byte outside the hole, or of what shows nothing, the same.
     func filled(with filled: Pixels, hole: Hole) throws -> CGImage {
         var copy = bytes
+        let hole = transparent.map(hole.subtracting) ?? hole
         try copy.withUnsafeMutableBytes { try layout.write(filled, where: hole, into: $0) }
         guard let space = image.colorSpace, let provider = CGDataProvider(data: copy as CFData),
             let result = CGImage(
@@ -85,11 +105,12 @@ extension PixelLayout {
         self.init(image, bitsPerComponent: 8)
     }
 
-    /// The high and the low bytes of 16-bit grey, each as a picture; nil for any other kind.
+    /// The high and the low bytes of 16-bit grey without alpha, each as a picture; nil for any
+    /// other kind.
     static func halves(ofDeepGrey image: CGImage) -> [PixelLayout]? {
-        guard let deep = PixelLayout(image, bitsPerComponent: 16), deep.colour.count == 1 else {
-            return nil
-        }
+        guard let deep = PixelLayout(image, bitsPerComponent: 16), deep.colour.count == 1,
+            deep.alpha == .none
+        else { return nil }
         return [0, 1].map { byte in
             PixelLayout(
                 height: deep.height, width: deep.width, bytesPerRow: deep.bytesPerRow,

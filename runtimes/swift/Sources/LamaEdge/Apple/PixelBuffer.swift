@@ -5,24 +5,43 @@ import CoreVideo
 import Foundation
 
 extension Hole {
-    /// Reads a mask: every value above 0 is hole.
+    /// Reads a mask that is a pixel buffer; see `ReadMask.init(_:rules:)`.
+    public init(_ mask: CVPixelBuffer, rules: MaskRules = MaskRules()) throws {
+        self = try ReadMask(mask, rules: rules).hole
+    }
+
+    /// The pixels of a pixel buffer that show nothing; nil where it has no alpha.
+    static func transparent(in buffer: CVPixelBuffer) throws -> Hole? {
+        try read(buffer) { try $0.transparent(in: $1) }
+    }
+}
+
+extension ReadMask {
+    /// Reads a mask that is a pixel buffer: every value above 0 of the channel that counts is hole.
     ///
-    /// - Parameter mask: of one 8-bit component, or RGB with or without alpha, which is judged
-    ///   by its Rec. 601 luma as in Python.
-    /// - Throws: `LamaEdgeError.picture` for any other pixel format.
-    public init(_ mask: CVPixelBuffer) throws {
-        self = Hole(mask: try Pixels(mask))
+    /// - Parameters:
+    ///   - mask: of one 8-bit component, or RGB with or without alpha.
+    ///   - rules: which channel counts, and what becomes of the hole.
+    /// - Throws: as `init(_:rules:)` of `Pixels`, and `LamaEdgeError.picture` for any other pixel
+    ///   format.
+    public init(_ mask: CVPixelBuffer, rules: MaskRules = MaskRules()) throws {
+        let pixels = try read(mask) { try $0.pixelsWithAlpha(in: $1) }
+        self = try ReadMask(pixels, rules: rules)
     }
 }
 
 extension Pixels {
     /// Reads a pixel buffer: grey or RGB; alpha is left out.
     init(_ buffer: CVPixelBuffer) throws {
-        let layout = try PixelLayout(buffer)
-        self = try withBytes(of: buffer, .readOnly) {
-            try layout.pixels(in: UnsafeRawBufferPointer($0))
-        }
+        self = try read(buffer) { try $0.pixels(in: $1) }
     }
+}
+
+private func read<Value>(
+    _ buffer: CVPixelBuffer, _ body: (PixelLayout, UnsafeRawBufferPointer) throws -> Value
+) throws -> Value {
+    let layout = try PixelLayout(buffer)
+    return try withBytes(of: buffer, .readOnly) { try body(layout, UnsafeRawBufferPointer($0)) }
 }
 
 extension PixelLayout {

@@ -51,6 +51,41 @@ struct PixelLayout: Hashable, Sendable {
         return try Pixels(height: height, width: width, format: format, bytes: result)
     }
 
+    /// Returns the pixels whose alpha is 0; nil where there is no alpha.
+    ///
+    /// - Throws: as `pixels(in:)`.
+    func transparent(in bytes: UnsafeRawBufferPointer) throws -> Hole? {
+        guard let opacity = try opacities(in: bytes) else { return nil }
+        return Hole(unchecked: opacity.map { $0 == 0 }, height: height, width: width)
+    }
+
+    /// Returns the picture as `pixels(in:)` does, but as RGBA where it has alpha.
+    func pixelsWithAlpha(in bytes: UnsafeRawBufferPointer) throws -> Pixels {
+        let colours = try pixels(in: bytes)
+        guard let opacity = try opacities(in: bytes) else { return colours }
+        let rgb = colours.rgb().bytes
+        var levels: [UInt8] = []
+        levels.reserveCapacity(4 * opacity.count)
+        for (pixel, alpha) in opacity.enumerated() {
+            levels += rgb[3 * pixel..<3 * pixel + 3]
+            levels.append(alpha)
+        }
+        return try Pixels(height: height, width: width, format: .rgba, bytes: levels)
+    }
+
+    private func opacities(in bytes: UnsafeRawBufferPointer) throws -> [UInt8]? {
+        try check(bytes.count)
+        let offset: Int
+        switch alpha {
+        case .none: return nil
+        case .straight(let place), .premultiplied(let place): offset = place
+        }
+        var found: [UInt8] = []
+        found.reserveCapacity(height * width)
+        forEachPixel { found.append(bytes[$0 + offset]) }
+        return found
+    }
+
     /// Writes the hole's pixels of a picture into memory; every other byte, alpha too, stays.
     ///
     /// - Parameters:

@@ -30,12 +30,14 @@ final class PictureTests: XCTestCase {
             XCTAssertTrue(result.colorSpace === picture.colorSpace)
             XCTAssertEqual(result.bitmapInfo, picture.bitmapInfo)
             let filled = try packed(result)
+            let opaque = [.noneSkipLast, .noneSkipFirst].contains(alpha)
             for pixel in 0..<(height * width) {
+                let shown = opaque || other.map { bytes[pixel * count + $0] > 0 } ?? true
                 for (channel, offset) in colour.enumerated() {
                     let level = bytes[pixel * count + offset]
                     XCTAssertEqual(
                         filled[pixel * count + offset],
-                        hole.flags[pixel] ? complement(level, channel: channel) : level)
+                        hole.flags[pixel] && shown ? complement(level, channel: channel) : level)
                 }
                 if let other {
                     XCTAssertEqual(filled[pixel * count + other], bytes[pixel * count + other])
@@ -51,7 +53,25 @@ final class PictureTests: XCTestCase {
         let picture = try image(bytes, height: 1, width: 3, alpha: .premultipliedLast)
         let result = try packed(await inpainter.inpaint(picture, hole: hole))
         // 50 of 100 is 128 (127.5) straight, whose complement 127 is 50 (49.8) of 100 again.
-        XCTAssertEqual(result, [50, 0, 100, 100, 0, 0, 0, 0, 30, 20, 10, 60])
+        // What shows nothing keeps its bytes, whatever they are.
+        XCTAssertEqual(result, [50, 0, 100, 100, 9, 9, 9, 0, 30, 20, 10, 60])
+    }
+
+    func testTheModelTakesWhatShowsNothingForHole() async throws {
+        for alpha in [CGImageAlphaInfo.last, .premultipliedLast] {
+            let picture = try image(
+                [1, 2, 3, 255, 9, 9, 9, 0, 4, 5, 6, 1], height: 1, width: 3, alpha: alpha)
+            XCTAssertEqual(try Picture(picture).transparent?.flags, [false, true, false])
+        }
+        let opaque = try image([1, 2, 3, 0], height: 1, width: 1, alpha: .noneSkipLast)
+        XCTAssertNil(try Picture(opaque).transparent)
+        let clear = try buffer(
+            [0, 1, 2, 3], height: 1, width: 1, format: kCVPixelFormatType_32ARGB)
+        XCTAssertEqual(try Hole.transparent(in: clear)?.flags, [true])
+        let inpainter = Inpainter(modelAt: try model(self))
+        let result = try await inpainter.inpaint(
+            clear, hole: Hole(height: 1, width: 1, flags: [true]))
+        XCTAssertEqual(try packed(result, bytesPerPixel: 4), [0, 1, 2, 3])
     }
 
     func testGreyStaysGrey() async throws {
@@ -93,6 +113,50 @@ final class PictureTests: XCTestCase {
         // Blue of 1 has a luma of 0.1, which is 0: so it is in Python.
         let colour = try image([0, 0, 1, 0, 1, 0], height: 1, width: 2, alpha: .none)
         XCTAssertEqual(try Hole(colour).flags, [false, true])
+    }
+
+    func testAShapeInAlphaAloneIsTheHole() throws {
+        // Strokes of black, straight and premultiplied, on what shows nothing; 16-bit grey too.
+        let straight = try image(
+            [0, 0, 0, 255, 77, 88, 99, 0], height: 1, width: 2, alpha: .last)
+        let stored = try image(
+            [0, 0, 0, 8, 0, 0, 0, 0], height: 1, width: 2, alpha: .premultipliedLast)
+        let grey = try image(
+            [0, 255, 255, 0], height: 1, width: 2, alpha: .last, space: CGColorSpace.linearGray)
+        for mask in [straight, stored, grey] {
+            let read = try ReadMask(mask)
+            XCTAssertEqual(read.channel, .alpha)
+            XCTAssertEqual(read.hole.flags, [true, false])
+        }
+        let pixels = try buffer(
+            [0, 77, 88, 99, 255, 0, 0, 0], height: 1, width: 2, format: kCVPixelFormatType_32ARGB)
+        XCTAssertEqual(try ReadMask(pixels).hole.flags, [false, true])
+        let rules = MaskRules(channel: .alpha, invert: true)
+        XCTAssertEqual(try Hole(straight, rules: rules).flags, [false, true])
+        let alone = try image([0, 1], height: 1, width: 2, alpha: .alphaOnly)
+        XCTAssertEqual(try Hole(alone, rules: rules).flags, [true, false])
+    }
+
+    func testMasksOfAnInpainterAreReadByItsRules() async throws {
+        let rules = MaskRules(grow: 2)
+        let inpainter = Inpainter(modelAt: try model(self), options: .init(maskRules: rules))
+        let hole = try sampleHole(height: height, width: width)
+        let (levels, grown) = (hole.levels().bytes, try hole.grown(by: 2))
+        let mask = try image(
+            levels, height: height, width: width, alpha: .none, space: CGColorSpace.linearGray)
+        let bytes = AppleTests.levels(height * width * 3)
+        let picture = try image(bytes, height: height, width: width, alpha: .none)
+        let (one, other) = (
+            try await inpainter.inpaint(picture, mask: mask),
+            try await inpainter.inpaint(picture, hole: grown)
+        )
+        XCTAssertEqual(try packed(one), try packed(other))
+        let drawn = try buffer(
+            levels, height: height, width: width, format: kCVPixelFormatType_OneComponent8)
+        let shown = try buffer(
+            bytes, height: height, width: width, format: kCVPixelFormatType_24RGB)
+        let filled = try await inpainter.inpaint(shown, mask: drawn)
+        XCTAssertEqual(try packed(filled, bytesPerPixel: 3), try packed(other))
     }
 
     func testAStencilIsRefused() async throws {
@@ -145,7 +209,10 @@ final class PictureTests: XCTestCase {
             let filled = try packed(result, bytesPerPixel: count)
             for (index, level) in bytes.enumerated() {
                 let channel = channels[index % count]
-                let changes = hole.flags[index / count] && channel < 3
+                let clear = channels.firstIndex(of: 3).map {
+                    bytes[index / count * count + $0] == 0
+                }
+                let changes = hole.flags[index / count] && channel < 3 && clear != true
                 XCTAssertEqual(
                     filled[index], changes ? complement(level, channel: channel) : level)
             }

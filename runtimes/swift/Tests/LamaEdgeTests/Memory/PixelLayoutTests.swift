@@ -27,6 +27,34 @@ final class PixelLayoutTests: XCTestCase {
         XCTAssertEqual(grey.bytes, [2, 6, 12, 16])
     }
 
+    func testAlphaComesAlongWhereItIsAskedFor() throws {
+        let pixels = try memory.withUnsafeBytes { try layout().pixelsWithAlpha(in: $0) }
+        XCTAssertEqual(pixels.format, .rgba)
+        XCTAssertEqual(
+            pixels.bytes, [3, 2, 1, 4, 7, 6, 5, 8, 13, 12, 11, 14, 17, 16, 15, 18])
+        let grey = layout(colour: [1], alpha: .premultiplied(at: 2))
+        let repeated = try memory.withUnsafeBytes { try grey.pixelsWithAlpha(in: $0) }
+        XCTAssertEqual(
+            repeated.bytes,
+            [170, 170, 170, 3, 219, 219, 219, 7, 235, 235, 235, 13, 240, 240, 240, 17])
+        let opaque = layout(alpha: .none)
+        XCTAssertEqual(
+            try memory.withUnsafeBytes { try opaque.pixelsWithAlpha(in: $0) },
+            try memory.withUnsafeBytes { try opaque.pixels(in: $0) })
+    }
+
+    func testWhatShowsNothingIsFound() throws {
+        var bytes = memory
+        bytes[7] = 0
+        for alpha in [PixelLayout.Alpha.straight(at: 3), .premultiplied(at: 3)] {
+            let clear = try bytes.withUnsafeBytes {
+                try layout(alpha: alpha).transparent(in: $0)
+            }
+            XCTAssertEqual(clear?.flags, [false, true, false, false])
+        }
+        XCTAssertNil(try bytes.withUnsafeBytes { try layout(alpha: .none).transparent(in: $0) })
+    }
+
     func testOnlyTheHolesColoursAreWritten() throws {
         var bytes = memory
         let hole = try Hole(height: 2, width: 2, flags: [false, true, false, false])
