@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image
 
 from lama_edge.errors import LamaEdgeError
-from lama_edge.imaging import Hole, Pixels
+from lama_edge.imaging import Pixels
 from lama_edge.imaging.masks import CHANNELS as MASK_CHANNELS
 from lama_edge.imaging.masks import MAX_GROW, MaskRules, grown, read_mask
+from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.vectors.format import Case, Topic, mask_case, put, refusal
 from lama_edge.runtimes.vectors.model import (
     CHANNELS,
@@ -47,7 +48,7 @@ def mask_vectors() -> Topic:
     return Topic("masks", groups, bytes(data))
 
 
-def _masks() -> Iterator[tuple[Pixels, MaskRules]]:
+def _masks() -> Iterator[tuple[Array, MaskRules]]:
     auto = MaskRules()
     for channels in CHANNELS.values():
         levels = noise(9, *_SIZE, channels) >> 6  # dark: some grey values round to 0
@@ -85,11 +86,11 @@ def _plain(colour: tuple[int, int, int]) -> Pixels:
     return np.full((*_SIZE, 3), colour, np.uint8)
 
 
-def _layer(colours: Pixels, alpha: Hole | Pixels) -> Pixels:
+def _layer(colours: Array, alpha: Array) -> Pixels:
     return np.dstack([colours, alpha]).astype(np.uint8)
 
 
-def _read(data: bytearray, mask: Pixels, rules: MaskRules) -> Case:
+def _read(data: bytearray, mask: Array, rules: MaskRules) -> Case:
     channels = 1 if mask.ndim == 2 else mask.shape[2]
     case: Case = {
         "mask": put(data, mask),
