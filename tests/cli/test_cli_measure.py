@@ -106,7 +106,8 @@ def test_bench_prints_a_table_and_writes_what_compare_reads(
 ) -> None:
     out, page = tmp_path / "r.json", tmp_path / "r.html"
     assert _run("bench", model, *QUICK, "--json-out", out, "--report", page) == 0
-    assert re.search(r"golden\.onnx \(for any\) +onnxruntime \S+ cpu +64x64 ", capsys.readouterr().out)
+    row = r"golden\.onnx \(for any\) +onnxruntime \S+ cpu +64x64 "
+    assert re.search(row, capsys.readouterr().out)
     (run,) = check_document(json.loads(out.read_text()), BENCH)["runs"]
     assert run["statistics"]["count"] >= 3
     assert "<html" in page.read_text()

@@ -32,7 +32,8 @@ def test_the_table_and_the_verdict_are_printed_and_both_files_written(
     words = ("tradeoff", golden_folder, *SMALL, "--precision", "fp16")
     assert _run(*words, "--json-out", out, "--report", report) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert lines[0].startswith("fourier at 64x72, exported --for cpu, against fp32, inside the holes of ")
+    head = "fourier at 64x72, exported --for cpu, against fp32, inside the holes of "
+    assert lines[0].startswith(head)
     assert lines[2].startswith("fp32 reference ")
     assert lines[3].startswith("fp16 passed ")
     assert lines[4].startswith("Take fp16 for its size, ")
