@@ -37,6 +37,9 @@ class InpaintFile:
             the ICC profile.
         max_pixels: how many pixels picture and mask may have; None is Pillow's limit.
         mask_rules: how the mask is read.
+        picture_format: for folders, the format of all results, one of `FORMAT_NAMES`; None keeps
+            each picture's own. A file's is in the suffix of `output`.
+        recursive: for folders, whether those inside are read too.
     """
 
     model: str | Path
@@ -50,6 +53,8 @@ class InpaintFile:
     strip_metadata: bool = False
     max_pixels: int | None = None
     mask_rules: MaskRules = DEFAULT_RULES
+    picture_format: str | None = None
+    recursive: bool = False
 
     def open(self) -> Inpainter:
         """Open the model as the job says.
@@ -103,12 +108,18 @@ def inpaint_file(job: InpaintFile) -> InpaintedFile:
     """Inpaint one picture file.
 
     Raises:
-        UsageError: when the output cannot be written, or would replace the picture or mask.
+        UsageError: when the output cannot be written, or would replace the picture or mask, or
+            the job has options for folders.
         PictureError: when picture or mask cannot be used, or the output's format cannot hold
             the picture.
         ModelError: when the model cannot be opened or fails.
         MissingBackendError: when its runtime or provider is not installed here.
     """
+    if job.picture_format is not None or job.recursive:
+        raise UsageError(
+            f"--format and --recursive are for folders, and {str(job.image)!r} is none: the "
+            "suffix of the output says the format"
+        )
     picture, mask = _read(job)
     with job.open() as inpainter:
         return _inpaint(inpainter, picture, mask, job.output)

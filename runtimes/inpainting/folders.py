@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import LamaEdgeError, UsageError
-from lama_edge.pictures.pairs import find_pairs
+from lama_edge.imaging.saving import suffix_for
+from lama_edge.pictures.pairs import Pair, find_pairs, pair_with_all
 from lama_edge.runtimes.inpainting.files import InpaintedFile, InpaintFile, inpaint_with
 
 
@@ -38,11 +39,11 @@ def inpaint_folder(
     """Inpaint every picture of a folder, going on past those that cannot be used.
 
     Args:
-        job: as for one file, but `image`, `mask` and `output` are folders. Masks are named like
-            their picture, or, as LaMa names them, `x_mask001.png` for `x.png`, several a
-            picture if need be; both folders may be the same. Results are PNG files named like
-            the picture or, with LaMa's names, like the mask; the output folder is made when
-            missing.
+        job: as for one file, but `image` and `output` are folders, and `mask` is one mask for
+            all pictures or a folder of masks, named as `find_pairs` says; both folders may be
+            the same. Results have the format of their picture, PNG where that cannot be
+            written, or `picture_format`. They stand in the same folders inside `output`, which
+            are made when missing.
         progress: called with the number of pairs done and of all.
 
     Raises:
@@ -50,18 +51,18 @@ def inpaint_folder(
         ModelError: when the model cannot be opened.
         MissingBackendError: when its runtime or provider is not installed here.
     """
-    pairs, without_mask = find_pairs(job.image, job.mask)
+    pairs, without_mask = _pairs(job)
     outcome = InpaintedFolder(
         failed={path: f"there is no mask for it in {str(job.mask)!r}" for path in without_mask}
     )
-    origins = {path.resolve(): path for pair in pairs for path in (pair.image, pair.mask)}
+    claims = _Claims(pairs)
     with job.open() as inpainter:
-        job.output.mkdir(parents=True, exist_ok=True)
         for done, pair in enumerate(pairs):
             progress(done, len(pairs))
-            target = job.output / f"{pair.result}.png"
+            target = _target(job, pair)
             try:
-                _claim(target, pair.image, origins)
+                claims.add(target, pair)
+                target.parent.mkdir(parents=True, exist_ok=True)
                 one = replace(job, image=pair.image, mask=pair.mask, output=target)
                 outcome.written.append(inpaint_with(inpainter, one))
             except LamaEdgeError as error:
@@ -70,20 +71,48 @@ def inpaint_folder(
     return outcome
 
 
-def _claim(target: Path, image: Path, origins: dict[Path, Path]) -> None:
-    """Note that a picture's result is `target`, where that takes nothing from anybody.
+def _pairs(job: InpaintFile) -> tuple[list[Pair], list[Path]]:
+    if job.mask.is_file():
+        pairs = pair_with_all(job.image, job.mask, recursive=job.recursive, output=job.output)
+        return pairs, []
+    return find_pairs(job.image, job.mask, recursive=job.recursive, output=job.output)
 
-    Raises:
-        UsageError: when it is a picture or mask of this run, or another picture's result.
+
+def _target(job: InpaintFile, pair: Pair) -> Path:
+    suffix = suffix_for(job.picture_format, pair.image.suffix)
+    return job.output / pair.image.parent.relative_to(job.image) / f"{pair.result}{suffix}"
+
+
+class _Claims:
+    """The files that a run reads and has written, so that none is replaced.
+
+    Args:
+        pairs: of the run.
     """
-    place = target.resolve()
-    origin = origins.get(place)
-    if origin is not None and origin.resolve() == place:
-        raise UsageError(
-            f"its result {str(target)!r} would replace a picture or mask: name another folder"
-        )
-    if origin is not None:
-        raise UsageError(
-            f"its result {str(target)!r} is that of {str(origin)!r} too: rename one of them"
-        )
-    origins[place] = image
+
+    def __init__(self, pairs: list[Pair]) -> None:
+        masks = {pair.mask.resolve() for pair in pairs}
+        self._read = masks | {pair.image.resolve() for pair in pairs}
+        # What a mask is named is no name for a result in its folder, whatever the suffix: the
+        # next run would take it for one.
+        self._masks = masks | {mask.with_suffix("") for mask in masks}
+        self._written: dict[Path, Pair] = {}
+
+    def add(self, target: Path, pair: Pair) -> None:
+        """Note that a pair's result is `target`.
+
+        Raises:
+            UsageError: when it would replace a picture or mask of this run, be taken for a mask
+                by the next, or is another pair's result.
+        """
+        place = target.resolve()
+        if place in self._read or {place, place.with_suffix("")} & self._masks:
+            raise UsageError(
+                f"its result {str(target)!r} would replace a picture or mask: name another folder"
+            )
+        other = self._written.setdefault(place, pair)
+        if other is not pair:
+            raise UsageError(
+                f"its result {str(target)!r} with the mask {pair.mask.name!r} is that of "
+                f"{str(other.image)!r} with {other.mask.name!r} too: rename one of them"
+            )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lama_edge.errors import UsageError
-from lama_edge.pictures.pairs import find_pairs
+from lama_edge.pictures.pairs import find_pairs, pair_with_all
 
 
 def _file(path: Path) -> None:
@@ -53,3 +53,96 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(UsageError, match="holds no picture"):
         find_pairs(tmp_path / "in", tmp_path / "in")
+
+
+def _found(images: Path, masks: Path, **where: object) -> set[tuple[str, str, str]]:
+    """Return picture, mask and result of each pair, the files below `images` and `masks`."""
+    pairs, _ = find_pairs(images, masks, **where)  # type: ignore[arg-type]
+    return {
+        (p.image.relative_to(images).as_posix(), p.mask.relative_to(masks).as_posix(), p.result)
+        for p in pairs
+    }
+
+
+@pytest.mark.parametrize(
+    ("mask", "result"),
+    [
+        ("x.jpg.png", "x"),
+        ("x-mask.png", "x-mask"),
+        ("x-mask07.PNG", "x-mask07"),
+        ("x_MASK.webp", "x_MASK"),
+        ("mask_x.png", "mask_x"),
+        ("Mask-x.bmp", "Mask-x"),
+        ("x_mask001.png", "x_mask001"),
+    ],
+)
+@pytest.mark.parametrize("picture", ["x.jpg", "x.JPG"])
+@pytest.mark.parametrize("masks", ["in", "masks"])
+def test_other_names_of_masks_are_found(
+    tmp_path: Path, masks: str, picture: str, mask: str, result: str
+) -> None:
+    _file(tmp_path / "in" / picture)
+    _file(tmp_path / masks / mask)
+    assert _found(tmp_path / "in", tmp_path / masks) == {(picture, mask, result)}
+
+
+def test_a_picture_that_is_named_like_a_mask_of_none_stays_a_picture(tmp_path: Path) -> None:
+    for name in ("mask_fest.jpg", "gas-mask.png", "b.jpg", "b_mask.png", "b_mask_mask.png"):
+        _file(tmp_path / name)
+    pairs, without_mask = find_pairs(tmp_path, tmp_path)
+    assert [(pair.image.name, pair.mask.name) for pair in pairs] == [("b.jpg", "b_mask.png")]
+    assert [path.name for path in without_mask] == ["gas-mask.png", "mask_fest.jpg"]
+
+
+def test_a_mask_that_names_the_whole_file_is_not_that_of_another(tmp_path: Path) -> None:
+    for name in ("in/x.jpg", "in/x.png", "masks/x.jpg.png", "masks/x.png.png"):
+        _file(tmp_path / name)
+    assert _found(tmp_path / "in", tmp_path / "masks") == {
+        ("x.jpg", "x.jpg.png", "x"),
+        ("x.png", "x.png.png", "x"),
+    }
+
+
+def test_several_masks_of_a_picture_are_all_found(tmp_path: Path) -> None:
+    for name in ("in/x.jpg", "masks/x.png", "masks/x_mask.png", "masks/mask_x.png"):
+        _file(tmp_path / name)
+    assert _found(tmp_path / "in", tmp_path / "masks") == {
+        ("x.jpg", "x.png", "x"),
+        ("x.jpg", "x_mask.png", "x_mask"),
+        ("x.jpg", "mask_x.png", "mask_x"),
+    }
+
+
+def test_folders_inside_are_read_with_masks_of_the_same_folders(tmp_path: Path) -> None:
+    for name in ("a.png", "day/a.png", "day/two/b.gif", ".hidden/c.png", "out/a.png", "m/a.png"):
+        _file(tmp_path / "in" / name)
+    for name in ("a.png", "day/a.png", "day/two/b_mask.png", "b.png"):
+        _file(tmp_path / "in" / "m" / name)
+    where = {"recursive": True, "output": tmp_path / "in" / "out"}
+    assert _found(tmp_path / "in", tmp_path / "in" / "m", **where) == {
+        ("a.png", "a.png", "a"),
+        ("day/a.png", "day/a.png", "a"),
+        ("day/two/b.gif", "day/two/b_mask.png", "b_mask"),
+    }
+    assert _found(tmp_path / "in", tmp_path / "in" / "m") == {("a.png", "a.png", "a")}
+
+
+def test_links_in_a_circle_end(tmp_path: Path) -> None:
+    _file(tmp_path / "day" / "a.png")
+    _file(tmp_path / "day" / "a_mask.png")
+    try:
+        (tmp_path / "day" / "again").symlink_to(tmp_path, target_is_directory=True)
+    except OSError:
+        pytest.skip("no links here")
+    assert _found(tmp_path, tmp_path, recursive=True) == {("day/a.png", "day/a_mask.png", "a_mask")}
+
+
+def test_one_mask_is_for_all_pictures_but_itself(tmp_path: Path) -> None:
+    for name in ("a.png", "b.jpg", "day/c.ppm", "mask.png", "out/a.png"):
+        _file(tmp_path / name)
+    mask = tmp_path / "mask.png"
+    names = [pair.image.name for pair in pair_with_all(tmp_path, mask)]
+    assert names == ["a.png", "b.jpg"]
+    pairs = pair_with_all(tmp_path, mask, recursive=True, output=tmp_path / "out")
+    assert [pair.image.name for pair in pairs] == ["a.png", "b.jpg", "c.ppm"]
+    assert {(pair.mask, pair.result) for pair in pairs} == {(mask, "a"), (mask, "b"), (mask, "c")}

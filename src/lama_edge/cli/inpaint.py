@@ -23,8 +23,9 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="erase what a mask covers from a picture",
         description="Fill the hole of a picture; every known pixel stays as it is. With folders "
-        "in the place of IMAGE, MASK and OUT: every picture that has a mask of its name, or of "
-        "LaMa's (x.png, x_mask001.png).",
+        "in the place of IMAGE, MASK and OUT: every picture that has a mask of its name (x.png or "
+        "x.jpg.png for x.jpg) or of LaMa's (x_mask001.png; x-mask.png and mask_x.png too). A MASK "
+        "that is a file is for all pictures of a folder.",
     )
     inpaint.add_argument(
         "model",
@@ -81,6 +82,18 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         help="how many pixels a picture may have (default: what Pillow takes for no "
         "decompression bomb, 179 million)",
     )
+    inpaint.add_argument(
+        "--recursive",
+        action="store_true",
+        help="pictures of the folders inside IMAGE too, with masks and results in folders of the "
+        "same names",
+    )
+    inpaint.add_argument(
+        "--format",
+        choices=("png", "jpeg", "webp", "tiff", "bmp"),
+        dest="picture_format",
+        help="format of a folder's results (default: each picture's own)",
+    )
     add_provider(inpaint)
     add_function(inpaint)
     inpaint.set_defaults(command=_inpaint)
@@ -102,6 +115,8 @@ def _inpaint(options: argparse.Namespace) -> None:
         strip_metadata=options.strip_metadata,
         max_pixels=options.max_pixels,
         mask_rules=MaskRules(options.mask_channel, options.grow, options.invert_mask),
+        picture_format=options.picture_format,
+        recursive=options.recursive,
     )
     if options.image.is_dir():
         _inpaint_folder(job, as_json=options.json)

@@ -16,6 +16,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from lama_edge.errors import PictureError, one_line
 from lama_edge.imaging import Pixels, spell_size, to_8_bits, to_rgb
+from lama_edge.imaging.encoding import ENCODING, encoding_of
 from lama_edge.imaging.metadata import kept_metadata
 from lama_edge.imaging.saving import ALPHA_MODES
 
@@ -55,6 +56,8 @@ def load_picture(
         said: dict[Any, Any] = (
             kept_metadata(image, path, name, say_damage=readable) if metadata else {}
         )
+        with _decoding(name):
+            said[ENCODING] = encoding_of(image, path, transposed=picture.size != image.size)
     picture.info = {key: picture.info[key] for key in _PIXEL_INFO if key in picture.info} | said
     return picture
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lama_edge.errors import PictureError, one_line
+from lama_edge.errors import PictureError, UsageError, one_line
 from lama_edge.imaging import to_8_bits
+from lama_edge.imaging.encoding import ENCODING
 from lama_edge.imaging.metadata import save_options
 
 _log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ _FORMATS = {
     ".bmp": "BMP",
 }
 PICTURE_SUFFIXES = frozenset(_FORMATS)
+_SUFFIX_OF = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "bmp": ".bmp"}
+FORMAT_NAMES = tuple(_SUFFIX_OF)
 # Pillow would take a TIFF's compression from the picture it was loaded from, JPEG included.
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
@@ -37,13 +40,17 @@ def save_picture(image: Image.Image, path: str | Path) -> None:
     """Write a picture in the format of the path's suffix, with what `load_picture` kept of it.
 
     PNG, TIFF, BMP and WebP are written without loss, JPEG at quality 95 without chroma
-    subsampling. The log says what of the picture the format cannot hold.
+    subsampling; a picture that `load_picture` read from a file of the same format as
+    `encoding_of` says. The log says what of the picture the format cannot hold.
 
     Raises:
         PictureError: as `check_saveable`, or when writing fails.
     """
     file_format = check_saveable(image, path)
     options = dict(_SAVE_OPTIONS.get(file_format, {}))
+    own_format, own_options = image.info.get(ENCODING) or (None, {})
+    if own_format == file_format:
+        options = dict(own_options)
     written = _in_depth_of(file_format, image, path)
     written.info = {key: image.info[key] for key in ("transparency",) if key in image.info}
     said, exif = save_options(image.info, file_format, path)
@@ -55,6 +62,27 @@ def save_picture(image: Image.Image, path: str | Path) -> None:
         raise PictureError(
             f"the picture {str(path)!r} ({image.mode}) cannot be written: {one_line(error)}"
         ) from error
+
+
+def suffix_for(name: str | None, own: str) -> str:
+    """Return the suffix of a result.
+
+    Args:
+        name: one of `FORMAT_NAMES`, or None for the picture's own format.
+        own: the picture's suffix; it is kept where it stands for the format.
+
+    Returns:
+        The suffix, ``.png`` for formats that are read but not written.
+
+    Raises:
+        UsageError: when the name is unknown.
+    """
+    if name is not None and name not in _SUFFIX_OF:
+        raise UsageError(f"unknown picture format {name!r}: give one of {', '.join(FORMAT_NAMES)}")
+    wanted = _SUFFIX_OF["png" if name is None else name]
+    own_format = _FORMATS.get(own.lower())
+    keep = own_format is not None and (name is None or own_format == _FORMATS[wanted])
+    return own if keep else wanted
 
 
 def check_saveable(image: Image.Image, path: str | Path) -> str:

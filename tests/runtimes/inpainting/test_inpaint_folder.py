@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,10 @@ def _mask(path: Path, size: tuple[int, int] = SIZE) -> None:
 
 def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def test_a_bad_file_is_reported_and_the_others_are_written(
@@ -92,14 +97,99 @@ def test_pictures_and_masks_are_never_replaced(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
 
 
-def test_two_pictures_of_one_name_do_not_share_a_result(
+def test_two_pictures_of_one_name_have_results_of_their_own(
     golden_folder: Path, tmp_path: Path
 ) -> None:
     for name in ("a.jpg", "a.png"):
         _picture(tmp_path / "in" / name)
     _mask(tmp_path / "masks" / "a.png")
     job = InpaintFile(golden_folder, tmp_path / "in", tmp_path / "masks", tmp_path / "out")
-    outcome = inpaint_folder(job)
-    assert [one.path for one in outcome.written] == [tmp_path / "out" / "a.png"]
+    assert inpaint_folder(job).failed == {}
+    assert _names(tmp_path / "out") == ["a.jpg", "a.png"]
+    one = replace(job, output=tmp_path / "one", picture_format="png")
+    outcome = inpaint_folder(one)
+    assert [result.path for result in outcome.written] == [tmp_path / "one" / "a.png"]
     assert list(outcome.failed) == [tmp_path / "in" / "a.png"]
-    assert "a.jpg' too: rename one of them" in str(outcome.failed)
+    assert "a.jpg' with 'a.png' too: rename one of them" in str(outcome.failed)
+
+
+def test_two_masks_of_one_result_are_told(golden_folder: Path, tmp_path: Path) -> None:
+    _picture(tmp_path / "in" / "a.jpg")
+    for name in ("a.png", "a.jpg.png"):
+        _mask(tmp_path / "masks" / name)
+    job = InpaintFile(golden_folder, tmp_path / "in", tmp_path / "masks", tmp_path / "out")
+    outcome = inpaint_folder(job)
+    assert _names(tmp_path / "out") == ["a.jpg"]
+    assert "with the mask 'a.png' is that of" in str(outcome.failed)
+
+
+def test_no_result_would_be_a_mask_for_the_next_run(golden_folder: Path, tmp_path: Path) -> None:
+    _picture(tmp_path / "a.jpg")
+    _mask(tmp_path / "a_mask.png")
+    outcome = inpaint_folder(InpaintFile(golden_folder, tmp_path, tmp_path, tmp_path))
+    assert "name another folder" in str(outcome.failed)
+    assert _names(tmp_path) == ["a.jpg", "a_mask.png"]
+
+
+def test_results_are_of_their_pictures_formats(golden_folder: Path, tmp_path: Path) -> None:
+    names = ["a.jpg", "b.JPEG", "c.webp", "d.tif", "e.bmp", "f.gif", "g.ppm", "h.png"]
+    for name in names:
+        _picture(tmp_path / "in" / name)
+    _mask(tmp_path / "mask.png")
+    _picture(tmp_path / "in" / "day" / "a.png")
+    job = InpaintFile(
+        golden_folder, tmp_path / "in", tmp_path / "mask.png", tmp_path / "out", recursive=True
+    )
+    assert inpaint_folder(job).failed == {}
+    written = {path.relative_to(tmp_path / "out").as_posix() for path in _files(tmp_path / "out")}
+    assert written == {*names[:5], "f.png", "g.png", "h.png", "day/a.png"}
+    job = replace(job, output=tmp_path / "jpeg", picture_format="jpeg", recursive=False)
+    inpaint_folder(job)
+    assert _names(tmp_path / "jpeg") == [
+        *("a.jpg", "b.JPEG", "c.jpg", "d.jpg", "e.jpg", "f.jpg", "g.jpg", "h.jpg")
+    ]
+    assert {Image.open(path).format for path in _files(tmp_path / "jpeg")} == {"JPEG"}
+
+
+def test_one_mask_that_does_not_fit_a_picture_is_a_row(
+    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _picture(tmp_path / "in" / "a.png")
+    Image.new("RGB", (9, 9)).save(tmp_path / "in" / "b.png")
+    _mask(tmp_path / "mask.png")
+    words = ["inpaint", golden_folder, tmp_path / "in", tmp_path / "mask.png", "--json"]
+    assert cli.main([*map(str, words), "-o", str(tmp_path / "out")]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert [Path(row["path"]).name for row in document["written"]] == ["a.png"]
+    (message,) = document["failed"].values()
+    assert "9x9" in message
+
+
+@pytest.mark.parametrize("flags", [["--recursive"], ["--format", "png"]])
+def test_options_for_folders_are_refused_for_a_file(
+    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    _picture(tmp_path / "a.png")
+    _mask(tmp_path / "mask.png")
+    words = ["inpaint", golden_folder, tmp_path / "a.png", tmp_path / "mask.png", "-o"]
+    assert cli.main([*map(str, words), str(tmp_path / "b.png"), *flags]) == 2
+    assert "are for folders" in capsys.readouterr().err
+
+
+def test_results_that_cannot_hold_transparency_are_rows(
+    golden_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("RGBA", SIZE, (9, 9, 9, 90)).save(tmp_path / "in" / "a.png")
+    _picture(tmp_path / "in" / "b.png")
+    _mask(tmp_path / "mask.png")
+    job = InpaintFile(
+        golden_folder,
+        tmp_path / "in",
+        tmp_path / "mask.png",
+        tmp_path / "out",
+        picture_format="bmp",
+    )
+    outcome = inpaint_folder(job)
+    assert _names(tmp_path / "out") == ["b.bmp"]
+    assert "cannot hold the transparency" in outcome.failed[tmp_path / "in" / "a.png"]
