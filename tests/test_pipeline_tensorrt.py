@@ -107,6 +107,7 @@ def test_an_onnx_file_of_any_size_becomes_an_engine_of_a_range(
     job = Export("tensorrt", path, engine, sizes=(RANGE,), options=RTX, check_parity=False)
     manifest = export_model(job, seen.append).manifest
     assert tuple(seen) == ("source", "graph", "write")
+    assert manifest.graph_sha256 is None
     assert manifest.precision == "fp32"
     assert manifest.parity is None
     assert manifest.engine is not None

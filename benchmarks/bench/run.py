@@ -268,7 +268,7 @@ def _run(target: Target, threads: int, row: _Row) -> dict[str, Any]:
         "batch": 1 if found is None else found.manifest.io.pictures,
         "rounds": row.rounds,
         "statistics": statistics,
-        "quality": None if found is None else quality_of(found.manifest),
+        "quality": None if found is None else quality_of(row.subject.model, found.manifest),
         "warnings": [] if statistics is None else warnings_about(row.rounds, statistics),
         "error": None if row.failure is None else without_paths(row.failure, row.subject.model),
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 from lama_edge.errors import LamaEdgeError, ModelError
 from lama_edge.files import sha256_of, split_part
-from lama_edge.manifest import Manifest
+from lama_edge.manifest import Manifest, changed_since_export
 from lama_edge.models.checkpoint import EMBEDDED_NAME, is_zoo_name
 from lama_edge.models.zoo import required_path, zoo_entry
 from lama_edge.runtimes.base import runtimes_of
@@ -136,9 +136,17 @@ def base_name(model: str | Path) -> str:
     return path.name or path.resolve().name
 
 
-def quality_of(manifest: Manifest) -> dict[str, Any] | None:
-    """Return what a bench document's ``quality`` takes from the manifest."""
+def quality_of(model: str | Path, manifest: Manifest) -> dict[str, Any] | None:
+    """Return what a bench document's ``quality`` takes from the manifest.
+
+    Args:
+        model: as the user named it.
+        manifest: its self-description.
+
+    Returns:
+        None when it was not judged, or the file was changed since.
+    """
     parity = manifest.parity
-    if parity is None:
+    if parity is None or changed_since_export(manifest, located(model)):
         return None
     return {**{name: getattr(parity, name) for name in _QUALITY}, "sizes": list(parity.sizes)}

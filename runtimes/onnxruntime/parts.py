@@ -1,14 +1,12 @@
 """Cuts parts out of an ONNX file by the names of its values, without the onnx package.
 
-An ONNX file is a tree of Protocol Buffers messages: runs of fields, each a number with a type and
-a payload (https://protobuf.dev/programming-guides/encoding). A part consists of some of the
-graph's nodes and tensors as they are, byte for byte, between new inputs and outputs; so only the
-names have to be read, and of a large file no more is held in memory than what a part takes.
+A part consists of some of the graph's nodes and tensors as they are, byte for byte, between new
+inputs and outputs; so only the names have to be read, and of a large file no more is held in
+memory than what a part takes.
 """
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,9 +14,17 @@ from pathlib import Path
 
 from lama_edge.errors import ModelError
 from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.wire import (
+    BYTES,
+    MODEL_GRAPH,
+    MODEL_METADATA,
+    Field,
+    damaged,
+    fields,
+    map_file,
+)
 
 # Field numbers of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto).
-_MODEL_GRAPH, _MODEL_METADATA = 7, 14
 _GRAPH_NODE, _GRAPH_NAME, _GRAPH_INITIALIZER = 1, 2, 5
 _GRAPH_INPUT, _GRAPH_OUTPUT, _GRAPH_VALUE_INFO = 11, 12, 13
 _NODE_INPUT, _NODE_OUTPUT, _NODE_ATTRIBUTE = 1, 2, 5
@@ -30,27 +36,10 @@ _TENSOR_TYPE_ELEMENT, _TENSOR_TYPE_SHAPE = 1, 2
 _SHAPE_DIMENSION = 1
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
-
-
-@dataclass(frozen=True)
-class _Field:
-    """A field in the file: its number, where all of it starts, its payload, where it ends.
-
-    `value` is the number itself where the field is a number; its payload is empty then.
-    """
-
-    number: int
-    start: int
-    payload: int
-    end: int
-    value: int
-
 
 @dataclass(frozen=True)
 class _Node:
-    field: _Field
+    field: Field
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
@@ -72,32 +61,26 @@ class OnnxParts:
         Raises:
             ModelError: when it cannot be read, or is no ONNX file.
         """
-        try:
-            with path.open("rb") as file:
-                self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:
-            raise ModelError(f"{str(path)!r} cannot be read: {error}") from error
+        self._data = map_file(path)
         try:
             self._read()
         except (IndexError, ValueError, KeyError) as error:
             self._data.close()
-            raise ModelError(
-                f"{str(path)!r} is damaged, or no ONNX file; export it again"
-            ) from error
+            raise damaged(path) from error
 
     def _read(self) -> None:
         """Index the graph's nodes, tensors and value types by name."""
-        model = list(self._fields(0, len(self._data)))
+        model = list(fields(self._data, 0, len(self._data)))
         self.metadata = dict(
-            self._entry(field) for field in model if field.number == _MODEL_METADATA
+            self._entry(field) for field in model if field.number == MODEL_METADATA
         )
-        self._header = [f for f in model if f.number not in (_MODEL_GRAPH, _MODEL_METADATA)]
+        self._header = [f for f in model if f.number not in (MODEL_GRAPH, MODEL_METADATA)]
         self._nodes: list[_Node] = []
-        self._tensors: dict[str, _Field] = {}
-        self._types: dict[str, _Field] = {}
+        self._tensors: dict[str, Field] = {}
+        self._types: dict[str, Field] = {}
         self.external_files: set[str] = set()
-        (graph,) = (field for field in model if field.number == _MODEL_GRAPH)
-        for field in self._fields(graph.payload, graph.end):
+        (graph,) = (field for field in model if field.number == MODEL_GRAPH)
+        for field in fields(self._data, graph.payload, graph.end):
             if field.number == _GRAPH_NODE:
                 self._nodes.append(
                     _Node(field, self._reads(field), self._texts(field, _NODE_OUTPUT))
@@ -137,7 +120,7 @@ class OnnxParts:
         graph += [self._value(_GRAPH_OUTPUT, name) for name in outputs]
         header = [self._copy(field) for field in self._header]
         size = sum(map(len, graph))
-        return b"".join([*header, _prefix(_MODEL_GRAPH, size), *graph])
+        return b"".join([*header, _prefix(MODEL_GRAPH, size), *graph])
 
     def _walk_back(self, inputs: set[str], outputs: Sequence[str]) -> tuple[set[int], set[str]]:
         """Return the indices of the nodes that lead to the outputs, and all names they read."""
@@ -160,7 +143,7 @@ class OnnxParts:
             waiting += self._nodes[self._producers[name]].inputs
         return nodes, names
 
-    def _reads(self, node: _Field) -> tuple[str, ...]:
+    def _reads(self, node: Field) -> tuple[str, ...]:
         """Return what a node reads: its inputs, and what the body of a loop takes from around."""
         names = list(self._texts(node, _NODE_INPUT))
         for attribute in self._inside(node):
@@ -170,7 +153,7 @@ class OnnxParts:
                         names += self._reads_from_around(field)
         return tuple(names)
 
-    def _reads_from_around(self, body: _Field) -> list[str]:
+    def _reads_from_around(self, body: Field) -> list[str]:
         """Return what a loop's body reads but neither takes nor makes."""
         read: dict[str, None] = {}
         own: set[str] = set()
@@ -184,7 +167,7 @@ class OnnxParts:
                 own.update(self._texts(field, _TENSOR_NAME))
         return [name for name in read if name not in own]
 
-    def _copy(self, field: _Field) -> bytes:
+    def _copy(self, field: Field) -> bytes:
         return self._data[field.start : field.end]
 
     def _value(self, number: int, name: str) -> bytes:
@@ -196,7 +179,7 @@ class OnnxParts:
             ) from error
         return _message(number, _message(_VALUE_NAME, name.encode()) + kind)
 
-    def _open_type(self, value: _Field) -> bytes:
+    def _open_type(self, value: Field) -> bytes:
         """Return a value's type with as many dimensions, all of them open.
 
         A piece has other extents than the whole, and symbolic ones would claim that values cut
@@ -213,55 +196,25 @@ class OnnxParts:
                 content += _message(_TENSOR_TYPE_SHAPE, _message(_SHAPE_DIMENSION, b"") * rank)
         return _message(_TYPE_TENSOR, content)
 
-    def _external_files(self, tensor: _Field) -> Iterator[str]:
+    def _external_files(self, tensor: Field) -> Iterator[str]:
         for field in self._inside(tensor):
             if field.number == _TENSOR_EXTERNAL_DATA:
                 key, value = self._entry(field)
                 if key == "location":
                     yield value
 
-    def _entry(self, field: _Field) -> tuple[str, str]:
+    def _entry(self, field: Field) -> tuple[str, str]:
         return self._texts(field, _ENTRY_KEY)[0], "".join(self._texts(field, _ENTRY_VALUE))
 
-    def _texts(self, message: _Field, number: int) -> tuple[str, ...]:
+    def _texts(self, message: Field, number: int) -> tuple[str, ...]:
         return tuple(
             self._data[field.payload : field.end].decode()
             for field in self._inside(message)
             if field.number == number
         )
 
-    def _inside(self, message: _Field) -> Iterator[_Field]:
-        return self._fields(message.payload, message.end)
-
-    def _fields(self, position: int, end: int) -> Iterator[_Field]:
-        """Walk over the fields of the message between two positions."""
-        while position < end:
-            start = position
-            tag, position = self._varint(position)
-            number, kind = tag >> 3, tag & 7
-            value, payload = 0, position
-            if kind == _VARINT:
-                value, position = self._varint(position)
-                payload = position
-            elif kind == _BYTES:
-                length, payload = self._varint(position)
-                position = payload + length
-            else:
-                position += _FIXED_BYTES[kind]
-            if position > end:
-                raise ValueError("a field is longer than the message it belongs to")
-            yield _Field(number, start, payload, position, value)
-
-    def _varint(self, position: int) -> tuple[int, int]:
-        """Read a number of 7 bits to a byte, the lowest first; return it and where it ends."""
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = self._data[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value, position
-        raise ValueError("a number is longer than ten bytes")
+    def _inside(self, message: Field) -> Iterator[Field]:
+        return fields(self._data, message.payload, message.end)
 
 
 def _message(number: int, content: bytes) -> bytes:
@@ -270,7 +223,7 @@ def _message(number: int, content: bytes) -> bytes:
 
 def _prefix(number: int, length: int) -> bytes:
     """Return what comes before the `length` bytes of a field's payload."""
-    return bytes(_to_varint(number << 3 | _BYTES)) + bytes(_to_varint(length))
+    return bytes(_to_varint(number << 3 | BYTES)) + bytes(_to_varint(length))
 
 
 def _to_varint(value: int) -> Iterable[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,8 +17,10 @@ with needs_extra("onnx"):
 # On x86-64 without VNNI, ONNX Runtime's int8 kernels add pairs of products in 16 bits, where they
 # saturate: fills differ by up to 38 levels, and in tiles from what they are whole. This takes its
 # slower, exact kernels there and changes nothing elsewhere (its header
-# onnxruntime_session_options_config_keys.h).
+# onnxruntime_session_options_config_keys.h). In files that other tools quantised, nodes may share
+# weights, which it then turns unsigned twice: ONNX Runtime 1.31 refuses such files.
 EXACT_INT8 = ("session.x64quantprecision", "1")
+_log = logging.getLogger(__name__)
 # What goes wrong is raised as well; the log would say it a second time.
 _ONLY_FATAL = 4
 
@@ -59,15 +62,37 @@ def open_session(
     Raises:
         Exception: whatever ONNX Runtime raises; its exceptions share no base class.
     """
+    try:
+        session = _session(model, provider_names, threads, EXACT_INT8)
+    except Exception as error:
+        try:
+            session = _session(model, provider_names, threads)
+        except Exception:
+            raise error from None
+        _log.warning(
+            "%s: ONNX Runtime refuses exact int8 sums (%s) for this file, so it is opened without: "
+            "fills may be off on x86-64 processors without VNNI",
+            "a part of the model" if isinstance(model, bytes) else model,
+            EXACT_INT8[0],
+        )
+    trim_heap()
+    return session
+
+
+def _session(
+    model: str | bytes,
+    provider_names: Sequence[str | Provider],
+    threads: int | None,
+    *entries: tuple[str, str],
+) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = _ONLY_FATAL
     if threads is not None:
         options.intra_op_num_threads = threads
     options.enable_mem_pattern = False
-    options.add_session_config_entry(*EXACT_INT8)
-    session = ort.InferenceSession(model, options, providers=list(provider_names))
-    trim_heap()
-    return session
+    for entry in entries:
+        options.add_session_config_entry(*entry)
+    return ort.InferenceSession(model, options, providers=list(provider_names))
 
 
 def run_session(

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import ModelError, reading, shown
 from lama_edge.judging.verdict import Verdict
 from lama_edge.spec import IO_FORMS, MAX_BATCH, IoSpec, SizePolicy, SizeProblem, io_spec
+from lama_edge.wire import graph_sha256_of
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "lama_edge"
@@ -95,6 +97,8 @@ class Manifest:
         numerics: how a precision other than fp32 was made: calibration, exponents, layers left in
             higher precision; plain values by name, None for fp32.
         engine: how a TensorRT engine was built; None for other formats.
+        graph_sha256: digest of an ONNX file's graph and weights as exported, see
+            `changed_since_export`; None for other formats and files of release 0.1.0.
     """
 
     format: Mapping[str, str | int]
@@ -107,6 +111,7 @@ class Manifest:
     parity: ParityFigures | None = None
     numerics: Mapping[str, str | int | float] | None = None
     engine: EngineBuild | None = None
+    graph_sha256: str | None = None
 
     @property
     def purpose(self) -> str | None:
@@ -137,7 +142,9 @@ class Manifest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest as plain data, ready for JSON."""
-        engine = {} if self.engine is None else {"engine": self.engine.to_dict()}
+        optional: dict[str, Any] = {} if self.engine is None else {"engine": self.engine.to_dict()}
+        if self.graph_sha256 is not None:
+            optional["graph_sha256"] = self.graph_sha256
         return {
             "schema_version": SCHEMA_VERSION,
             "format": dict(self.format),
@@ -156,7 +163,7 @@ class Manifest:
             "tools": dict(self.tools),
             "parity": None if self.parity is None else self.parity.to_dict(),
             "numerics": None if self.numerics is None else dict(self.numerics),
-            **engine,
+            **optional,
         }
 
     def to_json(self) -> str:
@@ -180,6 +187,23 @@ class Manifest:
                     code="manifest_version",
                 )
             return _from_dict(data)
+
+
+def changed_since_export(manifest: Manifest, model: Path) -> bool:
+    """Tell whether a file computes something else than what was exported with its manifest.
+
+    Other tools that simplify or quantise a file keep the manifest, whose figures are then those
+    of another model. A manifest without a digest is taken at its word.
+
+    Args:
+        manifest: the file's.
+        model: the file.
+
+    Raises:
+        ModelError: when the file cannot be read.
+    """
+    digest = manifest.graph_sha256
+    return digest is not None and digest != graph_sha256_of(model)
 
 
 def _from_dict(data: Mapping[str, Any]) -> Manifest:
@@ -207,6 +231,7 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
         parity=None if data["parity"] is None else _parity_from_dict(data["parity"]),
         numerics=None if data.get("numerics") is None else _plain_values(data["numerics"]),
         engine=None if data.get("engine") is None else EngineBuild.from_dict(data["engine"]),
+        graph_sha256=None if data.get("graph_sha256") is None else str(data["graph_sha256"]),
     )
 
 

@@ -33,7 +33,7 @@ from lama_edge.export.formats.record import (
 from lama_edge.files import atomic_artifact, check_artifact
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.judge import judge, raw_outputs, require_parity
-from lama_edge.manifest import Manifest, ParityFigures
+from lama_edge.manifest import Manifest, ParityFigures, changed_since_export
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.registry import tolerance_of
@@ -278,6 +278,9 @@ def _manifest_of(path: Path) -> Manifest:
         raise ModelError(
             f"{str(path)!r} carries no lama-edge manifest; export it with: lama-edge export onnx"
         )
+    if changed_since_export(manifest, path):
+        _log.warning("%s was changed since export: its figures are not taken over", path)
+        return replace(manifest, parity=None)
     return manifest
 
 

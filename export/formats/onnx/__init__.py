@@ -136,8 +136,7 @@ class OnnxFormat(Format):
         assert one.graph is not None
         if job.options["for"] == "any":
             part_operands(one.graph)
-        write_onnx(finish(one.graph), one.manifest, target)
-        return [one.manifest]
+        return [write_onnx(finish(one.graph), one.manifest, target)]
 
     def stamp(self, manifests: list[Manifest], target: Path) -> None:
         """See `Format.stamp`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from lama_edge.errors import needs_extra
@@ -10,6 +11,7 @@ from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph
 from lama_edge.export.graph.layers import Array
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.models.config import GeneratorConfig
+from lama_edge.wire import graph_sha256
 
 with needs_extra("export"):
     import onnx
@@ -49,13 +51,20 @@ def part_operands(model: ir.Model) -> None:
         node.replace_input_with(0, own.outputs[0])
 
 
-def write_onnx(model: onnx.ModelProto, manifest: Manifest, path: Path) -> None:
-    """Write the model with its manifest; the same input gives the same bytes."""
+def write_onnx(model: onnx.ModelProto, manifest: Manifest, path: Path) -> Manifest:
+    """Write the model with its manifest; the same input gives the same bytes.
+
+    Returns:
+        The manifest as written, with the digest of the graph.
+    """
     others = [entry for entry in model.metadata_props if entry.key != METADATA_KEY]
     del model.metadata_props[:]
     model.metadata_props.extend(others)
+    digest = graph_sha256(model.SerializeToString(deterministic=True))
+    manifest = replace(manifest, graph_sha256=digest)
     model.metadata_props.add(key=METADATA_KEY, value=manifest.to_json())
     path.write_bytes(model.SerializeToString(deterministic=True))
+    return manifest
 
 
 def stamp_onnx(manifest: Manifest, path: Path) -> None:

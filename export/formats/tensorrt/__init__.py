@@ -205,6 +205,7 @@ class TensorrtFormat(Format):
             precision=TF32 if record.tf32 and precision == "fp32" else precision,
             tools={**one.manifest.tools, library.module.__name__: library.version},
             engine=replace(record, judged=judged),
+            graph_sha256=None,
         )
         self.stamp([manifest], target)
         return [manifest]

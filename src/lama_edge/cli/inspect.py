@@ -18,7 +18,7 @@ from lama_edge.cli.outputs import add_outputs, check_outputs, give
 from lama_edge.cli.rendering import parity_line, print_json, steps
 from lama_edge.errors import UsageError, printable
 from lama_edge.files import join_part
-from lama_edge.manifest import Manifest
+from lama_edge.manifest import Manifest, changed_since_export
 from lama_edge.spec import TensorSpec, fixed_size
 
 if TYPE_CHECKING:
@@ -80,12 +80,16 @@ def _inspect(options: argparse.Namespace) -> None:
         return
     facts = _read(model, options.provider)
     manifest = facts.manifest
+    changed = changed_since_export(manifest, Path(options.model))
     if options.json:
-        print_json({**manifest.to_dict(), **facts.data})
+        state = {"changed_since_export": True} if changed else {}
+        print_json({**manifest.to_dict(), **facts.data, **state})
         return
     lines = list(table([*_facts(manifest), *facts.rows]))
     if manifest.format["name"] != "checkpoint":
         lines.append(parity_line(manifest.to_dict()["parity"]))
+    if changed:
+        lines.append("changed since export: its figures are those of the file it was made from")
     for one in facts.below:
         lines += [one] if isinstance(one, str) else table(one)
     for line in lines:
