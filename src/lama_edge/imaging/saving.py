@@ -99,7 +99,8 @@ def check_saveable(image: Image.Image, path: str | Path) -> str:
     has_alpha = image.mode in ALPHA_MODES or "transparency" in image.info
     if has_alpha and file_format in ("JPEG", "BMP"):
         raise PictureError(
-            f"{file_format} cannot hold the transparency of {str(path)!r}: name a .png instead"
+            f"{file_format} cannot hold the transparency of {str(path)!r}: name a .png instead "
+            "(for a folder: --format png)"
         )
     return file_format
 
