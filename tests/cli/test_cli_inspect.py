@@ -49,7 +49,7 @@ def test_a_model_is_described_by_what_it_takes_gives_and_was_measured_at(
 ) -> None:
     assert _run("inspect", model) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    assert "format onnx, opset 17" in lines
+    assert "format onnx, for any, opset 17" in lines
     assert "sizes 64x72 (height x width) only" in lines
     assert "input image uint8 [N,H,W,3], RGB, 0 to 255" in lines
     assert "input mask uint8 [N,H,W,1], above 0 is hole" in lines
