@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import CheckpointError, reason, shown
-from lama_edge.models.torch_pickle import (
+from lama_edge.models.pickle_values import (
+    Record,
     RefusedError,
-    ScriptModule,
     StorageReference,
     TensorReference,
-    read_pickle,
 )
+from lama_edge.models.torch_pickle import read_pickle
 
 # A tensor takes about 120 bytes of the pickle and of the zip directory, so 5000 of them (big-lama
 # with discriminator, losses and optimizer) 0.6 MB; reading can take a hundred times the size.
 _MAX_PICKLE_BYTES = 2 << 20
 _MAX_READ_BYTES = 8 << 20
 _MAX_STORAGE_BYTES = 1 << 30
-_MAX_PATH_CHARACTERS = 400  # of nested modules; real ones stay below 60
+_MAX_PATH_CHARACTERS = 400  # of nested containers; real ones stay below 60
+_INNER = "state_dict."
 _DTYPES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
@@ -75,27 +77,20 @@ class TorchFile:
         self._file.close()
 
     def state_dict(self) -> dict[str, TensorReference]:
-        """Return the tensors by name: of the entry ``state_dict`` where there is one.
+        """Return every tensor by its dotted path.
 
-        Elsewhere the tensors at the top, and those one level down with their entry's name before
-        theirs (``gen_state_dict.model.1…``). Those of a TorchScript archive are named by their
-        modules' path, as its own state_dict names them.
+        What lies in an entry ``state_dict`` at the top is named as if it lay there itself; what
+        lies deeper in dictionaries, lists and modules has their names before its own
+        (``gen_state_dict.model.1…``). Those of a TorchScript archive are named as its own
+        state_dict names them.
         """
         content = self._content
-        if isinstance(content, ScriptModule):
-            content = _flattened(content)
-        if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-            content = content["state_dict"]
-        if not isinstance(content, dict):
+        if not isinstance(content, dict | Record):
             raise self._error("holds no state_dict: give a checkpoint of a generator")
-        found = _tensors(content)
-        if content is self._content:
-            # A dictionary met again is left out: thousands of entries may name the same one.
-            nested = {id(value): (entry, value) for entry, value in content.items()}
-            for entry, value in nested.values():
-                if isinstance(entry, str) and isinstance(value, dict):
-                    found |= _tensors(value, f"{entry}.")
-        return found
+        found = _flattened(content)
+        inner = {n.removeprefix(_INNER): n for n in found if n.startswith(_INNER)}
+        names = {inner[n]: n for n in inner if n not in found}
+        return {names.get(name, name): tensor for name, tensor in found.items()}
 
     def read(self, tensors: Mapping[str, TensorReference]) -> Iterator[tuple[str, NDArray[Any]]]:
         """Read tensors, each storage once; floating-point ones come as float32.
@@ -211,28 +206,32 @@ class _BoundedFile(io.BufferedReader):
         return super().read(size)
 
 
-def _tensors(content: dict[Any, Any], prefix: str = "") -> dict[str, TensorReference]:
-    return {
-        f"{prefix}{name}": value
-        for name, value in content.items()
-        if isinstance(name, str) and isinstance(value, TensorReference)
-    }
+def _flattened(content: dict[Any, Any] | Record) -> dict[str, TensorReference]:
+    """Return the tensors in nested containers by dotted path, in the file's order.
 
-
-def _flattened(module: ScriptModule) -> dict[str, Any]:
-    """Return what a scripted module holds by dotted path; a module met again is left out."""
-    found: dict[str, Any] = {}
-    seen = {id(module)}
-    pending = [("", module)]
+    A container met again is left out: thousands of entries may name the same one.
+    """
+    found: dict[str, TensorReference] = {}
+    seen = {id(content)}
+    pending: deque[tuple[str, Any]] = deque([("", content)])
     while pending:
-        path, current = pending.pop()
-        for name, value in current.attributes.items():
-            if not isinstance(value, ScriptModule):
-                found[f"{path}{name}"] = value
-            elif id(value) not in seen and len(path) < _MAX_PATH_CHARACTERS:
+        path, current = pending.popleft()
+        for name, value in _items(current):
+            # Longer ones are nobody's, and would fill the memory; cut, they are still told of.
+            below = f"{path}{name}"[:_MAX_PATH_CHARACTERS]
+            if isinstance(value, TensorReference):
+                found[below] = value
+            elif isinstance(value, dict | list | tuple | Record) and id(value) not in seen:
                 seen.add(id(value))
-                pending.append((f"{path}{name}.", value))
+                pending.append((f"{below}.", value))
     return found
+
+
+def _items(container: Any) -> Iterable[tuple[Any, Any]]:
+    if isinstance(container, list | tuple):
+        return enumerate(container)
+    held: dict[Any, Any] = container.attributes if isinstance(container, Record) else container
+    return held.items()
 
 
 def _view(flat: NDArray[Any], tensor: TensorReference) -> NDArray[Any]:
