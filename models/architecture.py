@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from lama_edge.errors import CheckpointError, shown
+from lama_edge.errors import CheckpointError
 from lama_edge.models.config import (
     CONFIGS,
     FfcResnetConfig,
@@ -15,41 +15,39 @@ from lama_edge.models.config import (
 )
 
 Shapes = Mapping[str, tuple[int, ...]]
-_OFFICIAL_PREFIX = "generator."
+STEMS = tuple(dict.fromkeys(config.stem_tensor for config in CONFIGS.values()))
 
 
-def generator_prefix(names: Iterable[str], stem_tensor: str) -> str:
-    """Return what stands before ``model.`` in the names of the generator's tensors.
+def find_generators(names: Iterable[str], stem: str | None = None) -> list[str]:
+    """Return what stands before ``model.`` in the names of each generator's tensors.
 
     Args:
         names: every tensor's name.
-        stem_tensor: the name, without prefix, of the first convolution's weight.
+        stem: the name, without prefix, of the first convolution's weight; None is any family's.
 
     Raises:
-        CheckpointError: when no generator is there, or several without the official prefix.
+        CheckpointError: when no generator is there.
     """
-    ends = re.compile(rf"(?:|.*\.){re.escape(stem_tensor)}", re.DOTALL)
-    prefixes = sorted({name.removesuffix(stem_tensor) for name in names if ends.fullmatch(name)})
-    if _OFFICIAL_PREFIX in prefixes:
-        return _OFFICIAL_PREFIX
-    if len(prefixes) == 1:
-        return prefixes[0]
-    if not prefixes:
+    words = "|".join(map(re.escape, [stem] if stem else STEMS))
+    ends = re.compile(rf"((?:.*\.)?)(?:{words})", re.DOTALL)
+    found = list(dict.fromkeys(match.group(1) for match in map(ends.fullmatch, names) if match))
+    if found:
+        return found
+    if stem:
         raise CheckpointError(
-            f"holds no such generator (no tensor is named …{stem_tensor}): does its config "
-            "belong to it?"
+            f"holds no such generator (no tensor is named …{stem}): does its config belong to it?"
         )
     raise CheckpointError(
-        f"holds {len(prefixes)} generators, {shown(prefixes[0])} and {shown(prefixes[1])} among "
-        "them: give a file with one"
+        f"holds no LaMa generator that is known here ({', '.join(CONFIGS)}) under any prefix"
     )
 
 
-def infer_architecture(shapes: Shapes) -> tuple[GeneratorConfig, str]:
-    """Find the generator among a checkpoint's tensors and tell its configuration.
+def infer_architecture(shapes: Shapes, prefix: str | None = None) -> tuple[GeneratorConfig, str]:
+    """Tell the configuration of a generator among a checkpoint's tensors.
 
     Args:
         shapes: every tensor's shape by name.
+        prefix: what stands before ``model.`` in its tensors' names; None is the first there is.
 
     Returns:
         The configuration, and the prefix of the generator's tensors. Whether every tensor fits
@@ -58,26 +56,22 @@ def infer_architecture(shapes: Shapes) -> tuple[GeneratorConfig, str]:
     Raises:
         CheckpointError: when no known generator is there, or it cannot be told from the shapes.
     """
-    for stem_tensor in dict.fromkeys(config.stem_tensor for config in CONFIGS.values()):
-        if any(name.endswith(stem_tensor) for name in shapes):
-            prefix = generator_prefix(shapes, stem_tensor)
-            own = {
-                name.removeprefix(prefix): shape
-                for name, shape in shapes.items()
-                if name.startswith(prefix)
-            }
-            try:
-                if stem_tensor == FfcResnetConfig.stem_tensor:
-                    return _infer_ffc_resnet(own), prefix
-                return _infer_pix2pixhd(own), prefix
-            except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
-                raise CheckpointError(
-                    f"holds a generator whose architecture cannot be told from its tensors "
-                    f"({type(error).__name__}: {error}): put its config.yaml beside it"
-                ) from error
-    raise CheckpointError(
-        f"holds no LaMa generator that is known here ({', '.join(CONFIGS)}) under any prefix"
-    )
+    if prefix is None:
+        prefix = find_generators(shapes)[0]
+    own = {
+        name.removeprefix(prefix): shape
+        for name, shape in shapes.items()
+        if name.startswith(prefix)
+    }
+    try:
+        if FfcResnetConfig.stem_tensor in own:
+            return _infer_ffc_resnet(own), prefix
+        return _infer_pix2pixhd(own), prefix
+    except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
+        raise CheckpointError(
+            f"holds a generator whose architecture cannot be told from its tensors "
+            f"({type(error).__name__}: {error}): put its config.yaml beside it"
+        ) from error
 
 
 def _infer_ffc_resnet(shapes: Shapes) -> GeneratorConfig:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from lama_edge.errors import CheckpointError, needs_extra, reason, shown
-from lama_edge.files import sha256_of
-from lama_edge.models.architecture import generator_prefix, infer_architecture
-from lama_edge.models.config import GeneratorConfig, config_from_dict
-from lama_edge.models.official_config import config_from_official
+from lama_edge.files import sha256_of, split_part
+from lama_edge.models.architecture import Shapes
+from lama_edge.models.config import GeneratorConfig
+from lama_edge.models.config_files import config_in_metadata, find_config
+from lama_edge.models.selection import Selection, Wanted, select
 from lama_edge.models.torch_file import TorchFile
 from lama_edge.models.zoo import required_path, zoo_entries, zoo_entry
 from lama_edge.spec import CHECKPOINT_SUFFIXES
 
 EMBEDDED_NAME = "lama-tiny"
-_CONFIG_METADATA_KEY = "config"
-# Official configs have a few kB, the header of big-lama's tensors 0.1 MB; a stranger's YAML or
-# JSON can take a thousand times its size in memory or time.
-_MAX_CONFIG_BYTES = 1 << 16
+Tensors = Mapping[str, NDArray[Any]]
+# A training's own files hold the averaged generator, which is meant, and the one being trained.
+TRAINING_FORMAT = "lama-edge-training"
+TRAINED_ENTRY = "generator"
+# The header of big-lama's tensors has 0.1 MB; JSON can take many times its size in memory.
 _MAX_HEADER_BYTES = 4 << 20
 _MAX_ELEMENTS = 1 << 28  # five big-lamas
 
@@ -39,38 +40,50 @@ class Checkpoint:
             floating-point ones are float32.
         sha256: hash of the file that holds the tensors.
         path: that file.
+        selection: what of the file was taken, and what was not; None for what was made here.
     """
 
     config: GeneratorConfig
     tensors: Mapping[str, NDArray[Any]]
     sha256: str
     path: Path
+    selection: Selection | None = None
 
 
-def load_checkpoint(reference: str | Path | None = None) -> Checkpoint:
+def load_checkpoint(
+    reference: str | Path | None = None, *, ignore: Collection[str] = (), strict: bool = True
+) -> Checkpoint:
     """Load a checkpoint without running any code from it.
 
     Args:
         reference: a folder with `config.yaml` and `models/best.ckpt`; a ``.ckpt``, ``.pt``,
             ``.pth`` (TorchScript too) or ``.safetensors`` file; a name from the zoo; or None for
-            the embedded lama-tiny.
+            the embedded lama-tiny. Of a file with several generators ``FILE#ENTRY`` names one.
+        ignore: parts and tensors of the file to leave out, by the names that the refusal of
+            what is not read lists.
+        strict: whether to refuse a file with several generators of which none is named, and one
+            with tensors that may change what its generator computes and are not read; else the
+            first generator is taken, and `Checkpoint.selection` tells the rest.
 
     Returns:
         The checkpoint. Whether the tensors fit the configuration is checked by
         `generators.build_generator`.
 
     Raises:
-        CheckpointError: when nothing is found there, or it cannot be read or is refused.
+        CheckpointError: when nothing is found there, it cannot be read or is refused, or
+            `ignore` names something that it does not have.
         MissingBackendError: when the ``export`` extra is not installed.
     """
-    path = _locate(reference)
+    named, entry = split_part(EMBEDDED_NAME if reference is None else reference)
+    path = _locate(named)
+    wanted = Wanted(entry, tuple(ignore), strict)
     read = _read_safetensors if path.suffix.lower() == ".safetensors" else _read_torch_file
-    config, tensors = read(path)
-    return Checkpoint(config, tensors, sha256_of(path), path)
+    selection, tensors = read(path, wanted)
+    own = {name.removeprefix(selection.prefix): array for name, array in tensors.items()}
+    return Checkpoint(selection.config, own, sha256_of(path), path, selection)
 
 
-def _locate(reference: str | Path | None) -> Path:
-    path = Path(EMBEDDED_NAME if reference is None else reference)
+def _locate(path: Path) -> Path:
     if is_zoo_name(path):
         path = required_path(zoo_entry(str(path)))
     if _exists(path) and path.is_dir():
@@ -106,105 +119,48 @@ def _exists(path: Path) -> bool:
         ) from error
 
 
-def _find_config(path: Path) -> GeneratorConfig | None:
-    """Read the config.yaml beside a checkpoint file or, as in the official layout, above it."""
-    for candidate in (path.parent / "config.yaml", path.parent.parent / "config.yaml"):
-        if candidate.is_file():
-            return config_from_official(_parse_yaml(candidate))
-    return None
-
-
-def _architecture(
-    config: GeneratorConfig | None, shapes: Mapping[str, tuple[int, ...]], path: Path
-) -> tuple[GeneratorConfig, str]:
-    """Return the architecture, read off the tensors where no config says it, and the prefix."""
+def _select(
+    config: GeneratorConfig | None, shapes: Shapes, path: Path, wanted: Wanted
+) -> Selection:
+    """Choose the generator and what of it to read; errors name the file."""
     try:
-        if config is not None:
-            return config, generator_prefix(shapes, config.stem_tensor)
-        return infer_architecture(shapes)
+        return select(config, shapes, wanted)
     except CheckpointError as error:
         raise CheckpointError(f"the checkpoint {str(path)!r} {error}") from error
 
 
-def _parse_yaml(path: Path) -> Mapping[str, Any]:
-    with needs_extra("export"):
-        import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Refuses aliases: a few lines of them can stand for more than the memory holds."""
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):
-                raise yaml.YAMLError("aliases (*name) are not supported, write the values out")
-            return super().compose_node(parent, index)
-
-    try:
-        size = path.stat().st_size
-        if size > _MAX_CONFIG_BYTES:
-            raise CheckpointError(
-                f"{str(path)!r} has {size} bytes, over {_MAX_CONFIG_BYTES}: is it a config?"
-            )
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506 (a SafeLoader)
-    except CheckpointError:
-        raise
-    except Exception as error:  # PyYAML raises whatever a hostile document makes it meet
-        raise CheckpointError(f"{str(path)!r} is no valid config.yaml: {reason(error)}") from error
-    if not isinstance(document, Mapping):
-        raise CheckpointError(f"{str(path)!r} is not a LaMa config.yaml: it is no mapping")
-    return document
-
-
-def _read_torch_file(path: Path) -> tuple[GeneratorConfig, dict[str, NDArray[Any]]]:
-    config = _find_config(path)
+def _read_torch_file(path: Path, wanted: Wanted) -> tuple[Selection, Tensors]:
+    config = find_config(path)
     with TorchFile(path) as file:
         references = file.state_dict()
         shapes = {name: reference.shape for name, reference in references.items()}
-        config, prefix = _architecture(config, shapes, path)
-        chosen = {
-            name: reference
-            for name, reference in references.items()
-            if name.startswith(f"{prefix}model.")
-        }
-        _check_total(path, (reference.shape for reference in chosen.values()))
-        arrays = dict(file.read(chosen))  # in the order of their storages
-        return config, {name.removeprefix(prefix): arrays[name] for name in chosen}
+        selection = _select(config, shapes, path, wanted)
+        _check_total(path, (shapes[name] for name in selection.names))
+        arrays = dict(file.read({name: references[name] for name in selection.names}))
+        # They come in the order of their storages.
+        return selection, {name: arrays[name] for name in selection.names}
 
 
-def _read_safetensors(path: Path) -> tuple[GeneratorConfig, dict[str, NDArray[Any]]]:
+def _read_safetensors(path: Path, wanted: Wanted) -> tuple[Selection, Tensors]:
     with needs_extra("export"):
         from safetensors import SafetensorError, safe_open
     try:
         _check_header(path)
         with safe_open(path, framework="pt") as file:
-            config = _config_in_metadata(file.metadata() or {}, path) or _find_config(path)
+            metadata = file.metadata() or {}
+            if metadata.get("format") == TRAINING_FORMAT:
+                wanted = replace(wanted, usual=TRAINED_ENTRY)
+            config = config_in_metadata(metadata, path) or find_config(path)
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            config, prefix = _architecture(config, shapes, path)
-            chosen = [name for name in shapes if name.startswith(f"{prefix}model.")]
-            _check_total(path, (shapes[name] for name in chosen))
-            tensors = {
-                name.removeprefix(prefix): _from_torch(file.get_tensor(name)) for name in chosen
-            }
+            selection = _select(config, shapes, path, wanted)
+            _check_total(path, (shapes[name] for name in selection.names))
+            tensors = {name: _from_torch(file.get_tensor(name)) for name in selection.names}
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"the checkpoint {str(path)!r} is damaged or not a safetensors file ({reason(error)}): "
             "get it again"
         ) from error
-    return config, tensors
-
-
-def _config_in_metadata(metadata: Mapping[str, str], path: Path) -> GeneratorConfig | None:
-    text = metadata.get(_CONFIG_METADATA_KEY)
-    if text is None:
-        return None
-    if len(text) > _MAX_CONFIG_BYTES:
-        raise CheckpointError(f"the config inside {str(path)!r} is over {_MAX_CONFIG_BYTES} bytes")
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"the config inside {str(path)!r} is no valid JSON") from error
-    if not isinstance(document, Mapping):
-        raise CheckpointError(f"the config inside {str(path)!r} is no JSON object")
-    return config_from_dict(document)
+    return selection, tensors
 
 
 def _check_header(path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from lama_edge.errors import CheckpointError, shown
 from lama_edge.models.config import (
@@ -20,6 +20,7 @@ from lama_edge.models.config import (
 
 _INTERPOLATION = re.compile(r"\$\{([A-Za-z0-9_.]+)\}")
 _MAX_DEPTH = 16
+_OWN = ("kind", "input_nc", "ngf", "n_downsampling", "n_blocks", "resnet_conv_kwargs")
 _COMMON = ("input_nc", "output_nc", "ngf", "n_downsampling", "n_blocks", "max_features")
 
 # Options of the official classes that every published checkpoint leaves at these values.
@@ -58,6 +59,18 @@ _MUST_BE_PRESENT = {"add_out_act", "comb_mode"}
 # The official multidilated class builds 3 blocks unless told otherwise, and 3 dilations.
 _MULTIDILATED_DEFAULTS = {"n_blocks": 3}
 _DEFAULT_DILATION_NUM = 3
+
+
+def is_official(document: object) -> TypeGuard[Mapping[str, Any]]:
+    """Tell whether a parsed YAML document is a LaMa config, be it a broken one.
+
+    It is when it has a `generator` that is no mapping, an empty one, or one with an option that
+    every LaMa generator has; other tools' generators have none of those.
+    """
+    if not isinstance(document, Mapping) or "generator" not in document:
+        return False
+    section = document["generator"]
+    return not isinstance(section, Mapping) or not section or any(n in section for n in _OWN)
 
 
 def config_from_official(document: Mapping[str, Any]) -> GeneratorConfig:

@@ -6,7 +6,7 @@ import contextlib
 import importlib
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,19 +132,27 @@ class Choice:
     part: str | None
 
 
-def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None = None) -> Runner:
+def open_runner(
+    path: str | Path,
+    *,
+    provider: str = "auto",
+    threads: int | None = None,
+    ignore: Collection[str] = (),
+) -> Runner:
     """Open a model with the runtime that its file name calls for.
 
     Args:
         path: an exported model, or a checkpoint (a folder, a file or a zoo's name) for the
             torch reference. Of a model of several parts ``MODEL#PART`` names one, such as
-            ``lama.mlpackage#size_512x768``; without it the default one is opened.
+            ``lama.mlpackage#size_512x768``; without it the default one is opened. Of a checkpoint
+            with several generators ``FILE#NAME`` names one, and none is the default.
         provider: the runtime's device or execution provider by its short name (``cpu``,
             ``cuda``, …); ``auto`` is the best one of those available that needs no set-up.
             ``emulated`` is lama-edge's own executor for ONNX files and Core ML packages, which
             rounds every operator's result to the file's element type.
         threads: processor threads that work on one operation; None leaves it to the runtime.
             For torch it holds for the whole process.
+        ignore: parts and tensors of a checkpoint to leave out, see `load_checkpoint`.
 
     Returns:
         A runner, to be used as a context manager.
@@ -157,7 +165,11 @@ def open_runner(path: str | Path, *, provider: str = "auto", threads: int | None
         MissingBackendError: when the runtime or the provider is not installed here.
     """
     choice = choose_runtime(path, provider=provider)
-    named = {"part": choice.part} if choice.runtime.has_parts else {}
+    named: dict[str, Any] = {"part": choice.part} if choice.runtime.has_parts else {}
+    if ignore:
+        if choice.runtime.format != CHECKPOINT:
+            raise UsageError(f"nothing can be left out of {str(path)!r}: it is no checkpoint")
+        named["ignore"] = ignore
     runner: Runner = load(choice.runtime.opener)(
         choice.path, provider=provider, threads=threads, **named
     )

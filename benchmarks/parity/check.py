@@ -10,7 +10,7 @@ from typing import Any
 
 from lama_edge.benchmarks.documents.pictures import CasePictures
 from lama_edge.benchmarks.documents.store import PARITY, heading
-from lama_edge.benchmarks.parity.reference import choose_reference
+from lama_edge.benchmarks.parity.reference import as_exported, choose_reference
 from lama_edge.benchmarks.parity.rows import Side, judged_row, pictures_of
 from lama_edge.benchmarks.targets.base import Opening
 from lama_edge.benchmarks.targets.local import LocalTarget
@@ -242,6 +242,7 @@ class _Check:
             payload = {
                 "model": subject.model,
                 "reference": self.reference.model,
+                "ignore": self.reference.opening.ignore,
                 "picture": str(picture),
             }
             task = _FIRST_DIFFERENCE if same_values else _FIRST_NOT_FINITE
@@ -258,7 +259,10 @@ class _Check:
     def _other_source(self, subject: Opened) -> str | None:
         ours, theirs = (side.record["source_sha256"] for side in (subject, self.reference))
         if ours == theirs:
-            return None
+            entry, other = (side.manifest.source.entry for side in (subject, self.reference))
+            if entry == other:
+                return None
+            return f"the model is the checkpoint's generator {entry!r}, the reference {other!r}"
         return (
             f"the model was exported from the checkpoint {ours[:_HASH_DIGITS]}…, the reference "
             f"is {theirs[:_HASH_DIGITS]}…: is it the right one?"
@@ -278,8 +282,11 @@ def _reference(job: ParityCheck, subjects: list[Opened | Refused]) -> Opened:
         if not opened and isinstance(subjects[0], Refused):
             raise subjects[0].error
         name = choose_reference({subject.manifest.source.sha256 for subject in opened})
+    sources = [subject.manifest.source for subject in subjects if isinstance(subject, Opened)]
+    name, ignore = as_exported(name, sources)
     # Its raw fill and a composited one are the same inside the holes, and nothing else is judged.
-    reference = open_model(name, LocalTarget(), Opening("cpu", timeout_s=job.timeout_s))
+    opening = Opening("cpu", timeout_s=job.timeout_s, ignore=ignore)
+    reference = open_model(name, LocalTarget(), opening)
     if isinstance(reference, Refused):
         raise _of_the_reference(reference.error, name) from reference.error
     return reference

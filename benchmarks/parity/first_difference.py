@@ -7,7 +7,7 @@ only what they depend on is run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,8 @@ def first_difference(payload: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         payload: ``model``, an ONNX file with a manifest; ``reference``, another one or a
-            checkpoint, which is exported as the model's manifest says; and ``picture``, a file
-            with a picture and its hole.
+            checkpoint, which is exported as the model's manifest says; ``ignore``, what to leave
+            out of that; and ``picture``, a file with a picture and its hole.
 
     Returns:
         ``first_difference``: None, or the value's name (``tensor``), the operator that gives it
@@ -76,7 +76,7 @@ def first_difference(payload: Mapping[str, Any]) -> dict[str, Any]:
     picture, hole = load_arrays(Path(payload["picture"]))
     case = ParityCase(picture, hole)
     model = _read(payload["model"])
-    reference = _reference_graph(payload["reference"], model.manifest)
+    reference = _reference_graph(payload["reference"], model.manifest, payload.get("ignore", ()))
     ours, theirs = model.operators(), reference.operators()
     shared = [name for name in ours if name in theirs]
     if len(shared) < _LEAST_SHARED * len(ours):
@@ -101,10 +101,10 @@ def _read(path: str) -> _Graph:
     return _Graph(model, Manifest.from_json(texts[METADATA_KEY]))
 
 
-def _reference_graph(reference: str, manifest: Manifest) -> _Graph:
+def _reference_graph(reference: str, manifest: Manifest, ignore: Collection[str]) -> _Graph:
     if not is_checkpoint(reference):
         return _read(reference)
-    checkpoint = load_checkpoint(reference)
+    checkpoint = load_checkpoint(reference, ignore=ignore)
     options = GraphOptions(
         io=manifest.io,
         size=manifest.size,

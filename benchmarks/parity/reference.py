@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from lama_edge.errors import UsageError
-from lama_edge.files import sha256_of
-from lama_edge.models.zoo import installed_path, zoo_entries
+from lama_edge.files import join_part, sha256_of, split_part
+from lama_edge.manifest import Source
+from lama_edge.models.checkpoint import is_zoo_name
+from lama_edge.models.zoo import installed_path, required_path, zoo_entries, zoo_entry
+from lama_edge.runtimes.base import is_checkpoint
 
 _HASH_DIGITS = 12
 
@@ -35,6 +38,41 @@ def choose_reference(sources: Collection[str]) -> str:
         f"the checkpoint {wanted[:_HASH_DIGITS]}… that the models were exported from is not "
         "among those here: name it by --reference"
     )
+
+
+def as_exported(reference: str, sources: Iterable[Source]) -> tuple[str, tuple[str, ...]]:
+    """Return a reference as the models that were exported from it read it.
+
+    Args:
+        reference: a checkpoint's path or name, with or without one of its generators named, or
+            another model's.
+        sources: where the models come from.
+
+    Returns:
+        The reference, with the generator named that they were exported from, and what they left
+        out of it; as it is where it is not their checkpoint.
+
+    Raises:
+        UsageError: when they were exported from it in several ways.
+    """
+    read = {(one.sha256, one.entry, one.ignored) for one in sources if one.entry or one.ignored}
+    if not read or not is_checkpoint(reference):
+        return reference, ()
+    path, named = split_part(reference)
+    here = sha256_of(_weights(required_path(zoo_entry(str(path))) if is_zoo_name(path) else path))
+    ways = {
+        (entry, ignored)
+        for sha256, entry, ignored in read
+        if sha256 == here and named in (None, entry)
+    }
+    if len(ways) > 1:
+        raise UsageError(
+            f"the models were exported from {len(ways)} generators or with other tensors left out "
+            f"of {str(path)!r}: check them one by one, or name one by --reference FILE#NAME"
+        )
+    for entry, ignored in ways:
+        return join_part(path, entry), ignored
+    return reference, ()
 
 
 def _weights(path: Path) -> Path:

@@ -25,12 +25,14 @@ class Opening:
         threads: processor threads that work on one operation; None leaves it to the runtime.
         part: which part of a model of several; None is the default one.
         timeout_s: how long a call may take, in seconds; None is for ever.
+        ignore: what to leave out of a checkpoint, see `load_checkpoint`.
     """
 
     provider: str = "auto"
     threads: int | None = None
     part: str | None = None
     timeout_s: float | None = None
+    ignore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ def _call(task: str, handle: Path, opening: Opening, **rest: Any) -> dict[str, A
         "model": join_part(handle, opening.part),
         "provider": opening.provider,
         "threads": opening.threads,
+        "ignore": opening.ignore,
         **rest,
     }
     return run_isolated(f"{_TASKS}:{task}", payload, timeout_s=opening.timeout_s)

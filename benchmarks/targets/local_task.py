@@ -25,7 +25,7 @@ def describe(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Open a model and return what it says of itself.
 
     Args:
-        payload: `model`, `provider` and `threads`, see `open_runner`.
+        payload: `model`, `provider`, `threads` and `ignore`, see `open_runner`.
 
     Returns:
         The fields of `Description`; the `manifest` as JSON text.
@@ -128,4 +128,9 @@ def load_arrays(path: Path) -> Iterator[Array]:
 
 
 def _open(payload: Mapping[str, Any]) -> Runner:
-    return open_runner(payload["model"], provider=payload["provider"], threads=payload["threads"])
+    return open_runner(
+        payload["model"],
+        provider=payload["provider"],
+        threads=payload["threads"],
+        ignore=payload.get("ignore", ()),
+    )

@@ -85,8 +85,8 @@ class Export:
 
     Attributes:
         format: the name of a registered format.
-        source: a checkpoint's path or name, or a model of a format that this one `takes`; None is
-            the embedded lama-tiny.
+        source: a checkpoint's path or name, with ``#NAME`` for one generator of several, or a
+            model of a format that this one `takes`; None is the embedded lama-tiny.
         output: the artifact to write.
         sizes: what it is made for, see the format; empty is the format's default.
         precision: one of the format's; None is its default.
@@ -97,6 +97,7 @@ class Export:
         overwrite: whether an existing artifact may be replaced.
         check_parity: whether to judge the artifact before it is kept.
         keep_failed: whether to keep one that is out of tolerance; its manifest says so.
+        ignore: parts and tensors of the checkpoint to leave out, see `load_checkpoint`.
     """
 
     format: str
@@ -111,6 +112,7 @@ class Export:
     overwrite: bool = False
     check_parity: bool = True
     keep_failed: bool = False
+    ignore: tuple[str, ...] = ()
 
     @property
     def from_model(self) -> bool:

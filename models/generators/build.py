@@ -23,6 +23,12 @@ def new_generator(config: GeneratorConfig) -> nn.Module:
     return Pix2PixHdGenerator(config)
 
 
+def generator_names(config: GeneratorConfig) -> set[str]:
+    """Return the names of the tensors that a generator has, its step counters among them."""
+    with torch.device("meta"):
+        return set(new_generator(config).state_dict())
+
+
 def build_generator(checkpoint: Checkpoint) -> nn.Module:
     """Build the generator that a checkpoint describes and give it its weights.
 
@@ -74,4 +80,5 @@ def _check_names(expected: set[str], found: set[str]) -> None:
             more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
             raise CheckpointError(
                 f"the checkpoint {problem} tensors: {first}{more}; does its config belong to it?"
+                + (" --ignore NAME leaves one out" if problem == "has unexpected" else "")
             )

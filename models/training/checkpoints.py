@@ -14,7 +14,7 @@ from typing import Any
 from lama_edge.errors import CheckpointError, needs_extra, reason
 from lama_edge.files import atomic_output
 from lama_edge.models.architecture import infer_architecture
-from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
+from lama_edge.models.checkpoint import TRAINING_FORMAT, Checkpoint, load_checkpoint
 from lama_edge.models.config import config_from_dict
 from lama_edge.models.generators.build import build_generator
 from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
@@ -28,7 +28,6 @@ with needs_extra("export"):
     from safetensors.torch import save_file
     from torch import Tensor, nn
 
-_FORMAT = "lama-edge-training"
 _AVERAGE = "average."
 
 
@@ -46,7 +45,7 @@ def save_checkpoint(path: Path, state: TrainState) -> None:
         for index, values in optimizer.state_dict()["state"].items():
             tensors |= {f"{prefix}.{index}.{name}": value for name, value in values.items()}
     metadata = {
-        "format": _FORMAT,
+        "format": TRAINING_FORMAT,
         "config": json.dumps(state.generator.config.to_dict()),
         "progress": json.dumps({"step": state.step, "elapsed_s": state.elapsed_s}),
     }
@@ -69,7 +68,7 @@ def resume(path: Path, settings: TrainSettings) -> TrainState:
         with safe_open(str(path), framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata.get("format") != _FORMAT:
+        if metadata.get("format") != TRAINING_FORMAT:
             raise CheckpointError(f"{str(path)!r} is no training checkpoint: start with --init")
         config = config_from_dict(json.loads(metadata["config"]))
         progress = json.loads(metadata["progress"])

@@ -18,4 +18,6 @@ TORCH = Runtime(
     tolerances={"fp32": Tolerance(1e-4)},
     ways=("compile", "tf32"),
     host_memory=("cpu",),
+    has_parts=True,
+    facts="lama_edge.runtimes.torch.facts:checkpoint_facts",
 )

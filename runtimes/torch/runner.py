@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
 from lama_edge.errors import MissingBackendError, ModelError, needs_extra
+from lama_edge.files import join_part
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.runtimes.base import CHECKPOINT, Array, Runner, check_inputs
@@ -31,6 +33,8 @@ class TorchRunner(Runner):
         *,
         provider: str = "auto",
         threads: int | None = None,
+        part: str | None = None,
+        ignore: Collection[str] = (),
         composite: bool = True,
     ) -> None:
         """Load a checkpoint.
@@ -42,6 +46,8 @@ class TorchRunner(Runner):
                 float32 with 10 bits of mantissa; both may be given: ``cuda+compile+tf32``.
             threads: threads that work on one operation, in this whole process from here on;
                 None leaves torch's setting.
+            part: the name of the generator in a file with several.
+            ignore: parts and tensors to leave out, see `load_checkpoint`.
             composite: whether known pixels come back unchanged; otherwise the raw fill.
 
         Raises:
@@ -55,9 +61,13 @@ class TorchRunner(Runner):
         self.provider = "+".join([self._device, *sorted(set(ways))])
         if threads is not None:
             torch.set_num_threads(threads)
-        checkpoint = source if isinstance(source, Checkpoint) else load_checkpoint(source)
+        checkpoint = (
+            source
+            if isinstance(source, Checkpoint)
+            else load_checkpoint(join_part(source, part), ignore=ignore)
+        )
         generator = build_generator(checkpoint)
-        config = checkpoint.config
+        config, selection = checkpoint.config, checkpoint.selection
         self.manifest = Manifest(
             format={"name": CHECKPOINT},
             io=io_spec("float", composite=composite),
@@ -65,7 +75,11 @@ class TorchRunner(Runner):
             precision="fp32",
             dft=None,
             source=Source(
-                checkpoint.sha256, config.to_dict(), sum(p.numel() for p in generator.parameters())
+                checkpoint.sha256,
+                config.to_dict(),
+                sum(p.numel() for p in generator.parameters()),
+                entry=None if selection is None else selection.entry,
+                ignored=() if selection is None else selection.ignored,
             ),
             tools={"torch": torch.__version__},
         )

@@ -30,11 +30,26 @@ class Source:
         sha256: hash of the checkpoint file.
         architecture: the generator's configuration as plain data, `kind` included.
         parameters: number of trained parameters.
+        entry: the generator's name in a file with several; None in a file of one.
+        ignored: parts and tensors of the file that were left out because the user said so,
+            although they may change what it computes.
     """
 
     sha256: str
     architecture: Mapping[str, Any]
     parameters: int
+    entry: str | None = None
+    ignored: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data, ready for JSON; what is not set is not written."""
+        optional = {"entry": self.entry, "ignored": list(self.ignored)}
+        return {
+            "sha256": self.sha256,
+            "architecture": dict(self.architecture),
+            "parameters": self.parameters,
+            **{name: value for name, value in optional.items() if value},
+        }
 
 
 @dataclass(frozen=True)
@@ -159,7 +174,7 @@ class Manifest:
             "size": self.size.to_dict(),
             "precision": self.precision,
             "dft": self.dft,
-            "source": asdict(self.source),
+            "source": self.source.to_dict(),
             "tools": dict(self.tools),
             "parity": None if self.parity is None else self.parity.to_dict(),
             "numerics": None if self.numerics is None else dict(self.numerics),
@@ -226,6 +241,8 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
             str(source["sha256"]),
             _plain_values(source["architecture"]),
             int(source["parameters"]),
+            None if source.get("entry") is None else str(source["entry"]),
+            tuple(str(name) for name in source.get("ignored", ())),
         ),
         tools={str(name): str(version) for name, version in data["tools"].items()},
         parity=None if data["parity"] is None else _parity_from_dict(data["parity"]),

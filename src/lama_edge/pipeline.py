@@ -164,6 +164,7 @@ def _check(job: Export, form: Format) -> None:
             ("--io", job.io is not None),
             ("--no-composite", not job.composite),
             ("--calibrate", job.calibrate is not None),
+            ("--ignore", bool(job.ignore)),
         ):
             if given:
                 raise UsageError(
@@ -187,7 +188,7 @@ class _CheckpointSource:
     def __init__(self, job: Export, form: Format, progress: Progress) -> None:
         self._tools = form.tools()
         self._job, self._form = job, form
-        checkpoint = load_checkpoint(job.source)
+        checkpoint = load_checkpoint(job.source, ignore=job.ignore)
         self._checkpoint: Checkpoint | None = checkpoint
         config = checkpoint.config
         self.parts = form.parts(job, SizePolicy(None, config.size_multiple, config.min_size))

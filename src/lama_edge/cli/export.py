@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.cli.rendering import print_export, steps, within_step
+from lama_edge.errors import UsageError
 from lama_edge.export.formats.record import Export, Format, Option, Retired, formats
+from lama_edge.files import join_part, split_part
 from lama_edge.retired import Meaning, add_retired
 
 _FAILED = 1
@@ -39,6 +41,17 @@ def _add_format(listed: Any, common: argparse.ArgumentParser, form: Format) -> N
         help="folder with config.yaml, .ckpt, .pt or .safetensors file"
         + or_model
         + "; default: lama-tiny",
+    )
+    command.add_argument(
+        "--entry",
+        metavar="NAME",
+        help="which generator of a checkpoint with several; CHECKPOINT#NAME says the same",
+    )
+    command.add_argument(
+        "--ignore",
+        action="append",
+        metavar="NAME",
+        help="leave out a part or tensor that is not read, as another model; may repeat",
     )
     command.add_argument("-o", "--output", required=True, type=Path, metavar=f"OUT{form.suffix}")
     command.add_argument("--size", action="append", metavar="SIZE", help=form.size_help)
@@ -106,6 +119,18 @@ def _meaning(old: Retired) -> Meaning:
     return mean
 
 
+def _source(options: argparse.Namespace) -> str | None:
+    source: str | None = options.source
+    if options.entry is None:
+        return source
+    from lama_edge.models.checkpoint import EMBEDDED_NAME  # brings numpy
+
+    named = source or EMBEDDED_NAME
+    if split_part(named)[1] is not None:
+        raise UsageError(f"--entry {options.entry}: {named!r} names a generator already")
+    return join_part(named, options.entry)
+
+
 def _exporting(form: Format) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
         sizes = tuple(form.parse_size(word) for word in options.size or ())
@@ -117,7 +142,7 @@ def _exporting(form: Format) -> Callable[[argparse.Namespace], int]:
         }
         job = Export(
             format=form.name,
-            source=options.source,
+            source=_source(options),
             output=options.output,
             sizes=sizes,
             precision=options.precision,
@@ -128,6 +153,7 @@ def _exporting(form: Format) -> Callable[[argparse.Namespace], int]:
             overwrite=options.overwrite,
             check_parity=not options.no_parity,
             keep_failed=options.keep_failed,
+            ignore=tuple(options.ignore or ()),
         )
         with steps() as (progress, expect), within_step() as within:
             from lama_edge.pipeline import STEPS, export_model

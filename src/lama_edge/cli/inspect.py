@@ -41,7 +41,10 @@ def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
         "pictures and show how large its values become.",
     )
     inspect.add_argument(
-        "model", metavar=_MODEL, help="MODEL#PART is one size of several in a Core ML package"
+        "model",
+        metavar=_MODEL,
+        help="MODEL#PART is one size of several in a Core ML package, or one generator of "
+        "several in a checkpoint",
     )
     inspect.add_argument(
         "--ranges", action="store_true", help="measure the values' magnitudes, layer by layer"
@@ -132,6 +135,10 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield f"  {key}", str(value)
     yield "parameters", f"{manifest.source.parameters:,}"
     yield "checkpoint", f"SHA-256 {manifest.source.sha256}"
+    if manifest.source.entry is not None:
+        yield "  generator", manifest.source.entry
+    if manifest.source.ignored:
+        yield "  without", ", ".join(manifest.source.ignored)
     yield "made with", ", ".join(f"{tool} {version}" for tool, version in manifest.tools.items())
 
 

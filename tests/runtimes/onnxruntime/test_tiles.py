@@ -158,7 +158,7 @@ def test_halos_follow_from_the_architecture(
     config: GeneratorConfig,
 ) -> None:
     checkpoint = make_checkpoint(config)
-    monkeypatch.setattr("lama_edge.pipeline.load_checkpoint", lambda path: checkpoint)
+    monkeypatch.setattr("lama_edge.pipeline.load_checkpoint", lambda path, **_: checkpoint)
     path = tmp_path / "model.onnx"
     export_model(Export("onnx", "seeded", path, composite=False, check_parity=False))
     side = max(config.min_size, 4 * config.size_multiple)

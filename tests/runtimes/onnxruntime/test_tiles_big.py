@@ -52,7 +52,7 @@ def model_path(
     path = tmp_path_factory.mktemp("big") / "big-lama.onnx"
     with pytest.MonkeyPatch.context() as patch:
         checkpoint = make_checkpoint(BIG_LAMA)
-        patch.setattr("lama_edge.pipeline.load_checkpoint", lambda path: checkpoint)
+        patch.setattr("lama_edge.pipeline.load_checkpoint", lambda path, **_: checkpoint)
         export_model(Export("onnx", "seeded", path, check_parity=False, options={"for": "cpu"}))
     return path
 
