@@ -73,7 +73,8 @@ def _run_step(
     for name, value in zip(node.outputs, results, strict=False):
         if not name:
             continue
-        if observe is not None and value.is_floating_point():
+        # What an identity gives has been shown already, or is a constant.
+        if observe is not None and value.is_floating_point() and node.op != "Identity":
             observe(name, node.op, value)
         if name not in step.unused:
             values[name] = value

@@ -51,8 +51,8 @@ def test_a_model_is_described_by_what_it_takes_gives_and_was_measured_at(
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "format onnx, for any, opset 17" in lines
     assert "sizes 64x72 (height x width) only" in lines
-    assert "input image uint8 [N,H,W,3], RGB, 0 to 255" in lines
-    assert "input mask uint8 [N,H,W,1], above 0 is hole" in lines
+    assert "input image uint8 [1,H,W,3], RGB, 0 to 255" in lines
+    assert "input mask uint8 [1,H,W,1], above 0 is hole" in lines
     assert "precision fp32" in lines
     assert "architecture ffc_resnet" in lines
     assert lines[-1].startswith("parity: max difference ")

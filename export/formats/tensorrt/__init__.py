@@ -201,6 +201,8 @@ class TensorrtFormat(Format):
         manifest = replace(
             one.manifest,
             format={"name": self.name, "flavor": library.flavor},
+            # Runs of several pictures are theirs one after another, whatever the file has.
+            io=replace(one.manifest.io, batch=None),
             size=one.part.size,
             precision=TF32 if record.tf32 and precision == "fp32" else precision,
             tools={**one.manifest.tools, library.module.__name__: library.version},

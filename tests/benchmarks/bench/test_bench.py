@@ -97,6 +97,7 @@ def test_a_row_says_what_was_measured(
         "architecture": "ffc_resnet",
         "parameters": manifest.source.parameters,
         "source_sha256": manifest.source.sha256,
+        "for": "any",
     }
     assert run["runtime"] == f"onnxruntime {ort.__version__}"
     assert (run["target"], run["provider"], run["threads"]) == ("local", "cpu", 1)

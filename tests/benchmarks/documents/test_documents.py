@@ -26,7 +26,7 @@ from lama_edge.errors import LamaEdgeError, UsageError
 SCHEMAS = ROOT / "benchmarks" / "documents" / "schema"
 RESULTS = ROOT / "benchmarks" / "results"
 # Where no Python ran there is no version of it; without a target it was this machine.
-OPTIONAL = {"python", "packages", "target"}
+OPTIONAL = {"python", "packages", "target", "for"}
 _SENSORS = {
     "clock_mhz": [2600.0],
     "temperature_c": {"cpu": 41.0},

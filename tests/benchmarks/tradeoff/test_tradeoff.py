@@ -69,7 +69,13 @@ def test_the_figures_are_those_of_the_exports_run_side_by_side(
         path = tmp_path / f"{precision}.onnx"
         export_model(
             Export(
-                "onnx", golden_folder, path, sizes=(SIZE,), precision=precision, check_parity=False
+                "onnx",
+                golden_folder,
+                path,
+                sizes=(SIZE,),
+                precision=precision,
+                check_parity=False,
+                options={"for": "cpu"},
             )
         )
         assert _row(weighed[0], precision)["size_bytes"] == path.stat().st_size

@@ -68,7 +68,12 @@ def engine_manifest(
         engine_bytes=len(data),
     )
     manifest = Manifest.from_json(metadata[METADATA_KEY])
-    return replace(manifest, format={"name": "tensorrt"}, engine=replace(build, **changes))
+    return replace(
+        manifest,
+        format={"name": "tensorrt"},
+        io=replace(manifest.io, batch=None),
+        engine=replace(build, **changes),
+    )
 
 
 def write_engine(path: Path, data: bytes, manifest: Manifest) -> Path:
