@@ -88,7 +88,7 @@ def test_a_damaged_text_is_refused(damage: str) -> None:
         (("stages", 2, "kind"), ["bands"], "unknown kind a list"),
         (("stages", 2, "halo"), [1], "not enough values"),
         (("stages", 4, "halo"), [1, -1], "halo is -1"),
-        (("stages", 4, "halo"), [1, 10**30], "halo is a number of 100 bits"),
+        (("stages", 4, "halo"), [1, 10**30], r"number of 100 bits at stages\[4\]\.halo\[1\]"),
         (("stages", 4, "inputs"), ["globe"], "no stage gives 'globe'|takes extents"),
         (("stages", 2, "whole"), ["sum"], "no stage gives 'sum' before it is read"),
         (("stages", 4, "inputs"), "local", "names expected, not 'local'"),

@@ -100,7 +100,7 @@ def manifest_facts(manifest: Manifest) -> dict[str, Any]:
         "precision": manifest.precision,
         "io": manifest.io.form,
         "dft": manifest.dft,
-        "architecture": str(manifest.source.architecture["kind"]),
+        "architecture": str(manifest.source.architecture.get("kind", "unknown")),
         "parameters": manifest.source.parameters,
         "source_sha256": manifest.source.sha256,
         **({} if manifest.purpose is None else {"for": manifest.purpose}),

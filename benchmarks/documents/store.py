@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import lama_edge
+from lama_edge import plain
 from lama_edge.benchmarks.documents.verdicts import closeness_verdict
 from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line, reason, shown
 from lama_edge.files import atomic_output
@@ -36,7 +36,6 @@ _MADE_BY = {
 # The newest version of each, which is what is written; older ones are read as well.
 _VERSION = {BENCH: 2, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2}
 _MAX_REASON_CHARACTERS = 160
-_MAX_BITS = 64
 
 
 class DocumentError(LamaEdgeError):
@@ -92,7 +91,7 @@ def load_document(path: Path, kind: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise DocumentError(f"{str(path)!r} is no JSON file: it is no UTF-8 text") from error
     try:
-        document = json.loads(text, parse_constant=_not_finite, parse_float=_finite)
+        document = plain.loads(text)
     except (ValueError, RecursionError) as error:
         raise DocumentError(f"{str(path)!r} cannot be read as JSON: {reason(error)}") from error
     try:
@@ -122,11 +121,14 @@ def check_document(document: Any, kind: str) -> dict[str, Any]:
             f"has schema_version {shown(version)}; this release reads {known}: "
             "measure again or update lama-edge"
         )
-    _check_finite(document, ())
+    try:
+        plain.check(document)
+    except ValueError as error:
+        raise DocumentError(str(error)) from error
     problem = best_match(_validator(kind, version).iter_errors(document))
     if problem is not None:
         raise DocumentError(
-            f"does not fit the schema at {_spell(problem.absolute_path)}: "
+            f"does not fit the schema at {plain.spell(problem.absolute_path)}: "
             + one_line(problem.message)[:_MAX_REASON_CHARACTERS]
         )
     return document if version == newest else _newest(document)
@@ -166,34 +168,3 @@ def _validator(kind: str, version: int) -> Draft202012Validator:
     schemas = _schemas()
     name = f"{kind.rpartition('.')[2]}-{version}.schema.json"
     return Draft202012Validator(schemas.contents(name), registry=schemas)
-
-
-def _spell(place: Iterable[str | int]) -> str:
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
-    return "".join(steps).lstrip(".") or "its top level"
-
-
-def _check_finite(value: Any, place: tuple[str | int, ...]) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise DocumentError(f"holds {value} at {_spell(place)}: all numbers must be finite")
-    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
-        raise DocumentError(
-            f"holds {shown(value)} at {_spell(place)}: no measurement is that large"
-        )
-    if isinstance(value, dict):
-        for name, item in value.items():
-            _check_finite(item, (*place, str(name)))
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            _check_finite(item, (*place, index))
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        _not_finite(text)
-    return value
-
-
-def _not_finite(text: str) -> NoReturn:
-    raise ValueError(f"the number {text[:40]} is not finite")

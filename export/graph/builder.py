@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import needs_extra
+from lama_edge.errors import CheckpointError, needs_extra
 from lama_edge.stages import StageKind
 
 with needs_extra("export"):
@@ -30,6 +30,21 @@ class RecordedStage:
     halo: tuple[int, int]
     align: int
     like: tuple[ir.Value, ...]
+
+
+def check_finite(name: str, array: NDArray[Any]) -> None:
+    """Refuse a graph's weights that are not finite, or not in the graph's number format.
+
+    Raises:
+        CheckpointError: naming the weights and the first such value.
+    """
+    wrong = array[~np.isfinite(array)]
+    if wrong.size:
+        raise CheckpointError(
+            f"the graph's {name} would hold {wrong.size} of {array.size} values that {array.dtype} "
+            f"does not hold ({wrong.flat[0]} is the first): the checkpoint's weights are too large "
+            "there, or damaged"
+        )
 
 
 class GraphBuilder:
@@ -235,6 +250,8 @@ class GraphBuilder:
 
     def _add_constant(self, name: str, array: NDArray[Any]) -> ir.Value:
         self._claim(name)
+        if array.dtype.kind == "f":
+            check_finite(name, array)
         value = ir.val(name, const_value=ir.tensor(np.asarray(array, order="C"), name=name))
         self._constants[name] = value
         return value

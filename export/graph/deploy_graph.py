@@ -112,7 +112,18 @@ def build_deploy_graph(
     Returns:
         A model with the inputs ``image`` and ``mask`` and one output, as `options.io` says. A
         dynamic one without the DFT operator carries the plan of its stages in its metadata.
+
+    Raises:
+        CheckpointError: when batch norms cannot be folded, or what folding makes is not finite.
     """
+    # The builder refuses what becomes infinite, and names it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _built(config, tensors, options)
+
+
+def _built(
+    config: GeneratorConfig, tensors: Mapping[str, Array], options: GraphOptions
+) -> ir.Model:
     b = GraphBuilder(options.opset)
     image, mask = _graph_input(options, options.io.image), _graph_input(options, options.io.mask)
     with b.scope("input"):

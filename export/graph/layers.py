@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import needs_extra
+from lama_edge.errors import CheckpointError, needs_extra
 from lama_edge.export.graph.builder import GraphBuilder
 
 with needs_extra("export"):
@@ -50,9 +50,19 @@ class Weights:
         return self.tensors[self.prefix + name].astype(np.float64)
 
     def batch_norm(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the scale and shift that batch norm `name` applies in evaluation, each [C]."""
+        """Return the scale and shift that batch norm `name` applies in evaluation, each [C].
+
+        Raises:
+            CheckpointError: when a variance is negative.
+        """
         norm = self.at(name)
-        scale = norm["weight"] / np.sqrt(norm["running_var"] + BATCH_NORM_EPSILON)
+        variance = norm["running_var"] + BATCH_NORM_EPSILON
+        if not (variance > 0).all():
+            raise CheckpointError(
+                f"the tensor {norm.prefix}running_var holds the variance "
+                f"{norm['running_var'].min():g}, below 0: the checkpoint is damaged, get another"
+            )
+        scale = norm["weight"] / np.sqrt(variance)
         return scale, norm["bias"] - norm["running_mean"] * scale
 
 

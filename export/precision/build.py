@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lama_edge.errors import UsageError, needs_extra
+from lama_edge.errors import CheckpointError, UsageError, needs_extra
+from lama_edge.export.graph.builder import check_finite
 from lama_edge.export.graph.deploy_graph import Dft, GraphOptions, build_deploy_graph
 from lama_edge.export.graph.layers import Array
 from lama_edge.export.precision.half import to_half
-from lama_edge.export.precision.homogeneity import channel_groups, rescale
+from lama_edge.export.precision.homogeneity import array_of, channel_groups, rescale
 from lama_edge.export.precision.quantisation import ONNXRUNTIME, SENSITIVE, Quantisation, quantise
 from lama_edge.export.precision.scaling import branch_exponents, choose_gains
 from lama_edge.export.precision.weights8 import quantise_weights
@@ -56,8 +57,23 @@ def build_at(
 
     Raises:
         UsageError: see `check_precision`.
+        CheckpointError: when a weight or a scale is not finite in that number format, or a value
+            was not when the ranges were measured.
     """
     check_precision(precision, config, options.dft)
+    with np.errstate(over="ignore", invalid="ignore"):
+        graph = _built_at(precision, config, tensors, options, ranges)
+    _check_finite(graph.model)
+    return graph
+
+
+def _built_at(
+    precision: Precision,
+    config: GeneratorConfig,
+    tensors: Mapping[str, Array],
+    options: GraphOptions,
+    ranges: Ranges | None,
+) -> PreciseGraph:
     if precision == "fp16":
         scaled = rescaled_graph(config, tensors, options, _required(ranges))
         to_half(scaled.model)
@@ -118,7 +134,21 @@ def rescaled_graph(
 def _required(ranges: Ranges | None) -> Ranges:
     if ranges is None:
         raise ValueError("this precision is made from measured ranges")
+    for name, seen in ranges.values.items():
+        if seen.not_finite:
+            raise CheckpointError(
+                f"{name} has {seen.not_finite} infinite or NaN values on the calibration pictures: "
+                "the checkpoint's weights are too large, or damaged"
+            )
     return ranges
+
+
+def _check_finite(model: ir.Model) -> None:
+    for graph in (model.graph, *model.graph.subgraphs()):
+        for name, value in graph.initializers.items():
+            array = array_of(value)
+            if array.dtype.kind == "f":
+                check_finite(name, array)
 
 
 def quantised_graph(
@@ -130,8 +160,12 @@ def quantised_graph(
         model: an fp32 deploy graph.
         ranges: of its values.
         options: by default ONNX Runtime's form.
+
+    Raises:
+        CheckpointError: as `build_at`.
     """
-    quantised = quantise(model, ranges, options)
+    quantised = quantise(model, _required(ranges), options)
+    _check_finite(model)
     numerics: Numerics = {
         "calibration_pictures": ranges.pictures,
         "integer_layers": len(quantised.integer_layers),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lama_edge import plain
 from lama_edge.errors import CheckpointError, needs_extra, reason
 from lama_edge.files import atomic_output
 from lama_edge.models.architecture import infer_architecture
@@ -29,6 +30,7 @@ with needs_extra("export"):
     from torch import Tensor, nn
 
 _AVERAGE = "average."
+_MOST_PROGRESS = 1 << 40  # of steps and of seconds
 
 
 def save_checkpoint(path: Path, state: TrainState) -> None:
@@ -70,19 +72,24 @@ def resume(path: Path, settings: TrainSettings) -> TrainState:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if metadata.get("format") != TRAINING_FORMAT:
             raise CheckpointError(f"{str(path)!r} is no training checkpoint: start with --init")
-        config = config_from_dict(json.loads(metadata["config"]))
-        progress = json.loads(metadata["progress"])
+        config = config_from_dict(plain.loads(metadata["config"]))
+        progress = plain.loads(metadata["progress"])
         if config != settings.generator:
             raise CheckpointError(f"{str(path)!r} is of another generator: {config.to_dict()}")
         state = new_state(settings, seed=0)
         _restore(state, tensors)
-        state.step, state.elapsed_s = int(progress["step"]), float(progress["elapsed_s"])
+        state.step, state.elapsed_s = _progress(progress)
     except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"the checkpoint {str(path)!r} is damaged, or of another discriminator "
             f"({reason(error)}): name the options it was made with"
         ) from error
     return state
+
+
+def _progress(data: Mapping[str, Any]) -> tuple[int, float]:
+    step = plain.integer("step", data["step"], 0, _MOST_PROGRESS)
+    return step, plain.number("elapsed_s", data["elapsed_s"], 0, _MOST_PROGRESS)
 
 
 def load_generator(reference: str | Path) -> FfcResnetGenerator:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from lama_edge.errors import MissingBackendError, UsageError, needs_extra, reason, shown
+from lama_edge.plain import integer
 from lama_edge.spec import Size
 
 Flavor = Literal["tensorrt", "rtx"]
@@ -24,6 +25,7 @@ ENGINE_JUDGED, SOURCE_JUDGED = "engine", "source graph"
 FLAVOR_TITLES: Mapping[Flavor, str] = {"tensorrt": "TensorRT", "rtx": "TensorRT for RTX"}
 _MODULES: Mapping[Flavor, str] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 _MAX_PROFILES = 64
+_MAX_BYTES = 1 << 50
 # What a record calls a profile's sizes.
 _ENDS = ("min", "opt", "max")
 
@@ -182,13 +184,15 @@ class EngineBuild:
             compute_capabilities=tuple(str(one) for one in data["compute_capabilities"]),
             hardware_compatibility=level,
             version_compatible=bool(data["version_compatible"]),
-            optimisation_level=int(data["optimisation_level"]),
+            optimisation_level=integer("optimisation_level", data["optimisation_level"], 0, 5),
             tf32=bool(data["tf32"]),
-            workspace_bytes=None if workspace is None else int(workspace),
+            workspace_bytes=(
+                None if workspace is None else integer("workspace_bytes", workspace, 0, _MAX_BYTES)
+            ),
             profiles=tuple(_profile(one) for one in profiles),
             source_sha256=str(data["source_sha256"]),
             engine_sha256=str(data["engine_sha256"]),
-            engine_bytes=int(data["engine_bytes"]),
+            engine_bytes=integer("engine_bytes", data["engine_bytes"], 0, _MAX_BYTES),
             judged=None if judged is None else str(judged),
         )
 
@@ -236,7 +240,7 @@ def _import(flavor: Flavor) -> Library:
 
 
 def _profile(data: Mapping[str, Any]) -> ProfileSizes:
-    profile = ProfileSizes(*(Size(*(int(side) for side in data[name])) for name in _ENDS))
-    if not profile.rises or min(profile.minimum.height, profile.minimum.width) < 1:
+    profile = ProfileSizes(*(Size.from_sides(name, data[name]) for name in _ENDS))
+    if not profile.rises:
         raise ValueError(f"the profile {':'.join(map(str, profile.sizes))} does not rise")
     return profile

@@ -82,7 +82,10 @@ def needs_extra(extra: str) -> Iterator[None]:
 
 
 # Whatever reading a stranger's JSON into data runs into.
-_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+_UNREADABLE = (
+    *(ArithmeticError, AttributeError, LookupError),
+    *(MemoryError, RecursionError, TypeError, ValueError),
+)
 
 
 @contextmanager

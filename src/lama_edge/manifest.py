@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from lama_edge import plain
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import ModelError, reading, shown
 from lama_edge.judging.verdict import Verdict
@@ -20,6 +21,13 @@ from lama_edge.wire import graph_sha256_of
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "lama_edge"
+# Far above what an export writes, and below what arithmetic with them could be harmed by: a file
+# may come from a stranger.
+_MAX_OPSET = 1 << 10
+_MAX_PARAMETERS = 1 << 40
+_MAX_HYPERPARAMETER = 1 << 12  # of channels, the most that a configuration can have
+_MAX_DECIBELS = 1e4
+_MAX_DIFFERENCE = 1e38
 
 
 @dataclass(frozen=True)
@@ -193,7 +201,7 @@ class Manifest:
             ModelError: when the text is no manifest, or of a version unknown to this release.
         """
         with reading("manifest", code="manifest_unreadable"):
-            data = json.loads(text)
+            data = plain.loads(text)
             version = data["schema_version"]
             if version != SCHEMA_VERSION:
                 raise ModelError(
@@ -229,6 +237,10 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
             code="manifest_form",
         )
     about = _plain_values(data["format"])
+    if not isinstance(about["name"], str):
+        raise TypeError(f"the format's name is {shown(about['name'])}")
+    if "opset" in about:
+        plain.integer("opset", about["opset"], 1, _MAX_OPSET)
     # Packages and engines that 0.1.0 wrote have the largest side there.
     size = {"max_side": about.pop("max_side", None), **data["size"]}
     return Manifest(
@@ -239,8 +251,8 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
         dft=None if data["dft"] is None else str(data["dft"]),
         source=Source(
             str(source["sha256"]),
-            _plain_values(source["architecture"]),
-            int(source["parameters"]),
+            _architecture(source["architecture"]),
+            plain.integer("parameters", source["parameters"], 0, _MAX_PARAMETERS),
             None if source.get("entry") is None else str(source["entry"]),
             tuple(str(name) for name in source.get("ignored", ())),
         ),
@@ -253,9 +265,14 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
 
 
 def _batch(value: Any) -> int | None:
-    if value is not None and (type(value) is not int or not 1 <= value <= MAX_BATCH):
-        raise ValueError(f"batch is {shown(value)}: it goes from 1 to {MAX_BATCH}")
-    return value
+    return None if value is None else plain.integer("batch", value, 1, MAX_BATCH)
+
+
+def _architecture(data: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in data.items():
+        if type(value) in (int, float):
+            plain.number(name, value, 0, _MAX_HYPERPARAMETER)
+    return _plain_values(data)
 
 
 def _plain_values(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,17 +283,21 @@ def _plain_values(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parity_from_dict(data: Mapping[str, Any]) -> ParityFigures:
-    def decibels(value: Any) -> float | None:
-        return None if value is None else float(value)
+    def decibels(name: str) -> float | None:
+        value = data[name]
+        return None if value is None else plain.number(name, value, -_MAX_DECIBELS, _MAX_DECIBELS)
+
+    def difference(name: str) -> float:
+        return plain.number(name, data[name], 0, _MAX_DIFFERENCE)
 
     return ParityFigures(
         reference=str(data["reference"]),
         runtime=str(data["runtime"]),
         sizes=tuple(str(size) for size in data["sizes"]),
-        max_abs_diff=float(data["max_abs_diff"]),
-        tolerance=float(data["tolerance"]),
-        psnr_db=decibels(data["psnr_db"]),
-        snr_db=decibels(data["snr_db"]),
-        least_psnr_db=decibels(data.get("least_psnr_db")),
+        max_abs_diff=difference("max_abs_diff"),
+        tolerance=difference("tolerance"),
+        psnr_db=decibels("psnr_db"),
+        snr_db=decibels("snr_db"),
+        least_psnr_db=decibels("least_psnr_db") if "least_psnr_db" in data else None,
         forced=bool(data.get("forced", False)),
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from lama_edge.errors import UsageError
+from lama_edge.plain import integer
 
 IoForm = Literal["float", "uint8", "image"]
 Dtype = Literal["float32", "uint8"]
@@ -122,6 +123,16 @@ class Size:
     height: int
     width: int
 
+    @classmethod
+    def from_sides(cls, name: str, sides: Iterable[Any]) -> Size:
+        """Read ``[height, width]`` out of plain data.
+
+        Raises:
+            TypeError: when there are not two.
+            ValueError: when one is out of range.
+        """
+        return cls(*(integer(name, side, 1, MAX_SIDE) for side in sides))
+
     def __str__(self) -> str:
         return f"{self.height}x{self.width}"
 
@@ -198,10 +209,10 @@ class SizePolicy:
             TypeError: when something is of another type.
             ValueError: when a value is out of range.
         """
-        fixed = None if data["fixed"] is None else Size(*(int(side) for side in data["fixed"]))
-        multiple, min_size = int(data["multiple"]), int(data["min_size"])
-        if not (0 < multiple <= _MAX_MIN_SIZE and 0 < min_size <= _MAX_MIN_SIZE):
-            raise ValueError(f"multiple and min_size must be from 1 to {_MAX_MIN_SIZE}")
+        fixed = None if data["fixed"] is None else Size.from_sides("fixed", data["fixed"])
+        multiple, min_size = (
+            integer(name, data[name], 1, _MAX_MIN_SIZE) for name in ("multiple", "min_size")
+        )
         most = data.get("max_side")
         if most is not None and (
             type(most) is not int or most % multiple or not min_size <= most <= MAX_SIDE

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from lama_edge import plain
 from lama_edge.errors import ModelError, reading, shown
 
 STAGES_VERSION = 2
@@ -92,7 +93,7 @@ class StagePlan:
             ModelError: when the text is no plan, or of a version unknown to this release.
         """
         with reading("stages"):
-            data = json.loads(text)
+            data = plain.loads(text)
             version = data["version"]
             if version != STAGES_VERSION:
                 raise ModelError(
@@ -107,8 +108,8 @@ def _plan_from_dict(data: Mapping[str, Any]) -> StagePlan:
         raise ValueError(f"more than {_MAX_STAGES} stages")
     stages = tuple(_stage_from_dict(stage) for stage in data["stages"])
     plan = StagePlan(
-        scale=_integer("scale", data["scale"], 1, _MAX_SCALE),
-        align=_integer("align", data["align"], 1, _MAX_SCALE),
+        scale=plain.integer("scale", data["scale"], 1, _MAX_SCALE),
+        align=plain.integer("align", data["align"], 1, _MAX_SCALE),
         stages=stages,
     )
     kinds = [stage.kind for stage in stages]
@@ -128,8 +129,8 @@ def _stage_from_dict(data: Mapping[str, Any]) -> Stage:
     kind = data["kind"]
     if kind not in STAGE_KINDS:
         raise ValueError(f"unknown kind {shown(kind)}")
-    before, after = (_integer("halo", cells, 0, _MAX_SCALE) for cells in data["halo"])
-    align = _integer("align", data["align"], 1, _MAX_SCALE)
+    before, after = (plain.integer("halo", cells, 0, _MAX_SCALE) for cells in data["halo"])
+    align = plain.integer("align", data["align"], 1, _MAX_SCALE)
     named = ("inputs", "outputs", "pointwise", "whole", "like")
     names = {field: _names(data[field]) for field in named}
     stage = Stage(kind=kind, halo=(before, after), align=align, **names)
@@ -146,9 +147,3 @@ def _names(data: Any) -> tuple[str, ...]:
     if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
         raise TypeError(f"names expected, not {shown(data)}")
     return tuple(data)
-
-
-def _integer(name: str, value: Any, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"{name} is {shown(value)}; expected {low} to {high}")
-    return value

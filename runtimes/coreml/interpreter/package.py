@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lama_edge import plain
 from lama_edge.errors import ModelError, needs_extra, reason, shown
 from lama_edge.manifest import METADATA_KEY
 
@@ -114,7 +114,7 @@ def described(description: Any, function: str) -> Any:
 def _specification_path(path: Path) -> Path:
     """Return where the manifest says that the specification lies."""
     try:
-        manifest = json.loads(_content(path / _MANIFEST, _MOST_MANIFEST_BYTES))
+        manifest = plain.loads(_content(path / _MANIFEST, _MOST_MANIFEST_BYTES))
         item = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]["path"]
         parts = PurePosixPath(item).parts
     except (ValueError, KeyError, TypeError, RecursionError) as error:
