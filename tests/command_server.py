@@ -19,11 +19,13 @@ from typing import Any
 import torch
 
 from lama_edge import cli, pipeline
+from lama_edge.benchmarks.bench import compare
+from lama_edge.runtimes.coreml import emulated_runner
 from lama_edge.runtimes.inpainting import files as inpaint_file
 from lama_edge.runtimes.onnxruntime import runner as onnxruntime_runner
 from lama_edge.runtimes.torch import runner as torch_runner
 
-PRELOADED = (pipeline, inpaint_file, onnxruntime_runner, torch_runner)
+PRELOADED = (pipeline, inpaint_file, onnxruntime_runner, torch_runner, compare, emulated_runner)
 _POLL_S = 0.002
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
