@@ -64,7 +64,7 @@ class OnnxParts:
         self._data = map_file(path)
         try:
             self._read()
-        except (IndexError, ValueError, KeyError) as error:
+        except (IndexError, ValueError, KeyError, RecursionError) as error:
             self._data.close()
             raise damaged(path) from error
 

@@ -288,6 +288,7 @@ def _package_file_damaged(data: bytes, rng: np.random.Generator) -> bytes:
 def _fields(message: Any) -> Iterator[tuple[Any, Any, Any]]:
     """Yield every field that is set, of this message and those in it, with its place in a list."""
     for field, value in message.ListFields():
+        several = hasattr(value, "__len__") and not isinstance(value, str | bytes)
         if field.message_type is not None and field.message_type.GetOptions().map_entry:
             for key in value:
                 if isinstance(value[key], str):
@@ -295,9 +296,9 @@ def _fields(message: Any) -> Iterator[tuple[Any, Any, Any]]:
                 elif hasattr(value[key], "ListFields"):
                     yield from _fields(value[key])
         elif field.message_type is not None:
-            for one in value if field.label == field.LABEL_REPEATED else [value]:
+            for one in value if several else [value]:
                 yield from _fields(one)
-        elif field.label == field.LABEL_REPEATED:
+        elif several:
             yield from ((message, field, index) for index in range(min(len(value), 4)))
         else:
             yield message, field, None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from lama_edge.errors import ModelError
-from lama_edge.runtimes.onnxruntime.parts import OnnxParts
+from lama_edge.runtimes.onnxruntime.parts import OnnxParts, _message
 
 RNG = np.random.default_rng(0)
 FIRST = RNG.standard_normal((4, 3, 3, 3)).astype(np.float32)
@@ -239,6 +239,17 @@ def test_a_damaged_file_is_refused_or_cut_but_never_crashes(
     damaged.write_bytes(content)
     with suppress(ModelError):
         OnnxParts(damaged).cut(["image"], ["clipped"])
+
+
+def test_loops_in_loops_without_end_are_refused(tmp_path: Path) -> None:
+    graph = b""
+    for _ in range(1500):
+        attribute = _message(6, graph)  # a node's attribute that is a graph, whose node has one
+        graph = _message(1, _message(5, attribute))
+    path = tmp_path / "deep.onnx"
+    path.write_bytes(_message(7, graph))
+    with pytest.raises(ModelError, match="damaged, or no ONNX file"):
+        OnnxParts(path)
 
 
 def test_of_a_file_that_gives_no_tensors_the_names_are_read_and_no_part_is_cut(

@@ -172,6 +172,8 @@ def test_another_version_is_told_without_a_gpu_too(
         ({"version_compatible": True}, ("10.9.0", "8.7"), True),
         ({"version_compatible": True}, ("10.0.1", "8.7"), False),
         ({"version_compatible": True}, ("11.0.0", "8.7"), False),
+        ({"version_compatible": True, "tensorrt_version": "9" * 5000}, ("10.3.0", "8.7"), False),
+        ({"version_compatible": True, "tensorrt_version": "1\u00b2.3"}, ("10.3.0", "8.7"), False),
         ({"hardware_compatibility": "ampere_plus"}, ("10.3.0", "12.0"), True),
         ({"hardware_compatibility": "ampere_plus"}, ("10.3.0", "7.5"), False),
         ({"hardware_compatibility": "same_compute_capability"}, ("10.3.0", "8.6"), False),
