@@ -7,6 +7,7 @@ the file `log` for all that it prints to stderr, and its limits; each line on st
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -20,12 +21,19 @@ import torch
 
 from lama_edge import cli, pipeline
 from lama_edge.benchmarks.bench import compare
-from lama_edge.runtimes.coreml import emulated_runner
+from lama_edge.benchmarks.documents import store
+from lama_edge.export.formats.onnx import file as onnx_file
+from lama_edge.export.precision import build
+from lama_edge.runtimes.coreml import emulated_runner, facts
+from lama_edge.runtimes.coreml.interpreter.package import _quiet
 from lama_edge.runtimes.inpainting import files as inpaint_file
 from lama_edge.runtimes.onnxruntime import runner as onnxruntime_runner
 from lama_edge.runtimes.torch import runner as torch_runner
 
-PRELOADED = (pipeline, inpaint_file, onnxruntime_runner, torch_runner, compare, emulated_runner)
+PRELOADED = (pipeline, inpaint_file, onnxruntime_runner, torch_runner)
+PRELOADED += (compare, store, onnx_file, build, emulated_runner, facts)
+with _quiet(), contextlib.suppress(ImportError):
+    import coremltools.proto.Model_pb2  # noqa: F401
 _POLL_S = 0.002
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

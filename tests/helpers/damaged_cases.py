@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,17 @@ CONFIGS = ("fourier.yaml", "regular.yaml", "dilated.yaml")
 PICTURES = ("picture.png", "picture.jpg", "picture.webp", "picture.tiff", "picture.bmp")
 MASKS = ("mask.png", "mask.tiff", "mask.bmp")
 MODELS = ("fixed.onnx", "dynamic.onnx", "tiles.onnx", "uint8.onnx", "dilated.onnx")
+MODELS += ("emulated.onnx",)
 # Files of a Core ML package; the record beside an engine; a document of measurements.
 PACKAGES = {"package.mlmodel": SPECIFICATION, "package.json": "Manifest.json"}
+if find_spec("coremltools") is None:
+    PACKAGES = {}
 RECORDS = ("engine.json", "bench.json")
 KINDS = (*CHECKPOINTS, *CONFIGS, *PICTURES, *MASKS, *MODELS, *PACKAGES, *RECORDS)
+MORE_WORDS = {
+    "tiles.onnx": ["--strategy", "tiles"],
+    "emulated.onnx": ["--provider", "emulated"],
+}
 LIMIT_BYTES = 2 << 30
 SIDES = {"dilated": 72}  # the smallest sizes that the generators take
 SMALLEST_SIDE = 16
@@ -189,7 +197,7 @@ def lay_out(
         if kind in PICTURES:
             output = outputs / f"picture{damaged.suffix}"
         words = ["inpaint", paths["model"], paths["picture"], paths["mask"], "-o", output]
-        words += ["--strategy", "tiles"] if kind == "tiles.onnx" else []
+        words += MORE_WORDS.get(kind, [])
     return [str(word) for word in words], output
 
 
