@@ -37,7 +37,8 @@ CHECKPOINTS = ("fourier.ckpt", "regular.ckpt", "dilated.ckpt", "scripted.pt", "p
 CHECKPOINTS += ("own.pth",)
 CONFIGS = ("fourier.yaml", "regular.yaml", "dilated.yaml")
 PICTURES = ("picture.png", "picture.jpg", "picture.webp", "picture.tiff", "picture.bmp")
-MASKS = ("mask.png", "mask.tiff", "mask.bmp")
+PICTURES += ("alpha-picture.png", "palette-picture.png", "deep-picture.png", "alpha-picture.webp")
+MASKS = ("mask.png", "mask.tiff", "mask.bmp", "alpha-mask.png")
 MODELS = ("fixed.onnx", "dynamic.onnx", "tiles.onnx", "uint8.onnx", "dilated.onnx")
 MODELS += ("emulated.onnx",)
 # Files of a Core ML package; the record beside an engine; a document of measurements.
@@ -160,12 +161,20 @@ def _save_pictures(found: dict[str, Path]) -> None:
     picture = Image.fromarray(rng.integers(0, 256, (50, 70, 3), dtype=np.uint8))
     exif = Image.Exif()
     exif[274] = 3  # the orientation: upside down
+    alpha = Image.fromarray(rng.integers(0, 2, (50, 70), dtype=np.uint8) * 255)
+    with_alpha = picture.copy()
+    with_alpha.putalpha(alpha)
+    deep = Image.fromarray(rng.integers(0, 1 << 16, (50, 70), dtype=np.uint16))
+    forms = {"alpha": with_alpha, "deep": deep, "palette": picture.quantize(16)}
+    more = {"palette": {"transparency": 3}}
     for kind in PICTURES:
-        picture.save(found[kind], exif=exif)
+        form = kind.partition("-")[0]
+        forms.get(form, picture).save(found[kind], exif=exif, dpi=(72, 72), **more.get(form, {}))
     mask = Image.new("L", (70, 50))
     mask.paste(255, (20, 10, 40, 30))
     for kind in MASKS:
         mask.save(found[kind])
+    Image.merge("LA", (Image.new("L", mask.size), mask)).save(found["alpha-mask.png"])
 
 
 def lay_out(
@@ -193,7 +202,7 @@ def lay_out(
             )
             (damaged / PACKAGES[kind]).write_bytes(data)
         else:
-            paths["model" if kind in MODELS else Path(kind).stem] = damaged
+            paths["model" if kind in MODELS else Path(kind).stem.rpartition("-")[2]] = damaged
         if kind in PICTURES:
             output = outputs / f"picture{damaged.suffix}"
         words = ["inpaint", paths["model"], paths["picture"], paths["mask"], "-o", output]
