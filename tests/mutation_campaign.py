@@ -41,7 +41,9 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--first", type=int, default=200, help="the first seed")
     parser.add_argument("--count", type=int, default=2000, help="cases, shared out over the kinds")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="only these; may repeat")
     options = parser.parse_args()
+    kinds = options.kind or KINDS
     known = options.results.read_text().splitlines() if options.results.exists() else []
     rows = [json.loads(line) for line in known]
     done = {(row["kind"], row["seed"]) for row in rows}
@@ -49,7 +51,7 @@ def main() -> None:
         originals = make_originals(Path(folder)) if options.count else {}
         whole: dict[str, str] = {}
         for index in range(options.count):
-            kind, seed = KINDS[index % len(KINDS)], options.first + index // len(KINDS)
+            kind, seed = kinds[index % len(kinds)], options.first + index // len(kinds)
             if (kind, seed) in done:
                 continue
             if kind not in whole:

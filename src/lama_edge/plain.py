@@ -35,8 +35,8 @@ def check(value: Any, place: tuple[str | int, ...] = ()) -> None:
         raise ValueError(f"holds {value} at {spell(place)}: all numbers must be finite")
     if isinstance(value, int) and value.bit_length() > _MAX_BITS:
         raise ValueError(f"holds {shown(value)} at {spell(place)}: nothing is that large")
-    if isinstance(value, str) and not _is_unicode(value):
-        raise ValueError(f"holds {shown(value)} at {spell(place)}, which is no text of Unicode")
+    if isinstance(value, str) and not _is_text(value):
+        raise ValueError(f"holds {shown(value)} at {spell(place)}, which is no text")
     if isinstance(value, dict):
         for name, item in value.items():
             check(str(name), place)
@@ -74,10 +74,12 @@ def number(name: str, value: Any, low: float, high: float) -> float:
     return float(value)
 
 
-def _is_unicode(text: str) -> bool:
-    """Tell texts from those with half a surrogate pair, which JSON can spell and nothing prints."""
+def _is_text(text: str) -> bool:
+    """Tell texts from what JSON can spell and no file name or page holds.
+
+    That is half a surrogate pair, and a character 0.
+    """
     try:
-        text.encode()
+        return b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
-    return True

@@ -161,6 +161,9 @@ def _save_pictures(found: dict[str, Path]) -> None:
     picture = Image.fromarray(rng.integers(0, 256, (50, 70, 3), dtype=np.uint8))
     exif = Image.Exif()
     exif[274] = 3  # the orientation: upside down
+    exif[271], exif[306] = "a camera", "2026:01:02 03:04:05"
+    exif.get_ifd(0x8769).update({0x829A: (1, 125), 0x927C: bytes(range(64)), 0xA002: 70})
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 12.0, 5.5)})
     alpha = Image.fromarray(rng.integers(0, 2, (50, 70), dtype=np.uint8) * 255)
     with_alpha = picture.copy()
     with_alpha.putalpha(alpha)

@@ -70,7 +70,8 @@ class Blobs:
 
     def _path(self, name: str) -> Path:
         parts = PurePosixPath(name).parts
-        if len(parts) < 2 or parts[0] != _MODEL_FOLDER or ".." in parts:
+        inside = len(parts) > 1 and parts[0] == _MODEL_FOLDER and ".." not in parts
+        if not inside or "\0" in name:
             raise ModelError(f"the program names the weights {shown(name)}, outside the package")
         path = self.folder.joinpath(*parts[1:])
         if not path.resolve().is_relative_to(self.folder.resolve()):

@@ -139,8 +139,13 @@ def test_nothing_outside_the_package_is_read(package: Path, sound: Path) -> None
         entry["path"] = path
         (package / "Manifest.json").write_text(json.dumps(contents))
         _refused(package, "outside of it")
+    for path in ("a\0b", "\ud800"):
+        entry["path"] = path
+        (package / "Manifest.json").write_text(json.dumps(contents))
+        _refused(package, "which is no text")
     shutil.copy(sound / "Manifest.json", package / "Manifest.json")
     names = ("@model_path/../../../w.bin", "/etc/hostname", "weights/weight.bin", "@model_path")
+    names += ("@model_path/weights/\0",)
     for name in names:
         _change(
             package,
