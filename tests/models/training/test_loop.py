@@ -201,6 +201,14 @@ def test_checkpoints_of_other_networks_and_other_files_are_refused(tmp_path):
         resume(path, BOTH_PHASES)
 
 
+@pytest.mark.parametrize(("name", "value"), [("elapsed_s", 1e999), ("step", 10**30), ("step", -1)])
+def test_progress_that_no_run_made_is_refused(tmp_path, name, value):
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, dataclasses.replace(new_state(SETTINGS, seed=1), **{name: value}))
+    with pytest.raises(CheckpointError, match="is damaged"):
+        resume(path, SETTINGS)
+
+
 def test_a_run_starts_from_the_averaged_weights_of_another(tmp_path, batch):
     state = new_state(SETTINGS, seed=1)
     train_step(state, batch, SETTINGS)
