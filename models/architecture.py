@@ -67,7 +67,7 @@ def infer_architecture(shapes: Shapes, prefix: str | None = None) -> tuple[Gener
         if FfcResnetConfig.stem_tensor in own:
             return _infer_ffc_resnet(own), prefix
         return _infer_pix2pixhd(own), prefix
-    except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
+    except (KeyError, IndexError, ValueError, ArithmeticError) as error:
         raise CheckpointError(
             f"holds a generator whose architecture cannot be told from its tensors "
             f"({type(error).__name__}: {error}): put its config.yaml beside it"

@@ -241,7 +241,8 @@ def _view(flat: NDArray[Any], tensor: TensorReference) -> NDArray[Any]:
         bits = view.astype(np.uint32, order="C")
         bits <<= 16
         return bits.view(np.float32)
-    with np.errstate(over="ignore"):  # an infinity is refused when the generator is built
+    # An infinity and a NaN are refused when the generator is built.
+    with np.errstate(over="ignore", invalid="ignore"):
         return np.array(view, dtype=np.float32 if flat.dtype.kind == "f" else None, order="C")
 
 

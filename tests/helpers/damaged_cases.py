@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import shutil
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from places import DATA, TESTS
 from safetensors.numpy import save_file
 
 from lama_edge.export.formats.record import Export
-from lama_edge.files import beside
+from lama_edge.files import beside, join_part
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.generators import build_generator
 from lama_edge.pipeline import export_model
@@ -34,7 +36,7 @@ SERVER = TESTS / "command_server.py"
 WRITTEN = DATA / "written-by-0.1.0"
 SPECIFICATION = "Data/com.apple.CoreML/model.mlmodel"
 CHECKPOINTS = ("fourier.ckpt", "regular.ckpt", "dilated.ckpt", "scripted.pt", "plain.safetensors")
-CHECKPOINTS += ("own.pth",)
+CHECKPOINTS += ("own.pth", "entries.pth")
 CONFIGS = ("fourier.yaml", "regular.yaml", "dilated.yaml")
 PICTURES = ("picture.png", "picture.jpg", "picture.webp", "picture.tiff", "picture.bmp")
 PICTURES += ("alpha-picture.png", "palette-picture.png", "deep-picture.png", "alpha-picture.webp")
@@ -151,9 +153,19 @@ def _save_checkpoints(found: dict[str, Path]) -> None:
     torch.jit.trace(generator, torch.rand(1, 4, 16, 16)).save(str(found["scripted.pt"]))
     metadata = {"config": json.dumps(checkpoint.config.to_dict())}
     save_file(dict(checkpoint.tensors), found["plain.safetensors"], metadata)
-    wide = {name: torch.tensor(array).double() for name, array in checkpoint.tensors.items()}
-    own = {"epoch": 3, "lr": 1e-3, "betas": (0.9, 0.99), "names": ["a", None], "generator": wide}
-    torch.save(own, found["own.pth"])
+    weights = {name: torch.tensor(array) for name, array in checkpoint.tensors.items()}
+    wide = {name: tensor.double() for name, tensor in weights.items()}
+    own = {
+        "epoch": 3,
+        "made": datetime(2026, 1, 2, tzinfo=UTC),
+        "betas": (0.9, 0.99),
+        "settings": argparse.Namespace(lr=1e-3, names=["a", None], where=Path("data")),
+        (1, "a"): 2j,
+        "model": {"state_dict": wide},
+    }
+    torch.save(own, found["own.pth"], pickle_protocol=4)
+    both = {"params": {name: tensor.half() for name, tensor in weights.items()}}
+    torch.save({**both, "params_ema": weights}, found["entries.pth"])
 
 
 def _save_pictures(found: dict[str, Path]) -> None:
@@ -213,12 +225,12 @@ def lay_out(
     return [str(word) for word in words], output
 
 
-def _checkpoint(kind: str, data: bytes, originals: dict[str, Path], folder: Path) -> Path:
+def _checkpoint(kind: str, data: bytes, originals: dict[str, Path], folder: Path) -> str | Path:
     """Lay out a checkpoint with its config beside it, or alone where it needs none."""
     if Path(kind).suffix not in (".ckpt", ".yaml"):
         path = folder / kind
         path.write_bytes(data)
-        return path
+        return join_part(path, "params_ema") if kind == "entries.pth" else path
     family = Path(kind).stem
     (folder / "models").mkdir()
     for name, target in ((".ckpt", "models/best.ckpt"), (".yaml", "config.yaml")):

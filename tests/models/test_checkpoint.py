@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -283,7 +284,10 @@ def test_batch_norm_counters_may_be_missing_or_mangled(golden_checkpoint, counte
     build_generator(replace(golden_checkpoint, tensors=tensors))
 
 
-def test_weights_beyond_float32_are_refused_without_a_warning(writer, refusal, tensors):
+@pytest.mark.parametrize("bits", [0x7E37E43C8800759C, 0x7FF0000000000001])  # 1e300, a NaN
+def test_weights_beyond_float32_are_refused_without_a_warning(writer, refusal, tensors, bits):
     wide = {name: tensor.double() for name, tensor in tensors.items()}
-    wide[WEIGHT] = torch.full((8, 4, 7, 7), 1e300, dtype=torch.float64)
-    assert "NaN or infinite" in refusal(writer.saved({"state_dict": wide}))
+    wide[WEIGHT] = torch.full((8, 4, 7, 7), bits).view(torch.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "NaN or infinite" in refusal(writer.saved({"state_dict": wide}))
