@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin
 
-from lama_edge.imaging.reading import load_picture
+from lama_edge.imaging.reading import load_picture, native_picture
 from lama_edge.imaging.saving import save_picture, suffix_for
 
 
@@ -23,7 +23,7 @@ def _rewritten(tmp_path: Path, suffix: str, image: Image.Image, **options: Any) 
     """Write a picture, read and save it again; return both files."""
     paths = [tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"]
     image.save(paths[0], **options)
-    save_picture(load_picture(paths[0]), paths[1])
+    save_picture(native_picture(load_picture(paths[0])), paths[1])
     return paths
 
 
@@ -102,3 +102,13 @@ def test_another_format_takes_nothing_over(tmp_path: Path) -> None:
 )
 def test_a_results_suffix(name: str | None, own: str, suffix: str) -> None:
     assert suffix_for(name, own) == suffix
+
+
+@pytest.mark.parametrize("stored", ["CMYK", "RGB"])
+def test_tables_of_other_colours_are_not_taken_over(tmp_path: Path, stored: str) -> None:
+    scene = _scene()
+    options = {"keep_rgb": True, "subsampling": 0} if stored == "RGB" else {}
+    paths = _rewritten(tmp_path, ".jpg", scene.convert(stored), quality=40, **options)
+    save_picture(scene, tmp_path / "usual.jpg")
+    usual = Image.open(tmp_path / "usual.jpg")
+    assert Image.open(paths[1]).quantization == usual.quantization  # type: ignore[attr-defined]

@@ -161,6 +161,6 @@ def _inpaint(
     plans: list[Plan] = []
     result = inpainter(picture, mask, report=plans.append)
     with atomic_output(output) as temporary:
-        save_picture(result, temporary)
+        save_picture(result, temporary, named=output)
     share = float(mask.hole.mean())
     return InpaintedFile(output, result.width, result.height, share, mask.channel, plans[0])

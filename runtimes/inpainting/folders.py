@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.files import make_folder
 from lama_edge.imaging.saving import suffix_for
 from lama_edge.pictures.pairs import Pair, find_pairs, pair_with_all
 from lama_edge.runtimes.inpainting.files import InpaintedFile, InpaintFile, inpaint_with
@@ -47,11 +48,12 @@ def inpaint_folder(
         progress: called with the number of pairs done and of all.
 
     Raises:
-        UsageError: when a folder is missing, or holds no picture.
+        UsageError: when a folder is missing, holds no picture, or cannot be made.
         ModelError: when the model cannot be opened.
         MissingBackendError: when its runtime or provider is not installed here.
     """
     pairs, without_mask = _pairs(job)
+    make_folder(job.output)
     outcome = InpaintedFolder(
         failed={path: f"there is no mask for it in {str(job.mask)!r}" for path in without_mask}
     )
@@ -62,7 +64,7 @@ def inpaint_folder(
             target = _target(job, pair)
             try:
                 claims.add(target, pair)
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent)
                 one = replace(job, image=pair.image, mask=pair.mask, output=target)
                 outcome.written.append(inpaint_with(inpainter, one))
             except LamaEdgeError as error:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, one_line
 
 # A file, a folder, or a file with its manifest beside it, which ends in ``.json`` after its name.
 ArtifactKind = Literal["file", "folder", "pair"]
@@ -145,6 +145,21 @@ def check_output(target: Path, *, overwrite: bool = True) -> None:
         raise UsageError(f"the output {str(target)!r} is a folder: name a file in it")
     if target.exists() and not overwrite:
         raise UsageError(f"the output {str(target)!r} exists: add --overwrite to replace it")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those around it, where they are missing.
+
+    Raises:
+        UsageError: when something else stands there, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "it is a file" if folder.is_file() else one_line(error)
+        raise UsageError(
+            f"the folder {str(folder)!r} cannot be made ({reason}): name another output"
+        ) from error
 
 
 def sha256_of(path: Path) -> str:

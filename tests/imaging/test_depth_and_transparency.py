@@ -13,6 +13,7 @@ from PIL import Image
 
 from lama_edge.errors import PictureError
 from lama_edge.imaging import reading, saving
+from lama_edge.imaging.masks import hole_of
 
 CASES = Path(__file__).parents[1] / "data/cases"
 TRUE_COLOUR, GREY = 2, 0
@@ -230,3 +231,18 @@ def test_colours_alone_are_rgb_of_8_bits(tmp_path: Path, mode: str) -> None:
     image.save(tmp_path / "x.png")
     pixels = reading.load_rgb(tmp_path / "x.png")
     assert (pixels.shape, pixels.dtype) == ((20, 30, 3), np.uint8)
+
+
+@pytest.mark.parametrize("white", [0, 1])
+def test_grey_of_16_bits_may_have_white_as_0(tmp_path: Path, white: int) -> None:
+    levels = noise(6, 8, dtype=np.uint16)
+    Image.fromarray(levels).save(tmp_path / "a.tif")
+    data = (tmp_path / "a.tif").read_bytes()
+    field = struct.pack("<HHI", 262, 3, 1)
+    assert data.count(field) == 1
+    at = data.index(field) + len(field)
+    (tmp_path / "a.tif").write_bytes(data[:at] + struct.pack("<H", white) + data[at + 2 :])
+    seen = np.asarray(reading.native_picture(reading.load_picture(tmp_path / "a.tif")))
+    np.testing.assert_array_equal(seen, levels if white else 65535 - levels)
+    hole = hole_of(reading.load_mask(tmp_path / "a.tif"))
+    np.testing.assert_array_equal(hole, seen > 0)

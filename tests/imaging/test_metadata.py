@@ -370,3 +370,29 @@ def test_prose_and_prompts_are_no_pictures() -> None:
         "写真" * 4000,
     ):
         assert not holds_picture(text.encode())
+
+
+COLOUR_CHUNKS = {
+    b"gAMA": struct.pack(">I", 100_000),
+    b"cHRM": struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000),
+    b"sRGB": b"\1",
+}
+
+
+@pytest.mark.parametrize("kept", [(b"gAMA",), (b"gAMA", b"cHRM"), (b"sRGB",)])
+@pytest.mark.parametrize("metadata", [True, False])
+def test_what_the_values_of_a_png_mean_stays(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kept: tuple[bytes, ...], metadata: bool
+) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    for kind in kept:
+        chunks.add(kind, COLOUR_CHUNKS[kind])
+    photograph().save(tmp_path / "in.png", pnginfo=chunks)
+    picture = reading.load_picture(tmp_path / "in.png", metadata=metadata)
+    saving.save_picture(reading.native_picture(picture), tmp_path / "out.png")
+    data = (tmp_path / "out.png").read_bytes()
+    assert [kind for kind in COLOUR_CHUNKS if kind + COLOUR_CHUNKS[kind] in data] == list(kept)
+    assert not caplog.messages
+    saving.save_picture(picture, tmp_path / "temporary.jpg", named="out.jpg")
+    told = ["JPEG holds no gamma: out.jpg is written without"]
+    assert caplog.messages == (told if b"gAMA" in kept else [])

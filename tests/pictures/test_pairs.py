@@ -146,3 +146,12 @@ def test_one_mask_is_for_all_pictures_but_itself(tmp_path: Path) -> None:
     pairs = pair_with_all(tmp_path, mask, recursive=True, output=tmp_path / "out")
     assert [pair.image.name for pair in pairs] == ["a.png", "b.jpg", "c.ppm"]
     assert {(pair.mask, pair.result) for pair in pairs} == {(mask, "a"), (mask, "b"), (mask, "c")}
+
+
+def test_a_folder_named_like_a_picture_is_none(tmp_path: Path) -> None:
+    for name in ("a.png", "a_mask.png"):
+        _file(tmp_path / name)
+    (tmp_path / "album.png").mkdir()
+    pairs, without_mask = find_pairs(tmp_path, tmp_path)
+    assert [pair.image.name for pair in pairs] == ["a.png"]
+    assert without_mask == []

@@ -23,8 +23,9 @@ def encoding_of(
     """Return the format of an opened file, and the options that write a picture like it.
 
     A JPEG's are its own quantisation tables and chroma subsampling: pixels that did not change
-    then lose next to nothing a second time. A TIFF's are its compression, if that is lossless. A
-    WebP's is whether it is lossy.
+    then lose next to nothing a second time. One of CMYK or unconverted RGB has tables of colours
+    that the result is not stored in, so it is written as any other picture. A TIFF's is its
+    compression, if that is lossless. A WebP's is whether it is lossy.
 
     Args:
         opened: from ``Image.open``, not a copy of it.
@@ -35,6 +36,8 @@ def encoding_of(
         None where the format's usual options are to be taken.
     """
     if isinstance(opened, JpegImagePlugin.JpegImageFile):
+        if opened.mode not in ("L", "RGB") or _stores_rgb(opened):
+            return None
         tables = {key: list(table) for key, table in opened.quantization.items()}
         if transposed:
             tables = {key: _transposed(table) for key, table in tables.items()}
@@ -46,6 +49,15 @@ def encoding_of(
     if opened.format == "WEBP" and _is_lossy_webp(Path(path)):
         return "WEBP", {"quality": _WEBP_QUALITY, "exact": True}
     return None
+
+
+def _stores_rgb(opened: JpegImagePlugin.JpegImageFile) -> bool:
+    """Tell whether a JPEG of three colours has them unconverted, as libjpeg decides it."""
+    if opened.mode != "RGB" or "jfif" in opened.info:
+        return False
+    if "adobe" in opened.info:
+        return opened.info.get("adobe_transform") == 0
+    return [layer[0] for layer in opened.layer] == list(b"RGB")
 
 
 def _transposed(table: list[int]) -> list[int]:

@@ -2,13 +2,15 @@
 
 Thumbnails, previews, makers' notes, further frames (MPF), gain and depth maps (XMP, MPF, JUMBF)
 and editors' records are older states of the picture, or hold some. So nothing is kept but what is
-listed here: the ICC profile, the resolution, EXIF fields by tag, and texts that cannot be pictures.
+listed here: the ICC profile or what PNG has in its place, the resolution, EXIF fields by tag, and
+texts that cannot be pictures.
 """
 
 from __future__ import annotations
 
 import logging
 import mmap
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,9 @@ MAX_TEXT = 16_384
 _COMMENT = "Comment"
 _NOT_KEPT = {"xmp": "XMP", "XML:com.adobe.xmp": "XMP", "photoshop": "Photoshop's"}
 _TIFF_NOT_KEPT = {700: "XMP", 33723: "IPTC", 34377: "Photoshop's"}
+# What the values of a PNG picture mean where it has no ICC profile, as Pillow calls it in `info`.
+COLOUR_CHUNKS = ("gamma", "chromaticity", "srgb")
+_SCREENS_GAMMA = 0.45455  # what everything else takes for granted
 # What Pillow makes texts of that are none: XMP, and ImageMagick's profiles in hexadecimal.
 _NO_TEXTS = ("XML:com.adobe.xmp", "Raw profile type ")
 _PNG_EXIF = "Raw profile type exif"
@@ -94,12 +99,15 @@ def save_options(
         key: info[key] for key in ("icc_profile", "dpi") if info.get(key) and key in held
     }
     lost = [_SPELLED[key] for key in _SPELLED if info.get(key) and key not in held]
+    gamma = info.get("gamma", _SCREENS_GAMMA)
+    if file_format != "PNG" and "srgb" not in info and abs(gamma - _SCREENS_GAMMA) > 0.01:
+        lost.append("gamma")
     exif: Exif | None = info.get(EXIF)
     texts = dict(info.get(TEXTS, {}))
     if exif is not None and file_format in ("JPEG", "PNG", "WEBP"):
         options["exif"] = exif.to_bytes()
-    if texts and file_format == "PNG":
-        options["pnginfo"] = PngImagePlugin.PngInfo()
+    if file_format == "PNG":
+        options["pnginfo"] = _colour_chunks(info)
         for key, text in texts.items():
             options["pnginfo"].add_text(key, text)
     if file_format == "JPEG":
@@ -108,6 +116,21 @@ def save_options(
     if lost:
         _log.warning("%s holds no %s: %s is written without", file_format, ", no ".join(lost), path)
     return options, exif if file_format == "TIFF" else None
+
+
+def _colour_chunks(info: dict[Any, Any]) -> PngImagePlugin.PngInfo:
+    """Return the chunks that `COLOUR_CHUNKS` stand for; see the PNG specification, 11.3.2."""
+    chunks = PngImagePlugin.PngInfo()
+    for kind, numbers, count in (
+        (b"gAMA", [info["gamma"]] if "gamma" in info else [], 1),
+        (b"cHRM", info.get("chromaticity", ()), 8),
+    ):
+        if len(numbers) == count:
+            whole = (round(number * 100_000) for number in numbers)
+            chunks.add(kind, struct.pack(f">{count}I", *whole))
+    if "srgb" in info:
+        chunks.add(b"sRGB", bytes([info["srgb"]]))
+    return chunks
 
 
 def _exif(image: Image.Image, path: str | Path) -> Exif | None:

@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from lama_edge.errors import PictureError, one_line
 from lama_edge.imaging import Pixels, spell_size, to_8_bits, to_rgb
 from lama_edge.imaging.encoding import ENCODING, encoding_of
-from lama_edge.imaging.metadata import kept_metadata
+from lama_edge.imaging.metadata import COLOUR_CHUNKS, kept_metadata
 from lama_edge.imaging.saving import ALPHA_MODES
 
 NATIVE_MODES = ("L", "RGB", "RGBA", "I;16")
@@ -29,7 +29,9 @@ _FOREIGN_MODES = ("LAB", "La")
 # Pillow spreads grey of few bits over 0 to 255, but not the grey that shall be transparent.
 _GREY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}
 _BITS_PER_SAMPLE = 258  # of TIFF
-_PIXEL_INFO = ("icc_profile", "transparency")  # without which the values mean something else
+_PHOTOMETRIC = 262  # of TIFF; 0 is white as 0
+# Without these the values mean something else.
+_PIXEL_INFO = ("icc_profile", "transparency", *COLOUR_CHUNKS)
 _limit_lifted = threading.Lock()
 
 
@@ -223,7 +225,7 @@ def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
     if image.mode in _FOREIGN_MODES:
         raise PictureError(f"{name} has the colour mode {image.mode}: save it as RGB first")
     if image.format == "TIFF":  # turned as it is decoded, but older Pillows say that it is not
-        return image.copy(), True
+        return _black_is_0(image), True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damage beside the orientation
@@ -231,6 +233,16 @@ def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
     except Exception as error:  # damaged EXIF data raises whatever its parser meets
         _log.warning("%s: orientation unknown, EXIF data unreadable (%s)", name, one_line(error))
         return image.copy(), False
+
+
+def _black_is_0(tiff: Image.Image) -> Image.Image:
+    """Return a copy of a TIFF picture; of 16 bits Pillow leaves white as 0."""
+    white_is_0 = getattr(tiff, "tag_v2", {}).get(_PHOTOMETRIC) == 0
+    if not white_is_0 or not tiff.mode.startswith("I;16"):
+        return tiff.copy()
+    turned = Image.fromarray(np.uint16(65535) - np.asarray(tiff))
+    turned.info = dict(tiff.info)
+    return turned
 
 
 def orientation_of(image: Image.Image) -> int:

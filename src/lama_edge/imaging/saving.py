@@ -36,31 +36,37 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 ALPHA_MODES = ("RGBA", "LA", "PA", "RGBa", "La")
 
 
-def save_picture(image: Image.Image, path: str | Path) -> None:
+def save_picture(image: Image.Image, path: str | Path, *, named: str | Path | None = None) -> None:
     """Write a picture in the format of the path's suffix, with what `load_picture` kept of it.
 
     PNG, TIFF, BMP and WebP are written without loss, JPEG at quality 95 without chroma
     subsampling; a picture that `load_picture` read from a file of the same format as
     `encoding_of` says. The log says what of the picture the format cannot hold.
 
+    Args:
+        image: what to write.
+        path: where to.
+        named: what messages call the file, where `path` is a temporary one.
+
     Raises:
         PictureError: as `check_saveable`, or when writing fails.
     """
     file_format = check_saveable(image, path)
+    named = path if named is None else named
     options = dict(_SAVE_OPTIONS.get(file_format, {}))
     own_format, own_options = image.info.get(ENCODING) or (None, {})
     if own_format == file_format:
         options = dict(own_options)
-    written = _in_depth_of(file_format, image, path)
+    written = _in_depth_of(file_format, image, named)
     written.info = {key: image.info[key] for key in ("transparency",) if key in image.info}
-    said, exif = save_options(image.info, file_format, path)
+    said, exif = save_options(image.info, file_format, named)
     try:
         written.save(path, format=file_format, **options, **said)
         if exif is not None:
             exif.add_to_tiff(Path(path))
     except (OSError, ValueError, KeyError) as error:
         raise PictureError(
-            f"the picture {str(path)!r} ({image.mode}) cannot be written: {one_line(error)}"
+            f"the picture {str(named)!r} ({image.mode}) cannot be written: {one_line(error)}"
         ) from error
 
 

@@ -193,3 +193,36 @@ def test_results_that_cannot_hold_transparency_are_rows(
     outcome = inpaint_folder(job)
     assert _names(tmp_path / "out") == ["b.bmp"]
     assert "cannot hold the transparency" in outcome.failed[tmp_path / "in" / "a.png"]
+
+
+@pytest.mark.parametrize("below", [(), ("inside",)])
+def test_an_output_that_can_be_no_folder_is_told(
+    golden_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    below: tuple[str, ...],
+) -> None:
+    _picture(tmp_path / "in" / "a.png")
+    _mask(tmp_path / "mask.png")
+    (tmp_path / "file").write_text("kept")
+    output = tmp_path.joinpath("file", *below)
+    words = ["inpaint", str(golden_folder), str(tmp_path / "in"), str(tmp_path / "mask.png")]
+    assert cli.main([*words, "-o", str(output)]) == 2
+    error = capsys.readouterr().err
+    assert f"{str(output)!r} cannot be made" in error
+    assert error.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_messages_name_the_result_and_no_temporary_file(
+    golden_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rng = np.random.default_rng(0)
+    levels = rng.integers(0, 65535, SIZE[::-1], dtype=np.uint16)
+    (tmp_path / "in").mkdir()
+    Image.fromarray(levels).save(tmp_path / "in" / "a.png")
+    _mask(tmp_path / "mask.png")
+    job = InpaintFile(golden_folder, tmp_path / "in", tmp_path / "mask.png", tmp_path / "out")
+    assert not inpaint_folder(replace(job, picture_format="jpeg")).failed
+    assert str(tmp_path / "out" / "a.jpg") in caplog.text
+    assert ".tmp-" not in caplog.text
