@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from lama_edge import imaging
 from lama_edge.errors import PictureError
@@ -124,6 +124,24 @@ def test_orientation_is_applied_on_load(tmp_path: Path, orientation: int) -> Non
     # 6: the camera was turned, so that the picture's first row is its right-hand column.
     if orientation == 6:
         np.testing.assert_array_equal(np.asarray(loaded), np.rot90(np.asarray(image), -1))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "I;16"])
+@pytest.mark.parametrize("orientation", [3, 5, 6, 7, 8])
+def test_an_uncompressed_tiff_is_turned_as_a_png_is(
+    tmp_path: Path, mode: str, orientation: int
+) -> None:
+    levels = noise(24, 40)
+    image = Image.fromarray(levels.astype(np.uint16) * np.uint16(257) if mode == "I;16" else levels)
+    image = image if mode == "I;16" else image.convert("RGB").convert(mode)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / "a.tif", exif=exif)
+    image.getexif()[0x0112] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(reading.load_picture(tmp_path / "a.tif"), expected)
+    with Image.open(tmp_path / "a.tif") as opened:
+        np.testing.assert_array_equal(reading.upright(opened, "the mask"), expected)
 
 
 def test_damaged_exif_data_leaves_the_picture_usable(caplog: pytest.LogCaptureFixture) -> None:

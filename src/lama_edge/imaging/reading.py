@@ -7,12 +7,12 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from lama_edge.errors import PictureError, one_line
 from lama_edge.imaging import Pixels, spell_size, to_8_bits, to_rgb
@@ -147,15 +147,9 @@ def _open(path: str | Path, name: str, max_pixels: int | None) -> Iterator[Image
             image = Image.open(path, formats=_READ_FORMATS)
             animated = _animated(image)
         else:
-            # Pillow's limit is one for all threads: others may meet none while this one looks at
-            # a file's head.
-            with _limit_lifted:
-                limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-                try:
-                    image = Image.open(path, formats=_READ_FORMATS)
-                    animated = _animated(image)
-                finally:
-                    Image.MAX_IMAGE_PIXELS = limit
+            with _no_limit():
+                image = Image.open(path, formats=_READ_FORMATS)
+                animated = _animated(image)
     with image:
         pixels = image.width * image.height
         if max_pixels is not None and pixels > max_pixels:
@@ -169,6 +163,17 @@ def _open(path: str | Path, name: str, max_pixels: int | None) -> Iterator[Image
         if step and isinstance(image.info.get("transparency"), int):
             image.info["transparency"] = min(255, image.info["transparency"] * step)
         yield image
+
+
+@contextmanager
+def _no_limit() -> Iterator[None]:
+    """Lift Pillow's limit, which is one for all threads: others may meet none meanwhile."""
+    with _limit_lifted:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
 
 
 def _animated(image: Image.Image) -> bool:
@@ -221,7 +226,7 @@ def upright(image: Image.Image, name: str) -> Image.Image:
 def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
     """Return it, and whether its orientation could be read."""
     with _decoding(name):
-        image.load()
+        _load(image)
     if image.mode in _FOREIGN_MODES:
         raise PictureError(f"{name} has the colour mode {image.mode}: save it as RGB first")
     if image.format == "TIFF":  # turned as it is decoded, but older Pillows say that it is not
@@ -233,6 +238,26 @@ def _upright(image: Image.Image, name: str) -> tuple[Image.Image, bool]:
     except Exception as error:  # damaged EXIF data raises whatever its parser meets
         _log.warning("%s: orientation unknown, EXIF data unreadable (%s)", name, one_line(error))
         return image.copy(), False
+
+
+def _load(image: Image.Image) -> None:
+    """Decode an opened picture.
+
+    Pillow maps uncompressed TIFF files that have a name into memory, and those that lie on their
+    side with width and height swapped: their pixels are then another picture. Of the others it
+    asks a second time whether they are too large, which was decided when they were opened.
+    """
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        image.load()
+        return
+    limit = Image.MAX_IMAGE_PIXELS
+    trusted = limit is not None and image.width * image.height > 2 * limit
+    filename, image.filename = image.filename, ""
+    try:
+        with _no_limit() if trusted else nullcontext():
+            image.load()
+    finally:
+        image.filename = filename
 
 
 def _black_is_0(tiff: Image.Image) -> Image.Image:
