@@ -110,16 +110,19 @@ def select(config: GeneratorConfig | None, shapes: Shapes, wanted: Wanted) -> Se
     ]
     names = [name for name in shapes if name.startswith(own)]
     _require_known(wanted.ignore, beside, names, prefix)
-    parts = {name: _part(name, own) for name in beside if not _covers(wanted.ignore, name)}
+
+    def ignored(name: str) -> bool:
+        return any(_covers(wanted.ignore, name, of) for of in ("", prefix))
+
+    parts = {name: _part(name, own) for name in beside if not ignored(name)}
     left_out = {part for part in parts.values() if _HARMLESS.fullmatch(part.rpartition(".")[2])}
     unread = {name: part for name, part in parts.items() if part not in left_out}
     if unread and wanted.strict:
         raise CheckpointError(_unread_message(unread))
-    kept = [n for n in names if not any(_covers(wanted.ignore, n, of) for of in ("", prefix))]
     return Selection(
         config=config,
         prefix=prefix,
-        names=tuple(kept),
+        names=tuple(name for name in names if not ignored(name)),
         entry=wanted.entry if others else None,
         ignored=tuple(sorted(set(wanted.ignore))),
         entries=tuple(map(_entry_name, prefixes)),

@@ -132,3 +132,11 @@ def test_a_file_whose_name_has_the_mark_is_itself(
     torch.save({"g": tensors}, path)
     assert load_checkpoint(path).selection is not None
     assert _run("inspect", path) == 0
+
+
+def test_an_onnx_file_has_no_generators_to_choose(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("a.onnx", "--entry", "g", "-o", tmp_path / "a.engine")
+    assert _run("export", "tensorrt", *words) == 2
+    assert "--entry is settled in an ONNX file" in capsys.readouterr().err

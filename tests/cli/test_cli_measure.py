@@ -101,6 +101,16 @@ def test_parity_without_a_known_source_asks_for_a_reference(
     assert "--reference" in capsys.readouterr().err
 
 
+def test_bench_says_that_a_run_is_of_several_pictures(
+    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "three.onnx"
+    words = ("onnx", golden_folder, "-o", path, "--size", "16", "--batch", "3", "--no-parity")
+    assert _run("export", *words) == 0
+    assert _run("bench", path, *QUICK) == 0
+    assert "three.onnx (for any, batch 3) " in capsys.readouterr().out
+
+
 def test_bench_prints_a_table_and_writes_what_compare_reads(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,6 +48,14 @@ def test_convolutions_choose_the_form_of_the_graph(
     assert "--convolutions is now --for any (for direct) or --for cpu" in line
 
 
+def test_an_old_spelling_takes_nothing_back_that_was_asked_for(
+    golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", "onnx", str(golden_folder), "-o", str(tmp_path / "a.onnx"), "--no-parity"]
+    assert main([*words, "--for", "gpu", "--convolutions", "auto"]) == 2
+    assert "--for is gpu, and cpu by an old spelling" in capsys.readouterr().err
+
+
 def test_out_names_the_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "r.json"
     words = ["bench", str(WRITTEN / "float.onnx"), "--size", "16", "--rounds", "1"]

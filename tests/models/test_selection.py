@@ -94,6 +94,12 @@ def test_a_tensor_that_is_read_cannot_be_ignored(writer, refusal_of, tensors):
     assert "lacks tensors" in refusal_of(lambda: build_generator(loaded))
 
 
+def test_a_tensor_may_be_ignored_without_the_generators_prefix(writer, tensors):
+    within = {f"generator.{name}": value for name, value in tensors.items()}
+    path = writer.saved({**within, "generator.alpha": torch.ones(3)})
+    assert load_checkpoint(path, ignore=["alpha"]).selection.ignored == ("alpha",)
+
+
 def test_single_tensors_of_a_part_can_be_ignored(writer, refusal_of, tensors):
     path = writer.saved({"g": tensors, "mpe": {"a": torch.rand(1), "b": torch.rand(1)}})
     message = refusal_of(lambda: load_checkpoint(path, ignore=["mpe.a"]))

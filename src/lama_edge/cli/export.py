@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -119,16 +119,31 @@ def _meaning(old: Retired) -> Meaning:
     return mean
 
 
-def _source(options: argparse.Namespace) -> str | None:
+def _source(options: argparse.Namespace, form: Format) -> str | None:
     source: str | None = options.source
     if options.entry is None:
         return source
+    if source is not None and source.lower().endswith(form.takes):
+        raise UsageError("--entry is settled in an ONNX file: leave it out, or give the checkpoint")
     from lama_edge.models.checkpoint import EMBEDDED_NAME  # brings numpy
 
     named = source or EMBEDDED_NAME
     if split_part(named)[1] is not None:
         raise UsageError(f"--entry {options.entry}: {named!r} names a generator already")
     return join_part(named, options.entry)
+
+
+def _meant(options: argparse.Namespace, form: Format, own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what old spellings stand for, unless today's say otherwise."""
+    meant: Mapping[str, Any] = options.retired
+    for option in form.options:
+        given = own.get(option.name, option.default)
+        old = meant.get(option.name, given)
+        if given not in (option.default, old):
+            raise UsageError(
+                f"{option.flag} is {given}, and {old} by an old spelling: leave one of them out"
+            )
+    return meant
 
 
 def _exporting(form: Format) -> Callable[[argparse.Namespace], int]:
@@ -142,14 +157,14 @@ def _exporting(form: Format) -> Callable[[argparse.Namespace], int]:
         }
         job = Export(
             format=form.name,
-            source=_source(options),
+            source=_source(options, form),
             output=options.output,
             sizes=sizes,
             precision=options.precision,
             io=options.io,
             composite=not options.no_composite,
             calibrate=options.calibrate,
-            options={**own, **options.retired},
+            options={**own, **_meant(options, form, own)},
             overwrite=options.overwrite,
             check_parity=not options.no_parity,
             keep_failed=options.keep_failed,

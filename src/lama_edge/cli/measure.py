@@ -245,7 +245,10 @@ def _bench_lines(document: dict[str, Any]) -> Iterator[str]:
     rows = [["model", "runtime", "size", "median", "spread", "p90", "p99", "load", "peak memory"]]
     for run in document["runs"]:
         figures, purpose = run["statistics"], run["model"].get("for")
-        name = run["model"]["name"] + ("" if purpose is None else f" (for {purpose})")
+        about = [] if purpose is None else [f"for {purpose}"]
+        if run["batch"] not in (None, 1):
+            about.append(f"batch {run['batch']}")
+        name = run["model"]["name"] + (f" ({', '.join(about)})" if about else "")
         if figures is None:
             rows.append([name, "-", run["size"] or "-", "failed", *["-"] * 5])
             continue
