@@ -149,7 +149,8 @@ def run_bench(job: Bench, progress: Progress = lambda step: None) -> BenchResult
     # the time of the models before it.
     paths = [located(model) for model in job.models]
     providers = job.providers or (job.provider,) * len(paths)
-    names = _names(paths, providers)
+    parts = [split_part(model)[1] for model in job.models]
+    names = _names(paths, parts, providers)
     with open_target(job.target) as target:
         threads = job.threads or target.default_threads()
         rows: list[_Row] = []
@@ -169,16 +170,18 @@ def run_bench(job: Bench, progress: Progress = lambda step: None) -> BenchResult
     return BenchResult(document, pictures, failures)
 
 
-def _names(paths: Sequence[Path], providers: Sequence[str]) -> list[str]:
-    """Return base names, numbered where several models have the same one and provider."""
-    names: list[tuple[str, str]] = []
-    for path, provider in zip(paths, providers, strict=True):
+def _names(
+    paths: Sequence[Path], parts: Sequence[str | None], providers: Sequence[str]
+) -> list[str]:
+    """Return base names, numbered where several models have the same one, part and provider."""
+    names: list[tuple[str, str | None, str]] = []
+    for path, part, provider in zip(paths, parts, providers, strict=True):
         base = path.resolve().name
         name, number = base, 2
-        while (name, provider) in names:
+        while (name, part, provider) in names:
             name, number = f"{base} ({number})", number + 1
-        names.append((name, provider))
-    return [name for name, _ in names]
+        names.append((name, part, provider))
+    return [name for name, *_ in names]
 
 
 def _rows(subject: Opened | Refused, name: str, provider: str, asked: Sequence[Size]) -> list[_Row]:

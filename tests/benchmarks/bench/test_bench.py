@@ -240,8 +240,13 @@ def test_models_of_one_name_stay_apart(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "fixed.onnx"
     shutil.copy(folder / "fixed.onnx", other)
     paths = [folder / "fixed.onnx", other, tmp_path / "." / "fixed.onnx"]
-    names = module._names(paths, ["auto"] * len(paths))
+    names = module._names(paths, [None] * len(paths), ["auto"] * len(paths))
     assert names == ["fixed.onnx", "fixed.onnx (2)", "fixed.onnx (3)"]
+
+
+def test_parts_of_one_file_have_its_name(tmp_path: Path) -> None:
+    names = module._names([tmp_path / "two.pth"] * 3, ["g", "g_ema", "g"], ["auto"] * 3)
+    assert names == ["two.pth", "two.pth", "two.pth (2)"]
 
 
 def test_the_pause_lies_between_measurements(monkeypatch: pytest.MonkeyPatch) -> None:
