@@ -91,3 +91,15 @@ def test_a_part_stands_behind_the_name_and_an_existing_path_wins(
     monkeypatch.chdir(tmp_path)
     Path("there#is.mlpackage").mkdir()
     assert split_part(named) == (Path(path), part)
+
+
+def test_a_parts_name_may_hold_what_stands_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "two.pth"
+    path.touch()
+    assert split_part(f"{path}#a#b") == (path, "a#b")
+    (tmp_path / "two.pth#a").touch()
+    assert split_part(f"{path}#a#b") == (tmp_path / "two.pth#a", "b")
+
+
+def test_a_part_of_the_folder_one_is_in() -> None:
+    assert split_part(".#x") == (Path(), "x")

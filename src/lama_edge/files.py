@@ -27,16 +27,19 @@ def split_part(model: str | Path) -> tuple[Path, str | None]:
 
     Args:
         model: a path or name, with ``#PART`` at its end where one of several parts is meant. A
-            path that exists is taken as it is, whatever characters it has.
+            path that exists is taken as it is, whatever characters it has, and so is a part's
+            name after one.
 
     Returns:
         The path without the part, and the part; None where none is named.
     """
     path = Path(model)
-    name, _, part = path.name.rpartition(_PART)
-    if not name or path.exists():
+    words = path.name.split(_PART)
+    joined = [(_PART.join(words[:n]), _PART.join(words[n:])) for n in range(len(words) - 1, 0, -1)]
+    named = [(path.parent / name, part) for name, part in joined if name]
+    if not named or path.exists():
         return path, None
-    return path.with_name(name), part
+    return next((one for one in named if one[0].exists()), named[0])
 
 
 def join_part(model: str | Path, part: str | None) -> str:
