@@ -167,7 +167,7 @@ def test_the_first_value_that_is_not_finite_is_named(
     form: IoForm,
     force: bool,
 ) -> None:
-    hot = heated(golden_checkpoint, local=1.0, global_=1.0, spectral=1e5)
+    hot = heated(golden_checkpoint, local=1.0, global_=1.0, spectral=1e4)
     monkeypatch.setattr(pipeline, "load_checkpoint", lambda reference, **_: hot)
     monkeypatch.setattr(
         build, "branch_exponents", lambda model, groups, ranges, size: np.zeros(groups.count)

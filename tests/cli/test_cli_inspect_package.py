@@ -175,7 +175,7 @@ def test_the_provider_reaches_core_mls_plan(
         (["{package}", "--provider", "cuda"], 2, "'cuda'; choose one of: auto, all, cpu"),
         (["{package}#size_8x8"], 2, "it has: 'size_64x72', 'size_96x64'"),
         (["{package}", "--ranges", "--provider", "all"], 2, "--provider is not about --ranges"),
-        (["lama-tiny#main"], 2, "'lama-tiny' has no part 'main': models of its format, checkp"),
+        (["lama-tiny#main"], 2, "has no generator 'main'; it has: '.'"),
         (["{package}/none.mlpackage"], 2, "does not exist; give an exported model"),
         (["{empty}"], 2, "is it the folder of a .mlpackage?"),
     ],
