@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lama_edge.errors import UsageError, needs_extra
+from lama_edge.errors import ModelError, UsageError, needs_extra
 from lama_edge.files import sha256_of
 from lama_edge.manifest import Manifest
 from lama_edge.models.zoo import cache_folder
@@ -19,7 +19,7 @@ with needs_extra("onnx"):
 Provider = tuple[str, dict[str, str]]
 # Who takes over what the first one does not take, besides the CPU.
 _BEHIND = {"tensorrt": ("cuda",)}
-_WITH_OPTIONS = ("cuda", "tensorrt")
+_WITH_OPTIONS = ("cuda", "tensorrt", "openvino")
 # https://github.com/microsoft/onnxruntime/pull/19426
 _FIRST_WITH_TF32_OPTION = (1, 18)
 
@@ -39,13 +39,15 @@ def providers_for(provider: str, model: Path | None = None) -> list[Provider]:
             manifest. None is for sessions from bytes: nothing is kept of those.
 
     Raises:
-        ModelError: when the file cannot be read, or its manifest cannot.
+        ModelError: when the file cannot be read, or its manifest cannot, or the provider would
+            compute it wrong.
     """
     manifest = None if model is None or provider not in _WITH_OPTIONS else read_manifest_of(model)
     fixed_size = manifest is not None and manifest.size.fixed is not None
     options: dict[str, Callable[[], dict[str, str]]] = {
         "cuda": lambda: cuda_options(fixed_size=fixed_size),
         "tensorrt": lambda: tensorrt_options(model, manifest),
+        "openvino": lambda: openvino_options(manifest),
     }
     names = dict.fromkeys([provider, *_BEHIND.get(provider, ()), "cpu"])
     return [(PROVIDERS[name], options.get(name, dict)()) for name in names]
@@ -91,14 +93,47 @@ def tensorrt_options(model: Path | None, manifest: Manifest | None) -> dict[str,
     options = {"trt_fp16_enable": "0", "trt_int8_enable": "0"}
     if model is None or manifest is None:
         return options
-    fixed = manifest.size.fixed
-    if fixed is not None:
+    if manifest.size.fixed is not None:
         shapes = ",".join(
-            f"{spec.name}:" + "x".join(map(str, spec.shape(fixed.height, fixed.width)))
-            for spec in (manifest.io.image, manifest.io.mask)
+            f"{name}:" + "x".join(map(str, shape)) for name, shape in _fixed_shapes(manifest)
         )
         options |= {f"trt_profile_{which}_shapes": shapes for which in ("min", "opt", "max")}
     return options | _cache_options(model)
+
+
+def openvino_options(manifest: Manifest | None) -> dict[str, str]:
+    """Return the OpenVINO provider's options.
+
+    OpenVINO 2026.4 computes int8 graphs with a free extent wrong, without a word: 18 to 31 dB
+    with free sizes, whatever its options say, and 35 dB with a fixed size and a free batch; with
+    every extent fixed it has the 42 to 47 dB of ONNX Runtime's own kernels. So a free batch is
+    fixed to one picture. (Without its low-precision pass, ``LP_TRANSFORMS_MODE=NO``, it is right
+    with a free batch too, and takes 1.6 times as long.)
+    See https://onnxruntime.ai/docs/execution-providers/OpenVINO-ExecutionProvider.html.
+
+    Args:
+        manifest: the file's; None is a session from bytes.
+
+    Raises:
+        ModelError: when it is an int8 file of any size.
+    """
+    if manifest is None or manifest.precision != "int8":
+        return {}
+    if manifest.size.fixed is None:
+        raise ModelError(
+            "OpenVINO computes int8 files of any size wrong: export one size (--size 512), or use "
+            "--provider cpu"
+        )
+    shapes = ",".join(f"{name}{list(shape)}" for name, shape in _fixed_shapes(manifest))
+    return {"reshape_input": shapes.replace(" ", "")}
+
+
+def _fixed_shapes(manifest: Manifest) -> list[tuple[str, tuple[int, ...]]]:
+    """Return the names and shapes of the inputs of a fixed-size model, for one picture."""
+    fixed = manifest.size.fixed
+    assert fixed is not None
+    specs = (manifest.io.image, manifest.io.mask)
+    return [(spec.name, spec.shape(fixed.height, fixed.width)) for spec in specs]
 
 
 def _cache_options(model: Path) -> dict[str, str]:

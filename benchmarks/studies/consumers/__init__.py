@@ -1,0 +1,1 @@
+"""A matrix of consumers: what reads exported ONNX files, and how near its results come."""

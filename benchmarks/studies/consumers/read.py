@@ -1,0 +1,166 @@
+"""Lets a consumer read files in a process of its own, and judges what it gives."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import lama_edge
+from lama_edge.benchmarks.studies.consumers.cells import ModelFile
+from lama_edge.benchmarks.studies.consumers.consumers import Consumer
+from lama_edge.benchmarks.studies.consumers.prepare import Prepared
+from lama_edge.benchmarks.targets.environment import anonymous
+from lama_edge.judging.metrics import psnr_db
+from lama_edge.runtimes.base import Array
+
+_DRIVER = Path(__file__).with_name("readers") / "drive.py"
+# For the consumer that is lama-edge's own runner in another environment.
+_LAMA_EDGE = str(Path(lama_edge.__file__).parents[1])
+# A level of 255: consumers round the same value otherwise, or one that lies a hair beside it.
+_UINT8_TOLERANCE = 1.0
+# How much of ONNX Runtime's own PSNR a file of low precision may lose.
+_LOSS_DB = 3.0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a consumer made of a file.
+
+    Attributes:
+        output: the output; None where there is none.
+        note: what the reader says about it.
+        error: why there is no output.
+    """
+
+    output: Array | None = None
+    note: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A consumer's result on a file, judged.
+
+    Attributes:
+        outcome: ``right``, ``wrong``, ``refused`` (with an error), ``crashed``, ``late`` or
+            ``counted``.
+        max_abs_diff: from ONNX Runtime's output, in the output's own unit.
+        psnr_db: in the hole, against torch's fill; None without an output, or when it is equal.
+        onnxruntime_db: the same of ONNX Runtime's output.
+        note: what the reader says, or the reason.
+    """
+
+    outcome: str
+    max_abs_diff: float | None = None
+    psnr_db: float | None = None
+    onnxruntime_db: float | None = None
+    note: str = ""
+
+
+def read_files(
+    consumer: Consumer, python: Path, prepared: Sequence[Prepared], folder: Path
+) -> list[Reading]:
+    """Let a consumer read files, one after the other in one process.
+
+    Args:
+        consumer: who reads.
+        python: the interpreter of its environment.
+        prepared: the files.
+        folder: a scratch folder.
+    """
+    jobs = [
+        {
+            "model": str(one.model.absolute()),
+            "inputs": str(one.inputs.absolute()),
+            "output": str(folder / f"{index}.npy"),
+            "reply": str(folder / f"{index}.reply"),
+        }
+        for index, one in enumerate(prepared)
+    ]
+    for job in jobs:
+        Path(job["reply"]).unlink(missing_ok=True)
+        Path(job["output"]).unlink(missing_ok=True)
+    request = folder / "jobs.json"
+    request.write_text(json.dumps(jobs), encoding="utf-8")
+    command = [str(python), str(_DRIVER), consumer.reader, consumer.variant, str(request)]
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": _LAMA_EDGE},
+            timeout=consumer.timeout_s * len(jobs),
+        )
+        end = _last_words(done)
+    except subprocess.TimeoutExpired:
+        end = f"stopped after {consumer.timeout_s * len(jobs):g} s"
+    return [_reading(Path(job["reply"]), Path(job["output"]), end) for job in jobs]
+
+
+def _reading(reply: Path, output: Path, end: str) -> Reading:
+    if not reply.exists():
+        return Reading(error=end)
+    answer = json.loads(reply.read_text(encoding="utf-8"))
+    if "error" in answer:
+        return Reading(error=f"refused: {anonymous(answer['error'])}")
+    if not output.exists():
+        return Reading(note=answer["note"])
+    return Reading(np.load(output), answer["note"])
+
+
+def _last_words(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        return f"crashed: the process died of {name}"
+    return f"crashed: {anonymous(lines[-1]) if lines else f'exit code {done.returncode}'}"
+
+
+def judge(consumer: Consumer, file: ModelFile, one: Prepared, reading: Reading) -> Cell:
+    """Judge what a consumer made of a file against ONNX Runtime's output and torch's fill.
+
+    Float outputs of fp32 files have the consumer's tolerance, uint8 ones a level; those of lower
+    precision may lose 3 dB of what ONNX Runtime has. Known pixels are the input's in all.
+    """
+    if reading.error is not None:
+        outcome, _, reason = reading.error.partition(": ")
+        return Cell(outcome, note=reason) if reason else Cell("late", note=reading.error)
+    if reading.output is None:
+        return Cell("counted" if consumer.counts else "wrong", note=reading.note)
+    if reading.output.shape != one.plain.shape:
+        return Cell("wrong", note=f"the output's shape is {list(reading.output.shape)}")
+    output = reading.output.astype(np.float64)
+    off = float(np.abs(output - one.plain).max())
+    quality, plain = _quality(output, file, one), _quality(one.plain, file, one)
+    right = (
+        off <= (_UINT8_TOLERANCE if file.io == "uint8" else consumer.fp32_tolerance)
+        if file.precision == "fp32"
+        else quality >= plain - _LOSS_DB
+    )
+    known = ~one.case.hole
+    note = reading.note
+    if not np.array_equal(_pixels(output, file)[known], _pixels(one.plain, file)[known]):
+        right, note = False, "known pixels are changed"
+    return Cell("right" if right else "wrong", off, quality, plain, note)
+
+
+def _pixels(output: Array, file: ModelFile) -> Array:
+    """Return an output as [H,W,3]."""
+    pixels: Array = output[0]
+    return pixels if file.io == "uint8" else pixels.transpose(1, 2, 0)
+
+
+def _quality(output: Array, file: ModelFile, one: Prepared) -> float:
+    top = 255.0 if file.io == "uint8" else 1.0
+    fill, hole = _pixels(output, file) / top, one.case.hole
+    return round(float(psnr_db(one.reference[hole], fill[hole], peak=1.0)), 1)
