@@ -37,6 +37,11 @@ class ModelFile:
     precision: Precision
     purpose: str = "any"
 
+    @property
+    def form(self) -> str:
+        """What it shares with the files of the other nets, in words."""
+        return f"{self.precision}, {self.size}, {self.io}, --for {self.purpose}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON carries it."""
         return asdict(self)

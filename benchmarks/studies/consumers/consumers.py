@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lama_edge.benchmarks.studies.consumers.cells import ModelFile
 from lama_edge.errors import UsageError
 
 _NUMPY = "numpy==2.3.5"
 _FP32_TOLERANCE = 1e-4
 # Its convolutions are Winograd's with large tiles: 3.3e-4 at worst in the five nets.
 _MNN_TOLERANCE = 1e-3
+_OF_HEAVY = ("lama-tiny", "fourier")
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Consumer:
         counts: whether it only counts the nodes it would take.
         fp32_tolerance: how far an fp32 file's float output may be from ONNX Runtime's.
         timeout_s: how long one file may take, in seconds.
+        heavy: whether it takes so long that only the fixed fp32 files of all nets are read, and
+            the others of two.
     """
 
     name: str
@@ -54,6 +58,12 @@ class Consumer:
     counts: bool = False
     fp32_tolerance: float = _FP32_TOLERANCE
     timeout_s: float = 120
+    heavy: bool = False
+
+    def takes(self, file: ModelFile) -> bool:
+        """Tell whether a file is one of those that it is measured on."""
+        first = file.size == "fixed" and file.precision == "fp32"
+        return not self.heavy or first or file.model in _OF_HEAVY
 
 
 LIGHT = Environment(
@@ -68,11 +78,10 @@ OPENVINO_PROVIDER = Environment(
 OPENCV_4 = Environment("opencv4", ("opencv-python-headless==4.14.0.94", _NUMPY))
 OPENCV_5 = Environment("opencv5", ("opencv-python-headless==5.0.0.93", _NUMPY))
 MNN = Environment("mnn", ("MNN==3.6.1", _NUMPY))
-ONNX2TF = Environment(
-    "onnx2tf",
-    ("onnx2tf==1.29.24", "tensorflow-cpu==2.21.0", "ai-edge-litert", "onnx", "onnxsim"),
-)
-NCNN = Environment("ncnn", ("ncnn==1.0.20261020", "pnnx==20261020", _NUMPY))
+# It pins all that it needs itself, TensorFlow included.
+ONNX2TF = Environment("onnx2tf", ("onnx2tf==1.29.24",))
+# pnnx wants torch, and this one comes without CUDA.
+NCNN = Environment("ncnn", ("ncnn==1.0.20261020", "pnnx==20261020", "torch==2.13.0", _NUMPY))
 
 CONSUMERS = (
     Consumer(
@@ -227,6 +236,7 @@ CONSUMERS = (
         "",
         shows=("onnx2tf",),
         timeout_s=600,
+        heavy=True,
     ),
     Consumer(
         "ncnn",

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +36,13 @@ class Reading:
 
     Attributes:
         output: the output; None where there is none.
-        note: what the reader says about it.
-        error: why there is no output.
+        outcome: where there is none by its fault: ``refused``, ``crashed`` or ``late``.
+        note: what the reader says about it, or the reason.
     """
 
     output: Array | None = None
+    outcome: str | None = None
     note: str = ""
-    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,26 @@ def read_files(
 ) -> list[Reading]:
     """Let a consumer read files, one after the other in one process.
 
+    Where that dies, the file it was at is the one it died of, and another process goes on.
+
     Args:
         consumer: who reads.
         python: the interpreter of its environment.
         prepared: the files.
         folder: a scratch folder.
     """
+    readings: list[Reading] = []
+    while len(readings) < len(prepared):
+        left = prepared[len(readings) :]
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            readings += _read_in_one_process(consumer, python, left, Path(scratch))
+    return readings
+
+
+def _read_in_one_process(
+    consumer: Consumer, python: Path, prepared: Sequence[Prepared], folder: Path
+) -> list[Reading]:
+    """Return the readings up to the first file that the process did not end with."""
     jobs = [
         {
             "model": str(one.model.absolute()),
@@ -84,46 +99,45 @@ def read_files(
         }
         for index, one in enumerate(prepared)
     ]
-    for job in jobs:
-        Path(job["reply"]).unlink(missing_ok=True)
-        Path(job["output"]).unlink(missing_ok=True)
     request = folder / "jobs.json"
     request.write_text(json.dumps(jobs), encoding="utf-8")
-    command = [str(python), str(_DRIVER), consumer.reader, consumer.variant, str(request)]
+    limit_s = consumer.timeout_s * len(jobs)
     try:
         done = subprocess.run(
-            command,
+            [str(python), str(_DRIVER), consumer.reader, consumer.variant, str(request)],
             capture_output=True,
             text=True,
             errors="replace",
             check=False,
             cwd=folder,
             env={**os.environ, "PYTHONPATH": _LAMA_EDGE},
-            timeout=consumer.timeout_s * len(jobs),
+            timeout=limit_s,
         )
         end = _last_words(done)
     except subprocess.TimeoutExpired:
-        end = f"stopped after {consumer.timeout_s * len(jobs):g} s"
-    return [_reading(Path(job["reply"]), Path(job["output"]), end) for job in jobs]
+        end = Reading(outcome="late", note=f"not done after {limit_s:g} s")
+    readings: list[Reading] = []
+    for job in jobs:
+        if not Path(job["reply"]).exists():
+            return [*readings, end]
+        readings.append(_reading(Path(job["reply"]), Path(job["output"])))
+    return readings
 
 
-def _reading(reply: Path, output: Path, end: str) -> Reading:
-    if not reply.exists():
-        return Reading(error=end)
+def _reading(reply: Path, output: Path) -> Reading:
     answer = json.loads(reply.read_text(encoding="utf-8"))
     if "error" in answer:
-        return Reading(error=f"refused: {anonymous(answer['error'])}")
-    if not output.exists():
-        return Reading(note=answer["note"])
-    return Reading(np.load(output), answer["note"])
+        return Reading(outcome="refused", note=anonymous(answer["error"]))
+    return Reading(np.load(output) if output.exists() else None, note=answer["note"])
 
 
-def _last_words(done: subprocess.CompletedProcess[str]) -> str:
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
+def _last_words(done: subprocess.CompletedProcess[str]) -> Reading:
     if done.returncode < 0:
-        name = signal.Signals(-done.returncode).name
-        return f"crashed: the process died of {name}"
-    return f"crashed: {anonymous(lines[-1]) if lines else f'exit code {done.returncode}'}"
+        note = f"its process died of {signal.Signals(-done.returncode).name}"
+    else:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        note = anonymous(lines[-1]) if lines else f"its process ended with {done.returncode}"
+    return Reading(outcome="crashed", note=note)
 
 
 def judge(consumer: Consumer, file: ModelFile, one: Prepared, reading: Reading) -> Cell:
@@ -132,9 +146,8 @@ def judge(consumer: Consumer, file: ModelFile, one: Prepared, reading: Reading) 
     Float outputs of fp32 files have the consumer's tolerance, uint8 ones a level; those of lower
     precision may lose 3 dB of what ONNX Runtime has. Known pixels are the input's in all.
     """
-    if reading.error is not None:
-        outcome, _, reason = reading.error.partition(": ")
-        return Cell(outcome, note=reason) if reason else Cell("late", note=reading.error)
+    if reading.outcome is not None:
+        return Cell(reading.outcome, note=reading.note)
     if reading.output is None:
         return Cell("counted" if consumer.counts else "wrong", note=reading.note)
     if reading.output.shape != one.plain.shape:

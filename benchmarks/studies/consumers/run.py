@@ -1,4 +1,4 @@
-"""Fills the matrix: each missing cell in a process of its own, written down when it is measured."""
+"""Fills the matrix: measures the cells that are missing, and writes them down at once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.studies.consumers.cells import ModelFile
 from lama_edge.benchmarks.studies.consumers.consumers import Consumer, Environment
 from lama_edge.benchmarks.studies.consumers.environments import install
-from lama_edge.benchmarks.studies.consumers.prepare import export_file, prepare, source_of
+from lama_edge.benchmarks.studies.consumers.prepare import (
+    Prepared,
+    export_file,
+    prepare,
+    source_of,
+)
 from lama_edge.benchmarks.studies.consumers.read import Cell, judge, read_files
 from lama_edge.errors import MissingBackendError, UsageError
 from lama_edge.files import atomic_output
@@ -73,28 +79,32 @@ def fill(
         All cells, those of others included.
     """
     rows = {key_of(row): row for row in load_rows(path)}
-    wanted = {
-        file: [one for one in consumers if again or _key(one, file) not in rows] for file in files
-    }
-    pythons = _interpreters(
-        {one for ones in wanted.values() for one in ones}, environments, progress
-    )
-    with tempfile.TemporaryDirectory(prefix="lama-edge-consumers-") as folder:
-        scratch = Path(folder)
-        for number, (file, ones) in enumerate(wanted.items(), start=1):
-            here = [one for one in ones if one.environment in pythons]
-            if not here:
-                continue
-            progress(f"{number} of {len(wanted)}: {' '.join(file.to_dict().values())}")
-            model = export_file(file, scratch)
-            prepared = prepare(model, source_of(file.model, scratch), file.io, scratch)
-            for one in here:
-                (reading,) = read_files(one, pythons[one.environment], [prepared], scratch)
-                cell = judge(one, file, prepared, reading)
-                rows[_key(one, file)] = _row(one, file, cell)
+    wanted = [
+        (one, file)
+        for file in files
+        for one in consumers
+        if one.takes(file) and (again or _key(one, file) not in rows)
+    ]
+    pythons = _interpreters({one for one, _ in wanted}, environments, progress)
+    wanted = [(one, file) for one, file in wanted if one.environment in pythons]
+    for form, group in groupby(wanted, lambda pair: pair[1].form):
+        pairs = list(group)
+        progress(f"{len(pairs)} cells: {form}")
+        with tempfile.TemporaryDirectory(prefix="lama-edge-consumers-") as folder:
+            prepared = {file: _prepared(file, Path(folder)) for file in {file for _, file in pairs}}
+            for one in dict.fromkeys(one for one, _ in pairs):
+                its = [file for other, file in pairs if other == one]
+                python = pythons[one.environment]
+                readings = read_files(one, python, [prepared[file] for file in its], Path(folder))
+                for file, reading in zip(its, readings, strict=True):
+                    cell = judge(one, file, prepared[file], reading)
+                    rows[_key(one, file)] = _row(one, file, cell)
                 save_rows(list(rows.values()), path)
-            model.unlink()
     return list(rows.values())
+
+
+def _prepared(file: ModelFile, folder: Path) -> Prepared:
+    return prepare(export_file(file, folder), source_of(file.model, folder), file.io, folder)
 
 
 def _interpreters(

@@ -14,8 +14,13 @@ _CHANNELS_LAST = (0, 2, 3, 1)
 
 
 def read(model: Path, feeds: Mapping[str, Any], folder: Path, variant: str) -> tuple[Any, str]:
-    """Convert a model and run it; float inputs and outputs are channels-last in the result."""
+    """Convert a model and run it; float inputs and outputs are channels-last in the result.
+
+    onnx2tf takes every input of four axes for channels-first unless it is told otherwise.
+    """
     command = [str(Path(sys.executable).with_name("onnx2tf")), "-i", str(model), "-o", str(folder)]
+    if feeds["image"].dtype == np.uint8:
+        command += ["-kat", *feeds]
     done = subprocess.run([*command, "--non_verbose"], capture_output=True, text=True, check=False)
     converted = folder / f"{model.stem}_float32.tflite"
     if not converted.exists():
