@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph precision coreml-precisions vectors check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ demo: $(VENV)/.demo ## Export the embedded model, check it, erase an object from
 test: $(VENV)/.dev ## Run every test that Python alone can run, but the slow ones
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not ($(TOOLS))" $(PYTEST_ARGS)
 
-test-tools: $(VENV)/.dev ## Run the tests that want other tools: Swift, Chromium
+test-tools: $(VENV)/.dev ## Run the tests that want other tools: Swift, Chromium, consumers of files
 	$(BIN)/pytest -m "not slow and ($(TOOLS))" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev ## Run the slow tests: big-lama's shape, long runs
@@ -40,6 +40,13 @@ bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; 
 
 large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; rewrites docs/inpainting.md's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.large_photograph --measure
+
+consumers: $(VENV)/.dev ## Measure what reads exported files; missing cells only; rewrites docs/consumers.md's tables
+	$(BIN)/python -m lama_edge.benchmarks.studies.consumers
+	$(BIN)/python -m lama_edge.benchmarks.studies.consumers.page
+
+consumers-light: $(VENV)/.dev ## Install what `make test-tools` tries exported files in
+	$(BIN)/python -m lama_edge.benchmarks.studies.consumers --install-light
 
 precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/precision.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.studies.int8_study --measure

@@ -14,7 +14,7 @@ from lama_edge.benchmarks.studies.consumers.cells import MODELS, files
 from lama_edge.benchmarks.studies.consumers.consumers import CONSUMERS, chosen
 from lama_edge.benchmarks.studies.consumers.environments import default_folder, install
 from lama_edge.benchmarks.studies.consumers.run import fill
-from lama_edge.errors import exit_code_of
+from lama_edge.errors import MissingBackendError, exit_code_of
 
 RESULT = Path("benchmarks/results/consumers.jsonl")
 
@@ -35,9 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.install_light:
-        for environment in {one.environment: None for one in CONSUMERS if one.light}:
-            install(environment, options.environments)
-        return 0
+        return _install_light(options.environments)
     fill(
         chosen(None if options.consumers is None else tuple(options.consumers)),
         [
@@ -51,6 +49,18 @@ def _run(options: argparse.Namespace) -> int:
         again=options.again,
     )
     return 0
+
+
+def _install_light(folder: Path) -> int:
+    """Make what can be made, and say what cannot."""
+    code = 0
+    for environment in {one.environment: None for one in CONSUMERS if one.light}:
+        try:
+            install(environment, folder)
+        except MissingBackendError as error:
+            print(f"lama-edge: error: {error}", file=sys.stderr)
+            code = error.exit_code
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

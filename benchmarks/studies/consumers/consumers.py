@@ -69,8 +69,8 @@ class Consumer:
 LIGHT = Environment(
     "light",
     ("onnxruntime==1.31.1", "onnx==1.23.2", "onnxsim==0.8.1", "openvino==2026.4.1", _NUMPY),
-    ("onnxruntime-web@1.30.0",),
 )
+WEB = Environment("onnxruntime-web", (_NUMPY,), ("onnxruntime-web@1.30.0",))
 OPENVINO_PROVIDER = Environment(
     "openvino-provider",
     ("onnxruntime-openvino==1.24.1", _NUMPY, "pillow", "platformdirs", "tqdm"),
@@ -123,7 +123,7 @@ CONSUMERS = (
     Consumer(
         "onnxruntime-web",
         "ONNX Runtime Web, wasm in Node",
-        LIGHT,
+        WEB,
         "onnxruntime_web",
         "",
         shows=("onnxruntime-web",),
@@ -199,6 +199,7 @@ CONSUMERS = (
         "openvino_core",
         "provider",
         shows=("onnxruntime-openvino",),
+        light=True,
     ),
     Consumer(
         "opencv4",

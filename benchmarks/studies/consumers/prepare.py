@@ -65,12 +65,12 @@ def source_of(model: str, folder: Path) -> Path | None:
     return _GOLDEN / model
 
 
-def export_file(file: ModelFile, folder: Path) -> Path:
-    """Export a file of the matrix into a folder, without judging it."""
+def export_file(file: ModelFile, source: Path | None, folder: Path) -> Path:
+    """Export a file of the matrix from a checkpoint into a folder, without judging it."""
     path = folder / f"{'-'.join(map(str, file.to_dict().values()))}.onnx"
     job = Export(
         "onnx",
-        source_of(file.model, folder),
+        source,
         path,
         sizes=(SIZE if file.size == "fixed" else None,),
         precision=file.precision,

@@ -104,7 +104,8 @@ def fill(
 
 
 def _prepared(file: ModelFile, folder: Path) -> Prepared:
-    return prepare(export_file(file, folder), source_of(file.model, folder), file.io, folder)
+    source = source_of(file.model, folder)
+    return prepare(export_file(file, source, folder), source, file.io, folder)
 
 
 def _interpreters(

@@ -51,6 +51,31 @@ def test_versions_that_do_not_know_the_option_are_not_given_it(
 
 
 @pytest.mark.parametrize(
+    ("io", "batch", "shapes"),
+    [
+        ("float", None, "image[1,3,64,72],mask[1,1,64,72]"),
+        ("float", "dynamic", "image[1,3,64,72],mask[1,1,64,72]"),
+        ("uint8", "dynamic", "image[1,64,72,3],mask[1,64,72,1]"),
+    ],
+)
+def test_openvino_gets_int8_with_every_extent_fixed(
+    exported: Callable[..., Path], io: str, batch: str | None, shapes: str
+) -> None:
+    model = exported("fourier", Size(64, 72), io=io, precision="int8", batch=batch)
+    assert providers_for("openvino", model)[0][1] == {"reshape_input": shapes}
+
+
+def test_openvino_is_refused_int8_of_any_size(exported: Callable[..., Path]) -> None:
+    with pytest.raises(ModelError, match=r"int8 files of any size wrong: export one size"):
+        providers_for("openvino", exported("fourier", precision="int8"))
+
+
+def test_openvino_gets_other_precisions_as_they_are(models: dict[str, Path]) -> None:
+    for model in models.values():
+        assert providers_for("openvino", model)[0][1] == {}
+
+
+@pytest.mark.parametrize(
     ("name", "shapes"),
     [
         ("fixed", "image:1x3x64x72,mask:1x1x64x72"),

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-_REASON_CHARACTERS = 300
+# Of a long message both ends are kept, in characters.
+_END = 160
 
 
 def main(reader: str, variant: str, jobs: Path) -> None:
@@ -32,7 +33,7 @@ def main(reader: str, variant: str, jobs: Path) -> None:
             reply = {"note": note}
         except Exception as error:
             text = " ".join(str(error).split()) or type(error).__name__
-            reply = {"error": text[:_REASON_CHARACTERS]}
+            reply = {"error": text if len(text) <= 2 * _END else f"{text[:_END]} … {text[-_END:]}"}
         Path(job["reply"]).write_text(json.dumps(reply), encoding="utf-8")
 
 

@@ -28,4 +28,6 @@ def read(model: Path, feeds: Mapping[str, Any], folder: Path, variant: str) -> t
     if variant == "reshaped":
         net.reshape({name: list(value.shape) for name, value in feeds.items()})
     compiled = core.compile_model(net, "CPU", {} if variant == "plain" else _FLOAT32)
-    return compiled.create_infer_request().infer(dict(feeds), share_outputs=False)[0], ""
+    output = compiled.create_infer_request().infer(dict(feeds), share_outputs=False)[0]
+    hint = compiled.get_property("INFERENCE_PRECISION_HINT")
+    return output, f"computed in {getattr(hint, 'get_type_name', hint.__str__)()}"
