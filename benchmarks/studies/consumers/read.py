@@ -28,6 +28,8 @@ _LAMA_EDGE = str(Path(lama_edge.__file__).parents[1])
 _UINT8_TOLERANCE = 1.0
 # How much of ONNX Runtime's own PSNR a file of low precision may lose.
 _LOSS_DB = 3.0
+# Of the last line of a process that died, in characters.
+_LINE = 160
 
 
 @dataclass(frozen=True)
@@ -132,12 +134,14 @@ def _reading(reply: Path, output: Path) -> Reading:
 
 
 def _last_words(done: subprocess.CompletedProcess[str]) -> Reading:
-    if done.returncode < 0:
-        note = f"its process died of {signal.Signals(-done.returncode).name}"
-    else:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        note = anonymous(lines[-1]) if lines else f"its process ended with {done.returncode}"
-    return Reading(outcome="crashed", note=note)
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    how = (
+        f"died of {signal.Signals(-done.returncode).name}"
+        if done.returncode < 0
+        else f"ended with {done.returncode}"
+    )
+    last = f"; its last line: {anonymous(lines[-1])[:_LINE]}" if lines else ""
+    return Reading(outcome="crashed", note=f"its process {how}{last}")
 
 
 def judge(consumer: Consumer, file: ModelFile, one: Prepared, reading: Reading) -> Cell:
