@@ -247,6 +247,7 @@ CONSUMERS = (
         "",
         shows=("ncnn",),
         timeout_s=300,
+        heavy=True,
     ),
 )
 
