@@ -29,5 +29,5 @@ def read(model: Path, feeds: Mapping[str, Any], folder: Path, variant: str) -> t
         net.reshape({name: list(value.shape) for name, value in feeds.items()})
     compiled = core.compile_model(net, "CPU", {} if variant == "plain" else _FLOAT32)
     output = compiled.create_infer_request().infer(dict(feeds), share_outputs=False)[0]
-    hint = compiled.get_property("INFERENCE_PRECISION_HINT")
-    return output, f"computed in {getattr(hint, 'get_type_name', hint.__str__)()}"
+    computed = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    return output, "" if computed == "f32" else f"computed in {computed}"
