@@ -105,7 +105,7 @@ def openvino_options(manifest: Manifest | None) -> dict[str, str]:
     """Return the OpenVINO provider's options.
 
     OpenVINO 2026.4 computes int8 graphs with a free extent wrong, without a word: 18 to 31 dB
-    with free sizes, whatever its options say, and 35 dB with a fixed size and a free batch; with
+    with free sizes, whatever its options say, and down to 32 with a fixed size and a free batch; with
     every extent fixed it has the 42 to 47 dB of ONNX Runtime's own kernels. So a free batch is
     fixed to one picture. (Without its low-precision pass, ``LP_TRANSFORMS_MODE=NO``, it is right
     with a free batch too, and takes 1.6 times as long.)

@@ -17,7 +17,7 @@ from lama_edge.models.seeded import save_seeded
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.onnxruntime.session import open_session, run_session
-from lama_edge.spec import IoForm, SizePolicy
+from lama_edge.spec import IoForm, Size, SizePolicy
 
 with needs_extra("export"):
     import torch
@@ -82,20 +82,23 @@ def export_file(file: ModelFile, source: Path | None, folder: Path) -> Path:
     return path
 
 
-def prepare(model: Path, source: Path | None, io: IoForm, folder: Path) -> Prepared:
+def prepare(
+    model: Path, source: Path | None, io: IoForm, folder: Path, *, size: Size = SIZE
+) -> Prepared:
     """Draw the inputs of a model, and compute what comes out of it and what should.
 
     Masks have several values above 0, all of them hole.
 
     Args:
-        model: an ``.onnx`` file that takes pictures of `SIZE`.
+        model: an ``.onnx`` file.
         source: its checkpoint.
         io: its form.
         folder: where the inputs are written.
+        size: of the picture, one that the model takes.
     """
-    (case,) = seeded_cases(SizePolicy(SIZE, 1, min(SIZE.height, SIZE.width), None))
+    (case,) = seeded_cases(SizePolicy(size, 1, min(size.height, size.width), None))
     feeds = _feeds(case, io)
-    inputs = folder / f"{io}.npz"
+    inputs = folder / f"{io}-{size}.npz"
     if not inputs.exists():
         np.savez(inputs, **feeds)  # type: ignore[arg-type]
     session = open_session(str(model), provider_names=_CPU, threads=1)

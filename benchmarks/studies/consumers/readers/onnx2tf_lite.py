@@ -24,8 +24,9 @@ def read(model: Path, feeds: Mapping[str, Any], folder: Path, variant: str) -> t
     done = subprocess.run([*command, "--non_verbose"], capture_output=True, text=True, check=False)
     converted = folder / f"{model.stem}_float32.tflite"
     if not converted.exists():
-        lines = [line for line in (done.stdout + done.stderr).splitlines() if "rror" in line]
-        raise RuntimeError(lines[-1] if lines else f"onnx2tf ended with {done.returncode}")
+        lines = (done.stdout + done.stderr).splitlines()
+        last = ([line for line in lines if "Error" in line] or lines or [""])[-1]
+        raise RuntimeError(f"onnx2tf ended with {done.returncode}: {last.strip()}")
     from ai_edge_litert.interpreter import Interpreter
 
     net = Interpreter(str(converted))
