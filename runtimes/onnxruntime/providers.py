@@ -104,11 +104,11 @@ def tensorrt_options(model: Path | None, manifest: Manifest | None) -> dict[str,
 def openvino_options(manifest: Manifest | None) -> dict[str, str]:
     """Return the OpenVINO provider's options.
 
-    OpenVINO 2026.4 computes int8 graphs with a free extent wrong, without a word: 18 to 31 dB
-    with free sizes, whatever its options say, and down to 32 with a fixed size and a free batch; with
-    every extent fixed it has the 42 to 47 dB of ONNX Runtime's own kernels. So a free batch is
-    fixed to one picture. (Without its low-precision pass, ``LP_TRANSFORMS_MODE=NO``, it is right
-    with a free batch too, and takes 1.6 times as long.)
+    OpenVINO 2026.4 can compute int8 graphs with a free extent wrong, without a word: down to 17
+    dB with free sizes, whatever its options say, and to 32 dB with a fixed size and a free batch;
+    with every extent fixed it has the 41 to 47 dB of ONNX Runtime's own kernels. So a free batch
+    is fixed to one picture. (Without its low-precision pass, ``LP_TRANSFORMS_MODE=NO``, it is
+    right with a free batch too, and takes 1.6 times as long.)
     See https://onnxruntime.ai/docs/execution-providers/OpenVINO-ExecutionProvider.html.
 
     Args:
@@ -129,11 +129,11 @@ def openvino_options(manifest: Manifest | None) -> dict[str, str]:
 
 
 def _fixed_shapes(manifest: Manifest) -> list[tuple[str, tuple[int, ...]]]:
-    """Return the names and shapes of the inputs of a fixed-size model, for one picture."""
-    fixed = manifest.size.fixed
+    """Return the names and shapes of a fixed-size model's inputs, a free batch as one picture."""
+    fixed, io = manifest.size.fixed, manifest.io
     assert fixed is not None
-    specs = (manifest.io.image, manifest.io.mask)
-    return [(spec.name, spec.shape(fixed.height, fixed.width)) for spec in specs]
+    shape = (fixed.height, fixed.width, io.pictures)
+    return [(spec.name, spec.shape(*shape)) for spec in (io.image, io.mask)]
 
 
 def _cache_options(model: Path) -> dict[str, str]:

@@ -85,6 +85,12 @@ class OnnxRuntimeRunner(Runner):
         except Exception as error:
             raise ModelError(f"ONNX Runtime failed: {one_line(error)}") from error
         self._last_shape = image.shape
+        if len(output) != len(image):
+            # OpenVINO's provider, whose batch is fixed for int8.
+            raise ModelError(
+                f"{len(image)} pictures went in and {len(output)} came out: with the provider "
+                f"{self.provider!r} this model takes them one by one"
+            )
         return output
 
     def tiled(self, tile: int | None = None) -> Runner:

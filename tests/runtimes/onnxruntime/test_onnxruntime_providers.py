@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnxruntime as ort
 import pytest
 
 from lama_edge.errors import ModelError
+from lama_edge.runtimes.onnxruntime import runner
 from lama_edge.runtimes.onnxruntime.providers import providers_for
 from lama_edge.runtimes.onnxruntime.session import open_session
 from lama_edge.spec import Size
@@ -56,10 +59,11 @@ def test_versions_that_do_not_know_the_option_are_not_given_it(
         ("float", None, "image[1,3,64,72],mask[1,1,64,72]"),
         ("float", "dynamic", "image[1,3,64,72],mask[1,1,64,72]"),
         ("uint8", "dynamic", "image[1,64,72,3],mask[1,64,72,1]"),
+        ("float", 2, "image[2,3,64,72],mask[2,1,64,72]"),
     ],
 )
 def test_openvino_gets_int8_with_every_extent_fixed(
-    exported: Callable[..., Path], io: str, batch: str | None, shapes: str
+    exported: Callable[..., Path], io: str, batch: str | int | None, shapes: str
 ) -> None:
     model = exported("fourier", Size(64, 72), io=io, precision="int8", batch=batch)
     assert providers_for("openvino", model)[0][1] == {"reshape_input": shapes}
@@ -68,6 +72,22 @@ def test_openvino_gets_int8_with_every_extent_fixed(
 def test_openvino_is_refused_int8_of_any_size(exported: Callable[..., Path]) -> None:
     with pytest.raises(ModelError, match=r"int8 files of any size wrong: export one size"):
         providers_for("openvino", exported("fourier", precision="int8"))
+
+
+def test_pictures_of_a_batch_that_do_not_come_out_are_missed(
+    exported: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first_alone(session: Any, names: list[str], feeds: dict[str, Any], **_: Any) -> list[Any]:
+        return [feeds["image"][:1]]
+
+    monkeypatch.setattr(runner, "run_session", first_alone)
+    model = exported("fourier", Size(64, 72), batch="dynamic")
+    image = np.zeros((2, 3, 64, 72), np.float32)
+    with (
+        runner.OnnxRuntimeRunner(model) as one,
+        pytest.raises(ModelError, match="2 pictures went in and 1 came out"),
+    ):
+        one.run(image, image[:, :1])
 
 
 def test_openvino_gets_other_precisions_as_they_are(models: dict[str, Path]) -> None:
