@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -24,9 +25,11 @@ def read(model: Path, feeds: Mapping[str, Any], folder: Path, variant: str) -> t
     done = subprocess.run([*command, "--non_verbose"], capture_output=True, text=True, check=False)
     converted = folder / f"{model.stem}_float32.tflite"
     if not converted.exists():
-        lines = (done.stdout + done.stderr).splitlines()
-        last = ([line for line in lines if "Error" in line] or lines or [""])[-1]
-        raise RuntimeError(f"onnx2tf ended with {done.returncode}: {last.strip()}")
+        if done.returncode < 0:
+            raise RuntimeError(f"onnx2tf died of {signal.Signals(-done.returncode).name}")
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if "Error" in line]
+        last = lines[-1].strip() if lines else ""
+        raise RuntimeError(f"onnx2tf ended with {done.returncode}: {last}")
     from ai_edge_litert.interpreter import Interpreter
 
     net = Interpreter(str(converted))
