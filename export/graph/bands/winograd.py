@@ -67,10 +67,14 @@ def weights_matrix(b: GraphBuilder, x: ir.Value) -> ir.Value:
 
     So no runtime can take transformed weights for constants and keep them: they are four times as
     large as the taps, and making them anew in the caches takes hardly longer than reading them
-    from memory.
+    from memory. The dependence is on a value, since extents may be constants: nothing is over
+    the largest number, so what it is changes nothing.
     """
-    batch = b.op("Cast", "batch", b.op("Shape", "batch_size", x, end=1), to=int(ir.DataType.FLOAT))
-    one = b.op("Div", "one", batch, batch)
+    flat = b.op("Reshape", "flat", x, b.integers(-1))
+    first = b.op("Gather", "first", flat, b.integers(0))
+    largest = b.shared("float_largest", np.array(np.finfo(np.float32).max))
+    never, always = (b.shared(f"float_{n}", np.array(v, np.float32)) for n, v in ((0, 0), (1, [1])))
+    one = b.op("Where", "one", b.op("Greater", "over", first, largest), never, always)
     matrix = b.shared("winograd.weights", transforms().weights.astype(np.float32))
     return b.op("Mul", "weights_matrix", matrix, one)
 

@@ -145,9 +145,11 @@ def _run(checkpoint: Checkpoint, size: Size | None, feeds: Any, **options: Any) 
     return np.asarray(session.run(None, feeds)[0])
 
 
-def test_nobody_can_fold_the_weights(tiny: Checkpoint, tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch", [None, 1])
+def test_nobody_can_fold_the_weights(tiny: Checkpoint, tmp_path: Path, batch: int | None) -> None:
     """Transformed they are four times as large; ONNX Runtime would keep them all."""
-    options = GraphOptions(io_spec("float"), SizePolicy(Size(64, 64), 8, 16), kernels="bands")
+    io = io_spec("float", batch=batch)
+    options = GraphOptions(io, SizePolicy(Size(64, 64), 8, 16), kernels="bands")
     model = finish(build_deploy_graph(tiny.config, tiny.tensors, options))
     session_options = ort.SessionOptions()
     session_options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
