@@ -19,6 +19,14 @@ BEGIN, END = PAGE.markers
 main = PAGE.main
 
 
+# Until the forms were named after what they are for.
+FORMER_NAMES = {
+    "lama-edge": "lama-edge-cpu",
+    "lama-edge-direct": "lama-edge-any",
+    "lama-edge-openvino": "lama-edge-any-openvino",
+}
+
+
 @pytest.fixture
 def document() -> Document:
     return load_document(RESULT, PEERS)
@@ -35,7 +43,8 @@ def test_committed_comparisons_have_every_entry_the_readme_has(
     path: Path, document: Document
 ) -> None:
     rows = load_document(path, PEERS)["entries"]
-    assert [row["name"] for row in rows] == [row["name"] for row in document["entries"]]
+    names = [FORMER_NAMES.get(row["name"], row["name"]) for row in rows]
+    assert names == [row["name"] for row in document["entries"]]
     assert not [row for row in rows if row["error"]]
 
 
