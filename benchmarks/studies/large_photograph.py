@@ -102,7 +102,7 @@ def measure(config: FfcResnetConfig, size: Size, rounds: int) -> dict[str, Any]:
             f"{_PREPARE}:write_checkpoint", {"config": config.to_dict(), "output": str(checkpoint)}
         )
         any_size = {"checkpoint": str(checkpoint), "output": str(model), "size": None}
-        run_isolated(f"{_PREPARE}:write_lama_edge", any_size)
+        run_isolated(f"{_PREPARE}:write_lama_edge_cpu", any_size)
         image, mask = write_pictures(folder, size)
         files = {"model": model, "image": image, "mask": mask, "output": folder / "result.jpg"}
         payload = {name: str(path) for name, path in files.items()}

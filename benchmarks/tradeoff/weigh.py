@@ -265,6 +265,7 @@ class _Weighing:
         """Return what was found; see the schema."""
         from lama_edge.benchmarks.targets.environment import environment
 
+        options = self.job.form.timing_options
         return {
             **heading(TRADEOFF),
             "measured_on": datetime.now(timezone.utc).date().isoformat(),
@@ -273,9 +274,7 @@ class _Weighing:
             "format": self.job.format,
             "size": str(self.job.size),
             "io": self.job.io,
-            **{
-                name: value for name, value in self.job.form.timing_options.items() if name == "for"
-            },
+            **({"for": options["for"]} if "for" in options else {}),
             "calibration": self.job.calibration,
             "pictures": [one.to_dict() for one in self.cases],
             "timing": self.timing,

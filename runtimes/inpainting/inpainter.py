@@ -147,6 +147,7 @@ class Inpainter:
         hole = hole_of(mask, self.mask_rules)
         if not isinstance(image, Image.Image):
             check_pixels(image)
+            check_same_size(image, hole)
             return self._inpaint(image, hole, report)
         picture = native_picture(image)
         pixels = np.asarray(picture)
@@ -173,7 +174,6 @@ class Inpainter:
         self.close()
 
     def _inpaint(self, pixels: Pixels, hole: Hole, report: Callable[[Plan], None]) -> Pixels:
-        check_same_size(pixels, hole)
         result: Pixels = pixels.copy()
         # What is fully transparent shows nothing: the model shall not see its colour, nor are
         # windows planned for it, and it keeps its value, in the hole too.

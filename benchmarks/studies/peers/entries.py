@@ -48,7 +48,7 @@ class Peer:
 
 CHECKPOINT = Artifact("checkpoint.safetensors", _PREPARE + "write_checkpoint")
 REFERENCE = Artifact("reference.npy", _PREPARE + "write_reference")
-LAMA_EDGE = Artifact("lama-edge.onnx", _PREPARE + "write_lama_edge")
+LAMA_EDGE_CPU = Artifact("lama-edge-cpu.onnx", _PREPARE + "write_lama_edge_cpu")
 LAMA_EDGE_ANY = Artifact("lama-edge-any.onnx", _PREPARE + "write_lama_edge_any")
 OURS = "lama-edge-cpu"
 LIMIT = "convolution-limit"
@@ -85,7 +85,7 @@ PEERS = (
         "`lama-edge export onnx --for cpu` at the measured size; in ONNX Runtime. It masks the "
         "picture and composites the result too, which the others above are spared.",
         "lama-edge",
-        LAMA_EDGE,
+        LAMA_EDGE_CPU,
     ),
     Peer(
         "lama-edge-any",

@@ -88,7 +88,7 @@ def write_torchscript(payload: Payload) -> dict[str, Any]:
     return {}
 
 
-def write_lama_edge(payload: Payload) -> dict[str, Any]:
+def write_lama_edge_cpu(payload: Payload) -> dict[str, Any]:
     """Export with lama-edge, as ``lama-edge export onnx --for cpu --size …`` does.
 
     Parity is not checked here: each measurement compares its result with the reference.

@@ -12,7 +12,7 @@ from lama_edge.benchmarks.documents.store import PEERS, check_document
 from lama_edge.benchmarks.studies.peers.document import SECTIONS, Row, document
 from lama_edge.benchmarks.studies.peers.entries import (
     CHECKPOINT,
-    LAMA_EDGE,
+    LAMA_EDGE_CPU,
     LIMIT,
     OURS,
     REFERENCE,
@@ -243,7 +243,7 @@ def _entry_row(job: PeersJob, files: _Files, peer: Peer) -> Row:
 
 def _ours_row(job: PeersJob, files: _Files, size: Size, *, dynamic: bool = False) -> Row:
     kind, what = ("dynamic", "any") if dynamic else ("fixed", "this")
-    peer = Peer(f"{OURS}-{kind}-{size}", f"the graph of {what} size", "lama-edge", LAMA_EDGE)
+    peer = Peer(f"{OURS}-{kind}-{size}", f"the graph of {what} size", "lama-edge", LAMA_EDGE_CPU)
     return _row(job, files, peer, size, job.section_sampling.policy, dynamic=dynamic)
 
 

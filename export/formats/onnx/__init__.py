@@ -130,12 +130,12 @@ class OnnxFormat(Format):
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
     ) -> list[Manifest]:
         """See `Format.write`."""
-        from lama_edge.export.formats.onnx.file import finish, part_operands, write_onnx
+        from lama_edge.export.formats.onnx.file import finish, unshare_left_operands, write_onnx
 
         (one,) = drawn
         assert one.graph is not None
         if job.options["for"] == "any":
-            part_operands(one.graph)
+            unshare_left_operands(one.graph)
         return [write_onnx(finish(one.graph), one.manifest, target)]
 
     def stamp(self, manifests: list[Manifest], target: Path) -> None:

@@ -34,7 +34,7 @@ def finish(model: ir.Model) -> onnx.ModelProto:
     return proto
 
 
-def part_operands(model: ir.Model) -> None:
+def unshare_left_operands(model: ir.Model) -> None:
     """Give every product with a shared constant on its left that constant under its own name.
 
     OpenCV 4 makes a layer of such a constant, and cannot make the same one twice (its importer:

@@ -54,6 +54,15 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         help="shrink crops, and the picture for resize, to at most N pixels a side for the model "
         "(default: 1024); a fixed-size model goes by its size",
     )
+    inpaint.add_argument("--tile", type=int, metavar="N", help="side of a tile in pixels")
+    _add_mask_options(inpaint)
+    _add_file_options(inpaint)
+    add_provider(inpaint)
+    add_function(inpaint)
+    inpaint.set_defaults(command=_inpaint)
+
+
+def _add_mask_options(inpaint: argparse.ArgumentParser) -> None:
     inpaint.add_argument(
         "--mask-channel",
         choices=("auto", "grey", "alpha", "red", "green", "blue"),
@@ -69,7 +78,9 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         help="grow the hole by N pixels: a mask that hugs its object leaves a ghost of the rim",
     )
     inpaint.add_argument("--invert-mask", action="store_true", help="the hole is where MASK is 0")
-    inpaint.add_argument("--tile", type=int, metavar="N", help="side of a tile in pixels")
+
+
+def _add_file_options(inpaint: argparse.ArgumentParser) -> None:
     inpaint.add_argument(
         "--strip-metadata",
         action="store_true",
@@ -94,9 +105,6 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         dest="picture_format",
         help="format of a folder's results (default: each picture's own)",
     )
-    add_provider(inpaint)
-    add_function(inpaint)
-    inpaint.set_defaults(command=_inpaint)
 
 
 def _inpaint(options: argparse.Namespace) -> None:

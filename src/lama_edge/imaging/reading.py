@@ -142,14 +142,9 @@ def _keyed_grey(picture: Image.Image) -> Image.Image:
 @contextmanager
 def _open(path: str | Path, name: str, max_pixels: int | None) -> Iterator[Image.Image]:
     """Open a picture file for its first frame, where it is not too large."""
-    with _decoding(name):
-        if max_pixels is None:
-            image = Image.open(path, formats=_READ_FORMATS)
-            animated = _animated(image)
-        else:
-            with _no_limit():
-                image = Image.open(path, formats=_READ_FORMATS)
-                animated = _animated(image)
+    with _decoding(name), nullcontext() if max_pixels is None else _no_limit():
+        image = Image.open(path, formats=_READ_FORMATS)
+        animated = getattr(image, "is_animated", False) and image.format != "MPO"
     with image:
         pixels = image.width * image.height
         if max_pixels is not None and pixels > max_pixels:
@@ -174,10 +169,6 @@ def _no_limit() -> Iterator[None]:
             yield
         finally:
             Image.MAX_IMAGE_PIXELS = limit
-
-
-def _animated(image: Image.Image) -> bool:
-    return bool(getattr(image, "is_animated", False)) and image.format != "MPO"
 
 
 def _too_large(pixels: int | str) -> str:
