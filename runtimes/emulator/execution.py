@@ -11,15 +11,12 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 import lama_edge
-from lama_edge.errors import ModelError, needs_extra
+from lama_edge.errors import ModelError
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs, open_runner, runtimes_of
 from lama_edge.runtimes.registry import runtimes
 
-with needs_extra("export"):
-    import torch
-
-Observer = Callable[[str, str, "torch.Tensor"], None]
+Observer = Callable[[str, str, Array], None]
 
 
 class Observable(Protocol):
@@ -28,7 +25,7 @@ class Observable(Protocol):
     def run(
         self, feeds: Mapping[str, Array], *, observe: Observer | None = None
     ) -> dict[str, Array]:
-        """Run the graph, and show every floating-point value by name, operator and tensor."""
+        """Run the graph, and show every floating-point value by name, operator and array."""
 
 
 class ObservableRunner(Runner):
@@ -95,7 +92,7 @@ class ValueType:
     """
 
     name: str
-    element: torch.dtype
+    element: np.dtype[Any]
     shape: tuple[int | None, ...] | None
 
 
@@ -159,7 +156,6 @@ class StepwiseProgram(ABC, Generic[N]):
         self._constants = constants
         self._steps = plan(nodes, (*(value.name for value in outputs), *constants))
 
-    @torch.no_grad()
     def run(
         self, feeds: Mapping[str, Array], *, observe: Observer | None = None
     ) -> dict[str, Array]:
@@ -178,23 +174,24 @@ class StepwiseProgram(ABC, Generic[N]):
             ModelError: when the arrays do not fit, or an operator fails; the message names it.
         """
         values = _read_feeds(self.input_types, feeds)
-        for step in self._steps:
-            self._run_step(step, values, observe)
+        # What is not finite is found by those who look at the values.
+        with np.errstate(all="ignore"):
+            for step in self._steps:
+                self._run_step(step, values, observe)
         known = {**self._constants, **values}
         return {
-            value.name: np.array(known[value.name].contiguous().numpy())
-            for value in self.output_types
+            value.name: np.array(known[value.name], order="C") for value in self.output_types
         }
 
     @abstractmethod
     def _run_step(
-        self, step: Step[N], values: dict[str, torch.Tensor], observe: Observer | None
+        self, step: Step[N], values: dict[str, Array], observe: Observer | None
     ) -> None:
         """Run a node; its arguments that nothing reads later leave `values`, its results enter."""
 
 
-def _read_feeds(types: Sequence[ValueType], feeds: Mapping[str, Array]) -> dict[str, torch.Tensor]:
-    """Return an array for each input as a tensor of its own.
+def _read_feeds(types: Sequence[ValueType], feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """Return a copy of the array for each input.
 
     Raises:
         ModelError: when an array is missing, too many, or of another type or shape.
@@ -206,14 +203,13 @@ def _read_feeds(types: Sequence[ValueType], feeds: Mapping[str, Array]) -> dict[
     return {value.name: _fitting(value, feeds[value.name]) for value in types}
 
 
-def _fitting(value: ValueType, array: Array) -> torch.Tensor:
-    name = str(value.element).removeprefix("torch.")
-    if array.dtype.name != name:
-        raise ModelError(f"{value.name} has dtype {array.dtype}; the model takes {name}")
+def _fitting(value: ValueType, array: Array) -> Array:
+    if array.dtype != value.element:
+        raise ModelError(f"{value.name} has dtype {array.dtype}; the model takes {value.element}")
     if not fits(value.shape, array.shape):
         wanted = ",".join("any" if side is None else str(side) for side in value.shape or ())
         raise ModelError(f"{value.name} has shape {array.shape}; the model takes [{wanted}]")
-    return torch.from_numpy(np.array(array))
+    return np.array(array)
 
 
 def fits(declared: tuple[int | None, ...] | None, shape: Sequence[int]) -> bool:
