@@ -1,4 +1,4 @@
-"""Kernels of single elements and of matrices."""
+"""Kernels of single elements and of matrices; large arrays are shared among threads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lama_edge.kernels.elementwise import elementwise
 
 Array = NDArray[Any]
 
@@ -20,27 +22,54 @@ def matmul(x: Array, y: Array) -> Array:
     Returns:
         [...,M,N].
     """
-    return np.matmul(_dense(x), _dense(y))
+    return np.asarray(np.matmul(_dense(x), _dense(y)))
 
 
 def _dense(x: Array) -> Array:
-    """Return an array whose matrices the BLAS can read, which wants one axis without gaps."""
-    if x.ndim < 2 or x.itemsize in x.strides[-2:]:
+    """Return an array whose matrices the BLAS can read: one axis has no gaps, none overlaps."""
+    if x.ndim < 2:
         return x
-    return np.ascontiguousarray(x)
+    (down, across), (rows, columns) = x.strides[-2:], x.shape[-2:]
+    by_rows = across == x.itemsize and down >= columns * x.itemsize
+    by_columns = down == x.itemsize and across >= rows * x.itemsize
+    return x if by_rows or by_columns else np.ascontiguousarray(x)
+
+
+def rounded(x: Array, to: np.dtype[Any]) -> Array:
+    """Convert elements, to the nearest and in a tie to the even; the array itself if it fits."""
+    return x if x.dtype == to else elementwise(lambda part: part.astype(to), x)
+
+
+def widened(x: Array) -> Array:
+    """Return float16 as float32 and integers as int64, which lose nothing; others as they are."""
+    if x.dtype.kind in "iu":
+        return rounded(x, np.dtype(np.int64))
+    return rounded(x, np.dtype(np.float32)) if x.dtype == np.float16 else x
+
+
+def cast(x: Array, to: np.dtype[Any]) -> Array:
+    """Convert elements; floating-point numbers lose their fraction on the way to integers."""
+    if x.dtype.kind == "f" and to.kind in "iu":
+        # What lies outside is undefined in C and ONNX; this way it wraps on every machine.
+        x = rounded(x, np.dtype(np.int64))
+    return rounded(x, to)
 
 
 def sigmoid(x: Array) -> Array:
     """Return the logistic function of floats."""
-    result = np.negative(x)
-    np.exp(result, out=result)
+    return elementwise(_sigmoid, x)
+
+
+def _sigmoid(x: Array) -> Array:
+    # NumPy's exponential in float32 is up to three units off, and the division adds to it.
+    result = np.exp(np.negative(x, dtype=np.float64))
     result += 1
-    return np.reciprocal(result, out=result)
+    return np.asarray(np.reciprocal(result, out=result).astype(x.dtype))
 
 
 def square_root(x: Array) -> Array:
-    """Return the square root, correctly rounded."""
-    return np.sqrt(x)
+    """Return the square root of floats, correctly rounded."""
+    return elementwise(np.sqrt, x)
 
 
 def quantise(x: Array, scale: Array, zero_point: Array) -> Array:
@@ -51,10 +80,13 @@ def quantise(x: Array, scale: Array, zero_point: Array) -> Array:
         scale: float32, shaped to broadcast against `x`.
         zero_point: of the scale's shape and the result's integer type.
     """
+    return elementwise(_quantise, x, scale, zero_point)
+
+
+def _quantise(x: Array, scale: Array, zero_point: Array) -> Array:
     limits = np.iinfo(zero_point.dtype)
-    steps = np.rint(x / scale)
-    steps += zero_point
-    return np.clip(steps, limits.min, limits.max, out=steps).astype(zero_point.dtype)
+    steps = np.rint(x / scale) + zero_point.astype(x.dtype)
+    return np.asarray(np.clip(steps, limits.min, limits.max).astype(zero_point.dtype))
 
 
 def dequantise(x: Array, scale: Array, zero_point: Array | None) -> Array:
@@ -65,16 +97,14 @@ def dequantise(x: Array, scale: Array, zero_point: Array | None) -> Array:
         scale: floats, shaped to broadcast against `x`.
         zero_point: integers of the scale's shape; None is zero.
     """
-    steps = x if zero_point is None else x.astype(np.int32) - zero_point
-    return steps.astype(np.float32) * scale.astype(np.float32)
+    if zero_point is None:
+        zero_point = np.zeros((), x.dtype)
+    return elementwise(_dequantise, x, scale, zero_point)
 
 
-def cast(x: Array, to: np.dtype[Any]) -> Array:
-    """Convert elements; floating-point numbers lose their fraction on the way to integers."""
-    if x.dtype.kind == "f" and to.kind in "iu":
-        # What lies outside is undefined in C and ONNX; this way it wraps on every machine.
-        x = x.astype(np.int64)
-    return x.astype(to, copy=False)
+def _dequantise(x: Array, scale: Array, zero_point: Array) -> Array:
+    steps = x.astype(np.int32) - zero_point
+    return np.asarray(steps.astype(np.float32) * scale.astype(np.float32))
 
 
 def divide_integers(x: Array, y: Array, *, floor: bool) -> Array:
@@ -85,25 +115,18 @@ def divide_integers(x: Array, y: Array, *, floor: bool) -> Array:
     """
     _check_divisor(y)
     quotient = np.floor_divide(x, y)
-    return quotient if floor else quotient + ((quotient < 0) & (quotient * y != x))
+    return np.asarray(quotient if floor else quotient + ((quotient < 0) & (quotient * y != x)))
 
 
 def remainder(x: Array, y: Array) -> Array:
     """Return what dividing integers leaves over, of the divisor's sign; see `divide_integers`."""
     _check_divisor(y)
-    return np.remainder(x, y)
+    return np.asarray(np.remainder(x, y))
 
 
 def _check_divisor(y: Array) -> None:
     if not np.all(y):
         raise ZeroDivisionError("division by zero")
-
-
-def widened(x: Array) -> Array:
-    """Return float16 as float32 and integers as int64, which lose nothing; others as they are."""
-    if x.dtype.kind in "iu":
-        return x.astype(np.int64, copy=False)
-    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def integers(x: Array) -> list[int]:

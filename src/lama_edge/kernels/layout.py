@@ -24,7 +24,15 @@ def reflect_pad(x: Array, before: Sequence[int], after: Sequence[int]) -> Array:
     """
     if any(not 0 <= each < side for each, side in zip((*before, *after), x.shape * 2, strict=True)):
         raise ValueError(f"cannot reflect {tuple(x.shape)} by {(*before, *after)}")
-    return np.pad(x, list(zip(before, after, strict=True)), mode="reflect")
+    extents = [b + side + a for b, side, a in zip(before, x.shape, after, strict=True)]
+    padded = np.empty(extents, x.dtype)
+    padded[tuple(slice(b, b + side) for b, side in zip(before, x.shape, strict=True))] = x
+    # Axis by axis: a corner is copied from the border that the axis before has filled.
+    for axis, (b, side, a) in enumerate(zip(before, x.shape, after, strict=True)):
+        along = np.moveaxis(padded, axis, 0)
+        along[:b] = along[b + 1 : 2 * b + 1][::-1]
+        along[b + side :] = along[b + side - 1 - a : b + side - 1][::-1]
+    return padded
 
 
 def depth_to_space(x: Array, block: int, *, depth_first: bool) -> Array:
@@ -39,8 +47,10 @@ def depth_to_space(x: Array, block: int, *, depth_first: bool) -> Array:
     Returns:
         [N,C,block·H,block·W].
     """
-    n, _, height, width = x.shape
-    shape = (block, block, -1) if depth_first else (-1, block, block)
+    n, channels, height, width = x.shape
+    left = channels // block**2
+    shape = (block, block, left) if depth_first else (left, block, block)
     order = (0, 3, 4, 1, 5, 2) if depth_first else (0, 1, 4, 2, 5, 3)
     parts = x.reshape(n, *shape, height, width).transpose(order)
-    return parts.reshape(n, -1, height * block, width * block)
+    spread: Array = parts.reshape(n, left, height * block, width * block)
+    return spread
