@@ -213,6 +213,7 @@ def test_large_arrays_have_the_bits_of_small_ones(name, layout, in_threads):
         large = in_threads(count, lambda: function(x))
         np.testing.assert_array_equal(large, small)
         assert large.dtype == small.dtype
+        assert large.strides == tuple(side * large.itemsize // 4 for side in x.strides)
 
 
 def test_arrays_that_do_not_broadcast_are_refused():

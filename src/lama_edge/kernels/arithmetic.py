@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ def matmul(x: Array, y: Array) -> Array:
     Returns:
         [...,M,N].
     """
+    if y.ndim == 2 < x.ndim and x.flags.c_contiguous:
+        # One large product, which the BLAS shares among threads better than many small ones.
+        rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+        return matmul(rows, y).reshape(*x.shape[:-1], y.shape[1])
     return np.asarray(np.matmul(_dense(x), _dense(y)))
 
 

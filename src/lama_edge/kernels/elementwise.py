@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ Array = NDArray[Any]
 
 # Elements that are computed at a time: what a function makes on the way stays in the cache.
 _BLOCK = 1 << 16
+# Of an axis whose parts are as good as equal shares for a few threads.
+_LONG = 16
 
 
 def elementwise(function: Callable[..., Array], *arrays: Array) -> Array:
@@ -31,13 +34,16 @@ def elementwise(function: Callable[..., Array], *arrays: Array) -> Array:
         ValueError: when the shapes do not broadcast.
     """
     shape = np.broadcast_shapes(*(array.shape for array in arrays))
-    # The first axis that is long enough to share; parts of it are long runs of memory.
-    axis = next((i for i, side in enumerate(shape) if side >= 16), 0)
-    elements = int(np.prod(shape, dtype=np.int64))
-    if elements <= _BLOCK or shape[axis] == 1:
+    elements = math.prod(shape)
+    if elements <= _BLOCK:
         return np.asarray(function(*arrays))
     dtype = function(*(np.empty(0, array.dtype) for array in arrays)).dtype
-    out = np.empty(shape, dtype)
+    # As NumPy does: laid out as what it is computed from.
+    model = next((array for array in arrays if array.shape == shape), None)
+    out = np.empty(shape, dtype) if model is None else np.empty_like(model, dtype)
+    # The outermost axis that is long enough to share; parts of it are long runs of memory.
+    long = (axis for axis, side in enumerate(shape) if side >= _LONG)
+    axis = max(long, key=lambda axis: out.strides[axis], default=0)
     parts = [np.moveaxis(np.broadcast_to(array, shape), axis, 0) for array in arrays]
     into = np.moveaxis(out, axis, 0)
     step = max(1, _BLOCK * len(into) // elements)
