@@ -159,6 +159,7 @@ def test_casts_without_a_fraction_and_wraps():
     x = np.float32([-1.7, 1.7, 300.5, -129])
     np.testing.assert_array_equal(cast(x, np.dtype(np.int8)), np.int8([-1, 1, 44, 127]))
     np.testing.assert_array_equal(cast(x, np.dtype(np.uint8)), np.uint8([255, 1, 44, 127]))
+    np.testing.assert_array_equal(cast(np.float32([3e9]), np.dtype(np.int32)), [3 * 10**9 - 2**32])
     np.testing.assert_array_equal(cast(x * 0, np.dtype(np.bool_)), [False] * 4)
     assert cast(x, x.dtype) is x
 
