@@ -12,12 +12,12 @@ from lama_edge.files import atomic_output
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import GeneratorConfig
 
-with needs_extra("export"):
+with needs_extra("torch"):
     import torch
     from safetensors.numpy import save_file
     from torch import nn
 
-    from lama_edge.models.generators.build import new_generator
+    from lama_edge.models.torch_modules.build import new_generator
 
 _SIDE = 64
 

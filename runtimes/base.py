@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import importlib.util
 import platform
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
@@ -47,9 +47,10 @@ class Runner(ABC):
 
     @property
     def title(self) -> str:
-        """What documents name it: ``onnxruntime 1.31.1 cpu``; emulators have no device to tell."""
+        """What documents name it: ``onnxruntime 1.31.1 cpu``; some have no device to tell."""
         title = f"{self.runtime.name} {self.runtime_version}"
-        return title if self.runtime.is_emulator else f"{title} {self.provider}"
+        has_device = not self.runtime.is_emulator and self.provider != self.runtime.name
+        return f"{title} {self.provider}" if has_device else title
 
     @property
     def uses_host_memory(self) -> bool:
@@ -143,15 +144,16 @@ def open_runner(
 
     Args:
         path: an exported model, or a checkpoint (a folder, a file or a zoo's name) for the
-            torch reference. Of a model of several parts ``MODEL#PART`` names one, such as
+            generator as it is. Of a model of several parts ``MODEL#PART`` names one, such as
             ``lama.mlpackage#size_512x768``; without it the default one is opened. Of a checkpoint
             with several generators ``FILE#NAME`` names one, and none is the default.
         provider: the runtime's device or execution provider by its short name (``cpu``,
-            ``cuda``, …); ``auto`` is the best one of those available that needs no set-up.
+            ``cuda``, …); ``auto`` is the best one of those available that needs no set-up; for
+            a checkpoint, torch where it is installed. ``numpy`` is the reference in NumPy.
             ``emulated`` is lama-edge's own executor for ONNX files and Core ML packages, which
             rounds every operator's result to the file's element type.
         threads: processor threads that work on one operation; None leaves it to the runtime.
-            For torch it holds for the whole process.
+            For torch and NumPy it holds for the whole process.
         ignore: parts and tensors of a checkpoint to leave out, see `load_checkpoint`.
 
     Returns:
@@ -212,6 +214,7 @@ def choose_runtime(model: str | Path, *, provider: str = "auto") -> Choice:
     if provider == "auto":
         here = platform.system()
         fitting = [one for one in found if one.auto_on is None or here in one.auto_on] or found
+        fitting = [one for one in fitting if _is_installed(one)] or fitting
     else:
         fitting = [one for one in found if one.has(provider)]
     if not fitting:
@@ -228,6 +231,12 @@ def choose_runtime(model: str | Path, *, provider: str = "auto") -> Choice:
             f"none; leave '#{part}' out"
         )
     return Choice(runtime, path, part)
+
+
+def _is_installed(runtime: Runtime) -> bool:
+    with contextlib.suppress(ImportError, ValueError):  # as where an import is blocked
+        return importlib.util.find_spec(runtime.modules[0]) is not None
+    return False
 
 
 def runtimes_of(model: str | Path) -> list[Runtime]:

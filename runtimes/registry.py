@@ -23,7 +23,8 @@ class Runtime:
         opener: ``module:attribute`` of what opens one and returns a `Runner`. It takes the path
             and, by keyword, ``provider``, ``threads`` and, if `has_parts`, ``part``.
         providers: the devices or execution providers that it can have, by short names.
-        modules: what its package is imported as, and those whose versions count beside it.
+        modules: what its package is imported as, first of all, and those whose versions count
+            beside it.
         tolerances: by precision, how far its results may be from the reference.
         ways: what may follow a provider, each behind a ``+``.
         host_memory: the providers whose runs take the machine's own memory.
@@ -58,7 +59,8 @@ class Runtime:
 
 
 # A line for each, ``module:attribute`` of its record; the module must be light, since the command
-# line's help is made from them. Where several open a file, `auto` takes the first that it may.
+# line's help is made from them. Where several open a file, `auto` takes the first that it may and
+# that is installed.
 RUNTIMES = [
     "lama_edge.runtimes.onnxruntime.record:ONNXRUNTIME",
     "lama_edge.runtimes.emulator.record:EMULATOR",
@@ -67,6 +69,7 @@ RUNTIMES = [
     "lama_edge.runtimes.tensorrt.record:TENSORRT",
     "lama_edge.runtimes.tensorrt.record:TENSORRT_RTX",
     "lama_edge.runtimes.torch.record:TORCH",
+    "lama_edge.runtimes.numpy.record:NUMPY",
 ]
 
 

@@ -1,4 +1,7 @@
-"""The generator networks as torch modules, state-dict compatible with the official checkpoints."""
+"""The generators in NumPy, as the papers define them: the reference, on which all is judged.
+
+The deploy graphs (`export`) are made from other formulas, and share no code with these.
+"""
 
 from __future__ import annotations
 

@@ -1,80 +1,103 @@
-"""From a checkpoint to a generator in evaluation mode, with every tensor accounted for."""
+"""From a checkpoint to its generator, with every tensor accounted for."""
 
 from __future__ import annotations
 
-from lama_edge.errors import CheckpointError, needs_extra, shown
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lama_edge.errors import CheckpointError, shown
+from lama_edge.models.architecture import Shapes
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import FfcResnetConfig, GeneratorConfig
-
-with needs_extra("export"):
-    import torch
-    from torch import nn
-
-    from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
-    from lama_edge.models.generators.pix2pixhd import Pix2PixHdGenerator
+from lama_edge.models.generators.ffc_resnet import ffc_resnet
+from lama_edge.models.generators.layers import COUNTER, STATISTICS, Array, Layer, Weights
+from lama_edge.models.generators.pix2pixhd import pix2pixhd
 
 _NAMES_SHOWN = 3
 
 
-def new_generator(config: GeneratorConfig) -> nn.Module:
-    """Build an untrained generator of any family, with torch's default initialisation."""
-    if isinstance(config, FfcResnetConfig):
-        return FfcResnetGenerator(config)
-    return Pix2PixHdGenerator(config)
-
-
-def generator_names(config: GeneratorConfig) -> set[str]:
-    """Return the names of the tensors that a generator has, its step counters among them."""
-    with torch.device("meta"):
-        return set(new_generator(config).state_dict())
-
-
-def build_generator(checkpoint: Checkpoint) -> nn.Module:
-    """Build the generator that a checkpoint describes and give it its weights.
+def build_generator(checkpoint: Checkpoint) -> Layer:
+    """Build the generator that a checkpoint describes.
 
     Args:
         checkpoint: configuration and tensors; the tensors' memory is shared, not copied.
 
     Returns:
-        The torch module in evaluation mode, float32, without gradients.
+        A function of float32 [N,4,H,W], which are three channels of RGB in [0,1] with the hole set
+        to 0 and one mask channel (1 = hole), H and W multiples of `config.size_multiple` and at
+        least `config.min_size`. It returns float32 [N,3,H,W] in [0,1], the raw fill everywhere.
+
+    Raises:
+        CheckpointError: see `check_tensors`.
+    """
+    check_tensors(checkpoint)
+    tensors = {**dict.fromkeys(tensor_shapes(checkpoint.config)), **checkpoint.tensors}
+    return _network(checkpoint.config, lambda name, *_: tensors[name])
+
+
+def tensor_shapes(config: GeneratorConfig) -> Shapes:
+    """Return the shapes of a generator's tensors by name, batch norm's step counters among them."""
+    shapes = {}
+
+    def record(name: str, *shape: int) -> Array:
+        shapes[name] = shape
+        return np.broadcast_to(np.float32(0), shape)  # takes no memory
+
+    _network(config, record)
+    return shapes
+
+
+def count_parameters(config: GeneratorConfig) -> int:
+    """Return how many numbers a training of the generator finds, as publications count them."""
+    kept = (COUNTER, *STATISTICS)
+    shapes = tensor_shapes(config).items()
+    return sum(int(np.prod(shape)) for name, shape in shapes if not name.endswith(kept))
+
+
+def check_tensors(checkpoint: Checkpoint) -> None:
+    """Check that a checkpoint's tensors are those of its generator; step counters may be missing.
 
     Raises:
         CheckpointError: when a tensor is missing, unexpected, misshapen, of integers, or not
             finite.
     """
-    with torch.device("meta"):
-        generator = new_generator(checkpoint.config)
-    expected = generator.state_dict()
-    state = {name: torch.from_numpy(array) for name, array in checkpoint.tensors.items()}
-    state |= {name: torch.zeros((), dtype=torch.int64) for name in expected if _is_counter(name)}
-    _check_names(set(expected), set(state))
-    for name, tensor in state.items():
-        _check_tensor(name, tensor, expected[name])
-    generator.load_state_dict(state, assign=True)
-    return generator.eval().requires_grad_(requires_grad=False)
+    expected = tensor_shapes(checkpoint.config)
+    _check_names(expected, checkpoint.tensors)
+    for name, array in checkpoint.tensors.items():
+        if not is_counter(name):
+            _check_tensor(name, array, expected[name])
 
 
-def _is_counter(name: str) -> bool:
+def is_counter(name: str) -> bool:
     """Tell batch norm's step counters, which evaluation does not use and some files drop."""
-    return name.endswith("num_batches_tracked")
+    return name.endswith(COUNTER)
 
 
-def _check_tensor(name: str, tensor: torch.Tensor, expected: torch.Tensor) -> None:
-    if tensor.shape != expected.shape:
+def _network(config: GeneratorConfig, weights: Weights) -> Layer:
+    if isinstance(config, FfcResnetConfig):
+        return ffc_resnet(config, weights)
+    return pix2pixhd(config, weights)
+
+
+def _check_tensor(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
         raise CheckpointError(
-            f"the tensor {name} has shape {list(tensor.shape)}; the config asks for "
-            f"{list(expected.shape)}"
+            f"the tensor {name} has shape {list(array.shape)}; the config asks for {list(shape)}"
         )
-    if tensor.dtype != expected.dtype:
+    if array.dtype != np.float32:
         raise CheckpointError(
-            f"the tensor {name} holds {tensor.dtype}; the generator needs floating-point weights"
+            f"the tensor {name} holds {array.dtype}; the generator needs floating-point weights"
         )
-    if not torch.isfinite(tensor).all():
+    if not np.isfinite(array).all():
         raise CheckpointError(f"the tensor {name} holds NaN or infinite values: get another file")
 
 
-def _check_names(expected: set[str], found: set[str]) -> None:
-    for problem, names in (("lacks", expected - found), ("has unexpected", found - expected)):
+def _check_names(expected: Shapes, found: Mapping[str, object]) -> None:
+    missing = {name for name in expected.keys() - found if not is_counter(name)}
+    for problem, names in (("lacks", missing), ("has unexpected", found.keys() - expected)):
         if names:
             first = ", ".join(map(shown, sorted(names)[:_NAMES_SHOWN]))
             more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from lama_edge.errors import needs_extra
+from lama_edge.kernels.arithmetic import sigmoid
 from lama_edge.models.config import GeneratorConfig
-
-with needs_extra("export"):
-    from torch import nn
+from lama_edge.models.generators.layers import Layer, Weights, convolution, normalised, upsampling
 
 
-def decoder(config: GeneratorConfig) -> list[nn.Module]:
-    """Return the layers from the bottleneck [N,C,h,w] to the picture [N,3,H,W] in [0,1]."""
+def decoder(config: GeneratorConfig, weights: Weights, first: int) -> list[Layer]:
+    """Return the layers from the bottleneck [N,C,h,w] to the picture [N,3,H,W] in [0,1].
+
+    Args:
+        config: the architecture.
+        weights: where the tensors come from.
+        first: the number of the first layer in their names.
+    """
     widths = config.level_widths
-    layers: list[nn.Module] = []
+    layers: list[Layer] = []
     for level in range(config.n_downsampling, 0, -1):
         wide, narrow = widths[level], widths[level - 1]
         layers += [
-            nn.ConvTranspose2d(wide, narrow, kernel_size=3, stride=2, padding=1, output_padding=1),
-            nn.BatchNorm2d(narrow),
-            nn.ReLU(),
+            upsampling(weights, f"model.{first}", (wide, narrow)),
+            normalised(weights, f"model.{first + 1}", narrow),
         ]
-    return [
-        *layers,
-        nn.ReflectionPad2d(3),
-        nn.Conv2d(config.ngf, config.output_nc, kernel_size=7),
-        nn.Sigmoid(),
-    ]
+        first += 3
+    channels = config.ngf, config.output_nc
+    last = convolution(weights, f"model.{first + 1}", channels, 7, reflect=3)
+    return [*layers, last, sigmoid]

@@ -2,89 +2,88 @@
 
 Wang et al., "High-Resolution Image Synthesis and Semantic Manipulation with Conditional GANs",
 CVPR 2018, for the shape; the variants are the ablations of the LaMa paper (arXiv 2109.07161,
-section 4), published as lama-regular and LaMa-Dilated. Module names follow the official
-checkpoints, so their `generator.*` tensors load unchanged.
+section 4), published as lama-regular and LaMa-Dilated.
 """
 
 from __future__ import annotations
 
-from lama_edge.errors import needs_extra
 from lama_edge.models.config import GeneratorConfig, Pix2PixHdMultidilatedConfig
 from lama_edge.models.generators.decoder import decoder
-
-with needs_extra("export"):
-    import torch
-    from torch import Tensor, nn
-
-
-class MultidilatedConv(nn.Module):
-    """Parallel convolutions of growing dilation, each on its share of the input, summed.
-
-    The official `comb_mode: cat_in`. Input and output: float32 [N,C,H,W].
-    """
-
-    def __init__(self, channels: int, dilations: tuple[int, ...]) -> None:
-        super().__init__()
-        share = channels // len(dilations)
-        self.convs = nn.ModuleList(
-            nn.Conv2d(share, channels, 3, padding=each, dilation=each, padding_mode="reflect")
-            for each in dilations
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Convolve; H and W must exceed the largest dilation."""
-        shares = torch.chunk(x, len(self.convs), dim=1)
-        outputs = [conv(share) for conv, share in zip(self.convs, shares, strict=True)]
-        return torch.stack(outputs).sum(dim=0)
+from lama_edge.models.generators.layers import (
+    Array,
+    Layer,
+    Weights,
+    convolution,
+    in_turn,
+    normalised,
+)
 
 
-class ResnetBlock(nn.Module):
-    """Two convolutions with batch norm and a residual connection, none of it after the sum."""
-
-    def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        channels = config.level_widths[-1]
-        layers: list[nn.Module] = []
-        for last in (False, True):
-            if isinstance(config, Pix2PixHdMultidilatedConfig):
-                layers.append(MultidilatedConv(channels, config.dilations))
-            else:
-                layers += [nn.ReflectionPad2d(1), nn.Conv2d(channels, channels, kernel_size=3)]
-            layers.append(nn.BatchNorm2d(channels))
-            if not last:
-                layers.append(nn.ReLU())
-        self.conv_block = nn.Sequential(*layers)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [N,C,H,W] to the same shape."""
-        out: Tensor = x + self.conv_block(x)
-        return out
-
-
-class Pix2PixHdGenerator(nn.Module):
-    """The whole generator; inputs and output as `FfcResnetGenerator`."""
-
-    def __init__(self, config: GeneratorConfig) -> None:
-        super().__init__()
-        self.config = config
-        widths = config.level_widths
-        layers: list[nn.Module] = [
-            nn.ReflectionPad2d(3),
-            nn.Conv2d(config.input_nc, config.ngf, kernel_size=7),
-            nn.BatchNorm2d(config.ngf),
-            nn.ReLU(),
+def pix2pixhd(config: GeneratorConfig, weights: Weights) -> Layer:
+    """Return the generator, see `build_generator`."""
+    widths = config.level_widths
+    layers = [
+        convolution(weights, "model.1", (config.input_nc, config.ngf), 7, reflect=3),
+        normalised(weights, "model.2", config.ngf),
+    ]
+    index = 4
+    for level in range(config.n_downsampling):
+        channels = widths[level], widths[level + 1]
+        layers += [
+            convolution(weights, f"model.{index}", channels, 3, zeros=1, stride=2),
+            normalised(weights, f"model.{index + 1}", channels[1]),
         ]
-        for level in range(config.n_downsampling):
-            layers += [
-                nn.Conv2d(widths[level], widths[level + 1], kernel_size=3, stride=2, padding=1),
-                nn.BatchNorm2d(widths[level + 1]),
-                nn.ReLU(),
-            ]
-        layers += [ResnetBlock(config) for _ in range(config.n_blocks)]
-        layers += decoder(config)
-        self.model = nn.Sequential(*layers)
+        index += 3
+    layers += [
+        _residual_block(weights, f"model.{index + block}.conv_block", config)
+        for block in range(config.n_blocks)
+    ]
+    return in_turn([*layers, *decoder(config, weights, index + config.n_blocks)])
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Predict the whole picture from the masked picture and its mask."""
-        out: Tensor = self.model(x)
+
+def _residual_block(weights: Weights, name: str, config: GeneratorConfig) -> Layer:
+    """Return two convolutions with batch norm and a residual connection, and no ReLU at its end."""
+    channels = config.level_widths[-1]
+    layers: list[Layer] = []
+    if isinstance(config, Pix2PixHdMultidilatedConfig):
+        for conv, norm in ((0, 1), (3, 4)):
+            layers += [
+                _multidilated(weights, f"{name}.{conv}", channels, config.dilations),
+                normalised(weights, f"{name}.{norm}", channels, rectify=conv == 0),
+            ]
+    else:
+        for conv, norm in ((1, 2), (5, 6)):
+            layers += [
+                convolution(weights, f"{name}.{conv}", (channels, channels), 3, reflect=1),
+                normalised(weights, f"{name}.{norm}", channels, rectify=conv == 1),
+            ]
+    work = in_turn(layers)
+
+    def run(x: Array) -> Array:
+        out = work(x)
+        out += x
         return out
+
+    return run
+
+
+def _multidilated(weights: Weights, name: str, channels: int, dilations: tuple[int, ...]) -> Layer:
+    """Return parallel convolutions of growing dilation, each on its share of the input, summed.
+
+    The official `comb_mode: cat_in`.
+    """
+    share = channels // len(dilations)
+    convolutions = [
+        convolution(weights, f"{name}.convs.{i}", (share, channels), 3, reflect=each, dilation=each)
+        for i, each in enumerate(dilations)
+    ]
+
+    def run(x: Array) -> Array:
+        total, *others = (
+            convolve(x[:, i * share : (i + 1) * share]) for i, convolve in enumerate(convolutions)
+        )
+        for other in others:
+            total += other
+        return total
+
+    return run

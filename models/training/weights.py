@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lama_edge.errors import CheckpointError, needs_extra
 from lama_edge.files import atomic_output
-from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 
 with needs_extra("export"):
     import torch

@@ -179,14 +179,10 @@ class StepwiseProgram(ABC, Generic[N]):
             for step in self._steps:
                 self._run_step(step, values, observe)
         known = {**self._constants, **values}
-        return {
-            value.name: np.array(known[value.name], order="C") for value in self.output_types
-        }
+        return {value.name: np.array(known[value.name], order="C") for value in self.output_types}
 
     @abstractmethod
-    def _run_step(
-        self, step: Step[N], values: dict[str, Array], observe: Observer | None
-    ) -> None:
+    def _run_step(self, step: Step[N], values: dict[str, Array], observe: Observer | None) -> None:
         """Run a node; its arguments that nothing reads later leave `values`, its results enter."""
 
 

@@ -1,4 +1,4 @@
-"""torch, the reference, as the registry lists it."""
+"""torch, as the registry lists it."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ TORCH = Runtime(
     ways=("compile", "tf32"),
     host_memory=("cpu",),
     has_parts=True,
-    facts="lama_edge.runtimes.torch.facts:checkpoint_facts",
+    facts="lama_edge.runtimes.checkpoints:checkpoint_facts",
 )

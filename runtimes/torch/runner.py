@@ -1,4 +1,4 @@
-"""Runs a checkpoint's generator in torch: the reference that exports are judged against."""
+"""Runs a checkpoint's generator in torch, on a processor or a GPU."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from lama_edge.errors import MissingBackendError, ModelError, needs_extra
-from lama_edge.files import join_part
-from lama_edge.manifest import Manifest, Source
-from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
-from lama_edge.runtimes.base import CHECKPOINT, Array, Runner, check_inputs
+from lama_edge.models.checkpoint import Checkpoint
+from lama_edge.runtimes.base import Array, Runner, check_inputs
+from lama_edge.runtimes.checkpoints import manifest_of, opened
 from lama_edge.runtimes.torch.record import TORCH
-from lama_edge.spec import SizePolicy, io_spec
 
-with needs_extra("export"):
+with needs_extra("torch"):
     import torch
 
-    from lama_edge.models.generators import build_generator
+    from lama_edge.models.torch_modules import build_generator
 
 
 class TorchRunner(Runner):
@@ -41,7 +39,7 @@ class TorchRunner(Runner):
 
         Args:
             source: a checkpoint's path, or a checkpoint already loaded.
-            provider: ``cpu`` or ``cuda``; ``auto`` is cpu, the reference. ``+compile`` after it
+            provider: ``cpu`` or ``cuda``; ``auto`` is cpu. ``+compile`` after it
                 runs the generator through `torch.compile`, and ``+tf32`` lets a GPU multiply
                 float32 with 10 bits of mantissa; both may be given: ``cuda+compile+tf32``.
             threads: threads that work on one operation, in this whole process from here on;
@@ -61,27 +59,10 @@ class TorchRunner(Runner):
         self.provider = "+".join([self._device, *sorted(set(ways))])
         if threads is not None:
             torch.set_num_threads(threads)
-        checkpoint = (
-            source
-            if isinstance(source, Checkpoint)
-            else load_checkpoint(join_part(source, part), ignore=ignore)
-        )
+        checkpoint = opened(source, part, ignore)
         generator = build_generator(checkpoint)
-        config, selection = checkpoint.config, checkpoint.selection
-        self.manifest = Manifest(
-            format={"name": CHECKPOINT},
-            io=io_spec("float", composite=composite),
-            size=SizePolicy(None, config.size_multiple, config.min_size),
-            precision="fp32",
-            dft=None,
-            source=Source(
-                checkpoint.sha256,
-                config.to_dict(),
-                sum(p.numel() for p in generator.parameters()),
-                entry=None if selection is None else selection.entry,
-                ignored=() if selection is None else selection.ignored,
-            ),
-            tools={"torch": torch.__version__},
+        self.manifest = manifest_of(
+            checkpoint, composite=composite, tools={"torch": torch.__version__}
         )
         if self._device == "cuda":
             _allow_tf32("tf32" in ways)

@@ -28,7 +28,7 @@ from safetensors.numpy import save_file
 from lama_edge.export.formats.record import Export
 from lama_edge.files import beside, join_part
 from lama_edge.models.checkpoint import load_checkpoint
-from lama_edge.models.generators import build_generator
+from lama_edge.models.torch_modules import build_generator
 from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 

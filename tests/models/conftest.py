@@ -16,7 +16,7 @@ import torch
 
 from lama_edge.errors import CheckpointError
 from lama_edge.models.checkpoint import load_checkpoint
-from lama_edge.models.generators import build_generator
+from lama_edge.models.torch_modules import build_generator
 
 MAX_MESSAGE_CHARACTERS = 600  # of which a temporary path takes up to 150, twice
 

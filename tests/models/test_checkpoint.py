@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from lama_edge.models.checkpoint import EMBEDDED_NAME, load_checkpoint
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.models.generators import build_generator
+from lama_edge.models.torch_modules import build_generator
 
 WEIGHT = "model.1.ffc.convl2l.weight"
 COUNTER = "model.1.bn_l.num_batches_tracked"

@@ -6,7 +6,7 @@ import pytest
 
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.models.generators import build_generator
+from lama_edge.models.torch_modules import build_generator
 from lama_edge.models.training.evaluation.comparison import (
     Comparison,
     fill_by_every_method,

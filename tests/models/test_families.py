@@ -31,7 +31,7 @@ from lama_edge.models.config import (
     Pix2PixHdGlobalConfig,
     Pix2PixHdMultidilatedConfig,
 )
-from lama_edge.models.generators.build import build_generator, new_generator
+from lama_edge.models.torch_modules.build import build_generator, new_generator
 from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import Size, SizePolicy, io_spec
 

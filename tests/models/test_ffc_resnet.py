@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 from lama_edge.imaging import pad, padded_size
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import BIG_LAMA, MAX_BLOCKS, MAX_CHANNELS, FfcResnetConfig
-from lama_edge.models.generators import build_generator
-from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+from lama_edge.models.torch_modules import build_generator
+from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 from lama_edge.runtimes.torch.runner import TorchRunner
 
 MAX_DIFFERENCE = 1e-4  # the project's limit for fp32

@@ -22,7 +22,7 @@ import pytest
 import torch
 
 from lama_edge.models.checkpoint import load_checkpoint
-from lama_edge.models.generators import build_generator
+from lama_edge.models.torch_modules import build_generator
 
 PROTOCOLS = range(2, pickle.HIGHEST_PROTOCOL + 1)
 

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from lama_edge.errors import CheckpointError
 from lama_edge.models.checkpoint import TRAINING_FORMAT, load_checkpoint
-from lama_edge.models.generators import build_generator
+from lama_edge.models.torch_modules import build_generator
 
 WEIGHT = "model.1.ffc.convl2l.weight"
 

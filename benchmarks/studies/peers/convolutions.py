@@ -57,7 +57,7 @@ def convolutions(config: FfcResnetConfig, size: Size) -> list[Convolution]:
         import torch
         from torch import Tensor, nn
 
-        from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+        from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 
     kinds = nn.Conv2d | nn.ConvTranspose2d
     found: list[Convolution] = []

@@ -98,7 +98,7 @@ def _torch(path: Path, size: Size, threads: int) -> Iterator[Run]:
         import torch
 
         from lama_edge.models.checkpoint import load_checkpoint
-        from lama_edge.models.generators import build_generator
+        from lama_edge.models.torch_modules import build_generator
 
     torch.set_num_threads(threads)
     generator = build_generator(load_checkpoint(path))

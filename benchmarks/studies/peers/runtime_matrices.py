@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 from lama_edge.errors import needs_extra
-from lama_edge.models.generators.ffc_resnet import FourierUnit
+from lama_edge.models.torch_modules.ffc_resnet import FourierUnit
 
 with needs_extra("export"):
     import torch

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from lama_edge.errors import PictureError, UsageError, exit_code_of, needs_extra
 from lama_edge.files import atomic_output, check_output
 from lama_edge.models.checkpoint import EMBEDDED_NAME, load_checkpoint
-from lama_edge.models.generators.build import build_generator
+from lama_edge.models.torch_modules.build import build_generator
 from lama_edge.models.training.evaluation.comparison import (
     NAVIER_STOKES,
     OURS,

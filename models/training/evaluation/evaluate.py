@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from lama_edge.errors import UsageError, exit_code_of, needs_extra
 from lama_edge.models.checkpoint import EMBEDDED_NAME, load_checkpoint
-from lama_edge.models.generators.build import build_generator
+from lama_edge.models.torch_modules.build import build_generator
 from lama_edge.models.training.data.mask_statistics import statistics_table
 from lama_edge.models.training.evaluation.comparison import (
     SampleScore,

@@ -10,7 +10,7 @@ from places import ROOT
 
 from lama_edge.errors import PictureError
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 from lama_edge.models.training.evaluation import contact_sheet as module
 from lama_edge.models.training.evaluation.comparison import NAVIER_STOKES, TELEA, classical
 from lama_edge.models.training.evaluation.contact_sheet import SECTIONS, Section, main, section_rows

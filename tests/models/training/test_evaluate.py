@@ -8,7 +8,7 @@ import torch
 
 from lama_edge.errors import UsageError
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 from lama_edge.models.training.evaluation.comparison import (
     NAVIER_STOKES,
     OURS,

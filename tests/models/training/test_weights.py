@@ -11,8 +11,8 @@ from safetensors import safe_open
 from lama_edge.errors import CheckpointError
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import FfcResnetConfig, config_from_dict
-from lama_edge.models.generators.build import build_generator
-from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+from lama_edge.models.torch_modules.build import build_generator
+from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 from lama_edge.models.training.weights import save_weights
 
 TINY = FfcResnetConfig(ngf=4, n_blocks=1)

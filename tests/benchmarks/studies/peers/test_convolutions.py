@@ -14,7 +14,7 @@ from lama_edge.benchmarks.studies.peers.convolution_limit import (
 from lama_edge.benchmarks.studies.peers.convolutions import Convolution, convolutions
 from lama_edge.benchmarks.targets.stopwatch import Policy
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
-from lama_edge.models.generators.ffc_resnet import FfcResnetGenerator
+from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 from lama_edge.spec import Size
 
 # Issue, README and the literature speak of 440 GFLOP for big-lama at 512x512.
