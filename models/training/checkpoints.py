@@ -17,9 +17,9 @@ from lama_edge.files import atomic_output
 from lama_edge.models.architecture import infer_architecture
 from lama_edge.models.checkpoint import TRAINING_FORMAT, Checkpoint, load_checkpoint
 from lama_edge.models.config import config_from_dict
+from lama_edge.models.torch_file import TorchFile
 from lama_edge.models.torch_modules.build import build_generator
 from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
-from lama_edge.models.torch_file import TorchFile
 from lama_edge.models.training.settings import TrainSettings
 from lama_edge.models.training.state import TrainState, new_state
 

@@ -12,8 +12,8 @@ from lama_edge.errors import UsageError, needs_extra
 from lama_edge.export.formats.record import Export
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.models.checkpoint import load_checkpoint
-from lama_edge.models.torch_modules import build_generator
 from lama_edge.models.seeded import save_seeded
+from lama_edge.models.torch_modules import build_generator
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.onnxruntime.session import open_session, run_session

@@ -19,8 +19,8 @@ from lama_edge.errors import needs_extra
 from lama_edge.export.formats.record import Export
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import config_from_dict
-from lama_edge.models.torch_modules import build_generator
 from lama_edge.models.seeded import save_seeded
+from lama_edge.models.torch_modules import build_generator
 from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 

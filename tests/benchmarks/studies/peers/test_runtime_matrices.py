@@ -13,8 +13,8 @@ import torch
 from lama_edge.benchmarks.studies.peers.prepare import write_runtime_matrices
 from lama_edge.benchmarks.studies.peers.runtime_matrices import RuntimeMatrixFourierUnit
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.models.torch_modules.ffc_resnet import FourierUnit
 from lama_edge.models.seeded import save_seeded
+from lama_edge.models.torch_modules.ffc_resnet import FourierUnit
 
 # Seen: 1e-6, at 12x10.
 MAX_DIFFERENCE = 1e-5
