@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import CheckpointError, needs_extra, reason, shown
@@ -16,7 +18,7 @@ from lama_edge.models.architecture import Shapes
 from lama_edge.models.config import GeneratorConfig
 from lama_edge.models.config_files import config_in_metadata, find_config
 from lama_edge.models.selection import Selection, Wanted, select
-from lama_edge.models.torch_file import TorchFile
+from lama_edge.models.torch_file import TorchFile, decoded
 from lama_edge.models.zoo import required_path, zoo_entries, zoo_entry
 from lama_edge.spec import CHECKPOINT_SUFFIXES
 
@@ -25,6 +27,10 @@ Tensors = Mapping[str, NDArray[Any]]
 # A training's own files hold the averaged generator, which is meant, and the one being trained.
 TRAINING_FORMAT = "lama-edge-training"
 TRAINED_ENTRY = "generator"
+_DTYPES = {
+    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "<?"},
+    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IU" for size in (1, 2, 4, 8)},
+}
 # The header of big-lama's tensors has 0.1 MB; JSON can take many times its size in memory.
 _MAX_HEADER_BYTES = 4 << 20
 _MAX_ELEMENTS = 1 << 28  # five big-lamas
@@ -146,7 +152,7 @@ def _read_safetensors(path: Path, wanted: Wanted) -> tuple[Selection, Tensors]:
         from safetensors import SafetensorError, safe_open
     try:
         _check_header(path)
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             if metadata.get("format") == TRAINING_FORMAT:
                 wanted = replace(wanted, usual=TRAINED_ENTRY)
@@ -154,13 +160,30 @@ def _read_safetensors(path: Path, wanted: Wanted) -> tuple[Selection, Tensors]:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
             selection = _select(config, shapes, path, wanted)
             _check_total(path, (shapes[name] for name in selection.names))
-            tensors = {name: _from_torch(file.get_tensor(name)) for name in selection.names}
+        tensors = dict(_safetensors(path, selection.names))
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"the checkpoint {str(path)!r} is damaged or not a safetensors file ({reason(error)}): "
             "get it again"
         ) from error
     return selection, tensors
+
+
+def _safetensors(path: Path, names: Iterable[str]) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Read tensors of a file whose header is checked; the package's NumPy side has no bfloat16."""
+    with path.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        data = file.tell()
+        for name in names:
+            kind, shape, (start, stop) = map(header[name].get, ("dtype", "shape", "data_offsets"))
+            if kind not in _DTYPES:
+                raise CheckpointError(
+                    f"the checkpoint {str(path)!r} has the tensor {shown(name)} of the "
+                    f"unsupported type {kind}"
+                )
+            file.seek(data + start)
+            array = np.frombuffer(file.read(stop - start), _DTYPES[kind]).reshape(shape)
+            yield name, decoded(array, bfloat16=kind == "BF16")
 
 
 def _check_header(path: Path) -> None:
@@ -180,8 +203,3 @@ def _check_total(path: Path, shapes: Iterable[Iterable[int]]) -> None:
             f"the checkpoint {str(path)!r} holds {total} weights, over {_MAX_ELEMENTS}: "
             "no LaMa generator has so many"
         )
-
-
-def _from_torch(tensor: Any) -> NDArray[Any]:
-    array: NDArray[Any] = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
-    return array

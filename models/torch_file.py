@@ -237,13 +237,23 @@ def _items(container: Any) -> Iterable[tuple[Any, Any]]:
 def _view(flat: NDArray[Any], tensor: TensorReference) -> NDArray[Any]:
     strides = tuple(step * flat.itemsize for step in tensor.stride)
     view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, strides)
-    if tensor.storage.kind == "BFloat16Storage":
-        bits = view.astype(np.uint32, order="C")
+    return decoded(view, bfloat16=tensor.storage.kind == "BFloat16Storage")
+
+
+def decoded(array: NDArray[Any], *, bfloat16: bool) -> NDArray[Any]:
+    """Copy what a file holds: floating-point numbers as float32, others as they are.
+
+    Args:
+        array: of any type.
+        bfloat16: whether its 16-bit integers are the bits of bfloat16.
+    """
+    if bfloat16:
+        bits = array.astype(np.uint32, order="C")
         bits <<= 16
         return bits.view(np.float32)
     # An infinity and a NaN are refused when the generator is built.
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.array(view, dtype=np.float32 if flat.dtype.kind == "f" else None, order="C")
+        return np.array(array, dtype=np.float32 if array.dtype.kind == "f" else None, order="C")
 
 
 def _dtype(storage: StorageReference) -> np.dtype[Any]:

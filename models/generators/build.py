@@ -17,6 +17,7 @@ from lama_edge.models.generators.layers import COUNTER, STATISTICS, Array, Layer
 from lama_edge.models.generators.pix2pixhd import pix2pixhd
 
 _NAMES_SHOWN = 3
+_NO_STEPS = np.zeros((), np.float32)  # of a counter that the file lacks; nothing reads it
 
 
 def build_generator(checkpoint: Checkpoint) -> Layer:
@@ -34,8 +35,11 @@ def build_generator(checkpoint: Checkpoint) -> Layer:
         CheckpointError: see `check_tensors`.
     """
     check_tensors(checkpoint)
-    tensors = {**dict.fromkeys(tensor_shapes(checkpoint.config)), **checkpoint.tensors}
-    return _network(checkpoint.config, lambda name, *_: tensors[name])
+
+    def given(name: str, *_: int) -> Array:
+        return checkpoint.tensors.get(name, _NO_STEPS)
+
+    return _network(checkpoint.config, given)
 
 
 def tensor_shapes(config: GeneratorConfig) -> Shapes:

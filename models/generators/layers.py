@@ -71,12 +71,18 @@ def convolution(
     """
     weight = weights(f"{name}.weight", channels[1], channels[0], side, side)
     offset = weights(f"{name}.bias", channels[1]) if bias else None
-    window = {"strides": (stride,) * 2, "dilations": (dilation,) * 2, "pads": (zeros,) * 4}
 
     def run(x: Array) -> Array:
         if reflect:
             x = reflect_pad(x, *((0, 0, reflect, reflect),) * 2)
-        return convolve(x, weight, offset, **window)
+        return convolve(
+            x,
+            weight,
+            offset,
+            strides=(stride,) * 2,
+            dilations=(dilation,) * 2,
+            pads=(zeros,) * 4,
+        )
 
     return run
 

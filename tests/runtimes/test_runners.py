@@ -61,7 +61,13 @@ with open_runner(model, provider=provider):
 
 @pytest.mark.parametrize(
     ("model", "provider"),
-    [("onnx", "cpu"), ("onnx", "emulated"), ("checkpoint", "cpu"), ("package", "emulated")],
+    [
+        ("onnx", "cpu"),
+        ("onnx", "emulated"),
+        ("checkpoint", "cpu"),
+        ("checkpoint", "numpy"),
+        ("package", "emulated"),
+    ],
 )
 def test_what_opening_takes_can_be_imported_before(
     model: str,
@@ -102,12 +108,15 @@ def test_a_closed_runner_says_so(model_path: Path) -> None:
         (lambda i, m: (i[:0], m[:0]), "image has shape"),
     ],
 )
-@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+@pytest.mark.parametrize("provider", ["onnx", "cpu", "numpy"])
 def test_arrays_that_do_not_fit_are_refused_with_what_was_seen(
-    model_path: Path, golden_folder: Path, runtime: str, change: Callable, message: str
+    model_path: Path, golden_folder: Path, provider: str, change: Callable, message: str
 ) -> None:
-    path = model_path if runtime == "onnx" else golden_folder
-    with open_runner(path) as runner, pytest.raises(ModelError, match=message):
+    chosen = (model_path, "auto") if provider == "onnx" else (golden_folder, provider)
+    with (
+        open_runner(chosen[0], provider=chosen[1]) as runner,
+        pytest.raises(ModelError, match=message),
+    ):
         runner.run(*change(*_arrays()))
 
 
@@ -117,6 +126,7 @@ def test_arrays_that_do_not_fit_are_refused_with_what_was_seen(
         ("onnx", "cpu"),
         ("onnx", "emulated"),
         ("torch", "cpu"),
+        ("numpy", "numpy"),
     ],
 )
 def test_flipped_and_transposed_views_are_taken_as_they_look(
