@@ -100,7 +100,9 @@ def _fourier_convolution(
         )
 
     paths = [[path(source, target) for source in range(len(inner))] for target in range(len(outer))]
-    norms = [normalised(weights, f"{name}.bn_{part}", c) for part, c in zip("lg", outer)]  # noqa: B905 (one part or both)
+    norms = [
+        normalised(weights, f"{name}.bn_{'lg'[part]}", width) for part, width in enumerate(outer)
+    ]
 
     def run(parts: Parts) -> Parts:
         out = []

@@ -139,6 +139,7 @@ def normalised(weights: Weights, name: str, channels: int, *, rectify: bool = Tr
 
     def run(x: Array) -> Array:
         deviation = np.sqrt(variance + np.float32(_EPSILON))
+        step = max(1, _BLOCK_BYTES // max(1, x[:, 0].nbytes))
 
         def work(share: slice) -> None:
             for first in range(share.start, share.stop, step):
@@ -151,7 +152,6 @@ def normalised(weights: Weights, name: str, channels: int, *, rectify: bool = Tr
                 if rectify:
                     np.maximum(maps, 0, out=maps)
 
-        step = max(1, _BLOCK_BYTES // max(1, x[:, 0].nbytes))
         shared(work, channels, x.size)
         return x
 

@@ -80,7 +80,7 @@ def _multidilated(weights: Weights, name: str, channels: int, dilations: tuple[i
 
     def run(x: Array) -> Array:
         total, *others = (
-            convolve(x[:, i * share : (i + 1) * share]) for i, convolve in enumerate(convolutions)
+            layer(x[:, i * share : (i + 1) * share]) for i, layer in enumerate(convolutions)
         )
         for other in others:
             total += other

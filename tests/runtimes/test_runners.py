@@ -1,4 +1,4 @@
-"""Opening models and running them: ONNX Runtime and the torch reference."""
+"""Opening models and running them: ONNX Runtime, and checkpoints in torch and NumPy."""
 
 from __future__ import annotations
 
@@ -231,13 +231,13 @@ def test_the_metadata_key_is_the_agreed_one(model_path: Path) -> None:
     assert keys == [STAGES_KEY, "lama_edge"]
 
 
-def test_a_checkpoint_opens_as_the_torch_reference(golden_folder: Path) -> None:
+def test_a_checkpoint_opens_in_torch_where_it_is_installed(golden_folder: Path) -> None:
     with open_runner(golden_folder) as runner:
         assert isinstance(runner, TorchRunner)
         assert runner.manifest.size.fixed is None
 
 
-def test_the_reference_keeps_known_pixels_and_binarises_the_mask(
+def test_torch_keeps_known_pixels_and_binarises_the_mask(
     golden_checkpoint: Checkpoint,
 ) -> None:
     image, mask = _arrays()
