@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model = parser.parse_args(arguments).model
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
         if model is None:
-            # Imported here because a model that is given needs no torch.
+            # Imported here because a model that is given needs no exporter.
             from lama_edge.export.formats.record import Export
             from lama_edge.pipeline import export_model
 

@@ -94,11 +94,11 @@ def require_runtime(entry: GpuEntry) -> None:
             raise MissingBackendError(
                 f"this ONNX Runtime has no provider {entry.provider!r}: install onnxruntime-gpu"
             )
-    elif entry.provider.startswith("cuda"):
-        with needs_extra("export"):
+    else:
+        with needs_extra("torch"):
             import torch
 
-        if not torch.cuda.is_available():
+        if entry.provider.startswith("cuda") and not torch.cuda.is_available():
             raise MissingBackendError("this torch finds no GPU: install its CUDA build")
 
 

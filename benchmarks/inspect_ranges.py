@@ -98,10 +98,10 @@ def _from_checkpoint(job: RangesInspection, progress: Progress, expect: Expect) 
     from lama_edge.export.graph.deploy_graph import GraphOptions
     from lama_edge.models.checkpoint import load_checkpoint
     from lama_edge.runtimes.emulator.ranges import measure_ranges
-    from lama_edge.runtimes.torch.runner import TorchRunner
+    from lama_edge.runtimes.numpy.runner import NumpyRunner
 
     checkpoint = load_checkpoint(job.model)
-    with TorchRunner(checkpoint, composite=False) as reference:
+    with NumpyRunner(checkpoint, composite=False) as reference:
         manifest = reference.manifest
     cases = _cases(job, manifest.size, expect)
     options = GraphOptions(io=manifest.io, size=manifest.size)

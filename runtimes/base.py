@@ -18,12 +18,10 @@ from lama_edge.errors import ModelError, UsageError
 from lama_edge.files import split_part
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import is_zoo_name
-from lama_edge.runtimes.registry import Runtime, load, runtimes
+from lama_edge.runtimes.registry import CHECKPOINT, Runtime, checkpoint_runtimes, load, runtimes
 from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
 
 Array = NDArray[Any]
-# The format that manifests name where a runtime opens what models are exported from.
-CHECKPOINT = "checkpoint"
 
 
 class Runner(ABC):
@@ -248,7 +246,7 @@ def runtimes_of(model: str | Path) -> list[Runtime]:
     known = [one for one in runtimes() if path.suffix.lower() in one.suffixes]
     if known or not (is_zoo_name(path) or path.is_dir()):
         return known
-    return [one for one in runtimes() if one.format == CHECKPOINT]
+    return [*checkpoint_runtimes().values()]
 
 
 def is_checkpoint(model: str | Path) -> bool:

@@ -11,8 +11,8 @@ from lama_edge.files import join_part
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.generators.build import count_parameters, tensor_shapes
-from lama_edge.runtimes.base import CHECKPOINT, ModelFacts, choose_runtime
-from lama_edge.runtimes.registry import load
+from lama_edge.runtimes.base import ModelFacts, choose_runtime
+from lama_edge.runtimes.registry import CHECKPOINT, load
 from lama_edge.spec import SizePolicy, io_spec
 
 _SHOWN = 8

@@ -72,6 +72,9 @@ RUNTIMES = [
     "lama_edge.runtimes.numpy.record:NUMPY",
 ]
 
+# The format that manifests name where a runtime opens what models are exported from.
+CHECKPOINT = "checkpoint"
+
 
 def load(reference: str) -> Any:
     """Return what ``module:attribute`` names."""
@@ -83,6 +86,11 @@ def runtimes() -> Iterator[Runtime]:
     """Give the record of every runtime; lines added to `RUNTIMES` later count too."""
     for reference in RUNTIMES:
         yield load(reference)
+
+
+def checkpoint_runtimes() -> dict[str, Runtime]:
+    """Return the records of what runs checkpoints, by name."""
+    return {one.name: one for one in runtimes() if one.format == CHECKPOINT}
 
 
 def provider_names() -> tuple[str, ...]:

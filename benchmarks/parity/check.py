@@ -10,7 +10,7 @@ from typing import Any
 
 from lama_edge.benchmarks.documents.pictures import CasePictures
 from lama_edge.benchmarks.documents.store import PARITY, heading
-from lama_edge.benchmarks.parity.reference import as_exported, choose_reference
+from lama_edge.benchmarks.parity.reference import as_exported, choose_reference, reference_provider
 from lama_edge.benchmarks.parity.rows import Side, judged_row, pictures_of
 from lama_edge.benchmarks.targets.base import Opening
 from lama_edge.benchmarks.targets.local import LocalTarget
@@ -51,6 +51,8 @@ class ParityCheck:
         models: exported models and checkpoints, by path or name; see `open_runner`.
         reference: the checkpoint, or other model, to compare with; None is the checkpoint that
             all models were exported from, if it is lama-tiny or a fetched one.
+        reference_runtime: what runs it if it is a checkpoint, by its name; None is numpy, which
+            exports are judged against.
         images: a folder of pictures to judge on beside the seeded ones.
         masks: their masks, see `picture_cases`; None looks for them in `images`.
         provider: of the models; the reference runs on the CPU.
@@ -62,6 +64,7 @@ class ParityCheck:
 
     models: tuple[str, ...]
     reference: str | None = None
+    reference_runtime: str | None = None
     images: Path | None = None
     masks: Path | None = None
     provider: str = "auto"
@@ -285,7 +288,8 @@ def _reference(job: ParityCheck, subjects: list[Opened | Refused]) -> Opened:
     sources = [subject.manifest.source for subject in subjects if isinstance(subject, Opened)]
     name, ignore = as_exported(name, sources)
     # Its raw fill and a composited one are the same inside the holes, and nothing else is judged.
-    opening = Opening("cpu", timeout_s=job.timeout_s, ignore=ignore)
+    provider = reference_provider(name, job.reference_runtime)
+    opening = Opening(provider, timeout_s=job.timeout_s, ignore=ignore)
     reference = open_model(name, LocalTarget(), opening)
     if isinstance(reference, Refused):
         raise _of_the_reference(reference.error, name) from reference.error

@@ -11,8 +11,37 @@ from lama_edge.manifest import Source
 from lama_edge.models.checkpoint import is_zoo_name
 from lama_edge.models.zoo import installed_path, required_path, zoo_entries, zoo_entry
 from lama_edge.runtimes.base import is_checkpoint
+from lama_edge.runtimes.registry import checkpoint_runtimes
 
 _HASH_DIGITS = 12
+DEFAULT_RUNTIME = "numpy"
+
+
+def reference_provider(reference: str, runtime: str | None) -> str:
+    """Return the provider that opens a reference.
+
+    Args:
+        reference: a checkpoint's path or name, or another model's.
+        runtime: what runs a checkpoint; None is the reference that exports are judged against.
+
+    Raises:
+        UsageError: when the runtime does not run checkpoints, or the reference is no checkpoint.
+    """
+    known = checkpoint_runtimes()
+    if runtime is not None and runtime not in known:
+        raise UsageError(
+            f"--reference-runtime {runtime!r} runs no checkpoints; choose one of: "
+            + ", ".join(known)
+        )
+    if is_checkpoint(reference):
+        return known[runtime or DEFAULT_RUNTIME].providers[0]
+    if runtime is not None:
+        raise UsageError(
+            f"--reference-runtime {runtime} is for checkpoints, and {reference!r} is none: leave "
+            "it out"
+        )
+    return "cpu"
+
 
 
 def choose_reference(sources: Collection[str]) -> str:

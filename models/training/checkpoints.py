@@ -23,7 +23,7 @@ from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 from lama_edge.models.training.settings import TrainSettings
 from lama_edge.models.training.state import TrainState, new_state
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import save_file

@@ -34,7 +34,7 @@ from lama_edge.models.training.state import (
     update_average,
 )
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     from torch import Tensor, nn
     from torch.utils.data import DataLoader

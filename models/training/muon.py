@@ -13,7 +13,7 @@ from typing import Any
 
 from lama_edge.errors import needs_extra
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     from torch import Tensor, nn
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from lama_edge.errors import LamaEdgeError, needs_extra, one_line
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     import torch.distributed
     from torch import Tensor

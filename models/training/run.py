@@ -29,7 +29,7 @@ from lama_edge.models.training.settings import TrainSettings
 from lama_edge.models.training.state import TrainState, new_state
 from lama_edge.pictures.holdout import Sample, holdout
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
 
 _HOLDOUT_PIXELS = 128

@@ -12,7 +12,7 @@ from lama_edge.models.training.losses.discriminator import PatchDiscriminator, n
 from lama_edge.models.training.muon import Muon
 from lama_edge.models.training.settings import TrainSettings
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     from torch import Tensor, nn
 

@@ -29,7 +29,7 @@ from lama_edge.models.training.run import TrainJob, run
 from lama_edge.models.training.settings import TrainSettings
 from lama_edge.retired import add_retired, sets
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
 
 _DEFAULT_MINUTES = 60.0

@@ -65,7 +65,7 @@ class ParityFigures:
     """How far a model's results are from the reference, inside the hole.
 
     Attributes:
-        reference: what it was compared with, for example ``torch-fp32``.
+        reference: what it was compared with, for example ``numpy-fp32``.
         runtime: what ran the model, with its version.
         sizes: the sizes judged, as ``HEIGHTxWIDTH``.
         max_abs_diff: largest absolute difference, on the 0-to-1 scale.

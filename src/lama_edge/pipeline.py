@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from lama_edge.judging.ranges import Ranges
 
 STEPS = ("source", "ranges", "reference", "graph", "write", "parity", "save")
-REFERENCE = "torch-fp32"
+REFERENCE = "numpy-fp32"
 
 # The exponents of fp16 leave room for what larger pictures do, so a small one shows enough.
 _FP16_CALIBRATION_SIDE = 256
@@ -181,7 +181,7 @@ def _check(job: Export, form: Format) -> None:
 
 
 class _CheckpointSource:
-    """A checkpoint under way: its graphs, and what torch makes of the pictures to judge on."""
+    """A checkpoint under way: its graphs, and what the reference makes of the pictures to judge on."""
 
     reference_name = REFERENCE
 
@@ -201,9 +201,9 @@ class _CheckpointSource:
             at = form.calibrated_at(self.parts[0], job)
             self._ranges = measured_ranges(checkpoint, at, arithmetic, job.calibrate)
         progress("reference")
-        from lama_edge.runtimes.torch.runner import TorchRunner
+        from lama_edge.runtimes.numpy.runner import NumpyRunner
 
-        with TorchRunner(checkpoint, composite=False) as reference:
+        with NumpyRunner(checkpoint, composite=False) as reference:
             self._described = reference.manifest
             self._judged = {
                 part: (cases, raw_outputs(reference, cases))

@@ -19,7 +19,7 @@ from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.onnxruntime.session import open_session, run_session
 from lama_edge.spec import IoForm, Size, SizePolicy
 
-with needs_extra("export"):
+with needs_extra("torch"):
     import torch
 
 # Beside the top folder of a clone; the wheel has no studies.

@@ -53,7 +53,7 @@ def convolutions(config: FfcResnetConfig, size: Size) -> list[Convolution]:
         config: the architecture.
         size: of the picture, multiples of `config.size_multiple`.
     """
-    with needs_extra("export"):
+    with needs_extra("torch"):
         import torch
         from torch import Tensor, nn
 

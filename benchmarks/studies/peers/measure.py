@@ -94,7 +94,7 @@ def _lama_edge(path: Path, size: Size, threads: int) -> Iterator[Run]:
 
 @contextmanager
 def _torch(path: Path, size: Size, threads: int) -> Iterator[Run]:
-    with needs_extra("export"):
+    with needs_extra("torch"):
         import torch
 
         from lama_edge.models.checkpoint import load_checkpoint
@@ -109,7 +109,7 @@ def _torch(path: Path, size: Size, threads: int) -> Iterator[Run]:
 
 @contextmanager
 def _torchscript(path: Path, size: Size, threads: int) -> Iterator[Run]:
-    with needs_extra("export"):
+    with needs_extra("torch"):
         import torch
 
     torch.set_num_threads(threads)

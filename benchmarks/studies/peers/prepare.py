@@ -24,7 +24,7 @@ from lama_edge.models.torch_modules import build_generator
 from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 
-with needs_extra("export"):
+with needs_extra("torch"):
     import torch
     from torch import Tensor, nn
 

@@ -14,7 +14,7 @@ import math
 from lama_edge.errors import needs_extra
 from lama_edge.models.torch_modules.ffc_resnet import FourierUnit
 
-with needs_extra("export"):
+with needs_extra("torch"):
     import torch
     from torch import Tensor, nn
 

@@ -19,7 +19,7 @@ from lama_edge.errors import UsageError, needs_extra
 from lama_edge.pictures.masks import make_mask
 from lama_edge.pictures.scenes import make_scene
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     from torch import Tensor
     from torch.utils.data import IterableDataset

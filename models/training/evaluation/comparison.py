@@ -12,7 +12,7 @@ from lama_edge.models.training.data.mask_statistics import hole_width_px
 from lama_edge.models.training.losses.metrics import hole_gradient, hole_psnr_db, hole_ssim
 from lama_edge.pictures.holdout import Picture, Sample
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     from torch import nn
 

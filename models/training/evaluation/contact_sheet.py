@@ -30,7 +30,7 @@ from lama_edge.pictures.holdout import Picture, Sample, holdout, periodic_surfac
 from lama_edge.pictures.photographs import photograph_samples
 from lama_edge.pictures.textures import PERIODIC
 
-with needs_extra("export"):
+with needs_extra("train"):
     from torch import nn
 
 _CELL_PX = 256

@@ -34,7 +34,7 @@ from lama_edge.pictures.holdout import Sample, general_holdout, holdout
 from lama_edge.pictures.masks import NARROW, WIDE_TEST
 from lama_edge.pictures.photographs import photograph_samples
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     from torch import nn
 

@@ -23,7 +23,7 @@ from lama_edge.models.training.state import TrainState
 from lama_edge.models.training.weights import save_weights
 from lama_edge.pictures.holdout import Sample
 
-with needs_extra("export"):
+with needs_extra("train"):
     from torch import nn
 
 CHECKPOINT = "checkpoint.safetensors"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lama_edge.errors import UsageError, needs_extra
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     from torch import Tensor, nn
 

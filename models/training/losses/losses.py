@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from lama_edge.errors import UsageError, needs_extra
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     from torch import Tensor
     from torch.nn.functional import avg_pool2d, interpolate, mse_loss, pad, softplus

@@ -16,7 +16,7 @@ from pathlib import Path
 from lama_edge.errors import CheckpointError, needs_extra, reason, shown
 from lama_edge.models.torch_file import TorchFile
 
-with needs_extra("export"):
+with needs_extra("train"):
     import torch
     from torch import Tensor, nn
     from torch.nn.functional import mse_loss, relu

@@ -15,6 +15,7 @@ from lama_edge.cli.outputs import add_outputs, check_outputs, give
 from lama_edge.cli.rendering import decibels, milliseconds, print_json, steps
 from lama_edge.errors import UsageError, one_line
 from lama_edge.files import join_part
+from lama_edge.runtimes.registry import checkpoint_runtimes
 from lama_edge.spec import fixed_size
 
 _FAILED = 1
@@ -36,6 +37,11 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         help="checkpoint, or another model; default: the one that the models were exported from, "
         "where it is lama-tiny or a fetched one",
+    )
+    parity.add_argument(
+        "--reference-runtime",
+        choices=[*checkpoint_runtimes()],
+        help="what runs the reference, a checkpoint (default: numpy)",
     )
     parity.add_argument(
         "--images", type=Path, metavar="DIR", help="judge on these pictures as well"
@@ -134,6 +140,7 @@ def _parity(options: argparse.Namespace) -> int:
         job = ParityCheck(
             models=tuple(options.models),
             reference=options.reference,
+            reference_runtime=options.reference_runtime,
             images=options.images,
             masks=options.masks,
             provider=options.provider,
