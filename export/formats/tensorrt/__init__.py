@@ -54,8 +54,7 @@ class TensorrtFormat(Format):
     """See `Format`.
 
     Where no GPU runs the engine, the graph that it is built from is judged, and the manifest says
-    so. What an ONNX file becomes needs TensorRT alone: a Jetson builds its engines without torch
-    or onnx.
+    so. What an ONNX file becomes needs TensorRT alone: a Jetson builds its engines without onnx.
     """
 
     name = FORMAT_NAME
