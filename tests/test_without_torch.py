@@ -95,8 +95,7 @@ def test_core_ml_packages_are_exported_and_judged(tmp_path: Path) -> None:
     pytest.importorskip("coremltools")
     words = ("export", "coreml", "--size", SIDE, "--precision")
     done = _run(
-        *((*words, precision, "-o", tmp_path / f"{precision}.mlpackage"))
-        for precision in ("fp32", "fp16")
+        *((*words, kind, "-o", tmp_path / f"{kind}.mlpackage") for kind in ("fp32", "fp16"))
     )
     assert done.returncode == 0, done.stderr
 

@@ -43,7 +43,6 @@ def reference_provider(reference: str, runtime: str | None) -> str:
     return "cpu"
 
 
-
 def choose_reference(sources: Collection[str]) -> str:
     """Return the name of the installed checkpoint with the models' source hash.
 
