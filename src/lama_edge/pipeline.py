@@ -181,7 +181,7 @@ def _check(job: Export, form: Format) -> None:
 
 
 class _CheckpointSource:
-    """A checkpoint under way: its graphs, and what the reference makes of the pictures to judge on."""
+    """A checkpoint under way: its graphs, and what the reference makes of the pictures."""
 
     reference_name = REFERENCE
 
