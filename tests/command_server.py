@@ -27,10 +27,11 @@ from lama_edge.export.precision import build
 from lama_edge.runtimes.coreml import emulated_runner, facts
 from lama_edge.runtimes.coreml.interpreter.package import _quiet
 from lama_edge.runtimes.inpainting import files as inpaint_file
+from lama_edge.runtimes.numpy import runner as numpy_runner
 from lama_edge.runtimes.onnxruntime import runner as onnxruntime_runner
 from lama_edge.runtimes.torch import runner as torch_runner
 
-PRELOADED = (pipeline, inpaint_file, onnxruntime_runner, torch_runner)
+PRELOADED = (pipeline, inpaint_file, numpy_runner, onnxruntime_runner, torch_runner)
 PRELOADED += (compare, store, onnx_file, build, emulated_runner, facts)
 with _quiet(), contextlib.suppress(ImportError):
     import coremltools.proto.Model_pb2  # noqa: F401

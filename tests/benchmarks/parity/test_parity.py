@@ -207,6 +207,32 @@ def test_a_checkpoint_is_judged_against_an_onnx_model(folder: Path, golden_folde
     assert [case["size"] for case in row["cases"]] == ["64x72"]
 
 
+def test_numpy_runs_the_reference_unless_another_runtime_is_named(
+    checked, folder: Path, golden_folder: Path
+) -> None:
+    assert checked[0].document["reference"]["runtime"].startswith("numpy ")
+    job = ParityCheck((str(folder / "float.onnx"),), str(golden_folder), "torch")
+    result = check_parity(job)
+    assert result.passed
+    assert result.document["reference"]["runtime"].startswith("torch ")
+
+
+@pytest.mark.parametrize(
+    ("reference", "runtime", "problem"),
+    [
+        ("float.onnx", "numpy", "numpy is for checkpoints, and '.*float.onnx' is none"),
+        ("golden", "emulator", "'emulator' runs no checkpoints; choose one of: "),
+    ],
+)
+def test_a_runtime_that_cannot_run_the_reference_is_refused(
+    folder: Path, golden_folder: Path, reference: str, runtime: str, problem: str
+) -> None:
+    path = golden_folder if reference == "golden" else folder / reference
+    job = ParityCheck((str(folder / "float.onnx"),), str(path), runtime)
+    with pytest.raises(UsageError, match=problem):
+        check_parity(job)
+
+
 def test_a_reference_that_fails_ends_the_check(folder: Path) -> None:
     garbage = str(folder / "garbage.onnx")
     with pytest.raises(ModelError, match=r"the reference .*garbage\.onnx failed: ONNX Runtime"):
