@@ -10,11 +10,14 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import tomllib
 import torch
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from PIL import Image
 from places import ROOT
 
@@ -98,10 +101,47 @@ def _skip_without_registry(output: str) -> None:
         pytest.skip("no package registry is within reach")
 
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
 def _packages() -> dict[str, Path]:
-    document = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    folders = document["tool"]["setuptools"]["package-dir"]
-    return {name: ROOT / folders[name] for name in document["tool"]["setuptools"]["packages"]}
+    setuptools = PROJECT["tool"]["setuptools"]
+    return {name: ROOT / setuptools["package-dir"][name] for name in setuptools["packages"]}
+
+
+def _brought(extras: str) -> set[str]:
+    """Return what an install with some extras brings, as far as it is installed here."""
+    own = PROJECT["project"]
+    pending = [f"lama-edge[{extras}]", *own["dependencies"]]
+    seen: set[str] = set()
+    while pending:
+        text = pending.pop()
+        if text in seen:
+            continue
+        seen.add(text)
+        asked = Requirement(text)
+        if asked.name == "lama-edge":
+            needs = [need for extra in asked.extras for need in own["optional-dependencies"][extra]]
+        else:
+            try:
+                needs = metadata.requires(asked.name) or []
+            except metadata.PackageNotFoundError:
+                continue
+        for need in map(Requirement, needs):
+            chosen = asked.extras or {""}
+            if not need.marker or any(need.marker.evaluate({"extra": one}) for one in chosen):
+                need.marker = None
+                pending.append(str(need))
+    return {canonicalize_name(Requirement(text).name) for text in seen}
+
+
+@pytest.mark.parametrize(
+    "extras", ["export,onnx,bench", "coreml,onnx", "tensorrt,export", "demo", "torch", "train"]
+)
+def test_only_the_extras_that_say_so_bring_torch(extras: str) -> None:
+    brought = _brought(extras)
+    assert {"numpy", "pillow", "platformdirs", "tqdm"} < brought
+    assert ("torch" in brought) == (extras in ("torch", "train"))
 
 
 def test_every_folder_with_code_is_listed_as_a_package_but_the_studies() -> None:
@@ -180,7 +220,9 @@ def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
     assert expected <= without_extra
     for name, error in report["modules"].items():
         if error is not None:
-            assert re.search(r'pip install "lama-edge\[(export|bench|coreml|dev)\]"', error), name
+            assert re.search(
+                r'pip install "lama-edge\[(export|torch|train|bench|coreml|dev)\]"', error
+            ), name
     _check_command_line(interpreter, model, tmp_path)
 
 
