@@ -222,3 +222,27 @@ def test_arrays_that_do_not_broadcast_are_refused():
         elementwise(np.add, np.zeros((2, 3)), np.zeros((4, 3)))
     assert elementwise(np.add, np.zeros((0, 3)), np.zeros((1, 3))).shape == (0, 3)
     assert elementwise(np.add, np.array(1), np.array(2)).shape == ()
+
+
+def test_every_float16_is_widened_exactly() -> None:
+    x = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    for part in (x, x[np.isfinite(x)]):
+        ours = widened(part)
+        assert ours.dtype == np.float32
+        assert np.array_equal(ours, part.astype(np.float32), equal_nan=True)
+        assert np.array_equal(np.signbit(ours), np.signbit(part))
+
+
+def test_float32_is_rounded_to_float16_as_numpy_does() -> None:
+    whole = np.arange(0x7C00, dtype=np.uint16).view(np.float16).astype(np.float32)
+    ties = (whole[1:] + whole[:-1]) / 2
+    edges = np.array([0, 65519.996, 65520, 1e-30, 1e30, np.inf, np.nan], np.float32)
+    near = [whole, ties, *(np.nextafter(ties, end) for end in np.float32([0, np.inf])), edges]
+    rng = np.random.default_rng(0)
+    any_bits = rng.integers(0, 1 << 32, 1 << 18, np.uint32).view(np.float32)
+    for x in (*near, any_bits, any_bits[np.abs(any_bits) < 65504], edges[:2], edges[1].reshape(())):
+        for signed in (x, -x):
+            with np.errstate(over="ignore", invalid="ignore"):
+                ours, wanted = rounded(signed, np.dtype(np.float16)), signed.astype(np.float16)
+            assert np.array_equal(ours, wanted, equal_nan=True)
+            assert np.array_equal(np.signbit(ours), np.signbit(wanted))
