@@ -6,12 +6,11 @@ import logging
 from pathlib import Path
 
 from lama_edge.errors import needs_extra
+from lama_edge.kernels.threads import set_threads
 from lama_edge.runtimes.base import read_manifest
 from lama_edge.runtimes.coreml.record import COREML_EMULATOR
 
 with needs_extra("coreml"):
-    import torch
-
     from lama_edge.runtimes.coreml.interpreter.model import MilModel
     from lama_edge.runtimes.emulator.execution import ObservableRunner
 
@@ -40,7 +39,7 @@ class CoremlEmulatedRunner(ObservableRunner):
             path: the ``.mlpackage`` folder.
             provider: ``emulated``, the only one; ``auto`` is the same, with a warning.
             threads: threads that work on one operation, in this whole process from here on;
-                None leaves torch's setting.
+                None leaves the setting.
             part: which function of a package of several sizes; None is the default one.
 
         Raises:
@@ -53,7 +52,7 @@ class CoremlEmulatedRunner(ObservableRunner):
                 path.name,
             )
         if threads is not None:
-            torch.set_num_threads(threads)
+            set_threads(threads)
         model = MilModel.load(path, part)
         if len(model.functions) > 1:
             self.parts, self.part = model.functions, model.function

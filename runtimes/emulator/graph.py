@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lama_edge.errors import ModelError, needs_extra, one_line, shown
+from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.emulator.execution import Step, ValueType, plan
 from lama_edge.runtimes.emulator.operators import OPERATORS
 from lama_edge.runtimes.emulator.registry import Node, element_type
 
 with needs_extra("export"):
     import onnx
-    import torch
     from onnx import AttributeProto, numpy_helper
 
 _OPSETS = range(17, 24)
@@ -38,7 +36,7 @@ class Graph:
 
     inputs: tuple[ValueType, ...]
     outputs: tuple[ValueType, ...]
-    constants: dict[str, torch.Tensor]
+    constants: dict[str, Array]
     nodes: tuple[Node, ...]
     metadata: dict[str, str]
 
@@ -59,7 +57,7 @@ class Body:
     inputs: tuple[str, ...]
     captured: tuple[str, ...]
     outputs: tuple[str, ...]
-    constants: dict[str, torch.Tensor]
+    constants: dict[str, Array]
     steps: list[Step[Node]]
 
 
@@ -110,10 +108,9 @@ def _check_opset(proto: onnx.ModelProto) -> None:
         )
 
 
-def _constants(graph: onnx.GraphProto) -> dict[str, torch.Tensor]:
+def _constants(graph: onnx.GraphProto) -> dict[str, Array]:
     return {
-        tensor.name: _tensor(tensor, f"the constant {tensor.name!r}")
-        for tensor in graph.initializer
+        tensor.name: _array(tensor, f"the constant {tensor.name!r}") for tensor in graph.initializer
     }
 
 
@@ -194,10 +191,10 @@ def _attribute(attribute: AttributeProto, node: str) -> Any:
     )
 
 
-def _tensor(proto: onnx.TensorProto, where: str) -> torch.Tensor:
+def _array(proto: onnx.TensorProto, where: str) -> Array:
     element = element_type(proto.data_type, where)
     try:
-        return torch.from_numpy(np.array(numpy_helper.to_array(proto))).to(element)
+        return numpy_helper.to_array(proto).astype(element, copy=False)
     except (ValueError, TypeError) as error:
         raise ModelError(f"{where} cannot be read: {one_line(error)}") from error
 

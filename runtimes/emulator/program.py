@@ -11,15 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import ModelError, needs_extra, one_line
+import numpy as np
+
+from lama_edge.errors import ModelError, needs_extra
+from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.emulator.execution import Observer, Step, StepwiseProgram
+from lama_edge.runtimes.emulator.functions import naming
 from lama_edge.runtimes.emulator.graph import Body, Graph, read_graph
 from lama_edge.runtimes.emulator.operators import OPERATORS
 from lama_edge.runtimes.emulator.registry import Node
 
 with needs_extra("export"):
     import onnx
-    import torch
 
 
 class Program(StepwiseProgram[Node]):
@@ -39,15 +42,15 @@ class Program(StepwiseProgram[Node]):
         return cls(read_graph(model))
 
     def _run_step(
-        self, step: Step[Node], values: dict[str, torch.Tensor], observe: Observer | None
+        self, step: Step[Node], values: dict[str, Array], observe: Observer | None
     ) -> None:
         _run_step(step, self._constants, values, observe)
 
 
 def _run_step(
     step: Step[Node],
-    constants: Mapping[str, torch.Tensor],
-    values: dict[str, torch.Tensor],
+    constants: Mapping[str, Array],
+    values: dict[str, Array],
     observe: Observer | None = None,
 ) -> None:
     """See `StepwiseProgram`; the constants may be those of a loop's body."""
@@ -59,42 +62,42 @@ def _run_step(
     # Before the node runs, so that a wide copy can take the place of a value.
     for name in step.last_read:
         del values[name]
-    try:
-        body = node.attributes.get("body")
+    body = node.attributes.get("body")
+    with naming(node):
         results = (
             [OPERATORS[node.op].apply(node, arguments)]
             if body is None
             else _looped(body, arguments)
         )
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise ModelError(f"{node} failed: {one_line(error)}") from error
     if len(results) < len(node.outputs):
         raise ModelError(f"{node} gives {len(results)} values, not {len(node.outputs)}")
     for name, value in zip(node.outputs, results, strict=False):
         if not name:
             continue
         # What an identity gives has been shown already, or is a constant.
-        if observe is not None and value.is_floating_point() and node.op != "Identity":
+        if observe is not None and value.dtype.kind == "f" and node.op != "Identity":
             observe(name, node.op, value)
         if name not in step.unused:
             values[name] = value
 
 
-def _looped(body: Body, arguments: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+def _looped(body: Body, arguments: Sequence[Array]) -> list[Array]:
     """Run a loop's body for each element of its inputs' first axes, and stack what it gives.
 
     Observers see what the loop gives, and not the parts of it.
     """
     count = len(body.inputs)
     constants = {**body.constants, **dict(zip(body.captured, arguments[count:], strict=True))}
-    stacked: list[torch.Tensor] = []
+    stacked: list[Array] = []
     for index, elements in enumerate(zip(*arguments[:count], strict=True)):
         values = dict(zip(body.inputs, elements, strict=True))
         for step in body.steps:
             _run_step(step, constants, values)
         results = [values[name] for name in body.outputs]
         if not index:
-            stacked = [result.new_empty((len(arguments[0]), *result.shape)) for result in results]
+            stacked = [
+                np.empty((len(arguments[0]), *result.shape), result.dtype) for result in results
+            ]
         for whole, result in zip(stacked, results, strict=True):
             whole[index] = result
     return stacked

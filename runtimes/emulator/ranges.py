@@ -20,7 +20,6 @@ from lama_edge.spec import IoSpec
 
 with needs_extra("export"):
     import onnx
-    import torch
 
 # A float32's bits from the exponent down to the fifth bit of the mantissa: a bin is 1/32 of its
 # octave wide, and a percentile known to 3 %.
@@ -69,12 +68,12 @@ def measure_ranges(
         image, mask = to_model(io, case.image, case.hole)
         size = str(case.size)
 
-        def observe(name: str, op: str, value: torch.Tensor, size: str = size) -> None:
-            if not value.numel():
+        def observe(name: str, op: str, value: Array, size: str = size) -> None:
+            if not value.size:
                 return
             if name not in seen:
                 seen[name] = _Seen(name, op)
-            seen[name].add(value.numpy(), size)
+            seen[name].add(value, size)
 
         model.run({io.image.name: image, io.mask.name: mask}, observe=observe)
     return Ranges({name: one.range() for name, one in seen.items()}, len(cases))

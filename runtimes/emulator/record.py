@@ -12,7 +12,7 @@ EMULATOR = Runtime(
     suffixes=(".onnx",),
     opener="lama_edge.runtimes.emulator.runner:EmulatedRunner",
     providers=("emulated",),
-    modules=("onnx", "torch"),
+    modules=("onnx",),
     tolerances={
         "fp32": Tolerance(1e-4),
         "fp16": Tolerance(5e-2, psnr_db=55),

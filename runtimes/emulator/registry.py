@@ -6,24 +6,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from lama_edge.errors import ModelError, needs_extra
-from lama_edge.runtimes.emulator.kernels import widened
+from lama_edge.kernels.arithmetic import rounded, widened
+from lama_edge.runtimes.base import Array
 
 with needs_extra("export"):
-    import torch
     from onnx import TensorProto
 
-Kernel = Callable[..., "torch.Tensor"]
+Kernel = Callable[..., Array]
 
-_ELEMENT_TYPES: dict[int, torch.dtype] = {
-    TensorProto.FLOAT: torch.float32,
-    TensorProto.FLOAT16: torch.float16,
-    TensorProto.DOUBLE: torch.float64,
-    TensorProto.INT8: torch.int8,
-    TensorProto.UINT8: torch.uint8,
-    TensorProto.INT32: torch.int32,
-    TensorProto.INT64: torch.int64,
-    TensorProto.BOOL: torch.bool,
+_ELEMENT_TYPES: dict[int, np.dtype[Any]] = {
+    TensorProto.FLOAT: np.dtype(np.float32),
+    TensorProto.FLOAT16: np.dtype(np.float16),
+    TensorProto.DOUBLE: np.dtype(np.float64),
+    TensorProto.INT8: np.dtype(np.int8),
+    TensorProto.UINT8: np.dtype(np.uint8),
+    TensorProto.INT32: np.dtype(np.int32),
+    TensorProto.INT64: np.dtype(np.int64),
+    TensorProto.BOOL: np.dtype(np.bool_),
 }
 
 
@@ -67,7 +69,7 @@ class Operator:
     attributes: frozenset[str]
     exact: bool
 
-    def apply(self, node: Node, arguments: list[torch.Tensor | None]) -> torch.Tensor:
+    def apply(self, node: Node, arguments: list[Array | None]) -> Array:
         """Compute a node.
 
         Args:
@@ -82,27 +84,29 @@ class Operator:
             ModelError: when floating-point arguments differ in type.
         """
         types = [argument.dtype for argument in arguments if argument is not None]
-        floats = {element for element in types if element.is_floating_point}
+        floats = {element for element in types if element.kind == "f"}
         if len(floats) > 1:
-            names = " and ".join(sorted(str(each).removeprefix("torch.") for each in floats))
+            names = " and ".join(sorted(map(str, floats)))
             raise ModelError(f"{node} mixes {names}: ONNX wants one type; export the model again")
         if not self.exact:
             for index, argument in enumerate(arguments):
-                arguments[index] = widened(argument)
+                arguments[index] = None if argument is None else widened(argument)
                 del argument
         result = self.kernel(node, *arguments)
         arguments.clear()
-        return result if self.exact else result.to(types[0])
+        # NumPy gives a number for arrays without axes.
+        result = np.asarray(result)
+        return result if self.exact else rounded(result, types[0])
 
 
-def element_type(code: int, where: object) -> torch.dtype:
-    """Return torch's type of ONNX's number for it.
+def element_type(code: int, where: object) -> np.dtype[Any]:
+    """Return NumPy's type of ONNX's number for it.
 
     Raises:
         ModelError: when the emulator does not have the type; `where` names what wants it.
     """
     if code not in _ELEMENT_TYPES:
-        known = ", ".join(str(t).removeprefix("torch.") for t in _ELEMENT_TYPES.values())
+        known = ", ".join(map(str, _ELEMENT_TYPES.values()))
         named = TensorProto.DataType.Name(code) if code in TensorProto.DataType.values() else code
         raise ModelError(f"{where} has the element type {named}; the emulator has {known}")
     return _ELEMENT_TYPES[code]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from lama_edge.errors import ModelError, needs_extra
+from lama_edge.kernels.threads import set_threads
 from lama_edge.manifest import METADATA_KEY
 from lama_edge.runtimes.base import Runner, ValueSeen, read_manifest
 from lama_edge.runtimes.emulator.record import EMULATOR
 
 with needs_extra("export"):
-    import torch
-
     from lama_edge.runtimes.emulator.execution import ObservableRunner, ValueType
     from lama_edge.runtimes.emulator.program import Program
 
@@ -33,14 +32,14 @@ class EmulatedRunner(ObservableRunner):
             path: the ``.onnx`` file.
             provider: ``emulated``, the only one.
             threads: threads that work on one operation, in this whole process from here on;
-                None leaves torch's setting.
+                None leaves the setting.
 
         Raises:
             ModelError: when the file cannot be read, carries no manifest, or uses what the
                 emulator does not have.
         """
         if threads is not None:
-            torch.set_num_threads(threads)
+            set_threads(threads)
         program = Program.load(path)
         manifest = read_manifest(
             path,
@@ -59,4 +58,4 @@ class EmulatedRunner(ObservableRunner):
 
 
 def _seen(value: ValueType) -> ValueSeen:
-    return ValueSeen(value.name, str(value.element).removeprefix("torch."), value.shape)
+    return ValueSeen(value.name, str(value.element), value.shape)

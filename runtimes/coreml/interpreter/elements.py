@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from lama_edge.errors import ModelError, needs_extra
-from lama_edge.runtimes.emulator.execution import fits
+import numpy as np
 
-with needs_extra("coreml"):
-    import torch
+from lama_edge.errors import ModelError
+from lama_edge.runtimes.emulator.execution import fits
 
 # 2 GiB in float32, twice 64 channels of 2048 x 2048 pixels: a stranger's file shall not fill the
 # memory.
@@ -29,31 +28,31 @@ class Element:
 
     name: str
     bits: int
-    storage: torch.dtype
+    storage: np.dtype[Any]
 
     @property
     def is_float(self) -> bool:
         """Whether it is a floating-point type."""
-        return self.storage.is_floating_point
+        return self.storage.kind == "f"
 
 
-BOOL = Element("bool", 8, torch.bool)
-STRING = Element("string", 0, torch.uint8)
-FP16 = Element("fp16", 16, torch.float16)
-FP32 = Element("fp32", 32, torch.float32)
-INT32 = Element("int32", 32, torch.int32)
+BOOL = Element("bool", 8, np.dtype("bool"))
+STRING = Element("string", 0, np.dtype("uint8"))
+FP16 = Element("fp16", 16, np.dtype("float16"))
+FP32 = Element("fp32", 32, np.dtype("float32"))
+INT32 = Element("int32", 32, np.dtype("int32"))
 # By number: DataType in coremltools' mlmodel/format/MIL.proto.
 _BY_CODE = {
     1: BOOL,
     2: STRING,
     10: FP16,
     11: FP32,
-    21: Element("int8", 8, torch.int8),
+    21: Element("int8", 8, np.dtype("int8")),
     23: INT32,
-    31: Element("uint8", 8, torch.uint8),
-    33: Element("uint32", 32, torch.int64),
-    35: Element("uint4", 4, torch.uint8),
-    38: Element("uint6", 6, torch.uint8),
+    31: Element("uint8", 8, np.dtype("uint8")),
+    33: Element("uint32", 32, np.dtype("int64")),
+    35: Element("uint4", 4, np.dtype("uint8")),
+    38: Element("uint6", 6, np.dtype("uint8")),
 }
 
 

@@ -103,7 +103,7 @@ def read_features(protos: Any, values: tuple[ValueType, ...], what: str) -> tupl
 def _feature(proto: Any, value: ValueType, what: str) -> Feature:
     where = f"the {what} {shown(value.name)}"
     kind = proto.type.WhichOneof("Type")
-    held = str(value.element).removeprefix("torch.")
+    held = value.element.name
     shape = value.shape or ()
     if kind == "multiArrayType":
         array = proto.type.multiArrayType

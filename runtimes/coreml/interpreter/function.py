@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from lama_edge.errors import ModelError, needs_extra, one_line, shown
+import numpy as np
+
+from lama_edge.errors import ModelError, shown
+from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.coreml.interpreter.elements import STRING, Element, TensorType, read_type
 from lama_edge.runtimes.coreml.interpreter.operators import OPERATORS, UNFOLDING
 from lama_edge.runtimes.coreml.interpreter.registry import Operation, printed
 from lama_edge.runtimes.coreml.interpreter.values import Blobs, Constant, read_constant
 from lama_edge.runtimes.emulator.execution import ValueType
-
-with needs_extra("coreml"):
-    import torch
+from lama_edge.runtimes.emulator.functions import naming
 
 # Of iOS 16 to 18.
 _OPSETS = ("CoreML6", "CoreML7", "CoreML8")
-_FAILURES = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 _NAME = "name"
 _VALUE = "val"
 
@@ -35,7 +35,7 @@ class Function:
 
     inputs: tuple[ValueType, ...]
     outputs: tuple[ValueType, ...]
-    constants: dict[str, torch.Tensor | str]
+    constants: dict[str, Array | str]
     operations: tuple[Operation, ...]
 
 
@@ -77,7 +77,7 @@ class _Reader:
 
     blobs: Blobs
     types: dict[str, TensorType] = field(default_factory=dict)
-    constants: dict[str, torch.Tensor | str] = field(default_factory=dict)
+    constants: dict[str, Array | str] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
 
     def input(self, proto: Any) -> ValueType:
@@ -175,7 +175,7 @@ class _Reader:
                 declared[name] = value if isinstance(value, str) else self.types[each].element
         return declared
 
-    def _unfolded(self, operation: Operation) -> torch.Tensor:
+    def _unfolded(self, operation: Operation) -> Array:
         arguments = {}
         for name, bound in operation.arguments.items():
             if bound[0] not in self.constants:
@@ -184,8 +184,7 @@ class _Reader:
         return computed(operation, arguments)
 
 
-@torch.no_grad()
-def computed(operation: Operation, arguments: dict[str, Any]) -> torch.Tensor:
+def computed(operation: Operation, arguments: dict[str, Any]) -> Array:
     """Compute an operation and check its result against what the program declares.
 
     Args:
@@ -195,11 +194,7 @@ def computed(operation: Operation, arguments: dict[str, Any]) -> torch.Tensor:
     Raises:
         ModelError: when it fails, naming the operation.
     """
-    try:
+    with naming(operation), np.errstate(all="ignore"):
         result = OPERATORS[operation.op].apply(operation, arguments)
-        operation.result.check(tuple(result.shape))
-    except _FAILURES as error:
-        # What torch appends on further lines is advice to its developers.
-        first_line = str(error).partition("\n")[0]
-        raise ModelError(f"{operation} failed: {one_line(first_line or error)}") from error
+        operation.result.check(result.shape)
     return result

@@ -52,7 +52,7 @@ class MilModel:
         Raises:
             ModelError: when it is damaged, has no such function, or uses what the interpreter
                 does not have.
-            MissingBackendError: when coremltools or torch is not installed.
+            MissingBackendError: when coremltools is not installed.
         """
         package = read_package(path)
         description = package.specification.description

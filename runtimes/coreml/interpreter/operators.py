@@ -7,105 +7,88 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from lama_edge.errors import needs_extra
+from lama_edge.kernels.arithmetic import cast, divide_integers, integers, matmul, remainder
+from lama_edge.kernels.convolution import convolve
+from lama_edge.kernels.layout import depth_to_space, reflect_pad
+from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.coreml.interpreter.blobs import unpack_bits
-from lama_edge.runtimes.coreml.interpreter.elements import BOOL, INT32, TensorType
+from lama_edge.runtimes.coreml.interpreter.elements import BOOL, INT32, MAX_ELEMENTS, TensorType
 from lama_edge.runtimes.coreml.interpreter.registry import Kernel, Operator, operator
-from lama_edge.runtimes.emulator.kernels import (
-    cast,
-    convolve,
-    depth_to_space,
-    dequantise,
-    divide_integers,
-    integers,
-    reflect_pad,
-    remainder,
-    square_root,
-)
-
-with needs_extra("coreml"):
-    import torch
-    from torch import Tensor
+from lama_edge.runtimes.emulator import functions
+from lama_edge.runtimes.emulator.functions import INTEGERS, NUMBERS, check_types, plain
 
 OPERATORS: dict[str, Operator] = {}
 
 # Ops that unfold weights stored in few bits, computed once when a program is loaded.
 UNFOLDING = "constexpr_"
 
-_ROUNDED_UNARY: dict[str, Callable[[Tensor], Tensor]] = {
-    "cos": torch.cos,
-    "sin": torch.sin,
-    "sqrt": square_root,
-    "sigmoid": torch.sigmoid,
-    # To the nearest, a half to the even one.
-    "round": torch.round,
+_UNARY: dict[str, Callable[..., Array]] = {
+    "cos": functions.COSINE,
+    "sin": functions.SINE,
+    "sqrt": functions.SQUARE_ROOT,
+    "sigmoid": functions.SIGMOID,
+    "round": functions.ROUND,
 }
-_BINARY: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "add": torch.add,
-    "mul": torch.mul,
-    "real_div": torch.div,
-    "floor_div": lambda x, y: divide_integers(x, y, floor=True),
-    "mod": remainder,
-}
-_COMPARING: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "equal": torch.eq,
-    "greater": torch.gt,
+_BINARY: dict[str, Callable[..., Array]] = {
+    "add": functions.ADD,
+    "mul": functions.MULTIPLY,
+    "real_div": functions.DIVIDE,
+    "floor_div": plain(lambda x, y: divide_integers(x, y, floor=True), INTEGERS),
+    "mod": plain(remainder, INTEGERS),
 }
 
 
-def _unary(function: Callable[[Tensor], Tensor]) -> Kernel:
-    def kernel(result: TensorType, x: Tensor) -> Tensor:
-        return function(x)
-
-    return kernel
+def _unary(function: Callable[..., Array]) -> Kernel:
+    return lambda result, x: function(x)
 
 
-def _binary(function: Callable[[Tensor, Tensor], Tensor]) -> Kernel:
-    def kernel(result: TensorType, x: Tensor, y: Tensor) -> Tensor:
+def _binary(function: Callable[..., Array]) -> Kernel:
+    def kernel(result: TensorType, x: Array, y: Array) -> Array:
         result.check(np.broadcast_shapes(x.shape, y.shape))
         return function(x, y)
 
     return kernel
 
 
-for _name, _function in _ROUNDED_UNARY.items():
+for _name, _function in _UNARY.items():
     operator(OPERATORS, _name)(_unary(_function))
-operator(OPERATORS, "relu", exact=True)(_unary(torch.relu))
-for _name, _joining in _BINARY.items():
-    operator(OPERATORS, _name)(_binary(_joining))
-for _name, _joining in _COMPARING.items():
-    operator(OPERATORS, _name, exact=True, result=BOOL)(_binary(_joining))
+operator(OPERATORS, "relu", exact=True)(_unary(functions.RELU))
+for _name, _function in _BINARY.items():
+    operator(OPERATORS, _name)(_binary(_function))
+for _name, _function in (("equal", functions.EQUAL), ("greater", functions.GREATER)):
+    operator(OPERATORS, _name, exact=True, result=BOOL)(_binary(_function))
 
 
 @operator(OPERATORS, "select", exact=True, result="a")
-def _select(result: TensorType, cond: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def _select(result: TensorType, cond: Array, a: Array, b: Array) -> Array:
     """Take from a where cond holds, else from b."""
     result.check(np.broadcast_shapes(cond.shape, a.shape, b.shape))
-    return torch.where(cond, a, b)
+    return functions.choose(cond, a, b)
 
 
 @operator(OPERATORS, "cast", exact=True, result="dtype")
-def _cast(result: TensorType, x: Tensor, dtype: str) -> Tensor:
+def _cast(result: TensorType, x: Array, dtype: str) -> Array:
     return cast(x, result.element.storage)
 
 
 @operator(OPERATORS, "conv")
 def _conv(
     result: TensorType,
-    x: Tensor,
-    weight: Tensor,
-    strides: Tensor,
-    dilations: Tensor,
-    groups: Tensor,
+    x: Array,
+    weight: Array,
+    strides: Array,
+    dilations: Array,
+    groups: Array,
     pad_type: str,
-    pad: Tensor | None = None,
-    bias: Tensor | None = None,
-) -> Tensor:
+    pad: Array | None = None,
+    bias: Array | None = None,
+) -> Array:
     """Convolve in two dimensions; pad is zeros at the top, bottom, left and right."""
-    if x.dim() != 4 or weight.dim() != 4:
+    if x.ndim != 4 or weight.ndim != 4:
         raise ValueError(f"takes four axes, not {list(x.shape)} and {list(weight.shape)}")
     if pad_type not in ("valid", "custom"):
         raise ValueError(f"there is no pad_type {pad_type!r}")
@@ -121,6 +104,11 @@ def _conv(
         )
     ]
     result.check((x.shape[0], weight.shape[0], *sides))
+    padded = (*x.shape[:2], x.shape[2] + top + bottom, x.shape[3] + left + right)
+    # What the convolution makes room for on the way: the padded map, and a line of its windows.
+    for shape in (padded, (*weight.shape[1:], sides[1])):
+        if math.prod(shape) > MAX_ELEMENTS:
+            raise ValueError(f"a map of {list(shape)} is too large")
     return convolve(
         x,
         weight,
@@ -134,112 +122,109 @@ def _conv(
 
 @operator(OPERATORS, "matmul")
 def _matmul(
-    result: TensorType, x: Tensor, y: Tensor, transpose_x: Tensor, transpose_y: Tensor
-) -> Tensor:
+    result: TensorType, x: Array, y: Array, transpose_x: Array, transpose_y: Array
+) -> Array:
     """Multiply matrices, broadcasting the axes before them."""
-    left, right = x.mT if transpose_x.item() else x, y.mT if transpose_y.item() else y
+    check_types(x, y, kinds=NUMBERS)
+    left = np.swapaxes(x, -1, -2) if transpose_x.item() else x
+    right = np.swapaxes(y, -1, -2) if transpose_y.item() else y
     batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
     result.check((*batch, left.shape[-2], right.shape[-1]))
-    return torch.matmul(left, right)
+    return matmul(left, right)
 
 
 @operator(OPERATORS, "concat", exact=True, result="values")
-def _concat(result: TensorType, values: list[Tensor], axis: Tensor, interleave: Tensor) -> Tensor:
+def _concat(result: TensorType, values: list[Array], axis: Array, interleave: Array) -> Array:
     """Join along an axis, or take turns along it."""
-    along = integers(axis)[0] % values[0].dim()
+    along = integers(axis)[0] % values[0].ndim
     if not interleave.item():
-        return torch.cat(values, along)
-    return torch.stack(values, along + 1).flatten(along, along + 1)
+        return np.concatenate(values, along)
+    sides = [side * (len(values) if at == along else 1) for at, side in enumerate(values[0].shape)]
+    return np.stack(values, along + 1).reshape(sides)
 
 
 @operator(OPERATORS, "pad", exact=True)
-def _pad(result: TensorType, x: Tensor, pad: Tensor, mode: str, constant_val: Tensor) -> Tensor:
+def _pad(result: TensorType, x: Array, pad: Array, mode: str, constant_val: Array) -> Array:
     """Pad the last axes by reflection; the constant is there all the same."""
     amounts = integers(pad)
     if mode != "reflect":
         raise ValueError(f"there is no mode {mode!r}, only 'reflect'")
-    untouched = [0] * (x.dim() - len(amounts) // 2)
+    untouched = [0] * (x.ndim - len(amounts) // 2)
     return reflect_pad(x, [*untouched, *amounts[::2]], [*untouched, *amounts[1::2]])
 
 
 @operator(OPERATORS, "shape", exact=True, result=INT32)
-def _shape(result: TensorType, x: Tensor) -> Tensor:
-    return torch.tensor(x.shape)
+def _shape(result: TensorType, x: Array) -> Array:
+    return np.array(x.shape)
 
 
 @operator(OPERATORS, "range_1d", result="start")
-def _range_1d(result: TensorType, start: Tensor, end: Tensor, step: Tensor) -> Tensor:
+def _range_1d(result: TensorType, start: Array, end: Array, step: Array) -> Any:
     """Count integers from start up to but not including end."""
     places = range(*(integers(each)[0] for each in (start, end, step)))
     result.check((len(places),))
-    return torch.arange(len(places)) * step + start
+    return np.arange(len(places)) * step + start
 
 
 @operator(OPERATORS, "transpose", exact=True)
-def _transpose(result: TensorType, x: Tensor, perm: Tensor) -> Tensor:
-    return x.permute(integers(perm))
+def _transpose(result: TensorType, x: Array, perm: Array) -> Array:
+    return np.transpose(x, integers(perm))
 
 
 @operator(OPERATORS, "reshape", exact=True)
-def _reshape(result: TensorType, x: Tensor, shape: Tensor) -> Tensor:
-    return x.reshape(integers(shape))
+def _reshape(result: TensorType, x: Array, shape: Array) -> Array:
+    return functions.reshape(x, integers(shape))
 
 
 @operator(OPERATORS, "expand_dims", exact=True)
-def _expand_dims(result: TensorType, x: Tensor, axes: Tensor) -> Tensor:
-    rank = x.dim() + axes.numel()
-    for axis in sorted(axis % rank for axis in integers(axes)):
-        x = x.unsqueeze(axis)
-    return x
+def _expand_dims(result: TensorType, x: Array, axes: Array) -> Array:
+    return np.expand_dims(x, tuple(integers(axes)))
 
 
 @operator(OPERATORS, "squeeze", exact=True)
-def _squeeze(result: TensorType, x: Tensor) -> Tensor:
+def _squeeze(result: TensorType, x: Array) -> Array:
     return x.squeeze()
 
 
 @operator(OPERATORS, "slice_by_index", exact=True)
 def _slice_by_index(
-    result: TensorType, x: Tensor, begin: Tensor, end: Tensor, end_mask: Tensor | None = None
-) -> Tensor:
+    result: TensorType, x: Array, begin: Array, end: Array, end_mask: Array | None = None
+) -> Array:
     """Slice as NumPy does, to the end where the mask says so."""
-    to_end = [False] * x.dim() if end_mask is None else end_mask.tolist()
+    to_end = [False] * x.ndim if end_mask is None else end_mask.tolist()
     bounds = zip(integers(begin), integers(end), to_end, strict=True)
     return x[tuple(slice(start, None if rest else stop) for start, stop, rest in bounds)]
 
 
 @operator(OPERATORS, "pixel_shuffle", exact=True)
-def _pixel_shuffle(result: TensorType, x: Tensor, upscale_factor: Tensor) -> Tensor:
+def _pixel_shuffle(result: TensorType, x: Array, upscale_factor: Array) -> Array:
     return depth_to_space(x, integers(upscale_factor)[0], depth_first=False)
 
 
 @operator(OPERATORS, f"{UNFOLDING}affine_dequantize", exact=True, result="scale")
 def _affine_dequantize(
-    result: TensorType, quantized_data: Tensor, zero_point: Tensor, scale: Tensor, axis: Tensor
-) -> Tensor:
+    result: TensorType, quantized_data: Array, zero_point: Array, scale: Array, axis: Array
+) -> Array:
     """Return scale · (data - zero_point); see iOS16.constexpr_ops."""
-    shape = [1] * quantized_data.dim()
-    shape[integers(axis)[0]] = -1
-    return dequantise(quantized_data, scale.reshape(shape), zero_point.reshape(shape))
+    return functions.dequantise_along(quantized_data, integers(axis)[0], scale, zero_point)
 
 
 @operator(OPERATORS, f"{UNFOLDING}lut_to_dense", exact=True, result="lut")
 def _lut_to_dense(
-    result: TensorType, indices: Tensor, lut: Tensor, shape: Tensor | None = None
-) -> Tensor:
+    result: TensorType, indices: Array, lut: Array, shape: Array | None = None
+) -> Array:
     """Look values up in a palette.
 
     See iOS16.constexpr_ops, whose indices are packed and which gives the shape, and
     iOS18.compression, which could have a palette for each block of the weight.
     """
     if shape is None:
-        if lut.numel() != lut.shape[-2]:
+        if lut.size != lut.shape[-2]:
             raise ValueError(f"{list(lut.shape)} is more than one palette of numbers")
-        return lut.reshape(-1)[indices.to(torch.int64)]
+        return lut.reshape(-1)[indices.astype(np.int64)]
     sides = integers(shape)
     result.check(tuple(sides))
-    bits, count = (lut.numel() - 1).bit_length(), math.prod(sides)
-    if indices.numel() != -(-count * bits // 8):
-        raise ValueError(f"{indices.numel()} bytes do not hold {count} indices of {bits} bits")
-    places = torch.from_numpy(unpack_bits(indices.numpy(), bits, count))
-    return lut[places.to(torch.int64)].reshape(sides)
+    bits, count = (lut.size - 1).bit_length(), math.prod(sides)
+    if indices.size != -(-count * bits // 8):
+        raise ValueError(f"{indices.size} bytes do not hold {count} indices of {bits} bits")
+    return lut[unpack_bits(indices, bits, count).astype(np.int64)].reshape(sides)

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from lama_edge.errors import needs_extra
+from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.coreml.interpreter.function import Function, computed
 from lama_edge.runtimes.coreml.interpreter.registry import SEVERAL, Operation
 from lama_edge.runtimes.emulator.execution import Observer, Step, StepwiseProgram
-
-with needs_extra("coreml"):
-    import torch
 
 
 class MilProgram(StepwiseProgram[Operation]):
@@ -30,7 +27,7 @@ class MilProgram(StepwiseProgram[Operation]):
         self.operations = len(function.operations)
 
     def _run_step(
-        self, step: Step[Operation], values: dict[str, torch.Tensor], observe: Observer | None
+        self, step: Step[Operation], values: dict[str, Array], observe: Observer | None
     ) -> None:
         operation = step.node
         arguments: dict[str, Any] = {}
@@ -44,7 +41,7 @@ class MilProgram(StepwiseProgram[Operation]):
         for name in step.last_read:
             del values[name]
         result = computed(operation, arguments)
-        if observe is not None and result.is_floating_point():
+        if observe is not None and result.dtype.kind == "f":
             observe(operation.name, operation.op, result)
         if operation.name not in step.unused:
             values[operation.name] = result

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lama_edge.errors import ModelError, needs_extra, shown
+import numpy as np
+
+from lama_edge.errors import ModelError, shown
+from lama_edge.kernels.arithmetic import rounded, widened
+from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.coreml.interpreter.elements import Element, TensorType
-from lama_edge.runtimes.emulator.kernels import widened
 
-with needs_extra("coreml"):
-    from torch import Tensor
-
-Kernel = Callable[..., "Tensor"]
+Kernel = Callable[..., Array]
 
 # The one input that takes several values, of `concat`; it arrives as a list.
 SEVERAL = "values"
@@ -104,7 +104,7 @@ class Operator:
                 f"{operation} gives {gives}, the program declares {operation.result.element.name}"
             )
 
-    def apply(self, operation: Operation, arguments: dict[str, Any]) -> Tensor:
+    def apply(self, operation: Operation, arguments: dict[str, Any]) -> Array:
         """Compute an operation.
 
         Args:
@@ -120,7 +120,7 @@ class Operator:
                 arguments[name] = _wide(arguments[name])
         result = self.kernel(operation.result, **arguments)
         arguments.clear()
-        return result.to(operation.result.element.storage)
+        return rounded(np.asarray(result), operation.result.element.storage)
 
 
 def _wide(argument: Any) -> Any:

@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.errors import ModelError, needs_extra, shown
+from lama_edge.errors import ModelError, shown
+from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.coreml.interpreter.blobs import BlobFile, unpack_bits
 from lama_edge.runtimes.coreml.interpreter.elements import STRING, Element, TensorType, read_type
-
-with needs_extra("coreml"):
-    import torch
 
 # How a program writes the folder that its specification lies in.
 _MODEL_FOLDER = "@model_path"
@@ -32,7 +30,7 @@ class Constant:
     """
 
     type: TensorType
-    value: torch.Tensor | str
+    value: Array | str
 
 
 @dataclass
@@ -45,9 +43,9 @@ class Blobs:
 
     folder: Path
     _files: dict[str, BlobFile] = field(default_factory=dict)
-    _read: dict[tuple[str, int, Element, int], torch.Tensor] = field(default_factory=dict)
+    _read: dict[tuple[str, int, Element, int], Array] = field(default_factory=dict)
 
-    def read(self, name: str, offset: int, element: Element, count: int) -> torch.Tensor:
+    def read(self, name: str, offset: int, element: Element, count: int) -> Array:
         """Return a blob's elements, [count]; those that are read twice share their memory.
 
         Raises:
@@ -112,8 +110,7 @@ def read_constant(proto: Any, blobs: Blobs, where: str) -> Constant:
         raise ModelError(f"{where} holds {len(content)} {what}; its type wants {wanted}")
     if held == "bytes":
         return Constant(declared, _decoded(content, element, count).reshape(sides))
-    elements = torch.from_numpy(np.array(content, _native(element)))
-    return Constant(declared, elements.reshape(sides))
+    return Constant(declared, np.array(content, element.storage).reshape(sides))
 
 
 def _text(tensor: Any, where: str) -> str:
@@ -123,14 +120,10 @@ def _text(tensor: Any, where: str) -> str:
     return str(texts[0])
 
 
-def _decoded(content: bytes, element: Element, count: int) -> torch.Tensor:
+def _decoded(content: bytes, element: Element, count: int) -> Array:
     """Return the elements that bytes hold, [count]."""
     if element.bits < 8:
         packed = np.frombuffer(content, np.uint8)
-        return torch.from_numpy(unpack_bits(packed, element.bits, count))
+        return unpack_bits(packed, element.bits, count)
     stored = np.dtype(element.name.replace("fp", "float")).newbyteorder("<")
-    return torch.from_numpy(np.frombuffer(content, stored).astype(_native(element)))
-
-
-def _native(element: Element) -> np.dtype[Any]:
-    return np.dtype(str(element.storage).removeprefix("torch."))
+    return np.frombuffer(content, stored).astype(element.storage, copy=False)

@@ -95,6 +95,14 @@ def test_tiles_and_closed_models_are_refused(package: Path) -> None:
         runner.run(np.zeros((1, 3, 72, 104), np.float32), np.zeros((1, 1, 72, 104), np.float32))
 
 
+def test_threads_are_handed_on(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr("lama_edge.runtimes.coreml.emulated_runner.set_threads", seen.append)
+    for threads in (3, None):
+        CoremlEmulatedRunner(package, threads=threads).close()
+    assert seen == [3]
+
+
 def test_flipped_views_are_taken_as_they_look(package: Path) -> None:
     image, mask = (
         np.random.default_rng(0).random((1, channels, 72, 104), np.float32)[..., ::-1]
