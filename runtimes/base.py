@@ -216,12 +216,8 @@ def choose_runtime(model: str | Path, *, provider: str = "auto") -> Choice:
     else:
         fitting = [one for one in found if one.has(provider)]
     if not fitting:
-        known_ways = [f"+{way}" for one in found for way in one.ways]
-        raise UsageError(
-            f"{str(path)!r} has no provider {provider!r}; choose one of: auto, "
-            + ", ".join(name for one in found for name in one.providers)
-            + (f" (and after it {' or '.join(known_ways)})" if known_ways else "")
-        )
+        names = ", ".join(["auto", *map(_providers, found)])
+        raise UsageError(f"{str(path)!r} has no provider {provider!r}; choose one of: {names}")
     runtime = fitting[0]
     if part is not None and not runtime.has_parts:
         raise UsageError(
@@ -229,6 +225,12 @@ def choose_runtime(model: str | Path, *, provider: str = "auto") -> Choice:
             f"none; leave '#{part}' out"
         )
     return Choice(runtime, path, part)
+
+
+def _providers(runtime: Runtime) -> str:
+    names = ", ".join(runtime.providers)
+    ways = " or ".join(f"+{way}" for way in runtime.ways)
+    return f"{names} (and after it {ways})" if ways else names
 
 
 def _is_installed(runtime: Runtime) -> bool:
