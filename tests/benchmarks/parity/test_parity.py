@@ -207,14 +207,25 @@ def test_a_checkpoint_is_judged_against_an_onnx_model(folder: Path, golden_folde
     assert [case["size"] for case in row["cases"]] == ["64x72"]
 
 
-def test_numpy_runs_the_reference_unless_another_runtime_is_named(
-    checked, folder: Path, golden_folder: Path
+def test_figures_against_numpy_and_against_torch_are_the_same(
+    exported: Callable[..., Path], folder: Path, golden_folder: Path
 ) -> None:
-    assert checked[0].document["reference"]["runtime"].startswith("numpy ")
-    job = ParityCheck((str(folder / "float.onnx"),), str(golden_folder), "torch")
-    result = check_parity(job)
-    assert result.passed
-    assert result.document["reference"]["runtime"].startswith("torch ")
+    reduced = (exported("fourier", SIZE, precision=each) for each in ("w8", "int8"))
+    models = [*reduced, folder / "float.onnx", folder / "altered.onnx"]
+    by_default, *both = (
+        check_parity(ParityCheck(tuple(map(str, models)), str(golden_folder), *runtime)).document
+        for runtime in ((), ("numpy",), ("torch",))
+    )
+    assert by_default["reference"]["runtime"] == both[0]["reference"]["runtime"]
+    assert [each["reference"]["runtime"].split()[0] for each in both] == ["numpy", "torch"]
+    rows = list(zip(*(each["models"] for each in both), strict=True))
+    assert [ours["passed"] for ours, _ in rows] == [True, True, True, False]
+    for ours, theirs in rows:
+        assert (ours["passed"], ours["error"]) == (theirs["passed"], theirs["error"])
+        for case, other in zip(ours["cases"], theirs["cases"], strict=True):
+            assert case["max_abs_diff"] == pytest.approx(other["max_abs_diff"], abs=1e-5)
+            if case["psnr_db"] < 80:
+                assert case["psnr_db"] == pytest.approx(other["psnr_db"], abs=0.1)
 
 
 @pytest.mark.parametrize(
