@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -96,8 +96,12 @@ class ValueType:
     shape: tuple[int | None, ...] | None
 
 
-class Reading(Protocol):
-    """A step of a graph, as far as its values' lives depend on it."""
+class Node(Protocol):
+    """A step of a graph, as far as running it in its place depends on it."""
+
+    @property
+    def op(self) -> str:
+        """Its operator."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -108,7 +112,26 @@ class Reading(Protocol):
         """Names of the values it gives; empty for one left out."""
 
 
-N = TypeVar("N", bound=Reading)
+N = TypeVar("N", bound=Node)
+
+
+@dataclass(frozen=True)
+class Graph(Generic[N]):
+    """A graph as a file holds it.
+
+    Attributes:
+        inputs: what has to be fed.
+        outputs: what it gives.
+        constants: by name; arrays, and the texts that an operator may take.
+        nodes: in the order in which they run.
+        metadata: the file's metadata entries, where the graph's file has some.
+    """
+
+    inputs: tuple[ValueType, ...]
+    outputs: tuple[ValueType, ...]
+    constants: Mapping[str, Any]
+    nodes: Sequence[N]
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,24 +160,63 @@ def plan(nodes: Sequence[N], kept: Iterable[str]) -> list[Step[N]]:
     return steps[::-1]
 
 
+def run_step(
+    step: Step[N],
+    constants: Mapping[str, Any],
+    values: dict[str, Array],
+    compute: Callable[[N, list[Any]], list[Array]],
+    observe: Observer | None = None,
+) -> None:
+    """Run a node; its arguments that nothing reads later leave `values`, its results enter.
+
+    Args:
+        step: which.
+        constants: those that it may read.
+        values: what there is besides.
+        compute: returns the results of a node and the list of its arguments, None for those left
+            out, which it may empty to free them.
+        observe: see `StepwiseProgram.run`.
+
+    Raises:
+        ModelError: when the node should give more than it does.
+    """
+    node = step.node
+    arguments = [
+        constants[name] if name in constants else values[name] if name else None
+        for name in node.inputs
+    ]
+    # Before the node runs, so that a wide copy can take the place of a value.
+    for name in step.last_read:
+        del values[name]
+    results = compute(node, arguments)
+    if len(results) < len(node.outputs):
+        raise ModelError(f"{node} gives {len(results)} values, not {len(node.outputs)}")
+    for name, value in zip(node.outputs, results, strict=False):
+        if not name:
+            continue
+        # What an identity gives has been shown already, or is a constant.
+        if observe is not None and value.dtype.kind == "f" and node.op != "Identity":
+            observe(name, node.op, value)
+        if name not in step.unused:
+            values[name] = value
+
+
 class StepwiseProgram(ABC, Generic[N]):
     """A graph that runs step by step, each result rounded to its declared type.
 
     Attributes:
         input_types: the inputs' names, element types and shapes.
         output_types: the outputs'.
+        operations: how many nodes it runs.
+        metadata: the file's metadata entries.
     """
 
-    def __init__(
-        self,
-        inputs: tuple[ValueType, ...],
-        outputs: tuple[ValueType, ...],
-        constants: Mapping[str, Any],
-        nodes: Sequence[N],
-    ) -> None:
-        self.input_types, self.output_types = inputs, outputs
-        self._constants = constants
-        self._steps = plan(nodes, (*(value.name for value in outputs), *constants))
+    def __init__(self, graph: Graph[N]) -> None:
+        self.input_types, self.output_types = graph.inputs, graph.outputs
+        self.operations, self.metadata = len(graph.nodes), graph.metadata
+        self._constants = graph.constants
+        kept = (*(value.name for value in graph.outputs), *graph.constants)
+        self._steps = plan(graph.nodes, kept)
 
     def run(
         self, feeds: Mapping[str, Array], *, observe: Observer | None = None
@@ -177,13 +239,13 @@ class StepwiseProgram(ABC, Generic[N]):
         # What is not finite is found by those who look at the values.
         with np.errstate(all="ignore"):
             for step in self._steps:
-                self._run_step(step, values, observe)
+                run_step(step, self._constants, values, self._compute, observe)
         known = {**self._constants, **values}
         return {value.name: np.array(known[value.name], order="C") for value in self.output_types}
 
     @abstractmethod
-    def _run_step(self, step: Step[N], values: dict[str, Array], observe: Observer | None) -> None:
-        """Run a node; its arguments that nothing reads later leave `values`, its results enter."""
+    def _compute(self, node: N, arguments: list[Any]) -> list[Array]:
+        """Return what a node gives, see `run_step`."""
 
 
 def _read_feeds(types: Sequence[ValueType], feeds: Mapping[str, Array]) -> dict[str, Array]:

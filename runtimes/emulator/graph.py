@@ -9,7 +9,7 @@ from typing import Any
 
 from lama_edge.errors import ModelError, needs_extra, one_line, shown
 from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.emulator.execution import Step, ValueType, plan
+from lama_edge.runtimes.emulator.execution import Graph, Step, ValueType, plan
 from lama_edge.runtimes.emulator.operators import OPERATORS
 from lama_edge.runtimes.emulator.registry import Node, element_type
 
@@ -20,25 +20,6 @@ with needs_extra("export"):
 _OPSETS = range(17, 24)
 _LOOP = "Scan"
 _LOOP_ATTRIBUTES = frozenset({"body", "num_scan_inputs"})
-
-
-@dataclass(frozen=True)
-class Graph:
-    """An ONNX graph.
-
-    Attributes:
-        inputs: what has to be fed.
-        outputs: what it gives.
-        constants: initializers, by name.
-        nodes: in the order in which they run.
-        metadata: the file's metadata entries.
-    """
-
-    inputs: tuple[ValueType, ...]
-    outputs: tuple[ValueType, ...]
-    constants: dict[str, Array]
-    nodes: tuple[Node, ...]
-    metadata: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -61,7 +42,7 @@ class Body:
     steps: list[Step[Node]]
 
 
-def read_graph(model: bytes | str | Path | onnx.ModelProto) -> Graph:
+def read_graph(model: bytes | str | Path | onnx.ModelProto) -> Graph[Node]:
     """Read a model and check that the emulator has all it uses.
 
     Args:

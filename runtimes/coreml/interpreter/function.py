@@ -13,7 +13,7 @@ from lama_edge.runtimes.coreml.interpreter.elements import STRING, Element, Tens
 from lama_edge.runtimes.coreml.interpreter.operators import OPERATORS, UNFOLDING
 from lama_edge.runtimes.coreml.interpreter.registry import Operation, printed
 from lama_edge.runtimes.coreml.interpreter.values import Blobs, Constant, read_constant
-from lama_edge.runtimes.emulator.execution import ValueType
+from lama_edge.runtimes.emulator.execution import Graph, ValueType
 from lama_edge.runtimes.emulator.functions import naming
 
 # Of iOS 16 to 18.
@@ -22,30 +22,16 @@ _NAME = "name"
 _VALUE = "val"
 
 
-@dataclass(frozen=True)
-class Function:
-    """A function of a program.
-
-    Attributes:
-        inputs: what has to be fed.
-        outputs: what it gives.
-        constants: tensors and texts by name, compressed weights unfolded.
-        operations: all others, in order.
-    """
-
-    inputs: tuple[ValueType, ...]
-    outputs: tuple[ValueType, ...]
-    constants: dict[str, Array | str]
-    operations: tuple[Operation, ...]
-
-
-def read_function(program: Any, name: str, blobs: Blobs) -> Function:
+def read_function(program: Any, name: str, blobs: Blobs) -> Graph[Operation]:
     """Read a function and check that the interpreter has all it uses.
 
     Args:
         program: coremltools' ``Program`` message.
         name: which of its functions.
         blobs: the package's weights.
+
+    Returns:
+        Its constants are tensors and texts, compressed weights unfolded; its nodes all others.
 
     Raises:
         ModelError: when there is no such function, it contradicts itself, or it uses an op,
@@ -68,7 +54,7 @@ def read_function(program: Any, name: str, blobs: Blobs) -> Function:
     if not block.outputs:
         raise ModelError(f"the function {shown(name)} gives nothing")
     outputs = tuple(reader.output(each) for each in block.outputs)
-    return Function(inputs, outputs, reader.constants, tuple(reader.operations))
+    return Graph(inputs, outputs, reader.constants, reader.operations)
 
 
 @dataclass

@@ -46,6 +46,14 @@ class Operation:
         """The name of the value it gives."""
         return (self.name,)
 
+    def bound(self, values: list[Any]) -> dict[str, Any]:
+        """Return what is bound to each input, given the values of `inputs`, a list to empty."""
+        found: dict[str, Any] = {}
+        for name, names in self.arguments.items():
+            own = [values.pop(0) for _ in names]
+            found[name] = own if name == SEVERAL else own[0]
+        return found
+
     def __str__(self) -> str:
         return f"the operation {shown(self.name)} ({printed(self.op)})"
 
