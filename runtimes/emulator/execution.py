@@ -270,9 +270,12 @@ def _fitting(value: ValueType, array: Array) -> Array:
     return np.array(array)
 
 
-def fits(declared: tuple[int | None, ...] | None, shape: Sequence[int]) -> bool:
-    """Tell whether a value's shape is the declared one, as far as that goes."""
+def fits(declared: Sequence[int | None] | None, shape: Sequence[int | None]) -> bool:
+    """Tell whether a shape is the declared one, as far as both go."""
     return declared is None or (
         len(declared) == len(shape)
-        and all(side in (None, seen) for side, seen in zip(declared, shape, strict=True))
+        and all(
+            None in (ours, theirs) or ours == theirs
+            for ours, theirs in zip(declared, shape, strict=True)
+        )
     )

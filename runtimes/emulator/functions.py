@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from lama_edge.errors import ModelError, one_line
-from lama_edge.kernels.arithmetic import dequantise, divide_integers, sigmoid, square_root
+from lama_edge.kernels.arithmetic import dequantise, divide_integers, sigmoid
 from lama_edge.kernels.elementwise import elementwise
 from lama_edge.runtimes.base import Array
 
@@ -77,7 +77,7 @@ def _relu(x: Array) -> Array:
 ADD, MULTIPLY = plain(np.add, NUMBERS), plain(np.multiply, NUMBERS)
 DIVIDE = plain(_divide, NUMBERS)
 SINE, COSINE = plain(np.sin, FLOATS), plain(np.cos, FLOATS)
-SQUARE_ROOT, SIGMOID = plain(square_root, FLOATS), plain(sigmoid, FLOATS)
+SQUARE_ROOT, SIGMOID = plain(np.sqrt, FLOATS), plain(sigmoid, FLOATS)
 # To the nearest, a half to the even one.
 ROUND = plain(np.rint, FLOATS)
 # These only move or compare, and need no wider type than their arguments'.

@@ -44,6 +44,7 @@ _ROUNDED: dict[str, Callable[..., Array]] = {
     "Sigmoid": functions.SIGMOID,
     "Reciprocal": plain(np.reciprocal, FLOATS),
     "Round": functions.ROUND,
+    "Range": lambda start, limit, delta: np.arange(start.item(), limit.item(), delta.item()),
 }
 _EXACT: dict[str, Callable[..., Array]] = {
     "Identity": lambda x: x,
@@ -55,6 +56,9 @@ _EXACT: dict[str, Callable[..., Array]] = {
     "Equal": functions.EQUAL,
     "Greater": functions.GREATER,
     "Where": functions.choose,
+    "QuantizeLinear": quantise,
+    "Squeeze": lambda x, axes=None: np.squeeze(x, None if axes is None else tuple(integers(axes))),
+    "Unsqueeze": lambda x, axes: np.expand_dims(x, tuple(integers(axes))),
 }
 
 
@@ -115,11 +119,6 @@ def _dft(
     return result.view(x.dtype).reshape(*result.shape, 2)
 
 
-@_operator("QuantizeLinear", exact=True)
-def _quantize_linear(node: Node, x: Array, scale: Array, zero_point: Array) -> Array:
-    return quantise(x, scale, zero_point)
-
-
 @_operator("DequantizeLinear", "axis", exact=True)
 def _dequantize_linear(
     node: Node, x: Array, scale: Array, zero_point: Array | None = None
@@ -138,21 +137,6 @@ def _shape(node: Node, x: Array) -> Array:
 def _reshape(node: Node, x: Array, shape: Array) -> Array:
     sides = enumerate(integers(shape))
     return functions.reshape(x, [x.shape[axis] if side == 0 else side for axis, side in sides])
-
-
-@_operator("Squeeze", exact=True)
-def _squeeze(node: Node, x: Array, axes: Array | None = None) -> Array:
-    return np.squeeze(x, None if axes is None else tuple(integers(axes)))
-
-
-@_operator("Unsqueeze", exact=True)
-def _unsqueeze(node: Node, x: Array, axes: Array) -> Array:
-    return np.expand_dims(x, tuple(integers(axes)))
-
-
-@_operator("Range")
-def _range(node: Node, start: Array, limit: Array, delta: Array) -> Array:
-    return np.arange(*(value.item() for value in (start, limit, delta)))
 
 
 @_operator("Slice", exact=True)

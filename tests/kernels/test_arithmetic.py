@@ -19,7 +19,6 @@ from lama_edge.kernels.arithmetic import (
     remainder,
     rounded,
     sigmoid,
-    square_root,
     widened,
 )
 from lama_edge.kernels.elementwise import elementwise
@@ -93,11 +92,6 @@ def test_the_logistic_function_is_torchs_within_two_units():
         far = sigmoid(np.array([-np.inf, -1e30, -200, 1e30, np.nan], np.float32))
     np.testing.assert_array_equal(far, np.float32([0, 0, 0, 1, np.nan]))
     assert sigmoid(x.astype(np.float64)).dtype == np.float64
-
-
-def test_square_roots_are_rounded_correctly():
-    x = np.abs(_floats(1 << 14, scale=1e3))
-    np.testing.assert_array_equal(square_root(x), np.sqrt(x.astype(np.float64)).astype(np.float32))
 
 
 @pytest.mark.parametrize("element", [np.int8, np.uint8, np.int32])
@@ -187,7 +181,6 @@ def test_widens_without_loss():
 def _large():
     return {
         "sigmoid": lambda x: sigmoid(x),
-        "square_root": lambda x: square_root(np.abs(x)),
         "rounded": lambda x: rounded(x, np.dtype(np.float16)),
         "widened": lambda x: widened(x.astype(np.float16)),
         "cast": lambda x: cast(x * 9, np.dtype(np.int32)),

@@ -109,7 +109,7 @@ def _feature(proto: Any, value: ValueType, what: str) -> Feature:
         array = proto.type.multiArrayType
         dtype = _ARRAYS.get(array.dataType)
         fixed = array.WhichOneof("ShapeFlexibility") is None and len(array.shape) > 0
-        if dtype != held or (fixed and not _agree(tuple(array.shape), shape)):
+        if dtype != held or (fixed and not fits(tuple(array.shape), shape)):
             described = f"{dtype or array.dataType} {list(array.shape)}"
             raise ModelError(f"{where} is described as {described}, the program has {held} {shape}")
         limits = _limits(enumerate(array.shapeRange.sizeRanges), shape)
@@ -122,7 +122,7 @@ def _feature(proto: Any, value: ValueType, what: str) -> Feature:
         raise ModelError(f"{where} has the colour space {image.colorSpace}; it has 8-bit ones")
     fixed = image.WhichOneof("SizeFlexibility") is None
     sides = (int(image.height), int(image.width)) if fixed else (None, None)
-    if len(shape) != 4 or not _agree((1, channels, *sides), shape):
+    if len(shape) != 4 or not fits((1, channels, *sides), shape):
         raise ModelError(
             f"{where} is described as an image of {image.height}x{image.width} with "
             f"{channels} channels, the program has {held} {shape}"
@@ -142,10 +142,3 @@ def _limits(
         for axis, proto in protos
         if axis < len(shape) and shape[axis] is None and proto.upperBound > 0
     }
-
-
-def _agree(described: tuple[int | None, ...], shape: tuple[int | None, ...]) -> bool:
-    return len(described) == len(shape) and all(
-        None in (ours, theirs) or ours == theirs
-        for ours, theirs in zip(described, shape, strict=True)
-    )

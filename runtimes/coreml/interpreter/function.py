@@ -12,7 +12,7 @@ from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.coreml.interpreter.elements import STRING, Element, TensorType, read_type
 from lama_edge.runtimes.coreml.interpreter.operators import OPERATORS, UNFOLDING
 from lama_edge.runtimes.coreml.interpreter.registry import Operation, printed
-from lama_edge.runtimes.coreml.interpreter.values import Blobs, Constant, read_constant
+from lama_edge.runtimes.coreml.interpreter.values import Blobs, read_constant
 from lama_edge.runtimes.emulator.execution import Graph, ValueType
 from lama_edge.runtimes.emulator.functions import naming
 
@@ -107,22 +107,20 @@ class _Reader:
         else:
             self.operations.append(operation)
 
-    def _enter(self, name: str, declared: TensorType) -> None:
+    def _enter(self, name: str, declared: TensorType, constant: Array | str | None = None) -> None:
         if name in self.types:
             raise ModelError(f"the program has two values of the name {shown(name)}")
         self.types[name] = declared
-
-    def _enter_constant(self, name: str, constant: Constant) -> None:
-        self._enter(name, constant.type)
-        self.constants[name] = constant.value
+        if constant is not None:
+            self.constants[name] = constant
 
     def _constant(self, proto: Any, where: str) -> None:
         if _VALUE not in proto.attributes:
             raise ModelError(f"{where} holds no value")
-        constant = read_constant(proto.attributes[_VALUE], self.blobs, where)
-        if read_type(proto.outputs[0].type, where) != constant.type:
+        declared, value = read_constant(proto.attributes[_VALUE], self.blobs, where)
+        if read_type(proto.outputs[0].type, where) != declared:
             raise ModelError(f"{where} declares another type than its value has")
-        self._enter_constant(proto.outputs[0].name, constant)
+        self._enter(proto.outputs[0].name, declared, value)
 
     def _arguments(self, proto: Any, where: str) -> dict[str, tuple[str, ...]]:
         """Return the names bound to each input; values written in place become constants."""
@@ -147,7 +145,7 @@ class _Reader:
 
     def _in_place(self, value: Any, where: str, place: str) -> str:
         name = f"{where}: {place}"
-        self._enter_constant(name, read_constant(value, self.blobs, where))
+        self._enter(name, *read_constant(value, self.blobs, where))
         return name
 
     def _declared(self, operation: Operation) -> dict[str, Element | str]:
@@ -162,12 +160,10 @@ class _Reader:
         return declared
 
     def _unfolded(self, operation: Operation) -> Array:
-        arguments = {}
-        for name, bound in operation.arguments.items():
-            if bound[0] not in self.constants:
-                raise ModelError(f"{operation} reads {shown(bound[0])}, which is no constant")
-            arguments[name] = self.constants[bound[0]]
-        return computed(operation, arguments)
+        for name in operation.inputs:
+            if name not in self.constants:
+                raise ModelError(f"{operation} reads {shown(name)}, which is no constant")
+        return computed(operation, operation.bound([self.constants[n] for n in operation.inputs]))
 
 
 def computed(operation: Operation, arguments: dict[str, Any]) -> Array:

@@ -40,6 +40,16 @@ _BINARY: dict[str, Callable[..., Array]] = {
     "floor_div": plain(lambda x, y: divide_integers(x, y, floor=True), INTEGERS),
     "mod": plain(remainder, INTEGERS),
 }
+# Kernels that only say the same elements otherwise; their inputs are called as MIL calls them.
+_LAYOUT: dict[str, Kernel] = {
+    "transpose": lambda result, x, perm: np.transpose(x, integers(perm)),
+    "reshape": lambda result, x, shape: functions.reshape(x, integers(shape)),
+    "expand_dims": lambda result, x, axes: np.expand_dims(x, tuple(integers(axes))),
+    "squeeze": lambda result, x: x.squeeze(),
+    "pixel_shuffle": lambda result, x, upscale_factor: depth_to_space(
+        x, integers(upscale_factor)[0], depth_first=False
+    ),
+}
 
 
 def _unary(function: Callable[..., Array]) -> Kernel:
@@ -61,6 +71,8 @@ for _name, _function in _BINARY.items():
     operator(OPERATORS, _name)(_binary(_function))
 for _name, _function in (("equal", functions.EQUAL), ("greater", functions.GREATER)):
     operator(OPERATORS, _name, exact=True, result=BOOL)(_binary(_function))
+for _name, _kernel in _LAYOUT.items():
+    operator(OPERATORS, _name, exact=True)(_kernel)
 
 
 @operator(OPERATORS, "select", exact=True, result="a")
@@ -88,35 +100,19 @@ def _conv(
     bias: Array | None = None,
 ) -> Array:
     """Convolve in two dimensions; pad is zeros at the top, bottom, left and right."""
-    if x.ndim != 4 or weight.ndim != 4:
-        raise ValueError(f"takes four axes, not {list(x.shape)} and {list(weight.shape)}")
     if pad_type not in ("valid", "custom"):
         raise ValueError(f"there is no pad_type {pad_type!r}")
     given = integers(pad) if pad is not None and pad_type == "custom" else [0, 0, 0, 0]
-    steps, spread = integers(strides), integers(dilations)
-    if len(given) != 4 or min(given) < 0 or min(*steps, *spread) < 1:
-        raise ValueError(f"cannot convolve with {steps=}, {spread=} and pads of {given}")
     top, bottom, left, right = given
-    sides = [
-        (side + first + last - (taps - 1) * gap - 1) // step + 1
-        for side, first, last, taps, gap, step in zip(
-            x.shape[2:], (top, left), (bottom, right), weight.shape[2:], spread, steps, strict=True
-        )
-    ]
-    result.check((x.shape[0], weight.shape[0], *sides))
-    padded = (*x.shape[:2], x.shape[2] + top + bottom, x.shape[3] + left + right)
-    # What the convolution makes room for on the way: the padded map, and a line of its windows.
-    for shape in (padded, (*weight.shape[1:], sides[1])):
-        if math.prod(shape) > MAX_ELEMENTS:
-            raise ValueError(f"a map of {list(shape)} is too large")
     return convolve(
         x,
         weight,
         bias,
-        strides=steps,
+        strides=integers(strides),
         pads=(top, left, bottom, right),
-        dilations=spread,
+        dilations=integers(dilations),
         groups=integers(groups)[0],
+        most=MAX_ELEMENTS,
     )
 
 
@@ -166,26 +162,6 @@ def _range_1d(result: TensorType, start: Array, end: Array, step: Array) -> Any:
     return np.arange(len(places)) * step + start
 
 
-@operator(OPERATORS, "transpose", exact=True)
-def _transpose(result: TensorType, x: Array, perm: Array) -> Array:
-    return np.transpose(x, integers(perm))
-
-
-@operator(OPERATORS, "reshape", exact=True)
-def _reshape(result: TensorType, x: Array, shape: Array) -> Array:
-    return functions.reshape(x, integers(shape))
-
-
-@operator(OPERATORS, "expand_dims", exact=True)
-def _expand_dims(result: TensorType, x: Array, axes: Array) -> Array:
-    return np.expand_dims(x, tuple(integers(axes)))
-
-
-@operator(OPERATORS, "squeeze", exact=True)
-def _squeeze(result: TensorType, x: Array) -> Array:
-    return x.squeeze()
-
-
 @operator(OPERATORS, "slice_by_index", exact=True)
 def _slice_by_index(
     result: TensorType, x: Array, begin: Array, end: Array, end_mask: Array | None = None
@@ -194,11 +170,6 @@ def _slice_by_index(
     to_end = [False] * x.ndim if end_mask is None else end_mask.tolist()
     bounds = zip(integers(begin), integers(end), to_end, strict=True)
     return x[tuple(slice(start, None if rest else stop) for start, stop, rest in bounds)]
-
-
-@operator(OPERATORS, "pixel_shuffle", exact=True)
-def _pixel_shuffle(result: TensorType, x: Array, upscale_factor: Array) -> Array:
-    return depth_to_space(x, integers(upscale_factor)[0], depth_first=False)
 
 
 @operator(OPERATORS, f"{UNFOLDING}affine_dequantize", exact=True, result="scale")

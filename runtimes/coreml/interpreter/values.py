@@ -20,19 +20,6 @@ _MODEL_FOLDER = "@model_path"
 _FIELDS = {"fp32": "floats", "int32": "ints", "bool": "bools"}
 
 
-@dataclass(frozen=True)
-class Constant:
-    """A constant of a program.
-
-    Attributes:
-        type: its type.
-        value: its elements, or its text.
-    """
-
-    type: TensorType
-    value: Array | str
-
-
 @dataclass
 class Blobs:
     """The blob files of a package, opened when the first constant is read from them.
@@ -77,13 +64,16 @@ class Blobs:
         return path
 
 
-def read_constant(proto: Any, blobs: Blobs, where: str) -> Constant:
+def read_constant(proto: Any, blobs: Blobs, where: str) -> tuple[TensorType, Array | str]:
     """Read a ``Value`` message.
 
     Args:
         proto: the message.
         blobs: the package's weights.
         where: names the constant, for messages.
+
+    Returns:
+        Its type, and its elements or its text.
 
     Raises:
         ModelError: when it cannot be read, or is not what it declares.
@@ -96,11 +86,11 @@ def read_constant(proto: Any, blobs: Blobs, where: str) -> Constant:
     if proto.WhichOneof("value") == "blobFileValue":
         blob = proto.blobFileValue
         flat = blobs.read(blob.fileName, blob.offset, element, count)
-        return Constant(declared, flat.reshape(sides))
+        return declared, flat.reshape(sides)
     tensor = proto.immediateValue.tensor
     held = tensor.WhichOneof("value")
     if element is STRING:
-        return Constant(declared, _text(tensor, where))
+        return declared, _text(tensor, where)
     if held is None or held not in ("bytes", _FIELDS.get(element.name)):
         raise ModelError(f"{where} declares {element.name} and holds {held or 'nothing'}")
     content = getattr(tensor, held).values
@@ -109,8 +99,8 @@ def read_constant(proto: Any, blobs: Blobs, where: str) -> Constant:
         what = "bytes" if held == "bytes" else "elements"
         raise ModelError(f"{where} holds {len(content)} {what}; its type wants {wanted}")
     if held == "bytes":
-        return Constant(declared, _decoded(content, element, count).reshape(sides))
-    return Constant(declared, np.array(content, element.storage).reshape(sides))
+        return declared, _decoded(content, element, count).reshape(sides)
+    return declared, np.array(content, element.storage).reshape(sides)
 
 
 def _text(tensor: Any, where: str) -> str:

@@ -111,11 +111,6 @@ def _sigmoid(x: Array) -> Array:
     return np.asarray(np.reciprocal(result, out=result).astype(x.dtype))
 
 
-def square_root(x: Array) -> Array:
-    """Return the square root of floats, correctly rounded."""
-    return elementwise(np.sqrt, x)
-
-
 def quantise(x: Array, scale: Array, zero_point: Array) -> Array:
     """Divide by the scale, round half to even, add the zero point and saturate.
 

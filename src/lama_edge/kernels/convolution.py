@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ def convolve(
     pads: Sequence[int] = (0, 0, 0, 0),
     dilations: Sequence[int] = (1, 1),
     groups: int = 1,
+    most: int | None = None,
 ) -> Array:
     """Convolve in two dimensions, as neural networks do: without turning the kernel round.
 
@@ -36,31 +38,44 @@ def convolve(
         pads: zeros at the top, left, bottom and right.
         dilations: vertical, horizontal.
         groups: into which the channels fall.
+        most: elements of the largest array to make room for; None is any.
 
     Returns:
         [N,C_out,H',W'], of the same type.
 
     Raises:
-        ValueError: when shapes or types do not fit, or the window is larger than the padded map.
+        ValueError: when shapes or types do not fit, the window is larger than the padded map, or
+            an array would be too large.
     """
     if x.ndim != 4 or weight.ndim != 4 or weight.dtype != x.dtype:
         raise ValueError(f"cannot convolve {x.dtype}{x.shape} with {weight.dtype}{weight.shape}")
     if min(*strides, *dilations, groups) < 1 or min(pads) < 0:
-        raise ValueError(f"cannot convolve with {strides=}, {dilations=}, {groups=}, {pads=}")
+        raise ValueError(
+            f"cannot convolve with {strides=}, {dilations=}, {groups=}, pads of {pads}"
+        )
     out_channels, share, *window = weight.shape
     if x.shape[1] != share * groups or out_channels % groups:
         raise ValueError(f"{x.shape[1]} channels in {groups} groups do not fit {weight.shape}")
     if bias is not None and (bias.shape != (out_channels,) or bias.dtype != x.dtype):
         raise ValueError(f"a bias {bias.dtype}{bias.shape} does not fit {weight.shape}")
     top, left, bottom, right = pads
-    if any(pads):
-        x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    padded = x.shape[2] + top + bottom, x.shape[3] + left + right
     size = [
         (side - (taps - 1) * gap - 1) // step + 1
-        for side, taps, gap, step in zip(x.shape[2:], window, dilations, strides, strict=True)
+        for side, taps, gap, step in zip(padded, window, dilations, strides, strict=True)
     ]
     if min(*size, *window) < 1:
         raise ValueError(f"a window of {window} spread by {list(dilations)} is larger than the map")
+    # The padded map, the result, and the least band of columns.
+    for shape in (
+        (*x.shape[:2], *padded),
+        (len(x), out_channels, *size),
+        (*weight.shape[1:], size[1]),
+    ):
+        if most is not None and math.prod(shape) > most:
+            raise ValueError(f"a map of {list(shape)} is too large")
+    if any(pads):
+        x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
     out = np.empty((len(x), out_channels, *size), x.dtype)
     # The columns hold every input of a window, the products every output: the fewer are cheaper.
     products = tuple(strides) == (1, 1) and window != [1, 1] and 2 * out_channels <= x.shape[1]
