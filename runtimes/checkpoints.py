@@ -1,54 +1,96 @@
-"""What the runtimes of checkpoints share: opening one, its manifest, what there is to say of it."""
+"""What the runtimes of checkpoints share: their runner, and what there is to say of one."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from lama_edge.errors import printable
+from lama_edge.errors import ModelError, printable
 from lama_edge.files import join_part
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.generators.build import count_parameters, tensor_shapes
-from lama_edge.runtimes.base import ModelFacts, choose_runtime
+from lama_edge.runtimes.base import Array, ModelFacts, Runner, check_inputs, choose_runtime
 from lama_edge.runtimes.registry import CHECKPOINT, load
 from lama_edge.spec import SizePolicy, io_spec
 
 _SHOWN = 8
 
 
-def opened(source: Path | Checkpoint, part: str | None, ignore: Collection[str]) -> Checkpoint:
-    """Load a checkpoint unless it is loaded, see `load_checkpoint`."""
-    if isinstance(source, Checkpoint):
-        return source
-    return load_checkpoint(join_part(source, part), ignore=ignore)
+class CheckpointRunner(Runner):
+    """A checkpoint's generator as it is, in the float form; see `Runner`."""
 
+    def __init__(
+        self,
+        source: Path | Checkpoint,
+        *,
+        provider: str = "auto",
+        threads: int | None = None,
+        part: str | None = None,
+        ignore: Collection[str] = (),
+        composite: bool = True,
+    ) -> None:
+        """Load a checkpoint.
 
-def manifest_of(checkpoint: Checkpoint, *, composite: bool, tools: Mapping[str, str]) -> Manifest:
-    """Describe a checkpoint as it runs, in the float form.
+        Args:
+            source: a checkpoint's path, or a checkpoint already loaded.
+            provider: one of the runtime's own; ``auto`` is the first of them.
+            threads: threads that work on one operation, in this whole process from here on;
+                None leaves the setting.
+            part: the name of the generator in a file with several.
+            ignore: parts and tensors to leave out, see `load_checkpoint`.
+            composite: whether known pixels come back unchanged; otherwise the raw fill.
 
-    Args:
-        checkpoint: whose tensors fit its configuration.
-        composite: whether known pixels come back unchanged; otherwise the raw fill.
-        tools: versions of the packages that run it.
-    """
-    config, selection = checkpoint.config, checkpoint.selection
-    return Manifest(
-        format={"name": CHECKPOINT},
-        io=io_spec("float", composite=composite),
-        size=SizePolicy(None, config.size_multiple, config.min_size),
-        precision="fp32",
-        dft=None,
-        source=Source(
-            checkpoint.sha256,
-            config.to_dict(),
-            count_parameters(config),
-            entry=None if selection is None else selection.entry,
-            ignored=() if selection is None else selection.ignored,
-        ),
-        tools=tools,
-    )
+        Raises:
+            CheckpointError: when the checkpoint cannot be used.
+            MissingBackendError: when the provider is not available, or a package that it needs.
+        """
+        self._prepare(provider, threads)
+        if not isinstance(source, Checkpoint):
+            source = load_checkpoint(join_part(source, part), ignore=ignore)
+        self._generator: Any = self._built(source)
+        config, selection = source.config, source.selection
+        self.manifest = Manifest(
+            format={"name": CHECKPOINT},
+            io=io_spec("float", composite=composite),
+            size=SizePolicy(None, config.size_multiple, config.min_size),
+            precision="fp32",
+            dft=None,
+            source=Source(
+                source.sha256,
+                config.to_dict(),
+                count_parameters(config),
+                entry=None if selection is None else selection.entry,
+                ignored=() if selection is None else selection.ignored,
+            ),
+            tools={self.runtime.name: self.runtime_version},
+        )
+
+    @abstractmethod
+    def _prepare(self, provider: str, threads: int | None) -> None:
+        """Set `provider` and the threads."""
+
+    @abstractmethod
+    def _built(self, checkpoint: Checkpoint) -> Any:
+        """Return the generator of a checkpoint, whose tensors are checked."""
+
+    @abstractmethod
+    def _filled(self, image: Array, mask: Array) -> Array:
+        """Run the generator on arrays that fit, see `Runner.run`."""
+
+    def run(self, image: Array, mask: Array) -> Array:
+        """See `Runner.run`."""
+        if self._generator is None:
+            raise ModelError("the model is closed")
+        check_inputs(self.manifest.io, self.manifest.size, image, mask)
+        return self._filled(image, mask)
+
+    def close(self) -> None:
+        """See `Runner.close`."""
+        self._generator = None
 
 
 def checkpoint_facts(path: Path, part: str | None, provider: str) -> ModelFacts:

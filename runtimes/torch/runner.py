@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from pathlib import Path
-
 import numpy as np
 
-from lama_edge.errors import MissingBackendError, ModelError, needs_extra
+from lama_edge.errors import MissingBackendError, needs_extra
 from lama_edge.models.checkpoint import Checkpoint
-from lama_edge.runtimes.base import Array, Runner, check_inputs
-from lama_edge.runtimes.checkpoints import manifest_of, opened
+from lama_edge.runtimes.base import Array
+from lama_edge.runtimes.checkpoints import CheckpointRunner
 from lama_edge.runtimes.torch.record import TORCH
 
 with needs_extra("torch"):
@@ -19,64 +16,38 @@ with needs_extra("torch"):
     from lama_edge.models.torch_modules import build_generator
 
 
-class TorchRunner(Runner):
-    """A generator in torch, in the float form, with torch's own FFT; see `Runner`."""
+class TorchRunner(CheckpointRunner):
+    """A generator in torch, with torch's own FFT; see `CheckpointRunner`.
+
+    Its providers are ``cpu`` and ``cuda``. ``+compile`` after one runs the generator through
+    `torch.compile`, and ``+tf32`` lets a GPU multiply float32 with 10 bits of mantissa; both may
+    be given: ``cuda+compile+tf32``.
+    """
 
     runtime = TORCH
     runtime_version = torch.__version__
 
-    def __init__(
-        self,
-        source: Path | Checkpoint,
-        *,
-        provider: str = "auto",
-        threads: int | None = None,
-        part: str | None = None,
-        ignore: Collection[str] = (),
-        composite: bool = True,
-    ) -> None:
-        """Load a checkpoint.
-
-        Args:
-            source: a checkpoint's path, or a checkpoint already loaded.
-            provider: ``cpu`` or ``cuda``; ``auto`` is cpu. ``+compile`` after it
-                runs the generator through `torch.compile`, and ``+tf32`` lets a GPU multiply
-                float32 with 10 bits of mantissa; both may be given: ``cuda+compile+tf32``.
-            threads: threads that work on one operation, in this whole process from here on;
-                None leaves torch's setting.
-            part: the name of the generator in a file with several.
-            ignore: parts and tensors to leave out, see `load_checkpoint`.
-            composite: whether known pixels come back unchanged; otherwise the raw fill.
-
-        Raises:
-            CheckpointError: when the checkpoint cannot be used.
-            MissingBackendError: when the provider is not available.
-        """
+    def _prepare(self, provider: str, threads: int | None) -> None:
         device, *ways = provider.split("+")
         self._device = _choose_device(device)
+        self._ways = sorted(set(ways))
         if "tf32" in ways and self._device != "cuda":
             raise MissingBackendError(f"+tf32 is for cuda: torch on {self._device} has no TF32")
-        self.provider = "+".join([self._device, *sorted(set(ways))])
+        self.provider = "+".join([self._device, *self._ways])
         if threads is not None:
             torch.set_num_threads(threads)
-        checkpoint = opened(source, part, ignore)
+
+    def _built(self, checkpoint: Checkpoint) -> torch.nn.Module:
         generator = build_generator(checkpoint)
-        self.manifest = manifest_of(
-            checkpoint, composite=composite, tools={"torch": torch.__version__}
-        )
         if self._device == "cuda":
-            _allow_tf32("tf32" in ways)
+            _allow_tf32("tf32" in self._ways)
         generator = generator.to(self._device)
-        if "compile" in ways:
+        if "compile" in self._ways:
             generator.compile()
-        self._generator: torch.nn.Module | None = generator
+        return generator
 
     @torch.inference_mode()
-    def run(self, image: Array, mask: Array) -> Array:
-        """See `Runner.run`."""
-        if self._generator is None:
-            raise ModelError("the model is closed")
-        check_inputs(self.manifest.io, self.manifest.size, image, mask)
+    def _filled(self, image: Array, mask: Array) -> Array:
         # Torch takes no array that is read backwards, as a flipped view is.
         pixels, marks = (
             torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
@@ -89,10 +60,6 @@ class TorchRunner(Runner):
             predicted = torch.where(hole, predicted, pixels)
         output: Array = predicted.cpu().numpy()
         return output
-
-    def close(self) -> None:
-        """See `Runner.close`."""
-        self._generator = None
 
 
 def _choose_device(provider: str) -> str:
