@@ -12,12 +12,12 @@ import numpy as np
 
 from lama_edge.kernels.threads import shared
 from lama_edge.models.config import FfcResnetConfig
-from lama_edge.models.generators.decoder import decoder
 from lama_edge.models.generators.layers import (
     Array,
     Layer,
     Weights,
     convolution,
+    decoder,
     in_turn,
     normalised,
 )

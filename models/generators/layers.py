@@ -12,10 +12,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.kernels.arithmetic import matmul
+from lama_edge.kernels.arithmetic import matmul, sigmoid
 from lama_edge.kernels.convolution import convolve
 from lama_edge.kernels.layout import reflect_pad
 from lama_edge.kernels.threads import shared
+from lama_edge.models.config import GeneratorConfig
 
 Array = NDArray[np.float32]
 Layer = Callable[[Array], Array]
@@ -156,3 +157,25 @@ def normalised(weights: Weights, name: str, channels: int, *, rectify: bool = Tr
         return x
 
     return run
+
+
+def decoder(config: GeneratorConfig, weights: Weights, first: int) -> list[Layer]:
+    """Return every generator's last layers, from [N,C,h,w] to the picture [N,3,H,W] in [0,1].
+
+    Args:
+        config: the architecture.
+        weights: where the tensors come from.
+        first: the number of the first layer in their names.
+    """
+    widths = config.level_widths
+    layers: list[Layer] = []
+    for level in range(config.n_downsampling, 0, -1):
+        wide, narrow = widths[level], widths[level - 1]
+        layers += [
+            upsampling(weights, f"model.{first}", (wide, narrow)),
+            normalised(weights, f"model.{first + 1}", narrow),
+        ]
+        first += 3
+    channels = config.ngf, config.output_nc
+    last = convolution(weights, f"model.{first + 1}", channels, 7, reflect=3)
+    return [*layers, last, sigmoid]

@@ -8,12 +8,12 @@ section 4), published as lama-regular and LaMa-Dilated.
 from __future__ import annotations
 
 from lama_edge.models.config import GeneratorConfig, Pix2PixHdMultidilatedConfig
-from lama_edge.models.generators.decoder import decoder
 from lama_edge.models.generators.layers import (
     Array,
     Layer,
     Weights,
     convolution,
+    decoder,
     in_turn,
     normalised,
 )
