@@ -19,6 +19,8 @@ with needs_extra("export"):
 
 _OPSETS = range(17, 24)
 _LOOP = "Scan"
+# Of the attributes of every operator here, the one that is an element type's number.
+_TYPE = "to"
 _LOOP_ATTRIBUTES = frozenset({"body", "num_scan_inputs"})
 
 
@@ -164,7 +166,7 @@ def _attribute(attribute: AttributeProto, node: str) -> Any:
     if attribute.type == AttributeProto.STRING:
         return attribute.s.decode(errors="replace")
     if attribute.type == AttributeProto.INT:
-        return attribute.i
+        return element_type(attribute.i, node) if attribute.name == _TYPE else attribute.i
     if attribute.type == AttributeProto.INTS:
         return tuple(attribute.ints)
     raise ModelError(

@@ -5,8 +5,9 @@ Loops aside, see `lama_edge.runtimes.emulator.program`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
+from inspect import signature
 
 import numpy as np
 
@@ -16,22 +17,24 @@ from lama_edge.kernels.layout import depth_to_space, reflect_pad
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.emulator import functions
 from lama_edge.runtimes.emulator.functions import FLOATS, INTEGERS, NUMBERS, check_types, plain
-from lama_edge.runtimes.emulator.registry import Kernel, Node, Operator, element_type
+from lama_edge.runtimes.emulator.registry import Kernel, Operator
 
 OPERATORS: dict[str, Operator] = {}
 
 
-def _operator(name: str, *attributes: str, exact: bool = False) -> Callable[[Kernel], Kernel]:
-    """Enter a kernel under its operator's name; the rest are `Operator`'s fields."""
+def _operator(name: str, *, exact: bool = False) -> Callable[[Kernel], Kernel]:
+    """Enter a kernel under its operator's name; see `Operator`."""
 
     def register(kernel: Kernel) -> Kernel:
-        OPERATORS[name] = Operator(kernel, frozenset(attributes), exact)
+        named = signature(kernel).parameters.values()
+        attributes = frozenset(each.name for each in named if each.kind is each.KEYWORD_ONLY)
+        OPERATORS[name] = Operator(kernel, attributes, exact)
         return kernel
 
     return register
 
 
-_ROUNDED: dict[str, Callable[..., Array]] = {
+_ROUNDED: dict[str, Kernel] = {
     "Add": functions.ADD,
     "Sub": plain(np.subtract, NUMBERS),
     "Mul": functions.MULTIPLY,
@@ -46,8 +49,9 @@ _ROUNDED: dict[str, Callable[..., Array]] = {
     "Round": functions.ROUND,
     "Range": lambda start, limit, delta: np.arange(start.item(), limit.item(), delta.item()),
 }
-_EXACT: dict[str, Callable[..., Array]] = {
+_EXACT: dict[str, Kernel] = {
     "Identity": lambda x: x,
+    "Cast": lambda x, *, to: cast(x, to),
     "Relu": functions.RELU,
     "Neg": plain(np.negative, NUMBERS),
     "Abs": plain(np.abs, NUMBERS),
@@ -57,90 +61,85 @@ _EXACT: dict[str, Callable[..., Array]] = {
     "Greater": functions.GREATER,
     "Where": functions.choose,
     "QuantizeLinear": quantise,
+    "Shape": lambda x, *, start=0, end=None: np.array(x.shape[start:end], np.int64),
+    "Transpose": lambda x, *, perm: np.transpose(x, perm),
     "Squeeze": lambda x, axes=None: np.squeeze(x, None if axes is None else tuple(integers(axes))),
     "Unsqueeze": lambda x, axes: np.expand_dims(x, tuple(integers(axes))),
 }
 
 
-def _kernel(function: Callable[..., Array]) -> Kernel:
-    """Return the kernel of a function that needs nothing but the arguments."""
-    return lambda node, *arguments: function(*arguments)
+for _name, _kernel in _ROUNDED.items():
+    _operator(_name)(_kernel)
+for _name, _kernel in _EXACT.items():
+    _operator(_name, exact=True)(_kernel)
 
 
-for _name, _function in _ROUNDED.items():
-    _operator(_name)(_kernel(_function))
-for _name, _function in _EXACT.items():
-    _operator(_name, exact=True)(_kernel(_function))
+@_operator("Conv")
+def _conv(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    dilations: Sequence[int] = (1, 1),
+    kernel_shape: object = None,
+    pads: Sequence[int] = (0, 0, 0, 0),
+    strides: Sequence[int] = (1, 1),
+) -> Array:
+    """Convolve in two dimensions; the window's sides are told twice."""
+    return convolve(x, weight, bias, strides=strides, pads=pads, dilations=dilations)
 
 
-@_operator("Cast", "to", exact=True)
-def _cast(node: Node, x: Array) -> Array:
-    return cast(x, element_type(node.attributes["to"], node))
-
-
-@_operator("Conv", "dilations", "kernel_shape", "pads", "strides")
-def _conv(node: Node, x: Array, weight: Array, bias: Array | None = None) -> Array:
-    return convolve(
-        x,
-        weight,
-        bias,
-        strides=node.attributes.get("strides", (1, 1)),
-        pads=node.attributes.get("pads", (0, 0, 0, 0)),
-        dilations=node.attributes.get("dilations", (1, 1)),
-    )
-
-
-@_operator("Gemm", "transB")
-def _gemm(node: Node, x: Array, y: Array, addend: Array | None = None) -> Array:
-    product = matmul(x, y.T if node.attributes.get("transB", 0) else y)
+@_operator("Gemm")
+def _gemm(x: Array, y: Array, addend: Array | None = None, *, transB: int = 0) -> Array:  # noqa: N803
+    product = matmul(x, y.T if transB else y)
     if addend is not None:
         product += addend
     return product
 
 
-@_operator("DFT", "axis", "inverse", "onesided")
+@_operator("DFT")
 def _dft(
-    node: Node, x: Array, length: Array | None = None, axis_value: Array | None = None
+    x: Array,
+    length: Array | None = None,
+    axis_value: Array | None = None,
+    *,
+    axis: int | None = None,
+    inverse: int = 0,
+    onesided: int = 0,
 ) -> Array:
     """Transform along one axis; the last axis holds real parts, or real and imaginary ones."""
-    inverse, onesided = (bool(node.attributes.get(flag)) for flag in ("inverse", "onesided"))
-    # An attribute until opset 20, and an input from then on.
-    axis = node.attributes["axis"] if axis_value is None else integers(axis_value)[0]
+    # The axis is an attribute until opset 20, and an input from then on.
+    along = axis if axis_value is None else integers(axis_value)[0]
+    if along is None:
+        raise ValueError("lacks its axis")
     count = None if length is None else integers(length)[0]
     # NumPy's complex arrays lack the last axis.
-    axis, is_real = axis % x.ndim, x.shape[-1] == 1
+    along, is_real = along % x.ndim, x.shape[-1] == 1
     if x.shape[-1] not in (1, 2) or (onesided and (inverse or not is_real)):
         raise ValueError("goes from real or complex numbers, onesided from real ones forward only")
     wide = np.result_type(x, np.complex64)
     signal = x[..., 0] if is_real else np.ascontiguousarray(x).view(wide)[..., 0]
     transform = np.fft.rfft if onesided else np.fft.ifft if inverse else np.fft.fft
     # Before NumPy 2 it computes in double whatever it is given.
-    result = np.ascontiguousarray(transform(signal, count, axis), wide)
+    result = np.ascontiguousarray(transform(signal, count, along), wide)
     return result.view(x.dtype).reshape(*result.shape, 2)
 
 
-@_operator("DequantizeLinear", "axis", exact=True)
+@_operator("DequantizeLinear", exact=True)
 def _dequantize_linear(
-    node: Node, x: Array, scale: Array, zero_point: Array | None = None
+    x: Array, scale: Array, zero_point: Array | None = None, *, axis: int = 1
 ) -> Array:
-    axis = node.attributes.get("axis", 1)
     return rounded(functions.dequantise_along(x, axis, scale, zero_point), scale.dtype)
 
 
-@_operator("Shape", "start", "end", exact=True)
-def _shape(node: Node, x: Array) -> Array:
-    start, end = node.attributes.get("start", 0), node.attributes.get("end")
-    return np.array(x.shape[start:end], np.int64)
-
-
 @_operator("Reshape", exact=True)
-def _reshape(node: Node, x: Array, shape: Array) -> Array:
+def _reshape(x: Array, shape: Array) -> Array:
     sides = enumerate(integers(shape))
     return functions.reshape(x, [x.shape[axis] if side == 0 else side for axis, side in sides])
 
 
 @_operator("Slice", exact=True)
-def _slice(node: Node, x: Array, starts: Array, ends: Array, axes: Array | None = None) -> Array:
+def _slice(x: Array, starts: Array, ends: Array, axes: Array | None = None) -> Array:
     firsts, lasts = integers(starts), integers(ends)
     along = range(len(firsts)) if axes is None else integers(axes)
     for axis, first, last in zip(along, firsts, lasts, strict=True):
@@ -148,40 +147,35 @@ def _slice(node: Node, x: Array, starts: Array, ends: Array, axes: Array | None 
     return x
 
 
-@_operator("Gather", "axis", exact=True)
-def _gather(node: Node, x: Array, indices: Array) -> Array:
+@_operator("Gather", exact=True)
+def _gather(x: Array, indices: Array, *, axis: int = 0) -> Array:
     if indices.dtype.kind != "i" or (indices < 0).any():
         raise IndexError("indices count from 0")
-    return np.take(x, indices, node.attributes.get("axis", 0) % x.ndim)
+    return np.take(x, indices, axis % x.ndim)
 
 
-@_operator("ArgMin", "axis", exact=True)
-def _arg_min(node: Node, x: Array) -> Array:
-    least: Array = np.argmin(x, node.attributes.get("axis", 0), keepdims=True)
+@_operator("ArgMin", exact=True)
+def _arg_min(x: Array, *, axis: int = 0) -> Array:
+    least: Array = np.argmin(x, axis, keepdims=True)
     return least.astype(np.int64, copy=False)
 
 
-@_operator("Concat", "axis", exact=True)
-def _concat(node: Node, *parts: Array) -> Array:
+@_operator("Concat", exact=True)
+def _concat(*parts: Array, axis: int) -> Array:
     check_types(*parts)
-    return np.concatenate(parts, node.attributes["axis"])
+    return np.concatenate(parts, axis)
 
 
-@_operator("Transpose", "perm", exact=True)
-def _transpose(node: Node, x: Array) -> Array:
-    return np.transpose(x, node.attributes["perm"])
+@_operator("DepthToSpace", exact=True)
+def _depth_to_space(x: Array, *, blocksize: int, mode: str = "DCR") -> Array:
+    if mode != "DCR":
+        raise ValueError(f"there is no mode {mode!r}, only 'DCR'")
+    return depth_to_space(x, blocksize, depth_first=True)
 
 
-@_operator("DepthToSpace", "blocksize", "mode", exact=True)
-def _depth_to_space(node: Node, x: Array) -> Array:
-    if node.attributes.get("mode", "DCR") != "DCR":
-        raise ValueError(f"there is no mode {node.attributes['mode']!r}, only 'DCR'")
-    return depth_to_space(x, node.attributes["blocksize"], depth_first=True)
-
-
-@_operator("Pad", "mode", exact=True)
-def _pad(node: Node, x: Array, pads: Array) -> Array:
-    if node.attributes.get("mode") != "reflect":
-        raise ValueError(f"there is no mode {node.attributes.get('mode')!r}, only 'reflect'")
+@_operator("Pad", exact=True)
+def _pad(x: Array, pads: Array, *, mode: str | None = None) -> Array:
+    if mode != "reflect":
+        raise ValueError(f"there is no mode {mode!r}, only 'reflect'")
     before, after = np.split(np.array(integers(pads)), 2)
     return reflect_pad(x, before.tolist(), after.tolist())

@@ -39,7 +39,7 @@ class Node:
         inputs: names of the values it reads; empty for one left out. A loop's own are followed by
             those that its body reads from around it.
         outputs: names of the values it gives; empty for one left out.
-        attributes: numbers, texts, tuples of numbers and the body of a loop.
+        attributes: numbers, texts, tuples of numbers, element types and the body of a loop.
     """
 
     name: str
@@ -57,8 +57,8 @@ class Operator:
     """How an operator is computed.
 
     Attributes:
-        kernel: takes the node and its arguments, None for those left out.
-        attributes: names of those it knows.
+        kernel: takes the arguments, None for those left out, and the attributes by their names.
+        attributes: names of those it takes.
         exact: whether the kernel takes its arguments in their own type and gives its result in
             the declared one, because it only moves, compares, selects or converts elements; else
             float16 arrives as float32 and integers as int64, and the result is rounded to the
@@ -92,7 +92,7 @@ class Operator:
             for index, argument in enumerate(arguments):
                 arguments[index] = None if argument is None else widened(argument)
                 del argument
-        result = self.kernel(node, *arguments)
+        result = self.kernel(*arguments, **node.attributes)
         arguments.clear()
         # NumPy gives a number for arrays without axes.
         result = np.asarray(result)

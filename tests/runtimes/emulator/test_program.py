@@ -110,7 +110,7 @@ def test_a_wide_copy_takes_the_place_of_a_value_that_nothing_else_reads(
     def observe(name: str, op: str, value: np.ndarray) -> None:
         alive[name] = weakref.ref(value)
 
-    def watching(node: Any, x: np.ndarray) -> np.ndarray:
+    def watching(x: np.ndarray) -> np.ndarray:
         freed.append(alive["a"]() is None)
         return np.cos(x)
 
@@ -221,7 +221,10 @@ def test_files_are_read_from_paths_and_bytes(tmp_path: Path) -> None:
         (_node("MatMul", "x wide", "y"), r"'at y' \(MatMul\) failed"),
         (_node("Concat", "x", "y"), r"'at y' \(Concat\) failed"),
         (_node("Pad", "x x", "y", mode="mirror"), r"'at y' \(Pad\) failed.*'mirror'"),
-        (_node("DepthToSpace", "x", "y", mode="CRD"), r"'at y' \(DepthToSpace\) failed.*'CRD'"),
+        (
+            _node("DepthToSpace", "x", "y", blocksize=2, mode="CRD"),
+            r"'at y' \(DepthToSpace\) failed.*'CRD'",
+        ),
         (_node("Cast", "x", "y", to=1.0), r"'at y' \(Cast\), attribute 'to', is of a kind"),
         (
             helper.make_node("Relu", ["x"], ["y", "z"], name="at y"),
