@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 class CoremlEmulatedRunner(ObservableRunner):
     """A package open in the interpreter; see `Runner`.
 
-    It is no Core ML: `lama_edge.runtimes.coreml.interpreter.program` says what it proves.
+    It is no Core ML: `lama_edge.runtimes.coreml.interpreter.model` says what it proves.
     """
 
     runtime = COREML_EMULATOR
@@ -53,7 +53,7 @@ class CoremlEmulatedRunner(ObservableRunner):
             )
         if threads is not None:
             set_threads(threads)
-        model = MilModel.load(path, part)
+        model = MilModel(path, part)
         if len(model.functions) > 1:
             self.parts, self.part = model.functions, model.function
         manifest = read_manifest(

@@ -19,30 +19,21 @@ from lama_edge.runtimes.registry import runtimes
 Observer = Callable[[str, str, Array], None]
 
 
-class Observable(Protocol):
-    """A graph that shows its values while it runs, see `lama_edge.runtimes.emulator.program`."""
-
-    def run(
-        self, feeds: Mapping[str, Array], *, observe: Observer | None = None
-    ) -> dict[str, Array]:
-        """Run the graph, and show every floating-point value by name, operator and array."""
-
-
 class ObservableRunner(Runner):
     """A runner whose graph shows its values; use it as a context manager, as every runner."""
 
     runtime_version = lama_edge.__version__
     provider = "emulated"
 
-    def __init__(self, program: Observable, manifest: Manifest) -> None:
-        self._program: Observable | None = program
+    def __init__(self, program: StepwiseProgram[Any], manifest: Manifest) -> None:
+        self._program: StepwiseProgram[Any] | None = program
         self.manifest = manifest
 
     def __enter__(self) -> ObservableRunner:
         return self
 
     @property
-    def program(self) -> Observable:
+    def program(self) -> StepwiseProgram[Any]:
         """The graph, for those who want to observe its values.
 
         Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.ranges import PERCENTILES, Ranges, ValueRange
 from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.emulator.execution import Observable
+from lama_edge.runtimes.emulator.execution import StepwiseProgram
 from lama_edge.runtimes.emulator.program import Program
 from lama_edge.spec import IoSpec
 
@@ -34,7 +35,7 @@ _MAX_COUNTED = 1 << 15
 
 
 def measure_ranges(
-    model: onnx.ModelProto | bytes | Path | Observable,
+    model: onnx.ModelProto | bytes | Path | StepwiseProgram[Any],
     io: IoSpec,
     cases: Sequence[ParityCase],
     progress: Callable[[str], None] = lambda step: None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.emulator.execution import Observable
+from lama_edge.runtimes.emulator.execution import StepwiseProgram
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class NotFinite:
     checked: int
 
 
-def first_not_finite(program: Observable, feeds: Mapping[str, Array]) -> NotFinite | None:
+def first_not_finite(program: StepwiseProgram[Any], feeds: Mapping[str, Array]) -> NotFinite | None:
     """Run a graph up to the first value that has NaN or infinite elements.
 
     Args:
@@ -37,7 +38,7 @@ def first_not_finite(program: Observable, feeds: Mapping[str, Array]) -> NotFini
         The value, or None when all are finite.
 
     Raises:
-        ModelError: when the run fails, see `Program.run`.
+        ModelError: when the run fails, see `StepwiseProgram.run`.
     """
     checked = 0
 

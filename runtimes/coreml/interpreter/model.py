@@ -1,14 +1,19 @@
-"""An open ``.mlpackage``: one of its functions, with its inputs and outputs as apps see them."""
+"""Runs a function of an ``.mlpackage`` op by op, every result rounded to its declared type.
+
+What Core ML computes on the Neural Engine or the GPU is stored in fp16 between ops; this does as
+such a device does: sums in float32, and one rounding for each op. It proves nothing about how a
+device orders its sums, or about ops that it fuses.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.coreml.interpreter.features import Feature, read_features
-from lama_edge.runtimes.coreml.interpreter.function import read_function
+from lama_edge.runtimes.coreml.interpreter.features import read_features
+from lama_edge.runtimes.coreml.interpreter.function import computed, read_function
 from lama_edge.runtimes.coreml.interpreter.package import (
     chosen_function,
     described,
@@ -16,33 +21,23 @@ from lama_edge.runtimes.coreml.interpreter.package import (
     manifest_text,
     read_package,
 )
-from lama_edge.runtimes.coreml.interpreter.program import MilProgram
+from lama_edge.runtimes.coreml.interpreter.registry import Operation
 from lama_edge.runtimes.coreml.interpreter.values import Blobs
-from lama_edge.runtimes.emulator.execution import Observer
+from lama_edge.runtimes.emulator.execution import Observer, StepwiseProgram
 
 
-@dataclass(frozen=True)
-class MilModel:
+class MilModel(StepwiseProgram[Operation]):
     """A function of a package ready to run.
 
     Attributes:
         function: its name.
         functions: the names of all, the default one first.
-        inputs: what it takes.
+        inputs: what it takes, as apps see it.
         outputs: what it gives.
         manifest: the function's manifest, as JSON; None where the package carries none.
-        program: the function itself.
     """
 
-    function: str
-    functions: tuple[str, ...]
-    inputs: tuple[Feature, ...]
-    outputs: tuple[Feature, ...]
-    manifest: str | None
-    program: MilProgram
-
-    @classmethod
-    def load(cls, path: Path, function: str | None = None) -> MilModel:
+    def __init__(self, path: Path, function: str | None = None) -> None:
         """Read a package.
 
         Args:
@@ -56,22 +51,17 @@ class MilModel:
         """
         package = read_package(path)
         description = package.specification.description
-        functions = function_names(description)
-        chosen = chosen_function(path, functions, function)
+        self.functions = function_names(description)
+        self.function = chosen_function(path, self.functions, function)
         blobs = Blobs(package.folder)
         try:
-            program = MilProgram(read_function(package.specification.mlProgram, chosen, blobs))
+            super().__init__(read_function(package.specification.mlProgram, self.function, blobs))
         finally:
             blobs.close()
-        own = described(description, chosen)
-        return cls(
-            chosen,
-            functions,
-            read_features(own.input, program.input_types, "input"),
-            read_features(own.output, program.output_types, "output"),
-            manifest_text(description, chosen),
-            program,
-        )
+        own = described(description, self.function)
+        self.inputs = read_features(own.input, self.input_types, "input")
+        self.outputs = read_features(own.output, self.output_types, "output")
+        self.manifest = manifest_text(description, self.function)
 
     def run(
         self, feeds: Mapping[str, Array], *, observe: Observer | None = None
@@ -90,5 +80,8 @@ class MilModel:
             name: takers[name].fed(array) if name in takers else array
             for name, array in feeds.items()
         }
-        results = self.program.run(fed, observe=observe)
+        results = super().run(fed, observe=observe)
         return {feature.name: feature.given(results[feature.name]) for feature in self.outputs}
+
+    def _compute(self, node: Operation, arguments: list[Any]) -> list[Array]:
+        return [computed(node, node.bound(arguments))]

@@ -43,12 +43,12 @@ def test_the_description_is_what_the_interpreter_finds_in_the_program(
     coreml_package: MakePackage, sizes: tuple[Size | None, ...], io: str
 ) -> None:
     path = coreml_package(*sizes, io=io)
-    for function in MilModel.load(path).functions:
-        model = MilModel.load(path, function)
+    for function in MilModel(path).functions:
+        model = MilModel(path, function)
         described = describe_package(path, function)
         assert described.function == function
         assert set(described.functions) == set(model.functions)
-        assert sum(described.operations.values()) == model.program.operations
+        assert sum(described.operations.values()) == model.operations
         assert described.manifest.io.form == io
         assert {one.name for one in model.inputs} == {"image", "mask"}
 

@@ -54,7 +54,7 @@ class InCoreMlsPlace:
     def __init__(self, path: Path, provider: str, function: str | None) -> None:
         self.opened_with = (provider, function)
         self._checks = ct.models.MLModel(str(path), skip_model_load=True, function_name=function)
-        self._model = MilModel.load(path, function)
+        self._model = MilModel(path, function)
 
     def predict(self, features: dict[str, Any]) -> dict[str, Any]:
         """Take what coremltools lets pass to Core ML, and give what it makes of its results."""

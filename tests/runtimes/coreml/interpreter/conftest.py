@@ -73,6 +73,6 @@ def run_program(save_program: Callable[..., Path]) -> Callable[..., dict[str, Ar
     def run(
         build: Callable[..., dict[str, Any]], arrays: dict[str, Array], **options: Any
     ) -> dict[str, Array]:
-        return MilModel.load(save_program(build, arrays, **options)).run(arrays)
+        return MilModel(save_program(build, arrays, **options)).run(arrays)
 
     return run

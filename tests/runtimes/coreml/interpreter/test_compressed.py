@@ -133,7 +133,7 @@ def test_coremltools_own_compression_is_unfolded(
     path = save_program(
         lambda x: {"y": mb.conv(x=x, weight=weight, pad_type="valid")}, {"x": x}, target=target
     )
-    wanted = MilModel.load(path).run({"x": x})["y"].astype(np.float32)
+    wanted = MilModel(path).run({"x": x})["y"].astype(np.float32)
     model = ct.models.MLModel(str(path), skip_model_load=True)
     palettes = (
         (cto.OpPalettizerConfig(mode="uniform", nbits=6, weight_threshold=1), 25),
@@ -145,6 +145,6 @@ def test_coremltools_own_compression_is_unfolded(
         compress = cto.palettize_weights if least_db < 40 else cto.linear_quantize_weights
         small = tmp_path / f"{target}-{least_db}.mlpackage"
         compress(model, cto.OptimizationConfig(config)).save(str(small))
-        ours = MilModel.load(small).run({"x": x})["y"].astype(np.float32)
+        ours = MilModel(small).run({"x": x})["y"].astype(np.float32)
         noise = ((ours - wanted) ** 2).mean()
         assert 0 < noise < (wanted**2).mean() / 10 ** (least_db / 10)
