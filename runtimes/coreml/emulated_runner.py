@@ -59,7 +59,7 @@ class CoremlEmulatedRunner(ObservableRunner):
         manifest = read_manifest(
             path,
             model.manifest,
-            inputs=[feature.seen for feature in model.inputs],
-            outputs=[feature.seen for feature in model.outputs],
+            inputs=model.inputs,
+            outputs=model.outputs,
         )
         super().__init__(model, manifest)

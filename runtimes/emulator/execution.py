@@ -13,7 +13,14 @@ import numpy as np
 import lama_edge
 from lama_edge.errors import ModelError
 from lama_edge.manifest import Manifest
-from lama_edge.runtimes.base import Array, Runner, check_inputs, open_runner, runtimes_of
+from lama_edge.runtimes.base import (
+    Array,
+    Runner,
+    ValueSeen,
+    check_inputs,
+    open_runner,
+    runtimes_of,
+)
 from lama_edge.runtimes.registry import runtimes
 
 Observer = Callable[[str, str, Array], None]
@@ -72,21 +79,6 @@ def open_observable(model: str | Path) -> ObservableRunner:
     return runner
 
 
-@dataclass(frozen=True)
-class ValueType:
-    """An input or output of a graph.
-
-    Attributes:
-        name: its name.
-        element: its element type.
-        shape: its extents, None for one that is open; None as a whole if the file has none.
-    """
-
-    name: str
-    element: np.dtype[Any]
-    shape: tuple[int | None, ...] | None
-
-
 class Node(Protocol):
     """A step of a graph, as far as running it in its place depends on it."""
 
@@ -118,8 +110,8 @@ class Graph(Generic[N]):
         metadata: the file's metadata entries, where the graph's file has some.
     """
 
-    inputs: tuple[ValueType, ...]
-    outputs: tuple[ValueType, ...]
+    inputs: tuple[ValueSeen, ...]
+    outputs: tuple[ValueSeen, ...]
     constants: Mapping[str, Any]
     nodes: Sequence[N]
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -239,7 +231,7 @@ class StepwiseProgram(ABC, Generic[N]):
         """Return what a node gives, see `run_step`."""
 
 
-def _read_feeds(types: Sequence[ValueType], feeds: Mapping[str, Array]) -> dict[str, Array]:
+def _read_feeds(types: Sequence[ValueSeen], feeds: Mapping[str, Array]) -> dict[str, Array]:
     """Return a copy of the array for each input.
 
     Raises:
@@ -252,17 +244,17 @@ def _read_feeds(types: Sequence[ValueType], feeds: Mapping[str, Array]) -> dict[
     return {value.name: _fitting(value, feeds[value.name]) for value in types}
 
 
-def _fitting(value: ValueType, array: Array) -> Array:
-    if array.dtype != value.element:
-        raise ModelError(f"{value.name} has dtype {array.dtype}; the model takes {value.element}")
+def _fitting(value: ValueSeen, array: Array) -> Array:
+    if array.dtype != value.dtype:
+        raise ModelError(f"{value.name} has dtype {array.dtype}; the model takes {value.dtype}")
     if not fits(value.shape, array.shape):
         wanted = ",".join("any" if side is None else str(side) for side in value.shape or ())
         raise ModelError(f"{value.name} has shape {array.shape}; the model takes [{wanted}]")
     return np.array(array)
 
 
-def fits(declared: Sequence[int | None] | None, shape: Sequence[int | None]) -> bool:
-    """Tell whether a shape is the declared one, as far as both go."""
+def fits(declared: Sequence[object] | None, shape: Sequence[object]) -> bool:
+    """Tell whether a shape is the declared one, as far as both go; None is an open extent."""
     return declared is None or (
         len(declared) == len(shape)
         and all(

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import ModelError, needs_extra, one_line, shown
-from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.emulator.execution import Graph, Step, ValueType, plan
+from lama_edge.runtimes.base import Array, ValueSeen
+from lama_edge.runtimes.emulator.execution import Graph, Step, plan
 from lama_edge.runtimes.emulator.operators import OPERATORS
 from lama_edge.runtimes.emulator.registry import Node, element_type
 
@@ -182,10 +182,10 @@ def _array(proto: onnx.TensorProto, where: str) -> Array:
         raise ModelError(f"{where} cannot be read: {one_line(error)}") from error
 
 
-def _value_type(value: onnx.ValueInfoProto) -> ValueType:
+def _value_type(value: onnx.ValueInfoProto) -> ValueSeen:
     tensor = value.type.tensor_type
-    element = element_type(tensor.elem_type, f"{value.name!r}")
+    dtype = str(element_type(tensor.elem_type, f"{value.name!r}"))
     if not tensor.HasField("shape"):
-        return ValueType(value.name, element, None)
+        return ValueSeen(value.name, dtype, None)
     extents = (side.dim_value if side.HasField("dim_value") else None for side in tensor.shape.dim)
-    return ValueType(value.name, element, tuple(extents))
+    return ValueSeen(value.name, dtype, tuple(extents))

@@ -7,11 +7,11 @@ from pathlib import Path
 from lama_edge.errors import ModelError, needs_extra
 from lama_edge.kernels.threads import set_threads
 from lama_edge.manifest import METADATA_KEY
-from lama_edge.runtimes.base import Runner, ValueSeen, read_manifest
+from lama_edge.runtimes.base import Runner, read_manifest
 from lama_edge.runtimes.emulator.record import EMULATOR
 
 with needs_extra("export"):
-    from lama_edge.runtimes.emulator.execution import ObservableRunner, ValueType
+    from lama_edge.runtimes.emulator.execution import ObservableRunner
     from lama_edge.runtimes.emulator.program import Program
 
 
@@ -44,8 +44,8 @@ class EmulatedRunner(ObservableRunner):
         manifest = read_manifest(
             path,
             program.metadata.get(METADATA_KEY),
-            inputs=[_seen(value) for value in program.input_types],
-            outputs=[_seen(value) for value in program.output_types],
+            inputs=program.input_types,
+            outputs=program.output_types,
         )
         super().__init__(program, manifest)
 
@@ -55,7 +55,3 @@ class EmulatedRunner(ObservableRunner):
             "the emulator runs whole pictures only; open the model with another provider to run "
             "in tiles"
         )
-
-
-def _seen(value: ValueType) -> ValueSeen:
-    return ValueSeen(value.name, str(value.element), value.shape)

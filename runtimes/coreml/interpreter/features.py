@@ -10,7 +10,7 @@ import numpy as np
 
 from lama_edge.errors import ModelError, shown
 from lama_edge.runtimes.base import Array, ValueSeen
-from lama_edge.runtimes.emulator.execution import ValueType, fits
+from lama_edge.runtimes.emulator.execution import fits
 
 # Channels by ColorSpace, as coremltools' mlmodel/format/FeatureTypes.proto numbers it.
 _CHANNELS = {10: 1, 20: 3}
@@ -19,31 +19,23 @@ _ARRAYS = {65568: "float32", 65552: "float16", 131104: "int32", 131080: "int8"}
 
 
 @dataclass(frozen=True)
-class Feature:
-    """An input or output of a model.
+class Feature(ValueSeen):
+    """An input or output of a model, named as in the program; see `ValueSeen`.
+
+    Its element type and shape are those of the array that stands for it: pictures are uint8
+    [1,H,W,channels], and None is an extent that is open.
 
     Attributes:
-        name: its name, in the program too.
-        dtype: element type of the array that stands for it, by numpy's name; pictures have
-            uint8.
-        shape: that array's shape, None for an extent that is open; pictures are [1,H,W,channels].
         channels: of a picture, grey or RGB; None for an array.
         held: element type of the program's own value, by numpy's name.
         ranges: the least and largest extent of each axis that is open, by axis; a program takes
             more than Core ML lets pass.
     """
 
-    name: str
-    dtype: str
-    shape: tuple[int | None, ...]
+    shape: tuple[object, ...]
     channels: int | None
     held: str
     ranges: Mapping[int, tuple[int, int]]
-
-    @property
-    def seen(self) -> ValueSeen:
-        """What the model declares, for `read_manifest`."""
-        return ValueSeen(self.name, self.dtype, self.shape)
 
     def fed(self, array: Array) -> Array:
         """Return what the program is fed: of a picture its levels, 0 to 255, [1,channels,H,W].
@@ -78,7 +70,7 @@ class Feature:
         return np.ascontiguousarray(np.clip(levels, 0, 255).transpose(0, 2, 3, 1), dtype=np.uint8)
 
 
-def read_features(protos: Any, values: tuple[ValueType, ...], what: str) -> tuple[Feature, ...]:
+def read_features(protos: Any, values: tuple[ValueSeen, ...], what: str) -> tuple[Feature, ...]:
     """Read the description of a function's inputs or outputs.
 
     Args:
@@ -100,11 +92,10 @@ def read_features(protos: Any, values: tuple[ValueType, ...], what: str) -> tupl
     return tuple(_feature(proto, by_name[proto.name], what) for proto in protos)
 
 
-def _feature(proto: Any, value: ValueType, what: str) -> Feature:
+def _feature(proto: Any, value: ValueSeen, what: str) -> Feature:
     where = f"the {what} {shown(value.name)}"
     kind = proto.type.WhichOneof("Type")
-    held = value.element.name
-    shape = value.shape or ()
+    held, shape = value.dtype, tuple(value.shape or ())
     if kind == "multiArrayType":
         array = proto.type.multiArrayType
         dtype = _ARRAYS.get(array.dataType)
@@ -134,7 +125,7 @@ def _feature(proto: Any, value: ValueType, what: str) -> Feature:
 
 
 def _limits(
-    protos: Iterable[tuple[int, Any]], shape: tuple[int | None, ...]
+    protos: Iterable[tuple[int, Any]], shape: tuple[object, ...]
 ) -> dict[int, tuple[int, int]]:
     """Return the ranges of the open axes; an upper bound below 0 stands for none, as 0 does."""
     return {

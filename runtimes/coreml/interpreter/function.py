@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from lama_edge.errors import ModelError, shown
-from lama_edge.runtimes.base import Array
+from lama_edge.runtimes.base import Array, ValueSeen
 from lama_edge.runtimes.coreml.interpreter.elements import STRING, Element, TensorType, read_type
 from lama_edge.runtimes.coreml.interpreter.operators import OPERATORS, UNFOLDING
 from lama_edge.runtimes.coreml.interpreter.registry import Operation, printed
 from lama_edge.runtimes.coreml.interpreter.values import Blobs, read_constant
-from lama_edge.runtimes.emulator.execution import Graph, ValueType
+from lama_edge.runtimes.emulator.execution import Graph
 from lama_edge.runtimes.emulator.functions import naming
 
 # Of iOS 16 to 18.
@@ -66,20 +66,20 @@ class _Reader:
     constants: dict[str, Array | str] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
 
-    def input(self, proto: Any) -> ValueType:
+    def input(self, proto: Any) -> ValueSeen:
         """Enter an input of the function."""
         declared = read_type(proto.type, f"the input {shown(proto.name)}")
         self._enter(proto.name, declared)
-        return ValueType(proto.name, declared.element.storage, declared.shape)
+        return ValueSeen(proto.name, str(declared.element.storage), declared.shape)
 
-    def output(self, name: str) -> ValueType:
+    def output(self, name: str) -> ValueSeen:
         """Return the type of an output of the function."""
         if name not in self.types:
             raise ModelError(f"nothing gives the output {shown(name)}")
         declared = self.types[name]
         if declared.element is STRING:
             raise ModelError(f"the output {shown(name)} is a text")
-        return ValueType(name, declared.element.storage, declared.shape)
+        return ValueSeen(name, str(declared.element.storage), declared.shape)
 
     def operation(self, proto: Any) -> None:
         """Enter an operation; constants, and what unfolds to one, are computed at once."""

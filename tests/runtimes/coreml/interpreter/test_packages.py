@@ -74,7 +74,7 @@ def _refused(package: Path, message: str) -> None:
 def test_a_sound_package_runs_and_says_what_it_takes(sound: Path) -> None:
     model = MilModel(sound)
     assert model.functions == (model.function,) == ("main",)
-    assert [feature.seen.shape for feature in model.inputs] == [(1, 4, 6, 6)]
+    assert [feature.shape for feature in model.inputs] == [(1, 4, 6, 6)]
     assert model.outputs[0].dtype == "float32"
     assert model.operations == 3
     assert model.run({"x": X})["y"].shape == (1, 4, 6, 6)
