@@ -11,13 +11,7 @@ from typing import Any
 from lama_edge.errors import ModelError, shown
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import ValueSeen, read_manifest
-from lama_edge.runtimes.coreml.interpreter.package import (
-    chosen_function,
-    described,
-    function_names,
-    manifest_text,
-    read_package,
-)
+from lama_edge.runtimes.coreml.interpreter.package import read_package
 
 _CHANNELS = {"GRAYSCALE": 1, "RGB": 3, "BGR": 3}
 
@@ -51,22 +45,18 @@ def describe_package(path: Path, function: str | None = None) -> PackageDescript
             other inputs and outputs than its manifest says.
         MissingBackendError: when coremltools is not installed.
     """
-    specification = read_package(path).specification
-    description = specification.description
-    functions = function_names(description)
-    chosen = chosen_function(path, functions, function)
-    if chosen not in specification.mlProgram.functions:
+    package = read_package(path, function)
+    chosen, own = package.function, package.description
+    programs = package.specification.mlProgram.functions
+    if chosen not in programs:
         raise ModelError(f"{str(path)!r} has no function {shown(chosen)}, though it describes one")
-    own = described(description, chosen)
     manifest = read_manifest(
         path,
-        manifest_text(description, chosen),
+        package.manifest,
         inputs=[value_seen(one) for one in own.input],
         outputs=[value_seen(one) for one in own.output],
     )
-    return PackageDescription(
-        chosen, functions, manifest, _operations(specification.mlProgram.functions[chosen])
-    )
+    return PackageDescription(chosen, package.functions, manifest, _operations(programs[chosen]))
 
 
 def value_seen(feature: Any) -> ValueSeen:

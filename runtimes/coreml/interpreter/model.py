@@ -14,13 +14,7 @@ from typing import Any
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.coreml.interpreter.features import read_features
 from lama_edge.runtimes.coreml.interpreter.function import computed, read_function
-from lama_edge.runtimes.coreml.interpreter.package import (
-    chosen_function,
-    described,
-    function_names,
-    manifest_text,
-    read_package,
-)
+from lama_edge.runtimes.coreml.interpreter.package import read_package
 from lama_edge.runtimes.coreml.interpreter.registry import Operation
 from lama_edge.runtimes.coreml.interpreter.values import Blobs
 from lama_edge.runtimes.emulator.execution import Observer, StepwiseProgram
@@ -49,19 +43,17 @@ class MilModel(StepwiseProgram[Operation]):
                 does not have.
             MissingBackendError: when coremltools is not installed.
         """
-        package = read_package(path)
-        description = package.specification.description
-        self.functions = function_names(description)
-        self.function = chosen_function(path, self.functions, function)
+        package = read_package(path, function)
+        self.functions, self.function = package.functions, package.function
+        self.manifest = package.manifest
         blobs = Blobs(package.folder)
         try:
             super().__init__(read_function(package.specification.mlProgram, self.function, blobs))
         finally:
             blobs.close()
-        own = described(description, self.function)
+        own = package.description
         self.inputs = read_features(own.input, self.input_types, "input")
         self.outputs = read_features(own.output, self.output_types, "output")
-        self.manifest = manifest_text(description, self.function)
 
     def run(
         self, feeds: Mapping[str, Array], *, observe: Observer | None = None

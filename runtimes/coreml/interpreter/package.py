@@ -23,25 +23,35 @@ _MOST_MANIFEST_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Package:
-    """A package on disk.
+    """A package on disk, and one of its functions.
 
     Attributes:
         specification: coremltools' ``Model`` message.
         folder: where the specification lies; names of blob files are relative to it.
+        functions: the names of all functions, the default one first.
+        function: the name of the one.
+        description: the message that holds its inputs and outputs.
+        manifest: its own manifest, as JSON, or the package's where there is one for all; None
+            where there is none.
     """
 
     specification: Any
     folder: Path
+    functions: tuple[str, ...]
+    function: str
+    description: Any
+    manifest: str | None
 
 
-def read_package(path: Path) -> Package:
+def read_package(path: Path, function: str | None = None) -> Package:
     """Read a package's manifest and specification; its weights stay where they are.
 
     Args:
         path: the ``.mlpackage`` folder.
+        function: which of its functions; None is the default one.
 
     Raises:
-        ModelError: when it is no package of an ML program, or damaged.
+        ModelError: when it is no package of an ML program, is damaged, or has no such function.
         MissingBackendError: when coremltools is not installed.
     """
     if not path.is_dir():
@@ -62,18 +72,19 @@ def read_package(path: Path) -> Package:
     kind = model.WhichOneof("Type")
     if kind != "mlProgram":
         raise ModelError(f"{str(path)!r} holds {kind or 'no model'}; it runs mlProgram")
-    return Package(model, file.parent)
+    described = model.description
+    functions = _functions(described)
+    chosen = functions[0] if function is None else function
+    if chosen not in functions:
+        known = ", ".join(map(shown, functions))
+        raise ModelError(f"{str(path)!r} has no function {shown(chosen)}; it has: {known}")
+    own = next((one for one in described.functions if one.name == chosen), described)
+    entries = described.metadata.userDefined
+    manifest = entries.get(f"{METADATA_KEY}.{chosen}", entries.get(METADATA_KEY))
+    return Package(model, file.parent, functions, chosen, own, manifest)
 
 
-def function_names(description: Any) -> tuple[str, ...]:
-    """Return the names of a package's functions, the default one first.
-
-    Args:
-        description: coremltools' ``ModelDescription`` message.
-
-    Raises:
-        ModelError: when the default function is none of them.
-    """
+def _functions(description: Any) -> tuple[str, ...]:
     named = [str(one.name) for one in description.functions]
     if not named:
         return (_MAIN,)
@@ -84,31 +95,6 @@ def function_names(description: Any) -> tuple[str, ...]:
             f"{', '.join(map(shown, named))}"
         )
     return (default, *(name for name in named if name != default))
-
-
-def chosen_function(path: Path, functions: tuple[str, ...], function: str | None) -> str:
-    """Return the function asked for; None is the default one.
-
-    Raises:
-        ModelError: when the package has no such function.
-    """
-    chosen = functions[0] if function is None else function
-    if chosen not in functions:
-        known = ", ".join(map(shown, functions))
-        raise ModelError(f"{str(path)!r} has no function {shown(chosen)}; it has: {known}")
-    return chosen
-
-
-def manifest_text(description: Any, function: str) -> str | None:
-    """Return a function's own manifest, or the package's where there is one for all."""
-    entries = description.metadata.userDefined
-    text: str | None = entries.get(f"{METADATA_KEY}.{function}", entries.get(METADATA_KEY))
-    return text
-
-
-def described(description: Any, function: str) -> Any:
-    """Return the message that holds a function's inputs and outputs."""
-    return next((one for one in description.functions if one.name == function), description)
 
 
 def _specification_path(path: Path) -> Path:
