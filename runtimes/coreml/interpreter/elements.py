@@ -30,11 +30,6 @@ class Element:
     bits: int
     storage: np.dtype[Any]
 
-    @property
-    def is_float(self) -> bool:
-        """Whether it is a floating-point type."""
-        return self.storage.kind == "f"
-
 
 BOOL = Element("bool", 8, np.dtype("bool"))
 STRING = Element("string", 0, np.dtype("uint8"))

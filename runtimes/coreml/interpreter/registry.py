@@ -102,7 +102,7 @@ class Operator:
             if required and not operation.arguments.get(name):
                 raise ModelError(f"{operation} lacks its input {name!r}")
         elements = [each for each in declared.values() if isinstance(each, Element)]
-        floats = {element.name for element in elements if element.is_float}
+        floats = {element.name for element in elements if element.storage.kind == "f"}
         if len(floats) > 1:
             raise ModelError(f"{operation} mixes {' and '.join(sorted(floats))}; it wants one type")
         result = declared[self.result] if isinstance(self.result, str) else self.result
