@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import os
 
-# Two workers share two cores, and the nets are small: torch's threads, here and in the processes
-# that tests start, would wait for each other longer than they work. Read when torch is imported.
+# Two workers share two cores, and the nets are small: torch's and NumPy's threads, here and in the
+# processes that tests start, would wait for each other longer than they work. Read on import.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections.abc import Callable, Iterator
@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from places import DATA
 
+from lama_edge.kernels import threads as kernel_threads
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.seeded import seeded_checkpoint
 from lama_edge.spec import IoForm, Precision, Size
@@ -40,7 +41,7 @@ LONGEST = (
     "tests/benchmarks/studies/peers/test_run.py",
 )
 GOLDEN_CASES = 3
-THREADS = torch.get_num_threads()
+THREADS, KERNEL_THREADS = torch.get_num_threads(), kernel_threads._count
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -87,11 +88,13 @@ class GoldenCase:
 
 
 @pytest.fixture(autouse=True)
-def torchs_threads() -> Iterator[None]:
-    """Leaves them as they were, whatever a test asked of a model."""
+def threads_of_the_process() -> Iterator[None]:
+    """Leaves torch's and the kernels' as they were, whatever a test asked of a model."""
     yield
     if torch.get_num_threads() != THREADS:
         torch.set_num_threads(THREADS)
+    if kernel_threads._count != KERNEL_THREADS:
+        kernel_threads.set_threads(KERNEL_THREADS)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from lama_edge.runtimes.base import is_checkpoint
 from lama_edge.runtimes.registry import checkpoint_runtimes
 
 _HASH_DIGITS = 12
-DEFAULT_RUNTIME = "numpy"
+_DEFAULT_RUNTIME = "numpy"
 
 
 def reference_provider(reference: str, runtime: str | None) -> str:
@@ -34,7 +34,7 @@ def reference_provider(reference: str, runtime: str | None) -> str:
             + ", ".join(known)
         )
     if is_checkpoint(reference):
-        return known[runtime or DEFAULT_RUNTIME].providers[0]
+        return known[runtime or _DEFAULT_RUNTIME].providers[0]
     if runtime is not None:
         raise UsageError(
             f"--reference-runtime {runtime} is for checkpoints, and {reference!r} is none: leave "

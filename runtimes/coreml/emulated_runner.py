@@ -5,14 +5,11 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from lama_edge.errors import needs_extra
 from lama_edge.kernels.threads import set_threads
 from lama_edge.runtimes.base import read_manifest
+from lama_edge.runtimes.coreml.interpreter.model import MilModel
 from lama_edge.runtimes.coreml.record import COREML_EMULATOR
-
-with needs_extra("coreml"):
-    from lama_edge.runtimes.coreml.interpreter.model import MilModel
-    from lama_edge.runtimes.emulator.execution import ObservableRunner
+from lama_edge.runtimes.emulator.execution import ObservableRunner
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +48,6 @@ class CoremlEmulatedRunner(ObservableRunner):
                 "%s runs emulated, op by op: its results count, its times say nothing of a device",
                 path.name,
             )
-        if threads is not None:
-            set_threads(threads)
         model = MilModel(path, part)
         if len(model.functions) > 1:
             self.parts, self.part = model.functions, model.function
@@ -63,3 +58,6 @@ class CoremlEmulatedRunner(ObservableRunner):
             outputs=model.outputs,
         )
         super().__init__(model, manifest)
+        # Last, so that where more is missing than this wants, the extra that brings all is told.
+        if threads is not None:
+            set_threads(threads)

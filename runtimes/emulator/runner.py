@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lama_edge.errors import ModelError, needs_extra
+from lama_edge.errors import ModelError
 from lama_edge.kernels.threads import set_threads
 from lama_edge.manifest import METADATA_KEY
 from lama_edge.runtimes.base import Runner, read_manifest
+from lama_edge.runtimes.emulator.execution import ObservableRunner
+from lama_edge.runtimes.emulator.program import Program
 from lama_edge.runtimes.emulator.record import EMULATOR
-
-with needs_extra("export"):
-    from lama_edge.runtimes.emulator.execution import ObservableRunner
-    from lama_edge.runtimes.emulator.program import Program
 
 
 class EmulatedRunner(ObservableRunner):

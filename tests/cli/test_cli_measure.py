@@ -19,6 +19,7 @@ from same_process import without_processes
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import BENCH, PARITY, check_document
+from lama_edge.cli import measure
 from lama_edge.spec import Size
 
 QUICK = ("--rounds", "1", "--min-runs", "3", "--min-seconds", "0.05")
@@ -163,6 +164,12 @@ def test_a_regression_ends_compare_with_exit_code_1(
     assert "slower" in capsys.readouterr().out
     assert _run("compare", base, _slower(measured, 1.1), "--threshold", "20") == 0
     assert _run("compare", base, _slower(measured, 0.9)) == 0
+
+
+def test_a_runtime_without_devices_is_named_once(measured: Path) -> None:
+    document = json.loads(measured.read_text())
+    document["runs"][0] |= {"runtime": "numpy 2.3.5", "provider": "numpy"}
+    assert " numpy 2.3.5  64x64 " in list(measure._bench_lines(document))[1]
 
 
 @pytest.mark.usefixtures("in_this_process")

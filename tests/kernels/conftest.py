@@ -10,12 +10,10 @@ from lama_edge.kernels import threads
 @pytest.fixture
 def in_threads(monkeypatch):
     """Run a function while so many threads, however few processors, share even little work."""
-    before = threads._count
 
     def run(count, function):
         monkeypatch.setattr(threads, "_LEAST", 1 << 8)
         threads.set_threads(count)
         return function()
 
-    yield run
-    threads.set_threads(before)
+    return run

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from math import prod
 
 import numpy as np
@@ -34,22 +32,6 @@ SMALL = [
     Pix2PixHdMultidilatedConfig(ngf=6, n_blocks=2, dilation_num=3, n_downsampling=1),
 ]
 PUBLISHED = [BIG_LAMA, Pix2PixHdGlobalConfig(), Pix2PixHdMultidilatedConfig()]
-WITHOUT_TORCH = """
-import sys
-
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "torch":
-            raise ModuleNotFoundError(name=name)
-
-sys.meta_path.insert(0, Blocked())
-import numpy as np
-from lama_edge.runtimes.base import open_runner
-
-with open_runner(sys.argv[1]) as runner:
-    found = runner.run(np.ones((1, 3, 32, 48), np.float32), np.ones((1, 1, 32, 48), np.float32))
-print(runner.title, found.shape, found.dtype, "torch" in sys.modules)
-"""
 
 
 def _name(config: GeneratorConfig) -> str:
@@ -86,13 +68,3 @@ def test_tensors_are_those_of_the_torch_modules(config: GeneratorConfig) -> None
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     assert tensor_shapes(config) == wanted
     assert count_parameters(config) == sum(prod(each.shape) for each in module.parameters())
-
-
-def test_checkpoints_run_where_torch_is_not_installed(golden_folder) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_TORCH, str(golden_folder)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == f"numpy {np.__version__} (1, 3, 32, 48) float32 False\n"

@@ -259,7 +259,10 @@ def _bench_lines(document: dict[str, Any]) -> Iterator[str]:
         if figures is None:
             rows.append([name, "-", run["size"] or "-", "failed", *["-"] * 5])
             continue
-        label = [name, f"{run['runtime']} {run['provider']}", run["size"]]
+        runtime, provider = run["runtime"], run["provider"]
+        if runtime.split()[0] != provider:  # NumPy has no devices to choose from
+            runtime += f" {provider}"
+        label = [name, runtime, run["size"]]
         peak = figures["peak_memory_bytes"]
         rows.append(
             [

@@ -95,11 +95,16 @@ def test_tiles_and_closed_models_are_refused(package: Path) -> None:
         runner.run(np.zeros((1, 3, 72, 104), np.float32), np.zeros((1, 1, 72, 104), np.float32))
 
 
-def test_threads_are_handed_on(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_are_handed_on_once_the_package_is_open(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the `coreml` extra it cannot be opened, and no smaller one is advised."""
     seen: list[int] = []
     monkeypatch.setattr("lama_edge.runtimes.coreml.emulated_runner.set_threads", seen.append)
     for threads in (3, None):
         CoremlEmulatedRunner(package, threads=threads).close()
+    with pytest.raises(ModelError):
+        CoremlEmulatedRunner(tmp_path, threads=4)
     assert seen == [3]
 
 

@@ -41,7 +41,7 @@ public struct Manifest: Hashable, Sendable {
 
     /// How far a model's results are from the reference, inside the hole.
     public struct ParityFigures: Hashable, Sendable {
-        /// What it was compared with, for example `torch-fp32`.
+        /// What it was compared with, for example `numpy-fp32`.
         public let reference: String
         /// What ran the model, with its version.
         public let runtime: String
