@@ -109,7 +109,8 @@ def test_only_what_is_for_torch_wants_it(done: tuple[dict[str, Any], str]) -> No
     for name, error in wanting.items():
         assert name.startswith(FOR_TORCH), name
         assert "'torch' is not installed" in error
-        assert 'pip install "lama-edge[t' in error
+        extra = "train" if name.startswith("lama_edge.models.training.") else "t"
+        assert f'pip install "lama-edge[{extra}' in error, name
 
 
 def test_every_command_works(done: tuple[dict[str, Any], str]) -> None:

@@ -18,8 +18,6 @@ from lama_edge.models.architecture import infer_architecture
 from lama_edge.models.checkpoint import TRAINING_FORMAT, Checkpoint, load_checkpoint
 from lama_edge.models.config import config_from_dict
 from lama_edge.models.torch_file import TorchFile
-from lama_edge.models.torch_modules.build import build_generator
-from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 from lama_edge.models.training.settings import TrainSettings
 from lama_edge.models.training.state import TrainState, new_state
 
@@ -28,6 +26,9 @@ with needs_extra("train"):
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import save_file
     from torch import Tensor, nn
+
+    from lama_edge.models.torch_modules.build import build_generator
+    from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 
 _AVERAGE = "average."
 _MOST_PROGRESS = 1 << 40  # of steps and of seconds

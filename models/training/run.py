@@ -17,7 +17,6 @@ import lama_edge
 from lama_edge.errors import CheckpointError, UsageError, needs_extra
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import GeneratorConfig
-from lama_edge.models.torch_modules.build import build_generator
 from lama_edge.models.training.checkpoints import load_generator, resume
 from lama_edge.models.training.data.folder import PictureFolder, folder_holdout, split_folder
 from lama_edge.models.training.data.pool import DataSettings, PictureSource, Scenes
@@ -31,6 +30,8 @@ from lama_edge.pictures.holdout import Sample, holdout
 
 with needs_extra("train"):
     import torch
+
+    from lama_edge.models.torch_modules.build import build_generator
 
 _HOLDOUT_PIXELS = 128
 _HOLDOUT_COUNT = 24

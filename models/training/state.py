@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from lama_edge.errors import needs_extra
-from lama_edge.models.torch_modules.ffc_resnet import FfcResnetBlock, FfcResnetGenerator
 from lama_edge.models.training.losses.discriminator import PatchDiscriminator, new_discriminator
 from lama_edge.models.training.muon import Muon
 from lama_edge.models.training.settings import TrainSettings
@@ -15,6 +14,8 @@ from lama_edge.models.training.settings import TrainSettings
 with needs_extra("train"):
     import torch
     from torch import Tensor, nn
+
+    from lama_edge.models.torch_modules.ffc_resnet import FfcResnetBlock, FfcResnetGenerator
 
 _BRANCH_GAIN = 0.2
 

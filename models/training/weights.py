@@ -7,12 +7,13 @@ from pathlib import Path
 
 from lama_edge.errors import CheckpointError, needs_extra
 from lama_edge.files import atomic_output
-from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 
 with needs_extra("train"):
     import torch
     from safetensors.torch import save_file
     from torch import Tensor, nn
+
+    from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 
 _FORMAT = "lama-edge"
 

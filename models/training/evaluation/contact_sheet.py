@@ -18,7 +18,6 @@ from PIL import Image, ImageDraw, ImageFont
 from lama_edge.errors import PictureError, UsageError, exit_code_of, needs_extra
 from lama_edge.files import atomic_output, check_output
 from lama_edge.models.checkpoint import EMBEDDED_NAME, load_checkpoint
-from lama_edge.models.torch_modules.build import build_generator
 from lama_edge.models.training.evaluation.comparison import (
     NAVIER_STOKES,
     OURS,
@@ -32,6 +31,8 @@ from lama_edge.pictures.textures import PERIODIC
 
 with needs_extra("train"):
     from torch import nn
+
+    from lama_edge.models.torch_modules.build import build_generator
 
 _CELL_PX = 256
 _GAP_PX = 12

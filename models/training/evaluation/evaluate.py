@@ -16,7 +16,6 @@ from tqdm import tqdm
 
 from lama_edge.errors import UsageError, exit_code_of, needs_extra
 from lama_edge.models.checkpoint import EMBEDDED_NAME, load_checkpoint
-from lama_edge.models.torch_modules.build import build_generator
 from lama_edge.models.training.data.mask_statistics import statistics_table
 from lama_edge.models.training.evaluation.comparison import (
     SampleScore,
@@ -37,6 +36,8 @@ from lama_edge.pictures.photographs import photograph_samples
 with needs_extra("train"):
     import torch
     from torch import nn
+
+    from lama_edge.models.torch_modules.build import build_generator
 
 PERIODIC = "periodic scenes"
 GENERAL = "training-like scenes"
