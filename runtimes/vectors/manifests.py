@@ -12,7 +12,7 @@ from lama_edge.runtimes.vectors.format import Case, Topic, refusal
 from lama_edge.runtimes.vectors.model import stand_in_manifest
 from lama_edge.spec import Size, SizePolicy
 
-_FIGURES = ParityFigures("torch-fp32", "emulated", ("64x96",), 3e-6, 1e-4, 90.5, 88.0)
+_FIGURES = ParityFigures("numpy-fp32", "emulated", ("64x96",), 3e-6, 1e-4, 90.5, 88.0)
 _WHOLE = replace(stand_in_manifest(SizePolicy(None, 8, 16)), parity=_FIGURES)
 _FIXED = stand_in_manifest(SizePolicy(Size(512, 768), 8, 16), "image")
 _COREML = replace(
