@@ -101,9 +101,11 @@ def reshape(x: Array, sides: Sequence[int]) -> Array:
 
 def dequantise_along(x: Array, axis: int, scale: Array, zero_point: Array | None) -> Array:
     """Dequantise with a scale and a zero point for all, or for each place along an axis."""
+    if x.dtype.kind not in INTEGERS or not np.can_cast(x.dtype, np.int32):
+        raise TypeError(f"has no form for {x.dtype}")
     shape = [1] * x.ndim
     for values in (scale, zero_point):
-        if values is not None and values.size > 1:
+        if values is not None and values.size != 1:
             shape[axis] = -1
             if values.size != x.shape[axis]:
                 raise ValueError(f"{values.size} do not fit {list(x.shape)} along {axis}")

@@ -108,6 +108,7 @@ def _dft(
     onesided: int = 0,
 ) -> Array:
     """Transform along one axis; the last axis holds real parts, or real and imaginary ones."""
+    check_types(x, kinds=FLOATS)
     # The axis is an attribute until opset 20, and an input from then on.
     along = axis if axis_value is None else integers(axis_value)[0]
     if along is None:

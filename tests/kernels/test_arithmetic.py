@@ -92,6 +92,7 @@ def test_the_logistic_function_is_torchs_within_two_units():
         far = sigmoid(np.array([-np.inf, -1e30, -200, 1e30, np.nan], np.float32))
     np.testing.assert_array_equal(far, np.float32([0, 0, 0, 1, np.nan]))
     assert sigmoid(x.astype(np.float64)).dtype == np.float64
+    assert sigmoid(np.zeros((), np.float16)) == 0.5
 
 
 @pytest.mark.parametrize("element", [np.int8, np.uint8, np.int32])

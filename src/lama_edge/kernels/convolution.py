@@ -47,7 +47,8 @@ def convolve(
         ValueError: when shapes or types do not fit, the window is larger than the padded map, or
             an array would be too large.
     """
-    if x.ndim != 4 or weight.ndim != 4 or weight.dtype != x.dtype:
+    fits = x.ndim == weight.ndim == 4 and x.dtype == weight.dtype
+    if not fits or x.dtype.kind != "f":
         raise ValueError(f"cannot convolve {x.dtype}{x.shape} with {weight.dtype}{weight.shape}")
     if min(*strides, *dilations, groups) < 1 or min(pads) < 0:
         raise ValueError(

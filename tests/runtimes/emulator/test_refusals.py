@@ -40,6 +40,11 @@ def _ints(*values: int) -> Array:
         ("MatMul", (BOOLEANS, BOOLEANS.T), {}, "bool"),
         ("Sqrt", (INTEGERS,), {}, "int64"),
         ("Mod", (HALVES, HALVES), {}, "float"),
+        ("DFT", (INTEGERS[..., :1],), {"axis": 0}, "int64"),
+        ("Conv", (INTEGERS[:, :, None, None],) * 2, {}, "cannot convolve int64"),
+        ("DequantizeLinear", (FLOATS, FLOATS[0, 0]), {}, "float32"),
+        ("DequantizeLinear", (INTEGERS, FLOATS[0, 0]), {}, "int64"),
+        ("DequantizeLinear", (BOOLEANS, FLOATS[0, 0]), {}, "bool"),
         ("Gather", (FLOATS, BOOLEANS), {}, "count from 0"),
         # Indices and shapes that mean something else to NumPy, or nothing.
         ("Gather", (FLOATS, _ints(-1)), {}, "count from 0"),
