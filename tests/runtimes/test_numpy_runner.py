@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,15 @@ def test_what_lies_in_a_hole_does_not_count_even_if_it_is_no_number(golden_check
     with NumpyRunner(golden_checkpoint) as runner:
         blank = np.where(mask > 0, np.float32("nan"), image)
         np.testing.assert_array_equal(runner.run(blank, mask), runner.run(image, mask))
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_overflow_on_the_way_warn_nobody(golden_checkpoint, arrays):
+    tensors = dict(golden_checkpoint.tensors)
+    last = next(name for name, array in tensors.items() if array.shape == (3,))
+    tensors[last] = np.full(3, -1e4, np.float32)
+    with NumpyRunner(replace(golden_checkpoint, tensors=tensors), composite=False) as runner:
+        assert not runner.run(*arrays).any()
 
 
 def test_threads_are_those_of_the_kernels(golden_checkpoint, monkeypatch) -> None:
