@@ -55,7 +55,7 @@ def convolve(
             f"cannot convolve with {strides=}, {dilations=}, {groups=}, pads of {pads}"
         )
     out_channels, share, *window = weight.shape
-    if x.shape[1] != share * groups or out_channels % groups:
+    if x.shape[1] != share * groups or out_channels % groups or not weight.size:
         raise ValueError(f"{x.shape[1]} channels in {groups} groups do not fit {weight.shape}")
     if bias is not None and (bias.shape != (out_channels,) or bias.dtype != x.dtype):
         raise ValueError(f"a bias {bias.dtype}{bias.shape} does not fit {weight.shape}")
@@ -65,7 +65,7 @@ def convolve(
         (side - (taps - 1) * gap - 1) // step + 1
         for side, taps, gap, step in zip(padded, window, dilations, strides, strict=True)
     ]
-    if min(*size, *window) < 1:
+    if min(size) < 1:
         raise ValueError(f"a window of {window} spread by {list(dilations)} is larger than the map")
     # The padded map, the result, and the least band of columns.
     for shape in (
