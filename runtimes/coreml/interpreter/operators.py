@@ -133,9 +133,11 @@ def _matmul(
 def _concat(result: TensorType, values: list[Array], axis: Array, interleave: Array) -> Array:
     """Join along an axis, or take turns along it."""
     along = integers(axis)[0] % values[0].ndim
+    sides = list(values[0].shape)
+    sides[along] = sum(value.shape[along] for value in values)
+    result.check(tuple(sides))
     if not interleave.item():
         return np.concatenate(values, along)
-    sides = [side * (len(values) if at == along else 1) for at, side in enumerate(values[0].shape)]
     return np.stack(values, along + 1).reshape(sides)
 
 
@@ -146,7 +148,9 @@ def _pad(result: TensorType, x: Array, pad: Array, mode: str, constant_val: Arra
     if mode != "reflect":
         raise ValueError(f"there is no mode {mode!r}, only 'reflect'")
     untouched = [0] * (x.ndim - len(amounts) // 2)
-    return reflect_pad(x, [*untouched, *amounts[::2]], [*untouched, *amounts[1::2]])
+    before, after = ([*untouched, *amounts[end::2]] for end in (0, 1))
+    result.check(tuple(map(sum, zip(before, x.shape, after, strict=True))))
+    return reflect_pad(x, before, after)
 
 
 @operator(OPERATORS, "shape", exact=True, result=INT32)

@@ -261,7 +261,7 @@ def _shape_value(name: str, values: list[int]) -> Callable[[Any], None]:
         (_dimension("padded", 3, 2**64 - 1), r"padded.*too large"),
         (_dimension("found_weight_0", 0, 5), "declares another type"),
         (_shape_value("padded_pad_0", [1, 1, 1, 6]), "'padded' .pad. failed"),
-        (_shape_value("padded_pad_0", [1, 1, 1, -6]), "'padded' .pad. failed: cannot reflect"),
+        (_shape_value("padded_pad_0", [1, 1, 1, -6]), "'padded' .pad. failed: the result is"),
         (_shape_value("padded_pad_0", [1, 1, 1]), "holds 3 elements; its type wants 4"),
         (_renamed, "no function 'main'; it has: 'other'"),
         (

@@ -22,6 +22,7 @@ from lama_edge.runtimes.coreml.interpreter.operators import OPERATORS
 from lama_edge.runtimes.coreml.interpreter.registry import Operation
 
 X = np.ones((1, 2, 4, 6), np.float32)
+LARGE = np.broadcast_to(X[0, 0, 0, 0], (100,) * 4)
 
 
 def ints(*values: int) -> Any:
@@ -81,6 +82,21 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "concat",
         {"values": [X, X[..., :5]], "axis": ints(1), "interleave": np.array(False)},
         "dimension",
+    ),
+    "parts too large": (
+        "concat",
+        {"values": [LARGE] * 6, "axis": ints(0), "interleave": np.array(False)},
+        "too large",
+    ),
+    "a border below zero": (
+        "pad",
+        {"x": X, "pad": ints(-1, 2), "mode": "reflect", "constant_val": X},
+        "cannot reflect",
+    ),
+    "a border too large": (
+        "pad",
+        {"x": LARGE, "pad": ints(*[99] * 8), "mode": "reflect", "constant_val": X},
+        "too large",
     ),
     "channels": ("pixel_shuffle", {"x": X, "upscale_factor": ints(3)}, "cannot reshape"),
     "matrices": ("matmul", {"x": X, "y": X, **FLAGS}, "matmul"),
