@@ -108,7 +108,7 @@ def _sigmoid(x: Array) -> Array:
     # NumPy's exponential in float32 is up to three units off, and the division adds to it.
     result = np.asarray(np.exp(np.negative(x, dtype=np.float64)))
     result += 1
-    return np.reciprocal(result, out=result).astype(x.dtype)
+    return np.asarray(np.reciprocal(result, out=result).astype(x.dtype))
 
 
 def quantise(x: Array, scale: Array, zero_point: Array) -> Array:
