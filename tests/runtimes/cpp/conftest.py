@@ -1,0 +1,56 @@
+"""Where the C++ tests find a toolchain and the library, and how they build with it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+# All of the library and its tests took 40 s on two quiet cores, sanitizers included.
+TIMEOUT_S = 900
+Build = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def cpp_library() -> Path:
+    return ROOT / "runtimes" / "cpp"
+
+
+@pytest.fixture(scope="session")
+def onnxruntime_roots() -> str:
+    """Where CMake finds ONNX Runtime: `.ci/cpp`'s headers, and the library of Python's package."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.get("LAMA_EDGE_CPP_ROOT") or cache / "lama-edge" / "cpp")
+    headers = folder / "root" / "usr"
+    if not headers.is_dir():
+        pytest.skip("no headers of ONNX Runtime: .ci/cpp unpacks them")
+    return f"{headers};{Path(onnxruntime.__file__).parent}"
+
+
+@pytest.fixture(scope="session")
+def cmake_build() -> Build:
+    """Return what builds a CMake project; what it built before it only brings up to date."""
+    cmake = shutil.which("cmake")
+    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    if cmake is None or compiler is None:
+        pytest.skip("CMake or a C++ compiler is missing: apt-get install cmake g++")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    # Checkouts beside each other have folders of their own.
+    root = hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:12]
+
+    def build(source: Path, name: str, *options: str) -> Path:
+        folder = cache / "lama-edge" / "cpp-builds" / f"{root}-{name}"
+        configure = [cmake, "-S", source, "-B", folder, f"-DCMAKE_CXX_COMPILER={compiler}"]
+        for command in ([*configure, *options], [cmake, "--build", folder, "--parallel", "2"]):
+            result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+            assert result.returncode == 0, result.stdout + result.stderr
+        return folder
+
+    return build
