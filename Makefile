@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ demo: $(VENV)/.demo ## Export the embedded model, check it, erase an object from
 test: $(VENV)/.dev ## Run every test that Python alone can run, but the slow ones
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not ($(TOOLS))" $(PYTEST_ARGS)
 
-test-tools: $(VENV)/.dev ## Run the tests that want other tools: Swift, Chromium, consumers of files
+test-tools: $(VENV)/.dev ## Run the tests that want other tools: Swift, C++, Chromium, consumers of files
 	$(BIN)/pytest -m "not slow and ($(TOOLS))" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev ## Run the slow tests: big-lama's shape, long runs
@@ -54,6 +54,10 @@ precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside 
 coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; rewrites docs/coreml.md's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.coreml_precisions --measure
 
+cpp: $(VENV)/.dev ## Build and test the C++ library, against Debian's headers of ONNX Runtime
+	.ci/cpp
+	$(BIN)/pytest -m cpp tests/runtimes/cpp $(PYTEST_ARGS)
+
 vectors: $(VENV)/.dev ## Rewrite the vectors that the native wrappers are tested against
 	$(BIN)/python -m lama_edge.runtimes.vectors
 
@@ -69,7 +73,7 @@ format: $(VENV)/.dev ## Format the code and apply the lint's safe fixes
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -rf runtimes/swift/.build runtimes/swift/Stubs/.build runtimes/swift/Examples/Eraser/.build
+	rm -rf runtimes/swift/.build runtimes/swift/Stubs/.build runtimes/swift/Examples/Eraser/.build runtimes/cpp/build
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,173 @@
+"""How projects take the C++ library, and how it takes ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+FINDER = ROOT / ".ci" / "cpp"
+GUIDE = ROOT / "docs" / "cpp.md"
+
+
+def block(language: str) -> str:
+    """Return the guide's first block of a language."""
+    found = re.search(rf"^```{language}\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+PROJECT, PROGRAM = block("cmake"), block("cpp")
+
+
+def cmake(*words: object, fails: bool = False) -> str:
+    result = subprocess.run(
+        ["cmake", *map(str, words)], capture_output=True, text=True, timeout=300
+    )
+    assert (result.returncode != 0) == fails, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+@pytest.mark.cpp
+def test_a_project_outside_the_tree_finds_the_installed_library(
+    cpp_library: Path,
+    cmake_build: Callable[..., Path],
+    onnxruntime_roots: str,
+    exported: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    roots = f"-DOnnxRuntime_ROOT={onnxruntime_roots}"
+    warnings = "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON"
+    built = cmake_build(cpp_library, "library-plain", roots, warnings, "-DCMAKE_BUILD_TYPE=Release")
+    installed = tmp_path / "installed"
+    cmake("--install", built, "--prefix", installed)
+    (tmp_path / "CMakeLists.txt").write_text(PROJECT)
+    (tmp_path / "app.cpp").write_text(PROGRAM)
+    cmake("-S", tmp_path, "-B", tmp_path / "out", f"-DCMAKE_PREFIX_PATH={installed}", roots)
+    cmake("--build", tmp_path / "out")
+    command = [tmp_path / "out" / "app", exported("fourier")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version is not None
+    expected = f"crop in 1 run(s) on cpu, lama-edge {version[1]}\n"
+    assert result.stdout == expected, result.stderr
+
+    (tmp_path / "CMakeLists.txt").write_text(PROJECT.replace("lama_edge 0.1", "lama_edge 9.0"))
+    message = cmake(
+        "-S",
+        tmp_path,
+        "-B",
+        tmp_path / "new",
+        f"-DCMAKE_PREFIX_PATH={installed}",
+        roots,
+        fails=True,
+    )
+    assert f"version: {version[1]}" in message
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize(
+    "taking",
+    [
+        f"add_subdirectory({ROOT}/runtimes/cpp lama_edge)",
+        f"""include(FetchContent)
+FetchContent_Declare(lama_edge SOURCE_DIR {ROOT} SOURCE_SUBDIR runtimes/cpp)
+FetchContent_MakeAvailable(lama_edge)""",
+    ],
+    ids=["add_subdirectory", "FetchContent"],
+)
+def test_a_project_that_adds_the_folder_builds_the_library_alone(
+    onnxruntime_roots: str, tmp_path: Path, taking: str
+) -> None:
+    (tmp_path / "CMakeLists.txt").write_text(
+        PROJECT.replace("find_package(lama_edge 0.1 REQUIRED)", taking)
+    )
+    (tmp_path / "app.cpp").write_text(PROGRAM)
+    out = tmp_path / "out"
+    cmake("-S", tmp_path, "-B", out, f"-DOnnxRuntime_ROOT={onnxruntime_roots}")
+    targets = cmake("--build", out, "--target", "help")
+    assert re.search(r"\blama_edge\b", targets)
+    assert "lama_edge_erase" not in targets
+    assert "lama_edge_library_tests" not in targets
+
+
+@pytest.mark.cpp
+@pytest.mark.parametrize(
+    "headers", ["include", "include/onnxruntime", "include/onnxruntime/core/session"]
+)
+@pytest.mark.parametrize(
+    ("library", "linked"),
+    [
+        ("lib/libonnxruntime.so", "lib/libonnxruntime.so"),
+        ("lib64/libonnxruntime.so.1", "lib64/libonnxruntime.so.1"),
+        ("capi/libonnxruntime.so.1.31.1", "out/onnxruntime/libonnxruntime.so.1"),
+    ],
+)
+def test_onnx_runtime_is_found_as_releases_packages_and_wheels_have_it(
+    cpp_library: Path,
+    cmake_build: Callable[..., Path],
+    tmp_path: Path,
+    headers: str,
+    library: str,
+    linked: str,
+) -> None:
+    for name in ("onnxruntime_c_api.h", "onnxruntime_cxx_api.h"):
+        header = tmp_path / "root" / headers / name
+        header.parent.mkdir(parents=True, exist_ok=True)
+        header.write_text("#define ORT_API_VERSION 22\n")
+    file = tmp_path / "root" / library
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"")
+    (tmp_path / "CMakeLists.txt").write_text(
+        f"""
+cmake_minimum_required(VERSION 3.20)
+project(found LANGUAGES CXX)
+list(APPEND CMAKE_MODULE_PATH {cpp_library}/cmake)
+find_package(OnnxRuntime 1.17 REQUIRED)
+get_target_property(folder OnnxRuntime::OnnxRuntime INTERFACE_INCLUDE_DIRECTORIES)
+get_target_property(file OnnxRuntime::OnnxRuntime IMPORTED_LOCATION)
+message("FOUND ${{OnnxRuntime_VERSION}} ${{folder}} ${{file}}")
+"""
+    )
+    root = f"-DOnnxRuntime_ROOT={tmp_path / 'root'}"
+    output = cmake("-S", tmp_path, "-B", tmp_path / "out", root)
+    where = tmp_path / linked if linked.startswith("out") else tmp_path / "root" / linked
+    assert f"FOUND 1.22 {tmp_path / 'root' / headers} {where}" in output
+    assert where.exists()
+
+
+@pytest.mark.cpp
+def test_without_onnx_runtime_the_message_says_what_to_set(
+    cpp_library: Path, cmake_build: Callable[..., Path], tmp_path: Path
+) -> None:
+    message = cmake("-S", cpp_library, "-B", tmp_path / "out", fails=True)
+    assert "set OnnxRuntime_ROOT to the folders with its headers and its library" in message
+
+
+@pytest.mark.cpp
+def test_the_finder_prints_the_headers_that_are_there_without_fetching(
+    onnxruntime_roots: str,
+) -> None:
+    environment = os.environ | {"LAMA_EDGE_DEBIAN_MIRROR": "http://127.0.0.1:9/none"}
+    found = subprocess.run([FINDER], capture_output=True, text=True, env=environment)
+    assert found.returncode == 0, found.stderr
+    assert (Path(found.stdout.strip()) / "onnxruntime_cxx_api.h").is_file()
+
+
+def test_the_finder_says_what_it_lacks(tmp_path: Path) -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("there is no bash here")
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    environment = {"PATH": str(bare), "HOME": str(tmp_path), "LAMA_EDGE_CPP_ROOT": str(tmp_path)}
+    found = subprocess.run([bash, FINDER], capture_output=True, text=True, env=environment)
+    assert found.returncode == 3
+    assert re.fullmatch(r"no ONNX Runtime headers: .*apt-get.*\n", found.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["bin"]
