@@ -39,6 +39,7 @@ class Bench:
     Attributes:
         models: exported models or checkpoints, by path or zoo name; see `open_runner`.
         target: where; see `open_target`.
+        worker: the program ``lama-edge-worker`` that runs the models; None runs them in Python.
         sizes: for models that take any size, 512x512 if empty; a fixed-size model is measured at
             its own size whatever this says.
         threads: processor threads; None is one for each physical core that may be used.
@@ -55,6 +56,7 @@ class Bench:
 
     models: tuple[str | Path, ...]
     target: str = "local"
+    worker: Path | None = None
     sizes: tuple[Size, ...] = ()
     threads: int | None = None
     provider: str = "auto"
@@ -151,7 +153,7 @@ def run_bench(job: Bench, progress: Progress = lambda step: None) -> BenchResult
     providers = job.providers or (job.provider,) * len(paths)
     parts = [split_part(model)[1] for model in job.models]
     names = _names(paths, parts, providers)
-    with open_target(job.target) as target:
+    with open_target(job.target, job.worker) as target:
         threads = job.threads or target.default_threads()
         rows: list[_Row] = []
         for model, name, provider in zip(job.models, names, providers, strict=True):

@@ -26,15 +26,17 @@ PARITY = "lama_edge.parity"
 PEERS = "lama_edge.peers"
 RANGES = "lama_edge.ranges"
 TRADEOFF = "lama_edge.tradeoff"
+WORKER = "lama_edge.worker"
 _MADE_BY = {
     BENCH: "lama-edge bench --json-out",
     PARITY: "lama-edge parity --json-out",
     PEERS: "python -m lama_edge.benchmarks.studies.peers --json-out",
     RANGES: "lama-edge inspect --ranges --json-out",
     TRADEOFF: "lama-edge tradeoff --json-out",
+    WORKER: "lama-edge-worker REQUEST.json",
 }
 # The newest version of each, which is what is written; older ones are read as well.
-_VERSION = {BENCH: 2, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2}
+_VERSION = {BENCH: 2, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2, WORKER: 1}
 _MAX_REASON_CHARACTERS = 160
 
 

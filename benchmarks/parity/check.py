@@ -57,6 +57,7 @@ class ParityCheck:
         masks: their masks, see `picture_cases`; None looks for them in `images`.
         provider: of the models; the reference runs on the CPU.
         target: where the models run, see `open_target`; the reference runs here.
+        worker: the program ``lama-edge-worker`` that runs the models; None runs them in Python.
         look_inside: whether to search models that fail for the first differing value, or the
             first that is not finite; only models that run here are.
         timeout_s: how long each process may take, in seconds; None is for ever.
@@ -69,6 +70,7 @@ class ParityCheck:
     masks: Path | None = None
     provider: str = "auto"
     target: str = "local"
+    worker: Path | None = None
     look_inside: bool = True
     timeout_s: float | None = None
 
@@ -124,7 +126,7 @@ def check_parity(job: ParityCheck, progress: Progress = lambda step: None) -> Pa
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
     progress("reference")
     opening = Opening(job.provider, timeout_s=job.timeout_s)
-    with open_target(job.target) as target:
+    with open_target(job.target, job.worker) as target:
         subjects = [
             subject
             for model in job.models

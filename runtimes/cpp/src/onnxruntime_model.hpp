@@ -41,12 +41,19 @@ class OnnxRuntimeModel {
     /// contract, of kind cancelled.
     Pixels fill(const Pixels& rgb, const Hole& hole, Cancellation::State* cancellation) const;
 
+    /// Runs the model on image and mask in its own form, which have to outlive the call; the output
+    /// lies in the host's memory.
+    ///
+    /// cancellation: may be null.
+    /// Throws Ort::Exception when ONNX Runtime fails; Error of kind model when what it returns does
+    /// not fit the contract.
+    Ort::Value run(
+        const std::vector<Ort::Value>& inputs, Size size, Cancellation::State* cancellation) const;
+
    private:
     void open(const ModelBytes& model, const ModelOptions& options);
     Ort::Session started(const ModelBytes& model, const Provider& provider, int threads);
     void describe(const ModelBytes& model);
-    Ort::Value run(
-        const std::vector<Ort::Value>& inputs, Size size, Cancellation::State* cancellation) const;
 
     Ort::Env env_{nullptr};
     Ort::Session session_{nullptr};

@@ -129,6 +129,12 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
         default="local",
         help=f"where the models run: {', '.join(TARGETS)} (default: local)",
     )
+    parser.add_argument(
+        "--worker",
+        type=Path,
+        metavar="PATH",
+        help="run ONNX models by this lama-edge-worker, in C++; `make worker ARCH=x86_64` makes it",
+    )
 
 
 def _parity(options: argparse.Namespace) -> int:
@@ -145,6 +151,7 @@ def _parity(options: argparse.Namespace) -> int:
             masks=options.masks,
             provider=options.provider,
             target=options.target,
+            worker=options.worker,
         )
         result = check_parity(job, progress)
 
@@ -217,6 +224,7 @@ def _bench(options: argparse.Namespace) -> int:
         job = Bench(
             models=models,
             target=options.target,
+            worker=options.worker,
             sizes=sizes,
             threads=options.threads,
             provider=options.provider,

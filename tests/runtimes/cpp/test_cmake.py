@@ -95,6 +95,7 @@ def test_a_project_that_adds_the_folder_builds_the_library_alone(
     assert re.search(r"\blama_edge\b", targets)
     assert "lama_edge_erase" not in targets
     assert "lama_edge_library_tests" not in targets
+    assert "lama-edge-worker" not in targets
 
 
 @pytest.mark.cpp

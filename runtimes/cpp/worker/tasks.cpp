@@ -1,0 +1,193 @@
+#include "tasks.hpp"
+
+#include <onnxruntime_cxx_api.h>
+
+#include <array>
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+#include "json_text.hpp"
+#include "machine.hpp"
+#include "onnxruntime_model.hpp"
+#include "placement.hpp"
+#include "text.hpp"
+
+namespace lama_edge::worker {
+namespace {
+
+using json::Value;
+
+void tell(const std::string& step) { std::cerr << step << std::endl; }
+
+Value numbers(const std::vector<double>& values) {
+    Value::Array all;
+    for (const double value : values) all.emplace_back(value);
+    return Value(std::move(all));
+}
+
+/// A picture's tensors over its bytes, as many pictures as the model's fixed batch.
+class Picture {
+   public:
+    Picture(const Manifest& manifest, const Job& job)
+        : size_(job.size), image_(contents_of(job.image)), mask_(contents_of(job.mask)) {
+        if (const auto problem = manifest.size.problem(size_)) {
+            throw Error(
+                ErrorKind::kUsage, "the picture is " + spelled(size_) + " (height x width): " +
+                                       problem->description);
+        }
+        const std::int64_t pictures = manifest.batch.value_or(1);
+        inputs_.push_back(tensor(manifest.io.image(), pictures, image_));
+        inputs_.push_back(tensor(manifest.io.mask(), pictures, mask_));
+    }
+
+    /// Runs the model once; its output lies in the host's memory.
+    Ort::Value run(const OnnxRuntimeModel& model) const {
+        try {
+            return model.run(inputs_, size_, nullptr);
+        } catch (const Ort::Exception& exception) {
+            throw Error(ErrorKind::kModel, "ONNX Runtime failed: " + one_line(exception.what()));
+        }
+    }
+
+   private:
+    Ort::Value tensor(const TensorSpec& spec, std::int64_t pictures, std::string& bytes) const {
+        const bool planar = std::string_view(spec.layout) == "NCHW";
+        const bool wide = std::string_view(spec.dtype) == "float32";
+        const std::int64_t height = size_.height, width = size_.width, channels = spec.channels;
+        const std::array<std::int64_t, 4> shape =
+            planar ? std::array<std::int64_t, 4>{pictures, channels, height, width}
+                   : std::array<std::int64_t, 4>{pictures, height, width, channels};
+        const auto expected =
+            static_cast<std::size_t>(pictures * channels * height * width * (wide ? 4 : 1));
+        if (bytes.size() != expected) {
+            throw Error(
+                ErrorKind::kUsage, std::string(spec.name) + " has " +
+                                       std::to_string(bytes.size()) + " bytes; the model takes " +
+                                       std::to_string(expected) + " at this size");
+        }
+        const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+        return Ort::Value::CreateTensor(
+            memory, bytes.data(), bytes.size(), shape.data(), shape.size(),
+            wide ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT : ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8);
+    }
+
+    Size size_;
+    std::string image_;
+    std::string mask_;
+    std::vector<Ort::Value> inputs_;
+};
+
+void save(const Ort::Value& output, const std::filesystem::path& path) {
+    const auto info = output.GetTensorTypeAndShapeInfo();
+    const bool wide = info.GetElementType() == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
+    std::ofstream file(path, std::ios::binary);
+    file.write(
+        static_cast<const char*>(output.GetTensorRawData()),
+        static_cast<std::streamsize>(info.GetElementCount() * (wide ? 4 : 1)));
+    if (!file.flush()) {
+        throw Error(ErrorKind::kUsage, "cannot write '" + one_line(path.u8string()) + "'");
+    }
+}
+
+Value model_facts(const OnnxRuntimeModel& model) {
+    Value::Array notes;
+    for (const std::string& note : model.info().notes) notes.emplace_back(note);
+    return Value(Value::Object{
+        {"manifest", Value(model.info().manifest)},
+        {"runtime", Value(std::string("onnxruntime"))},
+        {"version", Value(std::string(OrtGetApiBase()->GetVersionString()))},
+        {"provider", Value(model.info().provider)},
+        {"notes", Value(std::move(notes))}});
+}
+
+Value measured(const Request& request, const OnnxRuntimeModel& model, double load_ms) {
+    const Job& job = request.pictures.front();
+    const Policy& policy = request.policy;
+    const Picture picture(model.manifest(), job);
+    const auto run = [&] { return picture.run(model); };
+    tell("warming up");
+    const std::vector<double> warmup =
+        repeated(policy.min_warmup_runs, policy.min_warmup_ms, run);
+    tell("sampling");
+    const Value before = sensors();
+    const Load load;
+    const std::vector<double> samples = repeated(policy.min_runs, policy.min_seconds * 1e3, run);
+    const Value others = load.others();
+    const Value after = sensors();
+    save(run(), job.output);
+    return Value(Value::Object{
+        {"load_ms", Value(load_ms)},
+        {"first_run_ms", Value(warmup.front())},
+        {"warmup_ms", numbers(warmup)},
+        {"samples_ms", numbers(samples)},
+        // Of a process that did nothing else, see the task memory.
+        {"peak_memory_bytes", Value()},
+        {"other_load", others},
+        {"sensors", Value(Value::Object{{"before", before}, {"after", after}})}});
+}
+
+/// Times sleeps, and gives what each took by the sleeper's own record, in the wall clock's time.
+Value::Object slept(const Request& request) {
+    using Wall = std::chrono::system_clock;
+    std::vector<double> record;
+    auto next = request.sleeps_ms.begin();
+    const auto sleep = [&] {
+        const Wall::time_point begin = Wall::now();
+        std::this_thread::sleep_for(std::chrono::duration<double, std::milli>(*next++));
+        record.push_back(std::chrono::duration<double, std::milli>(Wall::now() - begin).count());
+        return 0;
+    };
+    record.reserve(request.sleeps_ms.size());
+    repeated(1, 0, sleep);
+    const std::vector<double> samples =
+        repeated(static_cast<int>(request.sleeps_ms.size()) - 1, 0, sleep);
+    record.erase(record.begin());
+    return {{"samples_ms", numbers(samples)}, {"slept_ms", numbers(record)}};
+}
+
+Value::Object worked(const Request& request, const OnnxRuntimeModel& model, double load_ms) {
+    if (request.task == "describe") {
+        return {
+            {"environment", environment()},
+            {"battery", battery()},
+            {"placement", placement(request, model.info().provider)}};
+    }
+    if (request.task == "measure") return {{"round", measured(request, model, load_ms)}};
+    for (const Job& job : request.pictures) {
+        tell("running at " + spelled(job.size));
+        const Picture picture(model.manifest(), job);
+        Ort::Value output = picture.run(model);
+        // The first run at a size gives its memory back; the second is what a series of them holds.
+        if (request.task == "memory") output = picture.run(model);
+        save(output, job.output);
+    }
+    if (request.task == "memory") return {{"peak_memory_bytes", peak_memory()}};
+    return {};
+}
+
+}  // namespace
+
+Value answer(const Request& request) {
+    Value model_found;
+    Value::Object result;
+    if (request.task == "sleep") {
+        result = slept(request);
+    } else {
+        tell("opening " + one_line(request.model.filename().u8string()));
+        const Clock::time_point start = Clock::now();
+        const OnnxRuntimeModel model(ModelBytes{request.model, nullptr, 0}, request.options);
+        const double load_ms = milliseconds(Clock::now() - start);
+        model_found = model_facts(model);
+        result = worked(request, model, load_ms);
+    }
+    return Value(Value::Object{
+        {"kind", Value(std::string("lama_edge.worker"))},
+        {"schema_version", Value(std::int64_t{1})},
+        {"tool", Value(std::string("lama-edge ") + version())},
+        {"task", Value(request.task)},
+        {"model", std::move(model_found)},
+        {"result", Value(std::move(result))}});
+}
+
+}  // namespace lama_edge::worker
