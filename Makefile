@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp worker check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; re
 cpp: $(VENV)/.dev ## Build and test the C++ library, against Debian's headers of ONNX Runtime
 	.ci/cpp
 	$(BIN)/pytest -m cpp tests/runtimes/cpp $(PYTEST_ARGS)
+
+worker: $(VENV)/.dev ## Build lama-edge-worker and all it needs to run: ARCH=x86_64 or aarch64 (dist/)
+	PYTHON=$(BIN)/python runtimes/cpp/worker/bundle $(ARCH)
 
 vectors: $(VENV)/.dev ## Rewrite the vectors that the native wrappers are tested against
 	$(BIN)/python -m lama_edge.runtimes.vectors

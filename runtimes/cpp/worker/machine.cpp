@@ -30,7 +30,9 @@ constexpr unsigned long kPiThrottledNow = 0xF;
 std::string text(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
     std::string found((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    const auto blank = [](char letter) { return letter == '\0' || letter == '\n' || letter == ' '; };
+    const auto blank = [](char letter) {
+        return letter == '\0' || letter == '\n' || letter == ' ';
+    };
     while (!found.empty() && blank(found.back())) found.pop_back();
     return found;
 }
@@ -205,8 +207,8 @@ std::string chip(const std::string& machine) {
 std::string system_name(const utsname& names) {
     // What follows the number names who built the kernel, and may name a person.
     const std::string release = names.release;
-    const std::string kernel =
-        std::string(names.sysname) + " " + release.substr(0, release.find_first_not_of("0123456789."));
+    const std::string kernel = std::string(names.sysname) + " " +
+                               release.substr(0, release.find_first_not_of("0123456789."));
     std::istringstream lines(text("/etc/os-release"));
     const std::string key = "PRETTY_NAME=\"";
     for (std::string line; std::getline(lines, line);) {
@@ -223,31 +225,35 @@ Value environment() {
     utsname names{};
     uname(&names);
     const std::int64_t pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGE_SIZE);
-    return Value(Value::Object{
-        {"device", device()},
-        {"chip", Value(chip(names.machine))},
-        {"cores", Value(std::int64_t{sysconf(_SC_NPROCESSORS_ONLN)})},
-        {"memory_bytes", Value(pages * page)},
-        {"os", Value(system_name(names))},
-        {"machine", Value(std::string(names.machine))}});
+    return Value(
+        Value::Object{
+            {"device", device()},
+            {"chip", Value(chip(names.machine))},
+            {"cores", Value(std::int64_t{sysconf(_SC_NPROCESSORS_ONLN)})},
+            {"memory_bytes", Value(pages * page)},
+            {"os", Value(system_name(names))},
+            {"machine", Value(std::string(names.machine))}});
 }
 
 Value sensors() {
-    return Value(Value::Object{
-        {"clock_mhz", clocks()},
-        {"temperature_c", temperatures()},
-        {"throttled", throttled()},
-        {"power_w", battery_power()},
-        {"power_mode", power_mode()},
-        {"governor", governor()}});
+    return Value(
+        Value::Object{
+            {"clock_mhz", clocks()},
+            {"temperature_c", temperatures()},
+            {"throttled", throttled()},
+            {"power_w", battery_power()},
+            {"power_mode", power_mode()},
+            {"governor", governor()}});
 }
 
 Value battery() {
     for (const fs::path& supply : entries("/sys/class/power_supply", "")) {
         const auto percent = number(supply / "capacity");
         if (text(supply / "type") != "Battery" || !percent) continue;
-        return Value(Value::Object{
-            {"percent", Value(*percent)}, {"status", json::text_or_null(text(supply / "status"))}});
+        return Value(
+            Value::Object{
+                {"percent", Value(*percent)},
+                {"status", json::text_or_null(text(supply / "status"))}});
     }
     return Value();
 }

@@ -16,8 +16,8 @@ struct Counts {
     std::map<std::string, std::int64_t> nodes;
 };
 
-void ORT_API_CALL note(
-    void* counts, OrtLoggingLevel, const char*, const char*, const char*, const char* message) {
+void ORT_API_CALL
+note(void* counts, OrtLoggingLevel, const char*, const char*, const char*, const char* message) {
     static const std::regex pattern(R"(placed on \[(\w+)\]\. Number of nodes: (\d+))");
     std::cmatch match;
     if (!std::regex_search(message, match, pattern)) return;

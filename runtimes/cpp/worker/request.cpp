@@ -86,7 +86,8 @@ Request request(const json::Value& value) {
     found.options = options(value);
     if (measures) found.policy = policy(value.at("policy"));
     if (!runs) return found;
-    for (const json::Value& each : value.at("pictures").array()) found.pictures.push_back(job(each));
+    for (const json::Value& each : value.at("pictures").array())
+        found.pictures.push_back(job(each));
     if (found.pictures.empty() || (found.task != "run" && found.pictures.size() != 1)) {
         refuse("the task " + found.task + " takes one picture, and the task run one or more");
     }

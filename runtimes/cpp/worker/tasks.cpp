@@ -33,8 +33,8 @@ class Picture {
         : size_(job.size), image_(contents_of(job.image)), mask_(contents_of(job.mask)) {
         if (const auto problem = manifest.size.problem(size_)) {
             throw Error(
-                ErrorKind::kUsage, "the picture is " + spelled(size_) + " (height x width): " +
-                                       problem->description);
+                ErrorKind::kUsage,
+                "the picture is " + spelled(size_) + " (height x width): " + problem->description);
         }
         const std::int64_t pictures = manifest.batch.value_or(1);
         inputs_.push_back(tensor(manifest.io.image(), pictures, image_));
@@ -62,9 +62,9 @@ class Picture {
             static_cast<std::size_t>(pictures * channels * height * width * (wide ? 4 : 1));
         if (bytes.size() != expected) {
             throw Error(
-                ErrorKind::kUsage, std::string(spec.name) + " has " +
-                                       std::to_string(bytes.size()) + " bytes; the model takes " +
-                                       std::to_string(expected) + " at this size");
+                ErrorKind::kUsage, std::string(spec.name) + " has " + std::to_string(bytes.size()) +
+                                       " bytes; the model takes " + std::to_string(expected) +
+                                       " at this size");
         }
         const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
         return Ort::Value::CreateTensor(
@@ -93,12 +93,13 @@ void save(const Ort::Value& output, const std::filesystem::path& path) {
 Value model_facts(const OnnxRuntimeModel& model) {
     Value::Array notes;
     for (const std::string& note : model.info().notes) notes.emplace_back(note);
-    return Value(Value::Object{
-        {"manifest", Value(model.info().manifest)},
-        {"runtime", Value(std::string("onnxruntime"))},
-        {"version", Value(std::string(OrtGetApiBase()->GetVersionString()))},
-        {"provider", Value(model.info().provider)},
-        {"notes", Value(std::move(notes))}});
+    return Value(
+        Value::Object{
+            {"manifest", Value(model.info().manifest)},
+            {"runtime", Value(std::string("onnxruntime"))},
+            {"version", Value(std::string(OrtGetApiBase()->GetVersionString()))},
+            {"provider", Value(model.info().provider)},
+            {"notes", Value(std::move(notes))}});
 }
 
 Value measured(const Request& request, const OnnxRuntimeModel& model, double load_ms) {
@@ -107,8 +108,7 @@ Value measured(const Request& request, const OnnxRuntimeModel& model, double loa
     const Picture picture(model.manifest(), job);
     const auto run = [&] { return picture.run(model); };
     tell("warming up");
-    const std::vector<double> warmup =
-        repeated(policy.min_warmup_runs, policy.min_warmup_ms, run);
+    const std::vector<double> warmup = repeated(policy.min_warmup_runs, policy.min_warmup_ms, run);
     tell("sampling");
     const Value before = sensors();
     const Load load;
@@ -116,15 +116,16 @@ Value measured(const Request& request, const OnnxRuntimeModel& model, double loa
     const Value others = load.others();
     const Value after = sensors();
     save(run(), job.output);
-    return Value(Value::Object{
-        {"load_ms", Value(load_ms)},
-        {"first_run_ms", Value(warmup.front())},
-        {"warmup_ms", numbers(warmup)},
-        {"samples_ms", numbers(samples)},
-        // Of a process that did nothing else, see the task memory.
-        {"peak_memory_bytes", Value()},
-        {"other_load", others},
-        {"sensors", Value(Value::Object{{"before", before}, {"after", after}})}});
+    return Value(
+        Value::Object{
+            {"load_ms", Value(load_ms)},
+            {"first_run_ms", Value(warmup.front())},
+            {"warmup_ms", numbers(warmup)},
+            {"samples_ms", numbers(samples)},
+            // Of a process that did nothing else, see the task memory.
+            {"peak_memory_bytes", Value()},
+            {"other_load", others},
+            {"sensors", Value(Value::Object{{"before", before}, {"after", after}})}});
 }
 
 /// Times sleeps, and gives what each took by the sleeper's own record, in the wall clock's time.
@@ -181,13 +182,14 @@ Value answer(const Request& request) {
         model_found = model_facts(model);
         result = worked(request, model, load_ms);
     }
-    return Value(Value::Object{
-        {"kind", Value(std::string("lama_edge.worker"))},
-        {"schema_version", Value(std::int64_t{1})},
-        {"tool", Value(std::string("lama-edge ") + version())},
-        {"task", Value(request.task)},
-        {"model", std::move(model_found)},
-        {"result", Value(std::move(result))}});
+    return Value(
+        Value::Object{
+            {"kind", Value(std::string("lama_edge.worker"))},
+            {"schema_version", Value(std::int64_t{1})},
+            {"tool", Value(std::string("lama-edge ") + version())},
+            {"task", Value(request.task)},
+            {"model", std::move(model_found)},
+            {"result", Value(std::move(result))}});
 }
 
 }  // namespace lama_edge::worker

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -278,3 +281,29 @@ def test_a_file_that_is_no_program_is_a_missing_backend(tmp_path: Path) -> None:
     (tmp_path / "worker").chmod(0o755)
     with pytest.raises(MissingBackendError, match="does not start here"):
         WorkerTarget(tmp_path / "worker").describe(tmp_path, Opening())
+
+
+@pytest.mark.parametrize(
+    ("arch", "environment", "reason"),
+    [
+        ("mips", {}, "ARCH is 'mips'; give x86_64 or aarch64"),
+        ("x86_64", {"CXX": "nowhere-g++"}, "nowhere-g++ is missing: apt-get install g++"),
+        ("x86_64", {"PYTHON": "false"}, "false has no ONNX Runtime: pip install"),
+    ],
+)
+def test_a_bundle_that_cannot_be_made_says_what_to_install(
+    cpp_library: Path, arch: str, environment: dict[str, str], reason: str
+) -> None:
+    if shutil.which("bash") is None or shutil.which("cmake") is None:
+        pytest.skip("bash or CMake is missing: apt-get install bash cmake")
+    ended = subprocess.run(
+        [cpp_library / "worker" / "bundle", arch],
+        env=os.environ | {"PYTHON": sys.executable} | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("no worker: ")
+    assert ended.stderr.count("\n") == 1
+    assert reason in ended.stderr
