@@ -2,6 +2,7 @@
 //
 // MODEL takes any size. What its fills look like is compared with Python elsewhere.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <fstream>
@@ -182,6 +183,31 @@ void test_threads_share_a_model(const Inpainter& inpainter) {
     for (const Memory& result : results) require(result.bytes == expected.bytes, "one differs");
 }
 
+void test_one_cancellation_ends_the_work_of_all_threads(const Inpainter& inpainter) {
+    const Memory picture(512, 512, ImageFormat::kRgb);
+    const Memory mask = mask_of(512, 512);
+    Cancellation cancellation;
+    std::atomic<int> cancelled{0};
+    std::vector<std::thread> threads;
+    for (int thread = 0; thread < 3; ++thread) {
+        threads.emplace_back([&] {
+            Memory result(512, 512, ImageFormat::kRgb);
+            try {
+                for (int round = 0; round < 100; ++round) {
+                    inpainter.inpaint(
+                        picture.view(), mask.view(), result.target(), {}, &cancellation);
+                }
+            } catch (const Error& error) {
+                cancelled += error.kind() == ErrorKind::kCancelled;
+            }
+        });
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    cancellation.cancel();
+    for (std::thread& thread : threads) thread.join();
+    require(cancelled == 3, std::to_string(cancelled) + " of 3 were cancelled");
+}
+
 void test_providers_give_way_in_order(const std::filesystem::path& model) {
     ModelOptions options;
     options.providers = {{"qnn", {{"backend_path", "none"}}}, {"cpu", {}}};
@@ -261,6 +287,9 @@ int main(int count, char** words) {
     results.run("the report", [&] { test_the_report_says_what_was_done(inpainter); });
     results.run("cancellation", [&] { test_work_is_cancelled(inpainter); });
     results.run("threads", [&] { test_threads_share_a_model(inpainter); });
+    results.run("one cancellation for all", [&] {
+        test_one_cancellation_ends_the_work_of_all_threads(inpainter);
+    });
     results.run("providers", [&] { test_providers_give_way_in_order(path); });
     results.run("from memory", [&] { test_a_model_opens_from_memory(path); });
     results.run("no model", [&] { test_what_is_no_model_is_refused(path); });
