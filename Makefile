@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp worker check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-fuzz worker check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,17 @@ cpp: $(VENV)/.dev ## Build and test the C++ library, against Debian's headers of
 
 worker: $(VENV)/.dev ## Build lama-edge-worker and all it needs to run: ARCH=x86_64 or aarch64 (dist/)
 	PYTHON=$(BIN)/python runtimes/cpp/worker/bundle $(ARCH)
+
+# Of manifests the vectors are the first inputs; what was found before stays in the corpus.
+FUZZ_SECONDS ?= 600
+FUZZ := runtimes/cpp/build/fuzz
+cpp-fuzz: ## Fuzz what reads manifests and pictures in the C++ library, FUZZ_SECONDS each; wants clang++
+	cmake -S runtimes/cpp/fuzz -B $(FUZZ) -DCMAKE_CXX_COMPILER=clang++
+	cmake --build $(FUZZ)
+	mkdir -p $(FUZZ)/manifest $(FUZZ)/pictures
+	$(PYTHON) runtimes/cpp/fuzz/seeds.py tests/data/vectors/manifests.json $(FUZZ)/manifest
+	cd $(FUZZ) && ./fuzz_manifest -max_total_time=$(FUZZ_SECONDS) -max_len=8192 manifest
+	cd $(FUZZ) && ./fuzz_pictures -max_total_time=$(FUZZ_SECONDS) -max_len=4096 pictures
 
 vectors: $(VENV)/.dev ## Rewrite the vectors that the native wrappers are tested against
 	$(BIN)/python -m lama_edge.runtimes.vectors

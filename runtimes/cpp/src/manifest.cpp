@@ -204,7 +204,8 @@ ParityFigures read_parity(const Field& parity) {
     ParityFigures figures;
     figures.reference = parity.at("reference").text();
     figures.runtime = parity.at("runtime").text();
-    for (const json::Value& size : parity.at("sizes").items()) {
+    const Field sizes = parity.at("sizes");
+    for (const json::Value& size : sizes.items()) {
         figures.sizes.push_back(Field(size, "parity.sizes").text());
     }
     figures.max_abs_diff = parity.at("max_abs_diff").number(0, kMostDifference);
@@ -236,7 +237,8 @@ Manifest read_fields(const Field& whole) {
     manifest.precision = whole.at("precision").text();
     if (const auto dft = whole.nullable("dft")) manifest.dft = dft->text();
     manifest.source = read_source(whole.at("source"));
-    for (const json::Member& tool : whole.at("tools").members()) {
+    const Field tools = whole.at("tools");
+    for (const json::Member& tool : tools.members()) {
         manifest.tools[tool.name] = Field(tool.value, "tools." + tool.name).text();
     }
     if (const auto parity = whole.nullable("parity")) manifest.parity = read_parity(*parity);

@@ -36,7 +36,10 @@ def onnxruntime_roots() -> str:
 
 @pytest.fixture(scope="session")
 def cmake_build() -> Build:
-    """Return what builds a CMake project; what it built before it only brings up to date."""
+    """Return what builds a CMake project; what it built before it only brings up to date.
+
+    Names that end with `clang` are built by clang++.
+    """
     cmake = shutil.which("cmake")
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
     if cmake is None or compiler is None:
@@ -48,6 +51,10 @@ def cmake_build() -> Build:
     def build(source: Path, name: str, *options: str) -> Path:
         folder = cache / "lama-edge" / "cpp-builds" / f"{root}-{name}"
         configure = [cmake, "-S", source, "-B", folder, f"-DCMAKE_CXX_COMPILER={compiler}"]
+        if name.endswith("clang"):
+            if shutil.which("clang++") is None:
+                pytest.skip("clang++ is missing: apt-get install clang")
+            configure += ["-DCMAKE_CXX_COMPILER=clang++", "-DCMAKE_C_COMPILER=clang"]
         for command in ([*configure, *options], [cmake, "--build", folder, "--parallel", "2"]):
             result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
             assert result.returncode == 0, result.stdout + result.stderr

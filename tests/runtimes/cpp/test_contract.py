@@ -14,6 +14,7 @@ VECTORS = DATA / "vectors"
 TOPICS = ("windows", "pixels", "masks", "inpainting", "manifests")
 BUILDS = {
     "plain": ["-DCMAKE_BUILD_TYPE=Release"],
+    "clang": ["-DCMAKE_BUILD_TYPE=Release"],
     "sanitized": ["-DCMAKE_BUILD_TYPE=Debug", "-DLAMA_EDGE_SANITIZE=address,undefined"],
 }
 

@@ -25,6 +25,7 @@ SANITIZERS = "-fno-sanitize-recover=all -fno-omit-frame-pointer -fsanitize"
 BUILDS = {
     "plain": ["-DCMAKE_BUILD_TYPE=Release"],
     "sanitized": ["-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_CXX_FLAGS={SANITIZERS}=address,undefined"],
+    "clang": ["-DCMAKE_BUILD_TYPE=Release"],
     "threads": ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", f"-DCMAKE_CXX_FLAGS={SANITIZERS}=thread"],
 }
 # Each family, form, precision and kind of size once.
@@ -54,8 +55,8 @@ def build(
 
 
 def run(*command: Any, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    # What ONNX Runtime keeps to its end is no leak of ours, and the order in which its threads work,
-    # which a sanitizer that it was not built with cannot see, no race of ours.
+    # What ONNX Runtime keeps to its end is no leak of ours, and the order in which its threads
+    # work, which a sanitizer that it was not built with cannot see, no race of ours.
     environment = os.environ | {
         "LSAN_OPTIONS": f"suppressions={LEAKS}:print_suppressions=0",
         "TSAN_OPTIONS": f"suppressions={RACES}:halt_on_error=1",
