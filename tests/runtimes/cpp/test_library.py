@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from places import ROOT
 
+from lama_edge.export.formats.record import Export
+from lama_edge.models.checkpoint import Checkpoint
+from lama_edge.models.config import BIG_LAMA
+from lama_edge.pipeline import export_model
+from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
 from lama_edge.spec import Size
 
@@ -136,6 +141,34 @@ def test_the_frames_example_fills_every_frame_alike(
     np.testing.assert_array_equal(first, second)
     with Inpainter.open(model, provider="cpu") as inpainter:
         np.testing.assert_array_equal(first[:, :, 2::-1], inpainter(rgb, hole))
+
+
+@pytest.mark.slow
+def test_big_lamas_shape_agrees_with_python(
+    build: Callable[[str], Path],
+    make_checkpoint: Callable[..., Checkpoint],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    checkpoint = make_checkpoint(BIG_LAMA)
+    monkeypatch.setattr("lama_edge.pipeline.load_checkpoint", lambda path, **_: checkpoint)
+    model = tmp_path / "big-lama.onnx"
+    export_model(Export("onnx", "seeded", model, sizes=(Size(512, 512),), check_parity=False))
+    rgb = np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)
+    hole = np.zeros((512, 512), dtype=np.uint8)
+    hole[180:330, 150:400] = 255
+    names = [tmp_path / name for name in ("picture.ppm", "mask.pgm", "result.ppm")]
+    Image.fromarray(rgb).save(names[0])
+    Image.fromarray(hole).save(names[1])
+    result = run(build("plain") / "examples" / "lama_edge_erase", model, *names)
+    assert result.returncode == 0, result.stderr.decode()
+    with open_runner(model, provider="cpu") as runner:
+        image = np.moveaxis(rgb, 2, 0)[None].astype(np.float32) / 255
+        levels = 255 * runner.run(image, (hole[None, None] > 0).astype(np.float32))[0]
+    erased = np.moveaxis(np.asarray(Image.open(names[2]), np.float32), 2, 0)
+    # What was rounded to a level was within 1e-4 of Python's.
+    assert np.abs(erased - levels).max() <= 0.5 + 255 * 1e-4
+    assert (erased != np.moveaxis(rgb, 2, 0))[:, hole > 0].any()
 
 
 @pytest.mark.parametrize("example", ["lama_edge_erase", "lama_edge_erase_c"])
