@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
 DATA = TESTS / "data"
 ROOT = TESTS.parent
+# Where the scripts in `.ci` unpack tools.
+TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lama-edge"

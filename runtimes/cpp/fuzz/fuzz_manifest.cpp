@@ -2,7 +2,7 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "manifest.hpp"
+#include "contract/manifest.hpp"
 
 using namespace lama_edge;
 

@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "contract/masks.hpp"
 #include "image_memory.hpp"
-#include "masks.hpp"
 
 using namespace lama_edge;
 

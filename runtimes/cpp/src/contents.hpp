@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "manifest.hpp"
+#include "contract/manifest.hpp"
 
 namespace lama_edge {
 

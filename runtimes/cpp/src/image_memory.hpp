@@ -4,9 +4,9 @@
 #include <optional>
 #include <vector>
 
-#include "inpainting.hpp"
+#include "contract/inpainting.hpp"
+#include "contract/pixels.hpp"
 #include "lama_edge/lama_edge.hpp"
-#include "pixels.hpp"
 
 namespace lama_edge {
 

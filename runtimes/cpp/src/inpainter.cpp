@@ -2,10 +2,10 @@
 #include <utility>
 
 #include "cancellation.hpp"
+#include "contract/inpainting.hpp"
+#include "contract/masks.hpp"
 #include "image_memory.hpp"
-#include "inpainting.hpp"
 #include "lama_edge/lama_edge.hpp"
-#include "masks.hpp"
 #include "onnxruntime_model.hpp"
 
 namespace lama_edge {

@@ -4,9 +4,9 @@
 #include <system_error>
 
 #include "contents.hpp"
-#include "forms.hpp"
+#include "contract/forms.hpp"
+#include "contract/text.hpp"
 #include "providers.hpp"
-#include "text.hpp"
 
 namespace lama_edge {
 namespace {

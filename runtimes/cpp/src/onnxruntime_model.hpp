@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "cancellation.hpp"
-#include "hole.hpp"
-#include "manifest.hpp"
-#include "pixels.hpp"
+#include "contract/hole.hpp"
+#include "contract/manifest.hpp"
+#include "contract/pixels.hpp"
 
 namespace lama_edge {
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <unordered_map>
 
-#include "text.hpp"
+#include "contract/text.hpp"
 
 namespace lama_edge {
 namespace {

@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
-#include "forms.hpp"
-#include "masks.hpp"
+#include "contract/forms.hpp"
+#include "contract/masks.hpp"
+#include "contract/windows.hpp"
 #include "shared_vectors.hpp"
 #include "tests.hpp"
-#include "windows.hpp"
 
 using namespace lama_edge;
 

@@ -1,8 +1,8 @@
 // Manifests: what is read out of them, and which are refused.
 #include <limits>
 
-#include "json.hpp"
-#include "manifest.hpp"
+#include "contract/json.hpp"
+#include "contract/manifest.hpp"
 #include "shared_vectors.hpp"
 #include "tests.hpp"
 

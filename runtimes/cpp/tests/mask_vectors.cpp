@@ -1,5 +1,5 @@
 // Masks are read, refused and grown as in the Python implementation.
-#include "masks.hpp"
+#include "contract/masks.hpp"
 #include "shared_vectors.hpp"
 #include "tests.hpp"
 

@@ -1,6 +1,6 @@
 // What is done to pixels agrees with the Python implementation bit for bit.
-#include "forms.hpp"
-#include "resampling.hpp"
+#include "contract/forms.hpp"
+#include "contract/resampling.hpp"
 #include "shared_vectors.hpp"
 #include "tests.hpp"
 

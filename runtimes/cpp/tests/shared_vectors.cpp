@@ -5,7 +5,7 @@
 #include <iterator>
 #include <utility>
 
-#include "forms.hpp"
+#include "contract/forms.hpp"
 
 using namespace lama_edge;
 

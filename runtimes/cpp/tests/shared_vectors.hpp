@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "boxes.hpp"
-#include "contract.hpp"
-#include "hole.hpp"
-#include "inpainting.hpp"
-#include "json.hpp"
-#include "pixels.hpp"
+#include "contract/boxes.hpp"
+#include "contract/contract.hpp"
+#include "contract/hole.hpp"
+#include "contract/inpainting.hpp"
+#include "contract/json.hpp"
+#include "contract/pixels.hpp"
+#include "contract/strategies.hpp"
 #include "results.hpp"
-#include "strategies.hpp"
 
 using lama_edge::json::Value;
 

@@ -1,7 +1,7 @@
 // The windows of a mask, and the choice of a strategy, agree with the Python implementation.
+#include "contract/windows.hpp"
 #include "shared_vectors.hpp"
 #include "tests.hpp"
-#include "windows.hpp"
 
 using namespace lama_edge;
 

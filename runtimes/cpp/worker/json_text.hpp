@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "json.hpp"
+#include "contract/json.hpp"
 
 namespace lama_edge::json {
 

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "json.hpp"
+#include "contract/json.hpp"
 #include "stopwatch.hpp"
 
 namespace lama_edge::worker {

@@ -4,9 +4,9 @@
 // the request, the model or a picture cannot be used, 3 where a provider is missing.
 #include <iostream>
 
+#include "contract/text.hpp"
 #include "json_text.hpp"
 #include "tasks.hpp"
-#include "text.hpp"
 
 int main(int count, char** words) {
     const auto failed = [](const std::string& why, int code) {

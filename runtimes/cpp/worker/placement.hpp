@@ -1,7 +1,7 @@
 // Which execution providers took a model's nodes.
 #pragma once
 
-#include "json.hpp"
+#include "contract/json.hpp"
 #include "request.hpp"
 
 namespace lama_edge::worker {

@@ -3,8 +3,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "json.hpp"
-#include "text.hpp"
+#include "contract/json.hpp"
+#include "contract/text.hpp"
 
 namespace lama_edge::worker {
 namespace {

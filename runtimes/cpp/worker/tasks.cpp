@@ -7,11 +7,11 @@
 #include <iostream>
 #include <thread>
 
+#include "contract/text.hpp"
 #include "json_text.hpp"
 #include "machine.hpp"
 #include "onnxruntime_model.hpp"
 #include "placement.hpp"
-#include "text.hpp"
 
 namespace lama_edge::worker {
 namespace {

@@ -1,7 +1,7 @@
 // What the worker does for a request.
 #pragma once
 
-#include "json.hpp"
+#include "contract/json.hpp"
 #include "request.hpp"
 
 namespace lama_edge::worker {

@@ -47,6 +47,39 @@ def convolve(
         ValueError: when shapes or types do not fit, the window is larger than the padded map, or
             an array would be too large.
     """
+    size = _checked_size(x, weight, bias, strides, pads, dilations, groups, most)
+    out_channels, share, *window = weight.shape
+    top, left, bottom, right = pads
+    if any(pads):
+        x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    out = np.empty((len(x), out_channels, *size), x.dtype)
+    # The columns hold every input of a window, the products every output: the fewer are cheaper.
+    products = tuple(strides) == (1, 1) and window != [1, 1] and 2 * out_channels <= x.shape[1]
+    per_group = out_channels // groups
+    for picture, result in zip(x, out, strict=True):
+        for group in range(groups):
+            inputs = slice(group * share, (group + 1) * share)
+            outputs = slice(group * per_group, (group + 1) * per_group)
+            maps, kernels, into = picture[inputs], weight[outputs], result[outputs]
+            offset = None if bias is None else bias[outputs, None, None]
+            if products:
+                _add_products(maps, kernels, offset, into, dilations)
+            else:
+                _multiply_columns(maps, kernels, offset, into, strides, dilations)
+    return out
+
+
+def _checked_size(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int],
+    groups: int,
+    most: int | None,
+) -> list[int]:
+    """Return the result's height and width; arguments and errors are those of `convolve`."""
     fits = x.ndim == weight.ndim == 4 and x.dtype == weight.dtype
     if not fits or x.dtype.kind != "f":
         raise ValueError(f"cannot convolve {x.dtype}{x.shape} with {weight.dtype}{weight.shape}")
@@ -75,23 +108,7 @@ def convolve(
     ):
         if most is not None and math.prod(shape) > most:
             raise ValueError(f"a map of {list(shape)} is too large")
-    if any(pads):
-        x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    out = np.empty((len(x), out_channels, *size), x.dtype)
-    # The columns hold every input of a window, the products every output: the fewer are cheaper.
-    products = tuple(strides) == (1, 1) and window != [1, 1] and 2 * out_channels <= x.shape[1]
-    per_group = out_channels // groups
-    for picture, result in zip(x, out, strict=True):
-        for group in range(groups):
-            inputs = slice(group * share, (group + 1) * share)
-            outputs = slice(group * per_group, (group + 1) * per_group)
-            maps, kernels, into = picture[inputs], weight[outputs], result[outputs]
-            offset = None if bias is None else bias[outputs, None, None]
-            if products:
-                _add_products(maps, kernels, offset, into, dilations)
-            else:
-                _multiply_columns(maps, kernels, offset, into, strides, dilations)
-    return out
+    return size
 
 
 def _multiply_columns(

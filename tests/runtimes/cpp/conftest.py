@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from places import ROOT
+from places import ROOT, TOOLS
 
 # All of the library and its tests took 40 s on two quiet cores, sanitizers included.
 TIMEOUT_S = 900
@@ -26,8 +26,7 @@ def cpp_library() -> Path:
 def onnxruntime_roots() -> str:
     """Where CMake finds ONNX Runtime: `.ci/cpp`'s headers, and the library of Python's package."""
     onnxruntime = pytest.importorskip("onnxruntime")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(os.environ.get("LAMA_EDGE_CPP_ROOT") or cache / "lama-edge" / "cpp")
+    folder = Path(os.environ.get("LAMA_EDGE_CPP_ROOT") or TOOLS / "cpp")
     headers = folder / "root" / "usr"
     if not headers.is_dir():
         pytest.skip("no headers of ONNX Runtime: .ci/cpp unpacks them")
@@ -44,12 +43,11 @@ def cmake_build() -> Build:
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
     if cmake is None or compiler is None:
         pytest.skip("CMake or a C++ compiler is missing: apt-get install cmake g++")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     # Checkouts beside each other have folders of their own.
     root = hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:12]
 
     def build(source: Path, name: str, *options: str) -> Path:
-        folder = cache / "lama-edge" / "cpp-builds" / f"{root}-{name}"
+        folder = TOOLS / "cpp-builds" / f"{root}-{name}"
         configure = [cmake, "-S", source, "-B", folder, f"-DCMAKE_CXX_COMPILER={compiler}"]
         if name.endswith("clang"):
             if shutil.which("clang++") is None:

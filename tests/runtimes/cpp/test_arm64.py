@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from places import DATA
+from places import DATA, TOOLS
 
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
 
@@ -32,8 +32,7 @@ def arm64() -> Path:
     """Where `.ci/cpp-arm64` unpacks the emulator and ARM's libraries."""
     if shutil.which("aarch64-linux-gnu-g++") is None:
         pytest.skip("no compiler for arm64: apt-get install g++-aarch64-linux-gnu")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = os.environ.get("LAMA_EDGE_CPP_ARM64_ROOT") or cache / "lama-edge" / "cpp-arm64"
+    folder = os.environ.get("LAMA_EDGE_CPP_ARM64_ROOT") or TOOLS / "cpp-arm64"
     root = Path(folder) / "root"
     if not root.is_dir():
         pytest.skip("no emulator for arm64: .ci/cpp-arm64 unpacks it")

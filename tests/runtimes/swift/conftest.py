@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from places import ROOT
+from places import ROOT, TOOLS
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +19,7 @@ def swift_package() -> Path:
 @pytest.fixture(scope="session")
 def swift() -> Path:
     """The `swift` on PATH, or the one that `.ci/swift` has unpacked; `swiftc` lies beside it."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = os.environ.get("LAMA_EDGE_SWIFT_ROOT") or cache / "lama-edge" / "swift"
+    folder = os.environ.get("LAMA_EDGE_SWIFT_ROOT") or TOOLS / "swift"
     found = shutil.which("swift") or shutil.which("swift", path=str(folder))
     if found is None:
         pytest.skip("no Swift toolchain: .ci/swift unpacks one")
