@@ -3,17 +3,42 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from lama_edge.benchmarks.targets.stopwatch import Policy
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array
 
 _SHORTEST = Policy(min_warmup_runs=1, min_warmup_ms=0, min_runs=1, min_seconds=0)
+
+# Called with each step that a target tells while it works.
+Step = Callable[[str], None]
+
+
+def untold(step: str) -> None:
+    """Take a step that nobody wants to hear."""
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """What the user says of a target beside its address; a target refuses what it does not take.
+
+    Attributes:
+        worker: the program ``lama-edge-worker`` or its bundle's folder, on this machine, that
+            runs the models in Python's place.
+        remote_python: the interpreter there that has lama-edge; None is ``python3``.
+        make_venv: whether to make an environment there for the time of the session.
+        remote_folder: where the session's folder is made there; None is the target's usual place.
+    """
+
+    worker: Path | None = None
+    remote_python: str | None = None
+    make_venv: bool = False
+    remote_folder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +71,12 @@ class Description:
         provider: the provider in use.
         title: the three of them, as people read it.
         parts: the names of all parts, the default one first; empty for a model of one.
+        load_ms: how long opening it took, the runtime being loaded already; of the target's very
+            first opening where it was not opened there before.
+        placement: where its nodes run: ``providers``, nodes by the runtime's names of providers,
+            and ``fell_back``, the first 20 nodes, as ``name (operator)``, that are on the
+            processor although another provider was asked for; None where nothing tells.
+        notes: what is worth knowing of the opening, a line each, such as providers that gave way.
     """
 
     manifest: Manifest
@@ -54,6 +85,9 @@ class Description:
     provider: str
     title: str
     parts: tuple[str, ...] = ()
+    load_ms: float | None = None
+    placement: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Target(ABC):
@@ -61,15 +95,20 @@ class Target(ABC):
 
     Nothing in it takes Python at the other end: inputs are made here, in the model's own form
     (float32 [1,C,H,W] or uint8 [1,H,W,C], see `lama_edge.spec.IoSpec`), and outputs come back as
-    the model gave them, to be looked at here.
+    the model gave them, to be looked at here. Each call that takes a model opens it in a process
+    of its own.
 
     Attributes:
         name: what documents call it: the scheme alone, never an address.
         shares_machine: whether it is this machine, where a model's inside can be looked at.
+        program: what runs the models there: ``python`` or ``lama-edge-worker``.
+        program_sha256: the hash of that program's file; None where it is not one file.
     """
 
     name: str
     shares_machine: bool = False
+    program: str = "python"
+    program_sha256: str | None = None
 
     def __enter__(self) -> Target:
         return self
@@ -89,6 +128,10 @@ class Target(ABC):
     @abstractmethod
     def environment(self) -> dict[str, Any]:
         """Describe the machine as the documents' ``environment``: nothing of whose it is."""
+
+    @abstractmethod
+    def sensors(self) -> dict[str, Any]:
+        """Read what the machine says of itself now, as `read_sensors` does; idle meanwhile."""
 
     @abstractmethod
     def default_threads(self) -> int:
@@ -115,7 +158,13 @@ class Target(ABC):
 
     @abstractmethod
     def measure(
-        self, handle: Any, opening: Opening, image: Array, mask: Array, policy: Policy
+        self,
+        handle: Any,
+        opening: Opening,
+        image: Array,
+        mask: Array,
+        policy: Policy,
+        step: Step = untold,
     ) -> tuple[dict[str, Any], Array]:
         """Load a model there, in a process of its own, and time it on a picture.
 
@@ -125,12 +174,72 @@ class Target(ABC):
             image: in the model's own form, one picture.
             mask: in the model's own form, 255 or 1 inside the hole.
             policy: how long to warm up and to sample.
+            step: called with each step that is told meanwhile.
 
         Returns:
-            One of the document's rounds, and the model's output.
+            One of the document's rounds, and the output of one more run of the same process.
 
         Raises:
-            LamaEdgeError: when it cannot be run, its process died, or time ran out.
+            LamaEdgeError: when it cannot be run, its process died, time ran out, or the target's
+                clock went another way than this machine's.
+        """
+
+    @abstractmethod
+    def memory(self, handle: Any, opening: Opening, image: Array, mask: Array) -> int | None:
+        """Run a model there twice, untimed, and return its process's peak memory in bytes.
+
+        Args:
+            handle: from `push`.
+            opening: how to open it.
+            image: as for `measure`.
+            mask: as for `measure`.
+
+        Returns:
+            Bytes; None where nothing tells.
+
+        Raises:
+            LamaEdgeError: as `measure` does.
+        """
+
+    @abstractmethod
+    def sustain(
+        self,
+        handle: Any,
+        opening: Opening,
+        image: Array,
+        mask: Array,
+        seconds: float,
+        step: Step = untold,
+    ) -> dict[str, Any]:
+        """Run a model there without a pause, and time each run.
+
+        Args:
+            handle: from `push`.
+            opening: how to open it.
+            image: as for `measure`.
+            mask: as for `measure`.
+            seconds: for how long, after one run that is not counted.
+            step: as for `measure`.
+
+        Returns:
+            ``asked_s``; ``at_s``, when each run began, in seconds after the first; ``samples_ms``;
+            and ``watched``, what sensors said now and then: ``at_s``, ``clock_mhz``,
+            ``temperature_c`` and ``throttled``, as `read_sensors` gives them.
+
+        Raises:
+            LamaEdgeError: as `measure` does.
+        """
+
+    @abstractmethod
+    def sleep(self, sleeps_ms: Sequence[float]) -> dict[str, Any]:
+        """Let the target's stopwatch measure sleeps, for the check of it.
+
+        Args:
+            sleeps_ms: two or more; the first is a warm-up.
+
+        Returns:
+            Of all but the first: ``samples_ms``, by the stopwatch, and ``slept_ms``, by the
+            sleeper's own record in the wall clock's time.
         """
 
     def run(

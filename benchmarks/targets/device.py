@@ -1,0 +1,410 @@
+"""Targets that are a place and a program which answers the protocol of ``docs/worker.md``."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lama_edge.benchmarks.documents.model_files import model_files
+from lama_edge.benchmarks.documents.store import WORKER, DocumentError, check_document
+from lama_edge.benchmarks.targets.base import (
+    Description,
+    Opening,
+    Step,
+    Target,
+    TargetOptions,
+    untold,
+)
+from lama_edge.benchmarks.targets.places.base import Ended, Place
+from lama_edge.benchmarks.targets.programs.base import Program
+from lama_edge.benchmarks.targets.programs.python import PythonProgram
+from lama_edge.benchmarks.targets.programs.worker import WorkerProgram
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
+from lama_edge.errors import (
+    LamaEdgeError,
+    MissingBackendError,
+    ModelError,
+    ParityError,
+    UsageError,
+    one_line,
+    shown,
+)
+from lama_edge.manifest import Manifest
+from lama_edge.process import CrashError
+from lama_edge.runtimes.base import Array, spatial_size
+from lama_edge.runtimes.registry import title_of
+from lama_edge.spec import IoSpec
+
+_SCHEMA_VERSION = 1
+_REFUSAL = re.compile(r"lama-edge(?:-worker)?: error: (?P<reason>.+)")
+# By the program's exit code.
+_ERRORS: dict[int, type[LamaEdgeError]] = {1: ParityError, 2: ModelError, 3: MissingBackendError}
+# Between its first sample and its last a target's clock may differ from ours by what the samples
+# leave out, and by what the lines that tell of them need to arrive: by the larger of the two.
+_CLOCK_SHARE, _CLOCK_SECONDS = 0.25, 2.0
+
+
+class ClockError(LamaEdgeError):
+    """A target whose clock went another way than this machine's."""
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A model on a place.
+
+    Attributes:
+        path: where it lies here, as the user spelled it.
+        there: its path there.
+    """
+
+    path: Path
+    there: str
+
+
+class DeviceTarget(Target):
+    """A place and a program; see `Target`. The place is open from entering to closing."""
+
+    def __init__(self, place: Place, program: Program) -> None:
+        """Take both; nothing is reached before the target is entered."""
+        self.name, self.shares_machine = place.name, place.shares_machine
+        self.program = program.name
+        self._place, self._program = place, program
+        self._machine: dict[str, Any] | None = None
+        self._forms: dict[tuple[Brought, str | None], IoSpec] = {}
+
+    def __enter__(self) -> DeviceTarget:
+        """Reach the place and prepare the program.
+
+        Raises:
+            MissingBackendError: when the program does not run there.
+            LamaEdgeError: when the place cannot be reached.
+        """
+        self._place.open()
+        try:
+            self._program.prepare(self._place)
+        except BaseException:
+            self._place.close()
+            raise
+        self.program_sha256 = self._program.sha256
+        return self
+
+    def close(self) -> None:
+        """See `Target.close`."""
+        self._place.close()
+
+    def environment(self) -> dict[str, Any]:
+        """See `Target.environment`."""
+        if self._machine is None:
+            found = self.ask("machine", {})["result"]["environment"]
+            self._machine = {**found, **self._place.facts()}
+        return dict(self._machine)
+
+    def sensors(self) -> dict[str, Any]:
+        """See `Target.sensors`."""
+        return _with(self.ask("machine", {})["result"]["sensors"], self._place.sensors())
+
+    def default_threads(self) -> int:
+        """See `Target.default_threads`: one for each core that its environment tells of."""
+        return int(self.environment()["cores"])
+
+    def push(self, path: Path) -> Brought:
+        """See `Target.push`."""
+        first, *beside = [path] if path.is_dir() else model_files(path)
+        return Brought(path, self._place.put(first, beside))
+
+    def describe(self, handle: Brought, opening: Opening) -> Description:
+        """See `Target.describe`."""
+        answer = self._asked("describe", handle, opening, {}, untold)
+        model, result = answer["model"], answer["result"]
+        manifest = Manifest.from_json(model["manifest"])
+        self._forms[handle, opening.part] = manifest.io
+        runtime, version, provider = model["runtime"], model["version"], model["provider"]
+        if isinstance(self._program, WorkerProgram):
+            version = f"{version} (C++ worker)"
+        return Description(
+            manifest,
+            runtime,
+            version,
+            provider,
+            title_of(runtime, version, provider),
+            parts=tuple(model["parts"]),
+            load_ms=result["load_ms"],
+            placement=result["placement"],
+            notes=tuple(model["notes"]),
+        )
+
+    def measure(
+        self,
+        handle: Brought,
+        opening: Opening,
+        image: Array,
+        mask: Array,
+        policy: Policy,
+        step: Step = untold,
+    ) -> tuple[dict[str, Any], Array]:
+        """See `Target.measure`."""
+        before, watch = self._place.sensors(), _Sampling(step)
+        answer, (output,) = self._with_pictures(
+            "measure", handle, opening, [(image, mask)], {"policy": asdict(policy)}, watch
+        )
+        found: dict[str, Any] = answer["result"]["round"]
+        watch.check(found["samples_ms"])
+        sensors = {
+            "before": _with(found["sensors"]["before"], before),
+            "after": _with(found["sensors"]["after"], self._place.sensors()),
+        }
+        return {**found, "sensors": sensors}, output
+
+    def memory(self, handle: Brought, opening: Opening, image: Array, mask: Array) -> int | None:
+        """See `Target.memory`."""
+        answer, _ = self._with_pictures("memory", handle, opening, [(image, mask)], {}, untold)
+        peak: int | None = answer["result"]["peak_memory_bytes"]
+        return peak
+
+    def sustain(
+        self,
+        handle: Brought,
+        opening: Opening,
+        image: Array,
+        mask: Array,
+        seconds: float,
+        step: Step = untold,
+    ) -> dict[str, Any]:
+        """See `Target.sustain`."""
+        watch = _Sampling(step)
+        answer, _ = self._with_pictures(
+            "sustain", handle, opening, [(image, mask)], {"seconds": seconds}, watch
+        )
+        found: dict[str, Any] = answer["result"]["sustained"]
+        watch.check(found["samples_ms"])
+        return found
+
+    def sleep(self, sleeps_ms: Sequence[float]) -> dict[str, Any]:
+        """See `Target.sleep`."""
+        found: dict[str, Any] = self.ask("sleep", {"sleeps_ms": list(sleeps_ms)})["result"]
+        return found
+
+    def run(
+        self, handle: Brought, opening: Opening, pictures: Sequence[tuple[Array, Array]]
+    ) -> list[Array]:
+        """See `Target.run`: all in one process."""
+        return self._with_pictures("run", handle, opening, pictures, {}, untold)[1]
+
+    def _with_pictures(
+        self,
+        task: str,
+        handle: Brought,
+        opening: Opening,
+        pictures: Sequence[tuple[Array, Array]],
+        rest: dict[str, Any],
+        step: Step,
+    ) -> tuple[dict[str, Any], list[Array]]:
+        """Bring pictures there and return the answer and, where the task gives some, outputs."""
+        if (handle, opening.part) not in self._forms:
+            self.describe(handle, opening)
+        io = self._forms[handle, opening.part]
+        gives = task in ("measure", "run")
+        outputs: list[Array] = []
+        with tempfile.TemporaryDirectory(prefix="lama-edge-") as temporary:
+            folder = Path(temporary, "pictures")
+            folder.mkdir()
+            for number, (image, mask) in enumerate(pictures):
+                image.tofile(folder / f"{number}.image")
+                mask.tofile(folder / f"{number}.mask")
+            there = self._place.put(folder)
+            try:
+                jobs: list[dict[str, Any]] = []
+                for number, (image, _) in enumerate(pictures):
+                    names = ("image", "mask", "output")
+                    files = {name: f"{there}/{number}.{name}" for name in names}
+                    height, width = spatial_size(io.image, image)
+                    jobs.append({"height": height, "width": width, **files})
+                answer = self._asked(task, handle, opening, {"pictures": jobs, **rest}, step)
+                for job, (image, _) in zip(jobs if gives else (), pictures, strict=gives):
+                    file = Path(temporary, "output")
+                    self._place.fetch(job["output"], file)
+                    shape = io.output.shape(job["height"], job["width"])[1:]
+                    outputs.append(_array(file, io.output.dtype, (len(image), *shape)))
+            finally:
+                self._place.remove(there)
+        return answer, outputs
+
+    def _asked(
+        self, task: str, handle: Brought, opening: Opening, rest: dict[str, Any], step: Step
+    ) -> dict[str, Any]:
+        """Ask for what is done with a model; errors name it as the user does."""
+        auto = opening.provider == "auto"
+        request = {
+            "model": handle.there,
+            "threads": opening.threads or 0,
+            "providers": [] if auto else [{"name": opening.provider, "options": {}}],
+            "part": opening.part,
+            "ignore": list(opening.ignore),
+            **rest,
+        }
+        try:
+            return self.ask(task, request, timeout_s=opening.timeout_s, step=step)
+        except LamaEdgeError as error:
+            raise type(error)(str(error).replace(handle.there, str(handle.path))) from error
+
+    def ask(
+        self,
+        task: str,
+        request: dict[str, Any],
+        *,
+        timeout_s: float | None = None,
+        step: Step = untold,
+    ) -> dict[str, Any]:
+        """Start the program on a task.
+
+        Args:
+            task: see ``docs/worker.md``.
+            request: the rest of the request; paths are paths there.
+            timeout_s: how long it may take, in seconds; None is for ever.
+            step: called with each step that it tells.
+
+        Returns:
+            Its document, see ``benchmarks/documents/schema/worker-1.schema.json``.
+
+        Raises:
+            LamaEdgeError: what it refused, that it died, or ran out of time.
+        """
+        with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
+            file = Path(folder, "request.json")
+            content = {"schema_version": _SCHEMA_VERSION, "task": task, **request}
+            file.write_text(json.dumps(content), encoding="utf-8")
+            there = self._place.put(file)
+            try:
+                command = [*self._program.command(), there]
+                ended = self._place.run(command, timeout_s=timeout_s, step=step)
+            finally:
+                self._place.remove(there)
+        if ended.code != 0:
+            raise error_of(ended)
+        try:
+            return check_document(json.loads(ended.output), WORKER)
+        except (ValueError, DocumentError) as error:
+            raise CrashError(f"the program's answer cannot be used: {one_line(error)}") from error
+
+
+def local_target(address: str, options: TargetOptions) -> DeviceTarget:
+    """Return this machine as a target.
+
+    Args:
+        address: ``local``, which has no parts.
+        options: a worker, or nothing.
+
+    Raises:
+        UsageError: when the address goes on, or another option is given.
+    """
+    from lama_edge.benchmarks.targets.places.local import LocalPlace
+
+    if address != LocalPlace.name:
+        raise UsageError(f"--target {address!r}: {LocalPlace.name!r} takes nothing after its name")
+    if options.remote_python is not None or options.make_venv or options.remote_folder is not None:
+        raise UsageError(
+            "--remote-python, --make-venv and --remote-folder go with a --target elsewhere, not "
+            f"with {address!r}"
+        )
+    program = PythonProgram() if options.worker is None else WorkerProgram(options.worker)
+    return DeviceTarget(LocalPlace(), program)
+
+
+def program_elsewhere(options: TargetOptions) -> Program:
+    """Return the program that the user's options ask for on another machine.
+
+    Raises:
+        UsageError: when they contradict each other.
+        MissingBackendError: when the worker is not there.
+    """
+    if options.worker is not None:
+        if options.remote_python is not None or options.make_venv:
+            raise UsageError("--worker goes without --remote-python and --make-venv")
+        return WorkerProgram(options.worker)
+    python = options.remote_python or "python3"
+    if options.make_venv:
+        from lama_edge.benchmarks.targets.programs.venv import VenvProgram
+
+        return VenvProgram(python)
+    return PythonProgram(python)
+
+
+def error_of(ended: Ended) -> LamaEdgeError:
+    """Return what a program's end means: what it refused, or how it died."""
+    if ended.code < 0:
+        try:
+            name = signal.Signals(-ended.code).name
+        except ValueError:
+            name = f"signal {-ended.code}"
+        hint = ": the system may have run out of memory" if name == "SIGKILL" else ""
+        return CrashError(f"the process was killed by {name}{hint}")
+    refused = _REFUSAL.fullmatch(ended.last_words)
+    if refused is not None:
+        return _ERRORS.get(ended.code, CrashError)(refused["reason"])
+    last = shown(ended.last_words) if ended.last_words else "no message"
+    return CrashError(f"the process ended with code {ended.code}: {last}")
+
+
+def _array(file: Path, dtype: str, shape: tuple[int, ...]) -> Array:
+    """Read a raw output.
+
+    Raises:
+        ModelError: when it has another size.
+    """
+    found: Array = np.fromfile(file, dtype)
+    if found.size != np.prod(shape):
+        raise ModelError(
+            f"the output has {file.stat().st_size} bytes where {dtype} {shape} was expected"
+        )
+    return found.reshape(shape)
+
+
+def _with(sensors: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Add what a place knows to what its program read."""
+    merged = dict(sensors)
+    for name, value in more.items():
+        ours = merged.get(name)
+        if isinstance(ours, dict) and isinstance(value, dict):
+            merged[name] = {**value, **ours}
+        elif ours is None:
+            merged[name] = value
+    return merged
+
+
+class _Sampling:
+    """Notes by this machine's clock when a target began its samples and when it had them."""
+
+    def __init__(self, step: Callable[[str], None]) -> None:
+        self._step = step
+        self._told: dict[str, float] = {}
+
+    def __call__(self, line: str) -> None:
+        if line in ("sampling", "sampled"):
+            self._told[line] = time.monotonic()
+        self._step(line)
+
+    def check(self, samples_ms: Sequence[float]) -> None:
+        """Compare both clocks.
+
+        Raises:
+            ClockError: when they do not agree.
+            CrashError: when the program did not tell.
+        """
+        if self._told.keys() != {"sampling", "sampled"}:
+            raise CrashError("the program did not tell when it sampled; is it of this release?")
+        passed = self._told["sampled"] - self._told["sampling"]
+        counted = sum(samples_ms) / 1e3
+        if abs(passed - counted) > max(_CLOCK_SHARE * passed, _CLOCK_SECONDS):
+            raise ClockError(
+                f"the target's clock counted {counted:.1f} s of runs while {passed:.1f} s passed "
+                "here: it was set, or the device slept; keep it awake and measure again"
+            )

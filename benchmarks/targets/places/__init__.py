@@ -1,0 +1,1 @@
+"""Machines where files can be put and programs be started."""

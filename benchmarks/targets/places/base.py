@@ -1,0 +1,145 @@
+"""What every place is: a machine where files can be put and programs be started."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended.
+
+    Attributes:
+        code: its exit code; negative is the signal that killed it.
+        output: what it wrote to standard output.
+        last_words: the last line that it wrote to standard error; empty where it wrote nothing.
+    """
+
+    code: int
+    output: str
+    last_words: str
+
+
+class Place(ABC):
+    """A machine; a context manager, open while there is work.
+
+    What is brought there lies in a folder of this session, which goes when the place is closed, as
+    do the programs that it started. One session at a time has a device.
+
+    Attributes:
+        name: what documents call it: ``local``, ``ssh`` or ``adb``, never an address.
+        shares_machine: whether it is this machine.
+    """
+
+    name: str
+    shares_machine: bool = False
+
+    def __enter__(self) -> Place:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connect, take the device for this session, and make the session's folder.
+
+        Raises:
+            MissingBackendError: when a program or package that this needs is not installed here.
+            LamaEdgeError: when the machine cannot be reached, or another session has it; nothing
+                is left behind then.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop what runs there for this session and remove what was brought.
+
+        Calling it again does nothing. It raises nothing: what hinders it is logged.
+        """
+
+    @abstractmethod
+    def put(self, path: Path, beside: Sequence[Path] = ()) -> str:
+        """Bring a file or a folder there; the same one is sent once.
+
+        Args:
+            path: on this machine; permission to execute travels with it.
+            beside: further files that have to lie in the same folder there.
+
+        Returns:
+            Its absolute path there, which ends in its own name.
+
+        Raises:
+            LamaEdgeError: when it cannot be sent, such as for want of room; nothing of it is left.
+        """
+
+    @abstractmethod
+    def new_path(self, name: str) -> str:
+        """Return an absolute path of that name in a fresh folder of the session's, for a result."""
+
+    @abstractmethod
+    def fetch(self, there: str, here: Path) -> None:
+        """Copy a file from there.
+
+        Args:
+            there: its absolute path there.
+            here: where it goes on this machine; its folder exists.
+
+        Raises:
+            LamaEdgeError: when it is not there or cannot be copied.
+        """
+
+    @abstractmethod
+    def remove(self, there: str) -> None:
+        """Remove a file or folder of the session's, if it is there; `put` sends it anew then.
+
+        Nothing that `put` only found there, and did not bring, is removed.
+        """
+
+    @abstractmethod
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        timeout_s: float | None = None,
+        step: Callable[[str], None] = lambda line: None,
+    ) -> Ended:
+        """Start a program in an empty folder and wait for its end.
+
+        Args:
+            command: the program's name or absolute path, and its arguments.
+            timeout_s: how long it may take, in seconds; None is for ever.
+            step: called with each line of its standard error as it is written, without its end;
+                from the thread that waits or from another one.
+
+        Returns:
+            How it ended, whatever its exit code is. Where the system has no such program, the
+            code is 127 as a shell's is; 126 for one that it does not start. Neither it nor what
+            it started itself runs on, also when this call ends by an exception.
+
+        Raises:
+            CrashError: when time ran out; the message says so, with the time.
+            LamaEdgeError: when the connection is lost.
+        """
+
+    @abstractmethod
+    def machine(self) -> str:
+        """Return the processor as ``uname -m`` calls it, such as ``x86_64`` or ``aarch64``."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return those fields of the documents' `environment` that the place alone knows."""
+        return {}
+
+    def sensors(self) -> dict[str, Any]:
+        """Read those sensors that the place alone knows, named as `read_sensors` names them."""
+        return {}

@@ -1,0 +1,1 @@
+"""Programs that answer the protocol of ``docs/worker.md``."""
