@@ -1,7 +1,7 @@
 """Checks the stopwatch against known truths on this machine; its figures are in docs/measuring.md.
 
-Run it with ``python -m lama_edge.benchmarks.check_stopwatch [MODEL]``; ``--worker PATH`` checks the
-stopwatch of that ``lama-edge-worker`` alone.
+Run it with ``python -m lama_edge.benchmarks.check_stopwatch [MODEL]``; ``--target ADDRESS``,
+``--worker PATH`` and what else `bench` takes for a target check the stopwatch there alone.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.benchmarks.bench.run import Bench, run_bench
-from lama_edge.benchmarks.targets.stopwatch import Policy, measure
-from lama_edge.benchmarks.targets.worker import ask
+from lama_edge.benchmarks.targets.base import Target, TargetOptions
+from lama_edge.benchmarks.targets.registry import add_target, open_target, target_options
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy, measure
 from lama_edge.errors import exit_code_of
 from lama_edge.spec import Size
 
@@ -63,25 +64,25 @@ def check_sleeper(runs: int = 150) -> Check:
     return _slept("", float(np.median(timings.samples_ms)), expected, asked_ms)
 
 
-def check_worker(worker: Path, runs: int = 150) -> Check:
-    """Let a worker measure such sleeps; the truth is its sleeper's own record, by the wall clock.
+def check_target(target: Target, runs: int = 150) -> Check:
+    """Let a target measure such sleeps; the truth is its sleeper's own record, by the wall clock.
 
     Raises:
-        LamaEdgeError: when the worker fails.
+        LamaEdgeError: when the target fails.
     """
     rng = np.random.default_rng(_SEED)
     asked_ms = rng.uniform(_SLEEP_MS - _JITTER_MS, _SLEEP_MS + _JITTER_MS, runs)
-    found = ask(worker, "sleep", {"sleeps_ms": [_SLEEP_MS, *asked_ms.tolist()]})["result"]
+    found = target.sleep([_SLEEP_MS, *asked_ms.tolist()])
     measured, expected = (float(np.median(found[key])) for key in ("samples_ms", "slept_ms"))
-    return _slept("the worker: ", measured, expected, asked_ms)
+    return _slept(f"{target.program} on {target.name}: ", measured, expected, asked_ms)
 
 
-def _slept(who: str, measured: float, expected: float, asked_ms: NDArray[np.float64]) -> Check:
+def _slept(where: str, measured: float, expected: float, asked_ms: NDArray[np.float64]) -> Check:
     error = measured / expected - 1
     return Check(
-        f"{who}a sleep of {_SLEEP_MS:g} ± {_JITTER_MS:g} ms: measured {measured:.3f} ms, expected "
-        f"{expected:.3f} ms (asked {np.median(asked_ms):.3f}), error {error:+.3%} (at most "
-        f"{_MAX_ERROR:.0%})",
+        f"{where}a sleep of {_SLEEP_MS:g} ± {_JITTER_MS:g} ms: measured {measured:.3f} ms, "
+        f"expected {expected:.3f} ms (asked {np.median(asked_ms):.3f}), error {error:+.3%} (at "
+        f"most {_MAX_ERROR:.0%})",
         abs(error) <= _MAX_ERROR,
     )
 
@@ -131,10 +132,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "model", nargs="?", type=Path, metavar="MODEL", help="default: lama-tiny, exported"
     )
-    parser.add_argument("--worker", type=Path, metavar="PATH", help="check this program's instead")
+    add_target(parser)
     options = parser.parse_args(arguments)
-    if options.worker is not None:
-        found = check_worker(options.worker)
+    wanted = target_options(options)
+    if options.target != "local" or wanted != TargetOptions():
+        with open_target(options.target, wanted) as target:
+            found = check_target(target)
         print(found.text)
         return 0 if found.passed else 1
     model = options.model

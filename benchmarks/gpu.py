@@ -29,7 +29,7 @@ from lama_edge.benchmarks.gpu_entries import (
 )
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.targets.base import Opening
-from lama_edge.benchmarks.targets.local import LocalTarget
+from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError, exit_code_of, one_line
 from lama_edge.files import check_output
 from lama_edge.judging.metrics import psnr_db
@@ -159,8 +159,9 @@ def _check_starts(entry: GpuEntry, path: Path, timeout_s: float | None) -> None:
     """
     if entry.form != "onnx" or entry.provider == "cpu":
         return
-    target = LocalTarget()
-    target.describe(path, Opening(entry.provider, target.default_threads(), timeout_s=timeout_s))
+    with open_target("local") as target:
+        opening = Opening(entry.provider, target.default_threads(), timeout_s=timeout_s)
+        target.describe(target.push(path), opening)
 
 
 def _checkpoint(job: GpuJob, folder: Path) -> Path:

@@ -68,7 +68,7 @@ def inspect_ranges(
         ModelError: when the model cannot be opened or run.
         MissingBackendError: when the ``export`` or ``bench`` extra is not installed.
     """
-    from lama_edge.benchmarks.targets.environment import environment
+    from lama_edge.benchmarks.targets.tasks.environment import environment
 
     progress("model")
     measure = _from_checkpoint if is_checkpoint(job.model) else _from_exported

@@ -18,7 +18,14 @@ from lama_edge.errors import ModelError, UsageError
 from lama_edge.files import split_part
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import is_zoo_name
-from lama_edge.runtimes.registry import CHECKPOINT, Runtime, checkpoint_runtimes, load, runtimes
+from lama_edge.runtimes.registry import (
+    CHECKPOINT,
+    Runtime,
+    checkpoint_runtimes,
+    load,
+    runtimes,
+    title_of,
+)
 from lama_edge.spec import IoSpec, SizePolicy, TensorSpec
 
 Array = NDArray[Any]
@@ -46,9 +53,7 @@ class Runner(ABC):
     @property
     def title(self) -> str:
         """What documents name it: ``onnxruntime 1.31.1 cpu``; some have no device to tell."""
-        title = f"{self.runtime.name} {self.runtime_version}"
-        has_device = not self.runtime.is_emulator and self.provider != self.runtime.name
-        return f"{title} {self.provider}" if has_device else title
+        return title_of(self.runtime.name, self.runtime_version, self.provider)
 
     @property
     def uses_host_memory(self) -> bool:
@@ -87,6 +92,16 @@ class Runner(ABC):
             f"a {self.manifest.format['name']} model cannot run in tiles: export it to ONNX with "
             "--size dynamic"
         )
+
+    def placement(self) -> dict[str, Any] | None:
+        """Look where the model's nodes run, which may mean to open it once more.
+
+        Returns:
+            ``providers``, the number of nodes by the runtime's own names of providers, and
+            ``fell_back``, the first 20 nodes, as ``name (operator)``, that are on the processor
+            although another provider is in use; None where the runtime does not tell.
+        """
+        return None
 
     @abstractmethod
     def close(self) -> None:

@@ -119,3 +119,19 @@ def tolerance_of(runtime: str, precision: str) -> Tolerance:
         raise ModelError(
             f"there is no parity tolerance for {runtime} {precision}; known: {known}"
         ) from None
+
+
+def title_of(runtime: str, version: str, provider: str) -> str:
+    """Return what documents name a runtime in use; some have no device to tell.
+
+    Args:
+        runtime: the runtime's name.
+        version: its version.
+        provider: the provider in use.
+
+    Returns:
+        Such as ``onnxruntime 1.31.1 cpu``.
+    """
+    emulators = {one.name for one in runtimes() if one.is_emulator}
+    has_device = runtime not in emulators and provider != runtime
+    return f"{runtime} {version} {provider}" if has_device else f"{runtime} {version}"

@@ -37,7 +37,7 @@ began = time.monotonic()
 from lama_edge import cli
 assert cli.main(sys.argv[1:]) == 0
 seconds = time.monotonic() - began
-from lama_edge.benchmarks.targets.sensors import peak_memory_bytes
+from lama_edge.benchmarks.targets.tasks.sensors import peak_memory_bytes
 print(json.dumps({"seconds": seconds, "peak_bytes": peak_memory_bytes()}))
 """
 

@@ -38,7 +38,7 @@ import json, resource, sys, threading, time
 from pathlib import Path
 began = time.monotonic()
 import psutil
-from lama_edge.benchmarks.targets.sensors import peak_memory_bytes
+from lama_edge.benchmarks.targets.tasks.sensors import peak_memory_bytes
 from lama_edge.export.formats.record import Export
 from lama_edge.pipeline import export_model
 checkpoint, output, precision = sys.argv[1:]

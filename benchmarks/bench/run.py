@@ -17,10 +17,11 @@ from lama_edge.benchmarks.bench.summary import summarise, warnings_about
 from lama_edge.benchmarks.documents.model_files import located, quality_of, titled
 from lama_edge.benchmarks.documents.pictures import Picture
 from lama_edge.benchmarks.documents.store import BENCH, check_document, heading
-from lama_edge.benchmarks.targets.base import Opening, Target
+from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
 from lama_edge.benchmarks.targets.registry import open_target
-from lama_edge.benchmarks.targets.stopwatch import Policy
 from lama_edge.benchmarks.targets.subjects import Opened, Refused, open_model, without_paths
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
+from lama_edge.benchmarks.targets.tasks.work import older
 from lama_edge.errors import LamaEdgeError, NotFiniteError, UsageError
 from lama_edge.files import split_part
 from lama_edge.forms import to_model
@@ -39,7 +40,7 @@ class Bench:
     Attributes:
         models: exported models or checkpoints, by path or zoo name; see `open_runner`.
         target: where; see `open_target`.
-        worker: the program ``lama-edge-worker`` that runs the models; None runs them in Python.
+        options: what else is said of the target; None is nothing.
         sizes: for models that take any size, 512x512 if empty; a fixed-size model is measured at
             its own size whatever this says.
         threads: processor threads; None is one for each physical core that may be used.
@@ -56,7 +57,7 @@ class Bench:
 
     models: tuple[str | Path, ...]
     target: str = "local"
-    worker: Path | None = None
+    options: TargetOptions | None = None
     sizes: tuple[Size, ...] = ()
     threads: int | None = None
     provider: str = "auto"
@@ -153,7 +154,7 @@ def run_bench(job: Bench, progress: Progress = lambda step: None) -> BenchResult
     providers = job.providers or (job.provider,) * len(paths)
     parts = [split_part(model)[1] for model in job.models]
     names = _names(paths, parts, providers)
-    with open_target(job.target, job.worker) as target:
+    with open_target(job.target, job.options) as target:
         threads = job.threads or target.default_threads()
         rows: list[_Row] = []
         for model, name, provider in zip(job.models, names, providers, strict=True):
@@ -237,12 +238,18 @@ def _measure(row: _Row, policy: Policy) -> None:
     try:
         measured, output = subject.target.measure(subject.handle, subject.opening, *inputs, policy)
         levels = case_output(io, case, output).levels
+        # The same in every round: it is measured in a pass of its own.
+        peak = (
+            row.rounds[0]["peak_memory_bytes"]
+            if row.rounds
+            else subject.target.memory(subject.handle, subject.opening, *inputs)
+        )
     except NotFiniteError as error:
         row.failure = NotFiniteError(f"{error}; its times mean nothing")
     except LamaEdgeError as error:
         row.failure = error
     else:
-        row.rounds.append(measured)
+        row.rounds.append(older(measured, peak))
         row.output = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lama_edge.benchmarks.documents.arrays import save_arrays
 from lama_edge.benchmarks.documents.pictures import CasePictures
 from lama_edge.benchmarks.documents.store import PARITY, heading
 from lama_edge.benchmarks.parity.reference import as_exported, choose_reference, reference_provider
 from lama_edge.benchmarks.parity.rows import Side, judged_row, pictures_of
-from lama_edge.benchmarks.targets.base import Opening
-from lama_edge.benchmarks.targets.local import LocalTarget
-from lama_edge.benchmarks.targets.local_task import save_arrays
+from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
 from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.benchmarks.targets.subjects import (
     Opened,
@@ -57,7 +56,7 @@ class ParityCheck:
         masks: their masks, see `picture_cases`; None looks for them in `images`.
         provider: of the models; the reference runs on the CPU.
         target: where the models run, see `open_target`; the reference runs here.
-        worker: the program ``lama-edge-worker`` that runs the models; None runs them in Python.
+        options: what else is said of the target; None is nothing.
         look_inside: whether to search models that fail for the first differing value, or the
             first that is not finite; only models that run here are.
         timeout_s: how long each process may take, in seconds; None is for ever.
@@ -70,7 +69,7 @@ class ParityCheck:
     masks: Path | None = None
     provider: str = "auto"
     target: str = "local"
-    worker: Path | None = None
+    options: TargetOptions | None = None
     look_inside: bool = True
     timeout_s: float | None = None
 
@@ -126,13 +125,13 @@ def check_parity(job: ParityCheck, progress: Progress = lambda step: None) -> Pa
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
     progress("reference")
     opening = Opening(job.provider, timeout_s=job.timeout_s)
-    with open_target(job.target, job.worker) as target:
+    with open_target(job.target, job.options) as target, open_target("local") as here:
         subjects = [
             subject
             for model in job.models
             for subject in each_part(open_model(model, target, opening))
         ]
-        check = _Check(job, _reference(job, subjects))
+        check = _Check(job, _reference(job, subjects, here))
         for subject in subjects:
             progress(str(subject.record["name"]))
             check.add(subject)
@@ -279,8 +278,8 @@ def _side(subject: Opened, outputs: list[CaseOutput]) -> Side:
     return Side([output.levels for output in outputs], rounded)
 
 
-def _reference(job: ParityCheck, subjects: list[Opened | Refused]) -> Opened:
-    """Open the reference: the one that was named, or the models' own checkpoint."""
+def _reference(job: ParityCheck, subjects: list[Opened | Refused], here: Target) -> Opened:
+    """Open the reference here: the one that was named, or the models' own checkpoint."""
     name = job.reference
     if name is None:
         opened = [subject for subject in subjects if isinstance(subject, Opened)]
@@ -292,7 +291,7 @@ def _reference(job: ParityCheck, subjects: list[Opened | Refused]) -> Opened:
     # Its raw fill and a composited one are the same inside the holes, and nothing else is judged.
     provider = reference_provider(name, job.reference_runtime)
     opening = Opening(provider, timeout_s=job.timeout_s, ignore=ignore)
-    reference = open_model(name, LocalTarget(), opening)
+    reference = open_model(name, here, opening)
     if isinstance(reference, Refused):
         raise _of_the_reference(reference.error, name) from reference.error
     return reference

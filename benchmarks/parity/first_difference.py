@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.benchmarks.targets.local_task import load_arrays
+from lama_edge.benchmarks.documents.arrays import load_arrays
 from lama_edge.errors import ModelError, needs_extra
 from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase

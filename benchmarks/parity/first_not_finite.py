@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lama_edge.benchmarks.targets.local_task import load_arrays
+from lama_edge.benchmarks.documents.arrays import load_arrays
 from lama_edge.forms import to_model
 from lama_edge.runtimes.emulator.execution import open_observable
 from lama_edge.runtimes.emulator.survey import first_not_finite

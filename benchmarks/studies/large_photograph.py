@@ -23,8 +23,8 @@ from PIL import Image
 
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
-from lama_edge.benchmarks.targets.environment import environment
-from lama_edge.benchmarks.targets.sensors import peak_memory_bytes
+from lama_edge.benchmarks.targets.tasks.environment import environment
+from lama_edge.benchmarks.targets.tasks.sensors import peak_memory_bytes
 from lama_edge.errors import UsageError
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.process import run_isolated

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lama_edge.errors import UsageError
@@ -37,3 +39,43 @@ def open_target(address: str, options: TargetOptions | None = None) -> Target:
     make = getattr(importlib.import_module(module), name)
     target: Target = make(address, options or TargetOptions())
     return target
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Add ``--target`` and what else is said of one."""
+    add = parser.add_argument
+    add(
+        "--target",
+        default="local",
+        help=f"where the models run: {', '.join(TARGETS)} (default: local)",
+    )
+    add(
+        "--worker",
+        type=Path,
+        metavar="PATH",
+        help="run ONNX models by this lama-edge-worker, in C++, or the one in this folder, which "
+        "is brought to the target; `make worker ARCH=x86_64|aarch64` makes it",
+    )
+    add(
+        "--remote-python",
+        metavar="PYTHON",
+        help="the target's interpreter that has lama-edge (default: python3)",
+    )
+    add(
+        "--make-venv",
+        action="store_true",
+        help="make an environment with lama-edge on the target for as long as it is measured",
+    )
+    add("--remote-folder", metavar="DIR", help="where the target keeps what is brought meanwhile")
+
+
+def target_options(options: argparse.Namespace) -> TargetOptions:
+    """Return what `add_target` was given beside the target itself."""
+    from lama_edge.benchmarks.targets.base import TargetOptions
+
+    return TargetOptions(
+        worker=options.worker,
+        remote_python=options.remote_python,
+        make_venv=options.make_venv,
+        remote_folder=options.remote_folder,
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 from lama_edge.benchmarks.documents.model_files import base_name, located, model_record, titled
 from lama_edge.benchmarks.targets.base import Description, Opening, Target
-from lama_edge.benchmarks.targets.environment import anonymous
+from lama_edge.benchmarks.targets.tasks.environment import anonymous
 from lama_edge.errors import LamaEdgeError, one_line
 from lama_edge.files import join_part, split_part
 from lama_edge.forms import to_model

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lama_edge.benchmarks.documents.arrays import load_arrays, save_arrays
 from lama_edge.benchmarks.parity.rows import Side
 from lama_edge.benchmarks.targets.base import Opening
-from lama_edge.benchmarks.targets.local import LocalTarget
-from lama_edge.benchmarks.targets.local_task import load_arrays, save_arrays
+from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.export.formats.record import Export, Format, format_named
 from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase
@@ -82,7 +82,8 @@ class Exports:
         """
         opening, io = Opening(provider, timeout_s=self.timeout_s), self._manifests[name].io
         pictures = [to_model(io, case.image, case.hole) for case in cases]
-        outputs = LocalTarget().run(self.path(name), opening, pictures)
+        with open_target("local") as target:
+            outputs = target.run(target.push(self.path(name)), opening, pictures)
         seen = [case_output(io, case, output) for case, output in zip(cases, outputs, strict=True)]
         save_arrays(self._outputs(name), [one.levels for one in seen])
         return [one.known_changed for one in seen]

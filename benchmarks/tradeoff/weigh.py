@@ -263,7 +263,7 @@ class _Weighing:
 
     def document(self) -> dict[str, Any]:
         """Return what was found; see the schema."""
-        from lama_edge.benchmarks.targets.environment import environment
+        from lama_edge.benchmarks.targets.tasks.environment import environment
 
         options = self.job.form.timing_options
         return {
@@ -307,7 +307,7 @@ class _Weighing:
 
     def _without_paths(self, error: LamaEdgeError) -> str:
         """Spell an error for the document, which names no folder of anybody's."""
-        from lama_edge.benchmarks.targets.environment import anonymous
+        from lama_edge.benchmarks.targets.tasks.environment import anonymous
 
         text = one_line(error)
         for path in (self.job.checkpoint, self.job.calibrate):

@@ -9,6 +9,7 @@ from typing import Any
 from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, needs_extra, one_line
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
+from lama_edge.runtimes.onnxruntime.placement import placement
 from lama_edge.runtimes.onnxruntime.providers import available_providers, providers_for
 from lama_edge.runtimes.onnxruntime.record import ONNXRUNTIME, PROVIDERS
 from lama_edge.runtimes.onnxruntime.session import open_session, run_session
@@ -100,6 +101,10 @@ class OnnxRuntimeRunner(Runner):
         return open_tiles(
             self.path, self.manifest, provider=self.provider, threads=self.threads, tile=tile
         )
+
+    def placement(self) -> dict[str, Any] | None:
+        """See `Runner.placement`."""
+        return placement(self.path, self.provider, self.threads)
 
     def close(self) -> None:
         """See `Runner.close`."""

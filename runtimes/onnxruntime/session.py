@@ -26,7 +26,11 @@ _ONLY_FATAL = 4
 
 
 def open_session(
-    model: str | bytes, *, provider_names: Sequence[str | Provider], threads: int | None
+    model: str | bytes,
+    *,
+    provider_names: Sequence[str | Provider],
+    threads: int | None,
+    entries: Sequence[tuple[str, str]] = (),
 ) -> ort.InferenceSession:
     """Create a session.
 
@@ -58,15 +62,16 @@ def open_session(
         provider_names: ONNX Runtime's own names of execution providers, the preferred one first,
             or what `providers_for` gives: names with options.
         threads: threads that work on one operation; None is one for each physical core.
+        entries: further settings of the session, by ONNX Runtime's names.
 
     Raises:
         Exception: whatever ONNX Runtime raises; its exceptions share no base class.
     """
     try:
-        session = _session(model, provider_names, threads, EXACT_INT8)
+        session = _session(model, provider_names, threads, *entries, EXACT_INT8)
     except Exception as error:
         try:
-            session = _session(model, provider_names, threads)
+            session = _session(model, provider_names, threads, *entries)
         except Exception:
             raise error from None
         _log.warning(

@@ -17,7 +17,7 @@ import lama_edge
 from lama_edge.benchmarks.studies.consumers.cells import ModelFile
 from lama_edge.benchmarks.studies.consumers.consumers import Consumer
 from lama_edge.benchmarks.studies.consumers.prepare import Prepared
-from lama_edge.benchmarks.targets.environment import anonymous
+from lama_edge.benchmarks.targets.tasks.environment import anonymous
 from lama_edge.judging.metrics import psnr_db
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.onnxruntime.record import ONNXRUNTIME

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from lama_edge.benchmarks.studies.peers.convolutions import Convolution, convolutions
-from lama_edge.benchmarks.targets.sensors import Watch, peak_memory_bytes
-from lama_edge.benchmarks.targets.stopwatch import Policy, measure
+from lama_edge.benchmarks.targets.tasks.sensors import Watch, peak_memory_bytes
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy, measure
 from lama_edge.errors import needs_extra
 from lama_edge.models.config import FfcResnetConfig, config_from_dict
 from lama_edge.spec import Size

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from lama_edge.benchmarks.studies.peers.picture import Array, generator_input, image_and_mask
-from lama_edge.benchmarks.targets.local_task import Run, timed_round
-from lama_edge.benchmarks.targets.stopwatch import Policy
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
+from lama_edge.benchmarks.targets.tasks.work import Run, timed_round
 from lama_edge.errors import ModelError, needs_extra
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import Size

@@ -20,8 +20,8 @@ from lama_edge.benchmarks.studies.peers.entries import (
     Peer,
     chosen,
 )
-from lama_edge.benchmarks.targets.environment import anonymous
-from lama_edge.benchmarks.targets.stopwatch import Policy
+from lama_edge.benchmarks.targets.tasks.environment import anonymous
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.process import run_isolated

@@ -96,14 +96,15 @@ def read_elf(path: Path) -> Elf | None:
     try:
         wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
         (machine,) = struct.unpack_from(f"{order}H", head, 18)
-        (table,) = struct.unpack_from(f"{order}Q" if wide else f"{order}I", head, 32 if wide else 28)
-        size, count = struct.unpack_from(f"{order}2H", head, 54 if wide else 42)
+        (table,) = struct.unpack_from(
+            f"{order}Q" if wide else f"{order}I", head, 32 if wide else 28
+        )
+        size, count = struct.unpack_from(f"{order}2H", head, sizes_at)
         loader = None
         for entry in range(table, table + size * count, size):
             (kind,) = struct.unpack_from(f"{order}I", head, entry)
             if kind == _INTERPRETER:
-                at = entry + (8 if wide else 4)
-                (start,) = struct.unpack_from(f"{order}Q" if wide else f"{order}I", head, at)
+                (start,) = struct.unpack_from(order + offset, head, entry + start_at)
                 loader = head[start : head.index(b"\0", start)].decode(errors="replace")
     except (IndexError, ValueError, struct.error):
         return None

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lama_edge.benchmarks.targets.sensors import read_text
+from lama_edge.benchmarks.targets.tasks.sensors import read_text
 from lama_edge.errors import needs_extra
 from lama_edge.runtimes.registry import runtimes
 

@@ -34,19 +34,24 @@ def read_sensors(root: Path = _ROOT) -> dict[str, Any]:
     Returns:
         `clock_mhz` per core, `temperature_c` by label, `throttled` (the sum of the processor's
         throttle counters, or whether the device says it is throttled now), `power_w` (of a
-        battery while it discharges), `power_mode` and `governor` (their names, or number).
+        battery while it discharges), `power_mode` and `governor` (their names, or number),
+        `battery` (`percent` and `status`), and `clocks_pinned`: whether every core's least clock
+        is its highest, as `jetson_clocks` makes it.
     """
     cpus = root / "sys/devices/system/cpu"
     governors = {read_text(path) for path in cpus.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {
         None
     }
+    battery = _battery_folder(root / "sys/class/power_supply")
     return {
         "clock_mhz": _clocks() or None,
         "temperature_c": _temperatures() or None,
         "throttled": _throttled(root, cpus),
-        "power_w": _battery_power(root / "sys/class/power_supply"),
+        "power_w": _battery_power(battery),
         "power_mode": _power_mode(root),
         "governor": ", ".join(sorted(map(str, governors))) or None,
+        "battery": _battery(battery),
+        "clocks_pinned": _clocks_pinned(cpus),
     }
 
 
@@ -84,18 +89,61 @@ def _throttled(root: Path, cpus: Path) -> bool | int | None:
     return None
 
 
-def _battery_power(supplies: Path) -> float | None:
-    for status in sorted(supplies.glob("BAT*/status")):
-        microwatts = _number(status.with_name("power_now"))
-        if read_text(status) == "Discharging" and microwatts is not None:
-            return microwatts / 1e6
+def _battery_folder(supplies: Path) -> Path | None:
+    """Return the folder of the battery that the machine runs on, not of one of a mouse."""
+    for supply in sorted(supplies.glob("*")):
+        scope = read_text(supply / "scope")
+        if read_text(supply / "type") == "Battery" and scope != "Device":
+            return supply
     return None
+
+
+def _battery_power(supply: Path | None) -> float | None:
+    if supply is None or read_text(supply / "status") != "Discharging":
+        return None
+    microwatts = _number(supply / "power_now")
+    return None if microwatts is None else microwatts / 1e6
+
+
+def _battery(supply: Path | None) -> dict[str, Any] | None:
+    if supply is not None:
+        percent = _number(supply / "capacity")
+        status = read_text(supply / "status")
+        return None if percent is None else {"percent": percent, "status": status}
+    if sys.platform.startswith("linux"):
+        return None
+    found = getattr(psutil, "sensors_battery", lambda: None)()
+    if found is None:
+        return None
+    status = {True: "Charging", False: "Discharging"}.get(found.power_plugged)
+    return {"percent": float(found.percent), "status": status}
+
+
+def _clocks_pinned(cpus: Path) -> bool | None:
+    limits = [
+        [_number(folder / f"scaling_{which}_freq") for which in ("min", "max")]
+        for folder in cpus.glob("cpu[0-9]*/cpufreq")
+    ]
+    known = [least == most for least, most in limits if least is not None and most is not None]
+    return all(known) if known else None
 
 
 def _power_mode(root: Path) -> str | None:
     profile = read_text(root / "sys/firmware/acpi/platform_profile")
     jetson = read_text(root / "var/lib/nvpmodel/status")
-    return profile or (jetson and f"nvpmodel {jetson.removeprefix('pmode:')}")
+    return profile or (jetson and _jetson_mode(jetson, read_text(root / "etc/nvpmodel.conf")))
+
+
+def _jetson_mode(status: str, settings: str | None) -> str:
+    """Return the name of the mode whose number NVIDIA's nvpmodel keeps, or else the number."""
+    number = re.match(r"pmode:0*(\d+)", status)
+    if number is None:
+        return f"nvpmodel {status}"
+    for mode in re.findall(r"<\s*POWER_MODEL\s([^>]*)>", settings or ""):
+        fields = dict(re.findall(r"(\w+)=(\S+)", mode))
+        if fields.get("ID") == number[1] and "NAME" in fields:
+            return f"nvpmodel {fields['NAME']}"
+    return f"nvpmodel {number[1]}"
 
 
 def read_text(path: Path) -> str | None:

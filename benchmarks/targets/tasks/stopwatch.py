@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from lama_edge.errors import UsageError
@@ -13,6 +13,8 @@ from lama_edge.errors import UsageError
 # A clock that only goes forward, in nanoseconds.
 Clock = Callable[[], int]
 _NS_PER_MS = 1e6
+# How often the machine is looked at between runs without a pause.
+_LOOK_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -82,14 +84,52 @@ def measure(
     )
 
 
+def sustain(
+    run: Callable[[], object],
+    seconds: float,
+    look: Callable[[float], object],
+    *,
+    clock: Clock = time.perf_counter_ns,
+) -> tuple[list[float], list[float]]:
+    """Call `run` without a pause and time each call.
+
+    Args:
+        run: as for `measure`.
+        seconds: for how long; a run that has begun is waited for, and one is always made.
+        look: called between runs, before the first, after the last and every 5 s, with the time
+            since the first began in seconds.
+        clock: nanoseconds from any origin.
+
+    Returns:
+        When each run began, in seconds after the first, and how long it took, in milliseconds.
+    """
+    at_s: list[float] = []
+    samples_ms: list[float] = []
+    look(0.0)
+    with _no_collection():
+        begin = looked = clock()
+        end = begin + seconds * 1e9
+        while True:
+            start = clock()
+            result = run()
+            stop = clock()
+            del result
+            at_s.append((start - begin) / 1e9)
+            samples_ms.append((stop - start) / _NS_PER_MS)
+            if stop >= end:
+                break
+            if stop - looked >= _LOOK_SECONDS * 1e9:
+                look((stop - begin) / 1e9)
+                gc.collect()
+                looked = stop
+    look((stop - begin) / 1e9)
+    return at_s, samples_ms
+
+
 def _repeat(run: Callable[[], object], runs: int, duration_ns: float, clock: Clock) -> list[int]:
     """Time runs in nanoseconds until there are enough of them and enough time has passed."""
     times: list[int] = []
-    collects = gc.isenabled()
-    gc.collect()
-    # A collection that falls into a run would be charged to it.
-    gc.disable()
-    try:
+    with _no_collection():
         begin = clock()
         while True:
             start = clock()
@@ -100,6 +140,16 @@ def _repeat(run: Callable[[], object], runs: int, duration_ns: float, clock: Clo
             times.append(stop - start)
             if len(times) >= runs and stop - begin >= duration_ns:
                 return times
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Collect garbage before the block and none in it: it would be charged to the run it meets."""
+    collects = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
     finally:
         if collects:
             gc.enable()

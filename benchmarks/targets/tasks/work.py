@@ -1,4 +1,4 @@
-"""What runs in the local target's processes: describe a model, time it, or run it on pictures.
+"""The tasks: time a model, run it on pictures, see how much memory it takes.
 
 What this module imports counts in the peak memory that is measured.
 """
@@ -6,65 +6,69 @@ What this module imports counts in the peak memory that is measured.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lama_edge.benchmarks.targets.sensors import Watch, peak_memory_bytes
-from lama_edge.benchmarks.targets.stopwatch import Policy
-from lama_edge.benchmarks.targets.stopwatch import measure as time_runs
-from lama_edge.runtimes.base import Array, Runner, import_runtime, open_runner
+from lama_edge.benchmarks.targets.tasks.request import Job
+from lama_edge.benchmarks.targets.tasks.sensors import Watch, peak_memory_bytes, read_sensors
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
+from lama_edge.benchmarks.targets.tasks.stopwatch import measure as time_runs
+from lama_edge.benchmarks.targets.tasks.stopwatch import sustain as time_without_pause
+from lama_edge.errors import ModelError
+from lama_edge.runtimes.base import Array, Runner, check_inputs
+from lama_edge.spec import TensorSpec
 
 Run = Callable[[], Array]
+Step = Callable[[str], None]
+
+# What the host's clock is compared at, see `DeviceTarget`.
+SAMPLING, SAMPLED = "sampling", "sampled"
+_WATCHED = ("clock_mhz", "temperature_c", "throttled")
 
 
-def describe(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Open a model and return what it says of itself.
-
-    Args:
-        payload: `model`, `provider`, `threads` and `ignore`, see `open_runner`.
-
-    Returns:
-        The fields of `Description`; the `manifest` as JSON text.
-    """
-    with _open(payload) as runner:
-        return {
-            "manifest": runner.manifest.to_json(),
-            "runtime": runner.runtime.name,
-            "version": runner.runtime_version,
-            "provider": runner.provider,
-            "title": runner.title,
-            "parts": list(runner.parts),
-        }
-
-
-def measure(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Load a model and time it on one picture.
-
-    Args:
-        payload: as for `describe`, with `inputs`, a file with image and mask, `outputs`, the file
-            to write the output to, and `policy`, the fields of `Policy`.
+def measured(
+    runner: Runner, load_ms: float, job: Job, policy: Policy, step: Step
+) -> dict[str, Any]:
+    """Time an open model on one picture, and write the output of one more run.
 
     Returns:
         One of the document's rounds.
     """
-    image, mask = load_arrays(Path(payload["inputs"]))
+    run = _run(runner, job)
+    found = timed(run, load_ms, policy, step)
+    save(run(), job.output)
+    return found
 
-    @contextmanager
-    def opened() -> Iterator[Run]:
-        with _open(payload) as runner:
-            yield lambda: runner.run(image, mask)
 
-    # The user of an app does not wait for Python to import its packages.
-    import_runtime(payload["model"], provider=payload["provider"])
-    return timed_round(
-        opened(),
-        Policy(**payload["policy"]),
-        keep=lambda output: save_arrays(Path(payload["outputs"]), [output]),
-    )
+def timed(
+    run: Run, load_ms: float, policy: Policy, step: Step = lambda line: None
+) -> dict[str, Any]:
+    """Time a function on one picture.
+
+    Args:
+        run: runs the model once.
+        load_ms: what opening it took.
+        policy: how long to warm up and to sample.
+        step: called with each step.
+
+    Returns:
+        One of the document's rounds.
+    """
+    watch = Watch()
+    step("warming up")
+    timings = time_runs(run, policy, watch=_sampling(watch, step))
+    return {
+        "load_ms": load_ms,
+        "first_run_ms": timings.warmup_ms[0],
+        "warmup_ms": list(timings.warmup_ms),
+        "samples_ms": list(timings.samples_ms),
+        "other_load": watch.other_load,
+        "sensors": {"before": watch.before, "after": watch.after},
+    }
 
 
 def timed_round(
@@ -73,7 +77,7 @@ def timed_round(
     *,
     keep: Callable[[Array], object] | None = None,
 ) -> dict[str, Any]:
-    """Open something and time it on one picture.
+    """Open something and time it on one picture, as documents before the third version have it.
 
     Args:
         opening: opens it as it is entered, and gives the function that runs it once.
@@ -81,56 +85,128 @@ def timed_round(
         keep: called with the output of one more run.
 
     Returns:
-        One of the document's rounds.
+        A round with the peak memory of this process, and without what is read only since.
     """
     start = time.perf_counter_ns()
-    with opening as run_once:
+    with opening as run:
         load_ms = (time.perf_counter_ns() - start) / 1e6
-        watch = Watch()
-        timings = time_runs(run_once, policy, watch=watch)
-        peak = peak_memory_bytes()
+        found = older(timed(run, load_ms, policy), peak_memory_bytes())
         if keep is not None:
-            keep(run_once())
-    return {
-        "load_ms": load_ms,
-        "first_run_ms": timings.warmup_ms[0],
-        "warmup_ms": list(timings.warmup_ms),
-        "samples_ms": list(timings.samples_ms),
-        "peak_memory_bytes": peak,
-        "other_load": watch.other_load,
-        "sensors": {"before": watch.before, "after": watch.after},
+            keep(run())
+    return found
+
+
+def older(found: dict[str, Any], peak: int | None) -> dict[str, Any]:
+    """Return a round as documents before the third version have it, with that peak memory."""
+    since = ("battery", "clocks_pinned")
+    sensors = {
+        when: {name: value for name, value in read.items() if name not in since}
+        for when, read in found["sensors"].items()
     }
+    return {**found, "peak_memory_bytes": peak, "sensors": sensors}
 
 
-def run(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a model on pictures.
+def sustained(runner: Runner, job: Job, seconds: float, step: Step) -> dict[str, Any]:
+    """Run an open model on one picture without a pause, after one run that is not counted.
+
+    Returns:
+        See `Target.sustain`.
+    """
+    run = _run(runner, job)
+    step("warming up")
+    run()
+    watched: list[dict[str, Any]] = []
+
+    def look(at_s: float) -> None:
+        read = read_sensors()
+        watched.append({"at_s": at_s, **{name: read[name] for name in _WATCHED}})
+
+    step(SAMPLING)
+    at_s, samples_ms = time_without_pause(run, seconds, look)
+    step(SAMPLED)
+    return {"asked_s": seconds, "at_s": at_s, "samples_ms": samples_ms, "watched": watched}
+
+
+def peak_memory(runner: Runner, job: Job, step: Step) -> int | None:
+    """Run an open model twice on one picture and return the most memory that the process had.
+
+    The first run at a size gives its memory back; the second is what a series of them holds.
+    """
+    step(f"running at {job.height}x{job.width}")
+    run = _run(runner, job)
+    run()
+    run()
+    return peak_memory_bytes()
+
+
+def run(runner: Runner, jobs: Sequence[Job], step: Step) -> None:
+    """Run an open model on pictures and write its outputs."""
+    for job in jobs:
+        step(f"running at {job.height}x{job.width}")
+        save(_run(runner, job)(), job.output)
+
+
+def slept(sleeps_ms: Sequence[float]) -> dict[str, Any]:
+    """Time sleeps, and give what each took by the sleeper's own record, in the wall clock's time.
 
     Args:
-        payload: as for `measure`, without a policy; `inputs` has image and mask of each picture.
+        sleeps_ms: two or more; the first is a warm-up.
     """
-    with _open(payload) as runner:
-        inputs = load_arrays(Path(payload["inputs"]))
-        outputs = [runner.run(image, mask) for image, mask in zip(inputs, inputs, strict=True)]
-    save_arrays(Path(payload["outputs"]), outputs)
-    return {}
+    left = iter(sleeps_ms)
+    record: list[float] = []
+
+    def sleep() -> None:
+        duration_ms = next(left)
+        begin = time.time()
+        time.sleep(duration_ms / 1e3)
+        record.append((time.time() - begin) * 1e3)
+
+    timings = time_runs(sleep, Policy(1, 0, len(sleeps_ms) - 1, 0))
+    return {"samples_ms": list(timings.samples_ms), "slept_ms": record[1:]}
 
 
-def save_arrays(path: Path, arrays: Iterable[Array]) -> None:
-    """Write arrays to a file, to be read by `load_arrays`."""
-    np.savez(path, *arrays)
+def save(output: Array, path: Path) -> None:
+    """Write an output's raw values.
+
+    Raises:
+        ModelError: when that is not possible.
+    """
+    try:
+        output.tofile(path)
+    except OSError as error:
+        raise ModelError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
 
-def load_arrays(path: Path) -> Iterator[Array]:
-    """Give the arrays of a file in their order, each read when its turn comes."""
-    with np.load(path, allow_pickle=False) as file:
-        for number in range(len(file.files)):
-            yield file[f"arr_{number}"]
-
-
-def _open(payload: Mapping[str, Any]) -> Runner:
-    return open_runner(
-        payload["model"],
-        provider=payload["provider"],
-        threads=payload["threads"],
-        ignore=payload.get("ignore", ()),
+def _run(runner: Runner, job: Job) -> Run:
+    """Read a picture and return what runs the model on it once."""
+    io = runner.manifest.io
+    image, mask = (
+        _read(spec, file, job, io.pictures)
+        for spec, file in ((io.image, job.image), (io.mask, job.mask))
     )
+    check_inputs(io, runner.manifest.size, image, mask)
+    return lambda: runner.run(image, mask)
+
+
+def _read(spec: TensorSpec, file: Path, job: Job, pictures: int) -> Array:
+    shape = spec.shape(job.height, job.width, pictures)
+    expected = int(np.prod(shape)) * np.dtype(spec.dtype).itemsize
+    try:
+        size = file.stat().st_size
+        if size != expected:
+            raise ModelError(
+                f"{spec.name} has {size} bytes; the model takes {expected} at this size"
+            )
+        values: Array = np.fromfile(file, spec.dtype)
+    except OSError as error:
+        raise ModelError(f"cannot read {str(file)!r}: {error.strerror or error}") from error
+    return values.reshape(shape)
+
+
+@contextmanager
+def _sampling(watch: Watch, step: Step) -> Iterator[None]:
+    """Watch the machine in the block, and tell as its samples begin and have ended."""
+    with watch:
+        step(SAMPLING)
+        yield
+        step(SAMPLED)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.reports.figures import table
-from lama_edge.benchmarks.targets.registry import TARGETS
+from lama_edge.benchmarks.targets.registry import add_target, target_options
 from lama_edge.cli.opening import add_function, add_provider
 from lama_edge.cli.outputs import add_outputs, check_outputs, give
 from lama_edge.cli.rendering import decibels, milliseconds, print_json, steps
@@ -50,7 +50,7 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
         "--masks", type=Path, metavar="DIR", help="their masks, by name; default: seeded ones"
     )
     add_provider(parity, "of the models; emulated rounds every result as fp16 devices do")
-    _add_target(parity)
+    add_target(parity)
     add_outputs(parity)
     parity.set_defaults(command=_parity)
 
@@ -70,7 +70,7 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="exported models, checkpoints; MODEL#PART is one size of several in a package",
     )
-    _add_target(bench)
+    add_target(bench)
     bench.add_argument(
         "--size",
         action="append",
@@ -123,20 +123,6 @@ def add_compare(commands: Any, common: argparse.ArgumentParser) -> None:
     compare.set_defaults(command=_compare)
 
 
-def _add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--target",
-        default="local",
-        help=f"where the models run: {', '.join(TARGETS)} (default: local)",
-    )
-    parser.add_argument(
-        "--worker",
-        type=Path,
-        metavar="PATH",
-        help="run ONNX models by this lama-edge-worker, in C++; `make worker ARCH=x86_64` makes it",
-    )
-
-
 def _parity(options: argparse.Namespace) -> int:
     check_outputs(options)
     with steps() as (progress, expect):
@@ -151,7 +137,7 @@ def _parity(options: argparse.Namespace) -> int:
             masks=options.masks,
             provider=options.provider,
             target=options.target,
-            worker=options.worker,
+            options=target_options(options),
         )
         result = check_parity(job, progress)
 
@@ -224,7 +210,7 @@ def _bench(options: argparse.Namespace) -> int:
         job = Bench(
             models=models,
             target=options.target,
-            worker=options.worker,
+            options=target_options(options),
             sizes=sizes,
             threads=options.threads,
             provider=options.provider,

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from lama_edge.benchmarks.targets.local import LocalTarget
 
 from lama_edge.benchmarks.bench import run as module
 from lama_edge.benchmarks.bench.compare import compare
@@ -22,7 +23,6 @@ from lama_edge.benchmarks.bench.measured_picture import HOLE_SHARE, measured_pic
 from lama_edge.benchmarks.bench.run import Bench, BenchResult, run_bench
 from lama_edge.benchmarks.documents.store import load_bench, save_document
 from lama_edge.benchmarks.targets.base import Opening
-from lama_edge.benchmarks.targets.local import LocalTarget
 from lama_edge.benchmarks.targets.subjects import Refused
 from lama_edge.engines import EngineBuild, ProfileSizes
 from lama_edge.errors import (

@@ -10,10 +10,10 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from lama_edge.benchmarks.documents.arrays import save_arrays
 from lama_edge.benchmarks.parity import first_difference as module
 from lama_edge.benchmarks.parity.first_difference import first_difference
 from lama_edge.benchmarks.parity.rows import Side, judged_row
-from lama_edge.benchmarks.targets.local_task import save_arrays
 from lama_edge.errors import NotFiniteError
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.judge import raw_outputs, run_case

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from lama_edge.benchmarks.targets import environment as module
-from lama_edge.benchmarks.targets.environment import anonymous, available_cores, environment
+from lama_edge.benchmarks.targets.tasks.environment import anonymous, available_cores, environment
 
 
 def _plant(root: Path, **files: str) -> Path:

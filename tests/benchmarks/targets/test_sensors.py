@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from lama_edge.benchmarks.targets import sensors as module
-from lama_edge.benchmarks.targets.sensors import Watch, peak_memory_bytes, read_sensors
+from lama_edge.benchmarks.targets.tasks.sensors import Watch, peak_memory_bytes, read_sensors
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 FROM_FILES = ("throttled", "power_w", "power_mode", "governor")
@@ -165,7 +165,9 @@ def test_peak_memory_remembers_what_was_given_back() -> None:
 def test_peak_memory_is_not_inherited_from_the_process_that_started_this_one() -> None:
     """`ru_maxrss` is: a small child of a large parent would be charged for the parent."""
     block = np.ones(400 << 20, dtype=np.uint8)
-    code = "from lama_edge.benchmarks.targets.sensors import peak_memory_bytes as p; print(p())"
+    code = (
+        "from lama_edge.benchmarks.targets.tasks.sensors import peak_memory_bytes as p; print(p())"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     del block
     assert int(done.stdout) < 200 << 20

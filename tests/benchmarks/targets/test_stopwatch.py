@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lama_edge.benchmarks.bench.summary import summarise
-from lama_edge.benchmarks.targets.stopwatch import Policy, measure
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy, measure
 from lama_edge.errors import UsageError
 
 NS = 1_000_000

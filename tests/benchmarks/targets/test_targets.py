@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from lama_edge.benchmarks.targets.local import LocalTarget
 from onnx import TensorProto, helper
 from PIL import Image
 
@@ -20,10 +21,9 @@ from lama_edge.benchmarks.documents.store import BENCH, PARITY, load_document
 from lama_edge.benchmarks.parity.check import ParityCheck, check_parity
 from lama_edge.benchmarks.targets import local_task
 from lama_edge.benchmarks.targets.base import Description, Opening, Target
-from lama_edge.benchmarks.targets.environment import available_cores, environment
-from lama_edge.benchmarks.targets.local import LocalTarget
 from lama_edge.benchmarks.targets.registry import TARGETS, open_target
-from lama_edge.benchmarks.targets.stopwatch import Policy
+from lama_edge.benchmarks.targets.tasks.environment import available_cores, environment
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.engines import EngineBuild, ProfileSizes
 from lama_edge.errors import ModelError, UsageError
 from lama_edge.export.formats.tensorrt.options import engine_size

@@ -301,9 +301,9 @@ def test_measuring_and_judging_processes_take_a_package(package: Path) -> None:
 def test_ranges_and_values_that_are_not_finite_are_found_in_a_package(
     package: Path, cases: list[ParityCase], tmp_path: Path
 ) -> None:
+    from lama_edge.benchmarks.documents.arrays import save_arrays
     from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
     from lama_edge.benchmarks.parity.first_not_finite import first_value_not_finite
-    from lama_edge.benchmarks.targets.local_task import save_arrays
 
     values = inspect_ranges(RangesInspection(str(package)))["values"]
     assert {"conv", "matmul", "relu", "sigmoid"} <= {value["op"] for value in values}

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lama_edge.benchmarks.targets.local import LocalTarget
+from lama_edge.benchmarks.targets.worker import WorkerTarget, ask
 from places import DATA
 
 from lama_edge import cli
@@ -22,9 +24,7 @@ from lama_edge.benchmarks.check_stopwatch import check_worker
 from lama_edge.benchmarks.documents.store import WORKER, check_document
 from lama_edge.benchmarks.parity.check import ParityCheck, check_parity
 from lama_edge.benchmarks.targets.base import Opening
-from lama_edge.benchmarks.targets.local import LocalTarget
-from lama_edge.benchmarks.targets.stopwatch import Policy
-from lama_edge.benchmarks.targets.worker import WorkerTarget, ask
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
 from lama_edge.process import CrashError
 from lama_edge.spec import Size

@@ -29,7 +29,7 @@ PHOTOGRAPH = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from lama_edge.benchmarks.targets.sensors import peak_memory_bytes
+from lama_edge.benchmarks.targets.tasks.sensors import peak_memory_bytes
 from lama_edge.runtimes.base import open_runner
 with open_runner(Path(sys.argv[1]), provider="cpu") as whole:
     tiles = whole.tiled()

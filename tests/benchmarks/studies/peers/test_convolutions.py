@@ -12,7 +12,7 @@ from lama_edge.benchmarks.studies.peers.convolution_limit import (
     shortest_run_s,
 )
 from lama_edge.benchmarks.studies.peers.convolutions import Convolution, convolutions
-from lama_edge.benchmarks.targets.stopwatch import Policy
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.models.torch_modules.ffc_resnet import FfcResnetGenerator
 from lama_edge.spec import Size

@@ -18,7 +18,7 @@ from lama_edge.benchmarks.studies.peers.entries import Artifact, Peer
 from lama_edge.benchmarks.studies.peers.measure import difference
 from lama_edge.benchmarks.studies.peers.picture import image_and_mask
 from lama_edge.benchmarks.studies.peers.run import PeersJob, Sampling, run_peers
-from lama_edge.benchmarks.targets.stopwatch import Policy
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import ModelError, UsageError
 from lama_edge.models.config import FfcResnetConfig
 from lama_edge.spec import Size

@@ -1,0 +1,33 @@
+"""``python -m lama_edge.benchmarks.targets.tasks REQUEST.json``; see ``docs/worker.md``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from lama_edge.errors import UsageError, exit_code_of, one_line
+
+
+def main() -> None:
+    """Answer the request that the command line names; steps go to standard error.
+
+    Raises:
+        LamaEdgeError: when it cannot be answered.
+    """
+    # What a library prints is no answer, whichever way it reaches the descriptor.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if len(sys.argv) != 2:
+        raise UsageError("usage: python -m lama_edge.benchmarks.targets.tasks REQUEST.json")
+    # Imported here so that a package that is missing is told in one line.
+    from lama_edge.benchmarks.targets.tasks.answer import answer
+
+    found = answer(Path(sys.argv[1]), lambda step: print(one_line(step), file=sys.stderr))
+    with answers:
+        json.dump(found, answers)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))
