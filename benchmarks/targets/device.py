@@ -36,13 +36,11 @@ from lama_edge.errors import (
     ParityError,
     UsageError,
     one_line,
-    shown,
 )
 from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError
-from lama_edge.runtimes.base import Array, spatial_size
+from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.registry import title_of
-from lama_edge.spec import IoSpec
 
 _SCHEMA_VERSION = 1
 _REFUSAL = re.compile(r"lama-edge(?:-worker)?: error: (?P<reason>.+)")
@@ -79,7 +77,6 @@ class DeviceTarget(Target):
         self.program = program.name
         self._place, self._program = place, program
         self._machine: dict[str, Any] | None = None
-        self._forms: dict[tuple[Brought, str | None], IoSpec] = {}
 
     def __enter__(self) -> DeviceTarget:
         """Reach the place and prepare the program.
@@ -125,13 +122,11 @@ class DeviceTarget(Target):
         """See `Target.describe`."""
         answer = self._asked("describe", handle, opening, {}, untold)
         model, result = answer["model"], answer["result"]
-        manifest = Manifest.from_json(model["manifest"])
-        self._forms[handle, opening.part] = manifest.io
         runtime, version, provider = model["runtime"], model["version"], model["provider"]
         if isinstance(self._program, WorkerProgram):
             version = f"{version} (C++ worker)"
         return Description(
-            manifest,
+            Manifest.from_json(model["manifest"]),
             runtime,
             version,
             provider,
@@ -209,11 +204,7 @@ class DeviceTarget(Target):
         step: Step,
     ) -> tuple[dict[str, Any], list[Array]]:
         """Bring pictures there and return the answer and, where the task gives some, outputs."""
-        if (handle, opening.part) not in self._forms:
-            self.describe(handle, opening)
-        io = self._forms[handle, opening.part]
         gives = task in ("measure", "run")
-        outputs: list[Array] = []
         with tempfile.TemporaryDirectory(prefix="lama-edge-") as temporary:
             folder = Path(temporary, "pictures")
             folder.mkdir()
@@ -222,18 +213,17 @@ class DeviceTarget(Target):
                 mask.tofile(folder / f"{number}.mask")
             there = self._place.put(folder)
             try:
-                jobs: list[dict[str, Any]] = []
-                for number, (image, _) in enumerate(pictures):
-                    names = ("image", "mask", "output")
-                    files = {name: f"{there}/{number}.{name}" for name in names}
-                    height, width = spatial_size(io.image, image)
-                    jobs.append({"height": height, "width": width, **files})
+                jobs = [
+                    _job(image, f"{there}/{number}") for number, (image, _) in enumerate(pictures)
+                ]
                 answer = self._asked(task, handle, opening, {"pictures": jobs, **rest}, step)
+                spec = Manifest.from_json(answer["model"]["manifest"]).io.output
+                outputs: list[Array] = []
                 for job, (image, _) in zip(jobs if gives else (), pictures, strict=gives):
                     file = Path(temporary, "output")
                     self._place.fetch(job["output"], file)
-                    shape = io.output.shape(job["height"], job["width"])[1:]
-                    outputs.append(_array(file, io.output.dtype, (len(image), *shape)))
+                    shape = spec.shape(job["height"], job["width"], len(image))
+                    outputs.append(_array(file, spec.dtype, shape))
             finally:
                 self._place.remove(there)
         return answer, outputs
@@ -350,8 +340,14 @@ def error_of(ended: Ended) -> LamaEdgeError:
     refused = _REFUSAL.fullmatch(ended.last_words)
     if refused is not None:
         return _ERRORS.get(ended.code, CrashError)(refused["reason"])
-    last = shown(ended.last_words) if ended.last_words else "no message"
-    return CrashError(f"the process ended with code {ended.code}: {last}")
+    return CrashError(f"the process ended with code {ended.code}: {ended.said}")
+
+
+def _job(image: Array, there: str) -> dict[str, Any]:
+    """Return one of a request's pictures, whose files there begin with that name."""
+    height, width = image.shape[2:] if image.dtype == np.float32 else image.shape[1:3]
+    files = {name: f"{there}.{name}" for name in ("image", "mask", "output")}
+    return {"height": height, "width": width, **files}
 
 
 def _array(file: Path, dtype: str, shape: tuple[int, ...]) -> Array:

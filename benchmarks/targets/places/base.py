@@ -9,6 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from lama_edge.errors import one_line
+
+_MOST_SAID = 300
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -23,6 +27,11 @@ class Ended:
     code: int
     output: str
     last_words: str
+
+    @property
+    def said(self) -> str:
+        """Its last words as an error spells them."""
+        return repr(one_line(self.last_words)[:_MOST_SAID]) if self.last_words else "no message"
 
 
 class Place(ABC):

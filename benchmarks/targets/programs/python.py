@@ -6,7 +6,7 @@ import sys
 
 from lama_edge.benchmarks.targets.places.base import Ended, Place
 from lama_edge.benchmarks.targets.programs.base import Program
-from lama_edge.errors import MissingBackendError, shown
+from lama_edge.errors import MissingBackendError
 
 TASKS = "lama_edge.benchmarks.targets.tasks"
 # Imports what every task needs, and nothing of a runtime.
@@ -41,7 +41,7 @@ class PythonProgram(Program):
                 "another with --remote-python, measure with --worker"
             )
         return (
-            f"{self._python!r} on the target does not run lama-edge ({shown(ended.last_words)}): "
+            f"{self._python!r} on the target does not run lama-edge ({ended.said}): "
             'install it there with: pip install "lama-edge[onnx,bench]", name another interpreter '
             "with --remote-python"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lama_edge.benchmarks.targets.places.base import Ended, Place
 from lama_edge.benchmarks.targets.programs.base import Program
-from lama_edge.errors import MissingBackendError, shown
+from lama_edge.errors import MissingBackendError
 from lama_edge.files import sha256_of
 
 _NAME = "lama-edge-worker"
@@ -66,13 +66,13 @@ class WorkerProgram(Program):
         worker = f"the worker {str(self._script)!r}"
         if found is not None and found.machine != machine:
             return f"{worker} is for {found.machine} and the target is {machine}; {_BUILD}{machine}"
-        said = shown(ended.last_words) if ended.last_words else "no message"
+        said = f"{worker} does not start there (code {ended.code}: {ended.said})"
         if found is not None and found.loader is not None and not self._is_bundle:
             return (
-                f"{worker} does not start there (code {ended.code}: {said}): it needs the loader "
-                f"{found.loader} and its libraries; bring a bundle: {_BUILD}{machine}"
+                f"{said}: it needs the loader {found.loader} and its libraries; bring a bundle: "
+                f"{_BUILD}{machine}"
             )
-        return f"{worker} does not start there (code {ended.code}: {said}); {_BUILD}{machine}"
+        return f"{said}; {_BUILD}{machine}"
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,8 @@ def read_elf(path: Path) -> Elf | None:
     try:
         wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
         (machine,) = struct.unpack_from(f"{order}H", head, 18)
-        (table,) = struct.unpack_from(
-            f"{order}Q" if wide else f"{order}I", head, 32 if wide else 28
-        )
+        offset, (table_at, sizes_at, start_at) = ("Q", (32, 54, 8)) if wide else ("I", (28, 42, 4))
+        (table,) = struct.unpack_from(order + offset, head, table_at)
         size, count = struct.unpack_from(f"{order}2H", head, sizes_at)
         loader = None
         for entry in range(table, table + size * count, size):

@@ -132,9 +132,9 @@ def _policy(value: Mapping[str, Any]) -> Policy:
 
 
 def _job(value: Mapping[str, Any]) -> Job:
-    sides = [_whole(name, value[name], 1, _MOST_SIDE) for name in ("height", "width")]
-    files = [Path(_text(name, value[name])) for name in ("image", "mask", "output")]
-    return Job(*sides, *files)
+    height, width = (_whole(name, value[name], 1, _MOST_SIDE) for name in ("height", "width"))
+    image, mask, output = (Path(_text(name, value[name])) for name in ("image", "mask", "output"))
+    return Job(height, width, image, mask, output)
 
 
 def _provider(value: list[Mapping[str, Any]]) -> str:

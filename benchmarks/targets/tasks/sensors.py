@@ -110,8 +110,7 @@ def _battery(supply: Path | None) -> dict[str, Any] | None:
         percent = _number(supply / "capacity")
         status = read_text(supply / "status")
         return None if percent is None else {"percent": percent, "status": status}
-    if sys.platform.startswith("linux"):
-        return None
+    # Where Linux' folders are not there.
     found = getattr(psutil, "sensors_battery", lambda: None)()
     if found is None:
         return None

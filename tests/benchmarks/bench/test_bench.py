@@ -15,14 +15,13 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from lama_edge.benchmarks.targets.local import LocalTarget
 
 from lama_edge.benchmarks.bench import run as module
 from lama_edge.benchmarks.bench.compare import compare
 from lama_edge.benchmarks.bench.measured_picture import HOLE_SHARE, measured_picture
 from lama_edge.benchmarks.bench.run import Bench, BenchResult, run_bench
 from lama_edge.benchmarks.documents.store import load_bench, save_document
-from lama_edge.benchmarks.targets.base import Opening
+from lama_edge.benchmarks.targets.programs.python import PythonProgram
 from lama_edge.benchmarks.targets.subjects import Refused
 from lama_edge.engines import EngineBuild, ProfileSizes
 from lama_edge.errors import (
@@ -38,7 +37,7 @@ from lama_edge.export.formats.tensorrt.options import engine_size
 from lama_edge.files import sha256_of
 from lama_edge.manifest import Manifest
 from lama_edge.pipeline import export_model
-from lama_edge.process import CrashError, run_isolated
+from lama_edge.process import CrashError
 from lama_edge.spec import Size, SizePolicy, parse_size
 
 QUICK: dict[str, Any] = {"rounds": 1, "min_runs": 2, "min_seconds": 0.0, "min_warmup_ms": 0.0}
@@ -204,24 +203,18 @@ def test_a_process_that_dies_is_a_row_and_the_others_go_on(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(folder / "fixed.onnx", tmp_path / "dies.onnx")
-    (tmp_path / "deadly.py").write_text(
-        "import os, signal\ndef die(payload): os.kill(os.getpid(), signal.SIGSEGV)\n"
-    )
-    whole = LocalTarget.measure
+    whole = PythonProgram.command
+    # Dies like a program that does, once it has opened the model.
+    deadly = 'grep -q "measure.*dies.onnx" "$3" && kill -SEGV $$; exec "$0" "$@"'
 
-    threads: list[int] = []
+    def command(self: PythonProgram) -> list[str]:
+        return ["sh", "-c", deadly, *whole(self)]
 
-    def measure(self: LocalTarget, handle: Path, opening: Opening, *rest: Any) -> Any:
-        threads.append(opening.threads)
-        if handle.name == "dies.onnx":
-            return run_isolated("deadly:die", {}, environment={"PYTHONPATH": str(tmp_path)})
-        return whole(self, handle, opening, *rest)
-
-    monkeypatch.setattr(LocalTarget, "measure", measure)
+    monkeypatch.setattr(PythonProgram, "command", command)
     models = (tmp_path / "dies.onnx", folder / "fixed.onnx")
     result = run_bench(Bench(models, threads=3, **QUICK))
     died, lived = result.document["runs"]
-    assert threads == [3, 3] == [run["threads"] for run in result.document["runs"]]
+    assert [run["threads"] for run in result.document["runs"]] == [3, 3]
     assert died["error"] == "the process was killed by SIGSEGV"
     assert died["statistics"] is None
     assert died["model"]["architecture"] == "ffc_resnet"

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from lama_edge.benchmarks.targets import environment as module
+from lama_edge.benchmarks.targets.tasks import environment as module
 from lama_edge.benchmarks.targets.tasks.environment import anonymous, available_cores, environment
 
 

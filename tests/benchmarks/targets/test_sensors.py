@@ -13,11 +13,11 @@ import numpy as np
 import psutil
 import pytest
 
-from lama_edge.benchmarks.targets import sensors as module
+from lama_edge.benchmarks.targets.tasks import sensors as module
 from lama_edge.benchmarks.targets.tasks.sensors import Watch, peak_memory_bytes, read_sensors
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-FROM_FILES = ("throttled", "power_w", "power_mode", "governor")
+FROM_FILES = ("throttled", "power_w", "power_mode", "governor", "battery", "clocks_pinned")
 UNREADABLE = dict.fromkeys(("clock_mhz", "temperature_c", *FROM_FILES))
 
 
@@ -72,6 +72,15 @@ def test_a_laptop_tells_throttling_and_power(tmp_path: Path) -> None:
         f"{cpu}/cpu2/cpufreq/scaling_governor": "powersave\n",
         f"{cpu}/cpu0/thermal_throttle/core_throttle_count": "3\n",
         f"{cpu}/cpu0/thermal_throttle/package_throttle_count": "4\n",
+        f"{cpu}/cpu0/cpufreq/scaling_min_freq": "800000\n",
+        f"{cpu}/cpu0/cpufreq/scaling_max_freq": "3200000\n",
+        # A mouse's.
+        "sys/class/power_supply/AAA/type": "Battery\n",
+        "sys/class/power_supply/AAA/scope": "Device\n",
+        "sys/class/power_supply/AAA/capacity": "5\n",
+        "sys/class/power_supply/AC/type": "Mains\n",
+        "sys/class/power_supply/BAT0/type": "Battery\n",
+        "sys/class/power_supply/BAT0/capacity": "81\n",
         "sys/class/power_supply/BAT0/status": "Discharging\n",
         "sys/class/power_supply/BAT0/power_now": "15400000\n",
         "sys/firmware/acpi/platform_profile": "balanced\n",
@@ -82,6 +91,8 @@ def test_a_laptop_tells_throttling_and_power(tmp_path: Path) -> None:
         "power_w": 15.4,
         "power_mode": "balanced",
         "governor": "powersave",
+        "battery": {"percent": 81.0, "status": "Discharging"},
+        "clocks_pinned": False,
     }
 
 
@@ -89,10 +100,21 @@ def test_boards_tell_their_own_way(tmp_path: Path) -> None:
     files = {
         "sys/devices/platform/soc/soc:firmware/get_throttled": "50005\n",
         "var/lib/nvpmodel/status": "pmode:0002\n",
+        **{
+            f"sys/devices/system/cpu/cpu{core}/cpufreq/scaling_{which}_freq": "1510400\n"
+            for core in range(2)
+            for which in ("min", "max")
+        },
     }
     found = read_sensors(_plant(tmp_path, files))
     assert found["throttled"] is True
-    assert found["power_mode"] == "nvpmodel 0002"
+    assert found["power_mode"] == "nvpmodel 2"
+    assert found["clocks_pinned"] is True
+    modes = (
+        "# < POWER_MODEL ID=2 >\n< POWER_MODEL ID=0 NAME=MAXN >\n< POWER_MODEL ID=2 NAME=15W >\n"
+    )
+    _plant(tmp_path, {"etc/nvpmodel.conf": modes})
+    assert read_sensors(tmp_path)["power_mode"] == "nvpmodel 15W"
     # The upper bits say what happened since the start, which is not now.
     _plant(tmp_path, {"sys/devices/platform/soc/soc:firmware/get_throttled": "50000\n"})
     assert read_sensors(tmp_path)["throttled"] is False

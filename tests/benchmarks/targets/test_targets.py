@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,23 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from lama_edge.benchmarks.targets.local import LocalTarget
 from onnx import TensorProto, helper
 from PIL import Image
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import BENCH, PARITY, load_document
 from lama_edge.benchmarks.parity.check import ParityCheck, check_parity
-from lama_edge.benchmarks.targets import local_task
-from lama_edge.benchmarks.targets.base import Description, Opening, Target
+from lama_edge.benchmarks.targets.base import (
+    Description,
+    Opening,
+    Step,
+    Target,
+    TargetOptions,
+    untold,
+)
 from lama_edge.benchmarks.targets.registry import TARGETS, open_target
 from lama_edge.benchmarks.targets.tasks.environment import available_cores, environment
+from lama_edge.benchmarks.targets.tasks.sensors import read_sensors
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.engines import EngineBuild, ProfileSizes
 from lama_edge.errors import ModelError, UsageError
@@ -36,7 +42,6 @@ from lama_edge.spec import Size, SizePolicy, io_spec
 
 SIZE = Size(16, 24)
 SOURCE = Source("0" * 64, {"kind": "toy"}, 0)
-SHORT = Policy(1, 0, 1, 0)
 
 TOY = Runtime(
     name="toy",
@@ -54,6 +59,7 @@ def _inverted(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(mask > 0, 1 - image, image)
 
 
+NOTHING = dict.fromkeys(read_sensors(Path("/nowhere")))
 RULES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "right": _inverted,
     "wrong": lambda image, mask: np.where(mask > 0, np.float32(0.5), image),
@@ -68,8 +74,8 @@ class ToyTarget(Target):
 
     name = "toy"
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self, address: str, options: TargetOptions) -> None:
+        self.address, self.options = address, options
         self.files: dict[str, dict[str, Any]] = {}
         self.open = False
 
@@ -94,12 +100,21 @@ class ToyTarget(Target):
         self.files[path.name] = json.loads(path.read_text())
         return path.name
 
+    def sensors(self) -> dict[str, Any]:
+        return NOTHING
+
     def describe(self, handle: str, opening: Opening) -> Description:
         manifest = Manifest.from_json(self.files[handle]["manifest"])
         return Description(manifest, "toy", "1.0", "beads", "toy 1.0")
 
     def measure(
-        self, handle: str, opening: Opening, image: np.ndarray, mask: np.ndarray, policy: Policy
+        self,
+        handle: str,
+        opening: Opening,
+        image: np.ndarray,
+        mask: np.ndarray,
+        policy: Policy,
+        step: Step = untold,
     ) -> tuple[dict[str, Any], np.ndarray]:
         assert image.flags.c_contiguous
         if self.files[handle]["rule"] == "lost":
@@ -108,16 +123,23 @@ class ToyTarget(Target):
         problem = manifest.problem_with(*image.shape[2:])
         if problem is not None:
             raise ModelError(f"no beads for {image.shape}: {problem}")
-        nothing = dict.fromkeys(
-            ("clock_mhz", "temperature_c", "throttled", "power_w", "power_mode", "governor")
-        )
         samples = [float(7 + n % 3) for n in range(policy.min_runs)]
         measured = {
             "load_ms": 3.0, "first_run_ms": 9.0, "warmup_ms": [9.0], "samples_ms": samples,
-            "peak_memory_bytes": None, "other_load": None,
-            "sensors": {"before": nothing, "after": nothing},
+            "other_load": None, "sensors": {"before": NOTHING, "after": NOTHING},
         }  # fmt: skip
         return measured, RULES[self.files[handle]["rule"]](image, mask)
+
+    def memory(
+        self, handle: str, opening: Opening, image: np.ndarray, mask: np.ndarray
+    ) -> int | None:
+        return None
+
+    def sustain(self, handle: str, opening: Opening, *rest: Any, **more: Any) -> dict[str, Any]:
+        raise ModelError("beads wear out")
+
+    def sleep(self, sleeps_ms: Sequence[float]) -> dict[str, Any]:
+        return {"samples_ms": list(sleeps_ms[1:]), "slept_ms": list(sleeps_ms[1:])}
 
 
 @pytest.fixture
@@ -294,12 +316,12 @@ def test_help_and_refusals_list_the_targets(
 
 
 def test_local_is_this_machine() -> None:
-    target = open_target("local")
-    assert isinstance(target, LocalTarget)
-    assert isinstance(target, Target)
-    assert target.name == "local"
-    assert target.environment() == environment()
-    assert 1 <= target.default_threads() == available_cores() <= (os.cpu_count() or 1)
+    with open_target("local") as target:
+        assert target.name == "local"
+        assert target.shares_machine
+        assert target.environment() == environment()
+        assert 1 <= target.default_threads() == available_cores() <= (os.cpu_count() or 1)
+        assert target.sensors().keys() == NOTHING.keys()
 
 
 @pytest.mark.parametrize("address", ["ssh://pi", "", "LOCAL", "usb:3"])
@@ -311,61 +333,3 @@ def test_an_unknown_target_names_those_that_there_are(address: str) -> None:
 def test_local_takes_no_address() -> None:
     with pytest.raises(UsageError, match=r"'local://box7'.*takes nothing"):
         open_target("local://box7")
-
-
-def test_what_cannot_be_opened_keeps_its_error(tmp_path: Path) -> None:
-    """The task ran in another process; its refusal must still say what to do."""
-    (tmp_path / "m.tflite").write_bytes(b"")
-    with pytest.raises(ModelError, match=r"no runtime opens .*known: \.onnx"):
-        LocalTarget().describe(tmp_path / "m.tflite", Opening())
-
-
-def test_local_runs_several_pictures_in_one_process(
-    reference: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from lama_edge.benchmarks.targets import local
-
-    tasks: list[str] = []
-    whole = local.run_isolated
-    monkeypatch.setattr(
-        local,
-        "run_isolated",
-        lambda task, *rest, **more: tasks.append(task) or whole(task, *rest, **more),
-    )
-    rng = np.random.default_rng(0)
-    pictures = [
-        (rng.random((1, 3, 16, 24), np.float32), np.float32(rng.random((1, 1, 16, 24)) < 0.3))
-        for _ in range(3)
-    ]
-    outputs = LocalTarget().run(reference, Opening("cpu"), pictures)
-    assert len(tasks) == 1
-    for (image, mask), output in zip(pictures, outputs, strict=True):
-        np.testing.assert_allclose(output, _inverted(image, mask), atol=1e-6)
-    measured, output = LocalTarget().measure(reference, Opening("cpu", 1), *pictures[0], SHORT)
-    assert np.array_equal(output, outputs[0])
-    assert measured["first_run_ms"] == measured["warmup_ms"][0]
-
-
-def test_the_clock_of_an_opening_starts_after_the_imports(
-    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    order: list[str] = []
-
-    def noted(place: Any, name: str) -> None:
-        whole = getattr(place, name)
-
-        def call(*words: Any, **rest: Any) -> Any:
-            order.append(name)
-            return whole(*words, **rest)
-
-        monkeypatch.setattr(place, name, call)
-
-    noted(local_task, "import_runtime")
-    noted(local_task, "open_runner")
-    noted(local_task.time, "perf_counter_ns")
-    inputs = [np.zeros((1, channels, 16, 24), np.float32) for channels in (3, 1)]
-    local_task.save_arrays(tmp_path / "inputs.npz", inputs)
-    files = {name: str(tmp_path / f"{name}.npz") for name in ("inputs", "outputs")}
-    payload = {"model": str(reference), "provider": "cpu", "threads": 1, **files}
-    local_task.measure({**payload, "policy": vars(SHORT)})
-    assert order[:3] == ["import_runtime", "perf_counter_ns", "open_runner"]

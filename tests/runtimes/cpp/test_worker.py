@@ -7,26 +7,24 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from lama_edge.benchmarks.targets.local import LocalTarget
-from lama_edge.benchmarks.targets.worker import WorkerTarget, ask
 from places import DATA
 
 from lama_edge import cli
 from lama_edge.benchmarks.bench.compare import compare
 from lama_edge.benchmarks.bench.run import Bench, run_bench
-from lama_edge.benchmarks.check_stopwatch import check_worker
+from lama_edge.benchmarks.check_stopwatch import check_target
 from lama_edge.benchmarks.documents.store import WORKER, check_document
 from lama_edge.benchmarks.parity.check import ParityCheck, check_parity
-from lama_edge.benchmarks.targets.base import Opening
+from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
+from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
-from lama_edge.errors import MissingBackendError, ModelError, UsageError
-from lama_edge.process import CrashError
+from lama_edge.errors import MissingBackendError, ModelError
 from lama_edge.spec import Size
 
 SHORT = Policy(min_warmup_runs=2, min_warmup_ms=0, min_runs=3, min_seconds=0)
@@ -43,6 +41,18 @@ def worker(cpp_library: Path, cmake_build: Callable[..., Path], onnxruntime_root
         "-DCMAKE_BUILD_TYPE=Release",
     )
     return built / "worker" / "lama-edge-worker"
+
+
+@pytest.fixture
+def target(worker: Path) -> Iterator[Target]:
+    with open_target("local", TargetOptions(worker=worker)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def python() -> Iterator[Target]:
+    with open_target("local") as opened:
+        yield opened
 
 
 def start(worker: Path, request: object, tmp_path: Path) -> subprocess.CompletedProcess[str]:
@@ -78,45 +88,54 @@ def test_an_answer_fits_the_schema_and_steps_go_to_standard_error(
     found = check_document(json.loads(ended.stdout), WORKER)
     assert found["model"]["provider"] == "cpu"
     assert found["model"]["notes"] == []
-    assert found["result"]["environment"]["machine"]
-    assert found["result"]["placement"].keys() == {"CPUExecutionProvider"}
-    assert found["result"]["placement"]["CPUExecutionProvider"] > 50
+    assert found["result"]["load_ms"] > 0
+    nodes = found["result"]["placement"]["providers"]
+    assert nodes.keys() == {"CPUExecutionProvider"}
+    assert nodes["CPUExecutionProvider"] > 50
 
 
 @pytest.mark.cpp
 @pytest.mark.parametrize("form", ["float", "uint8"])
 @pytest.mark.parametrize("size", [None, Size(64, 96)])
 def test_a_model_gives_in_the_worker_what_it_gives_in_python(
-    worker: Path, exported: Callable[..., Path], form: str, size: Size | None
+    target: Target,
+    python: Target,
+    exported: Callable[..., Path],
+    form: str,
+    size: Size | None,
 ) -> None:
     model = exported("fourier", size, io=form)
-    found = WorkerTarget(worker).run(model, CPU, [picture(form)] * 2)
-    expected = LocalTarget().run(model, CPU, [picture(form)])
+    found = target.run(target.push(model), CPU, [picture(form)] * 2)
+    expected = python.run(python.push(model), CPU, [picture(form)])
     for output in found:
         np.testing.assert_array_equal(output, expected[0])
 
 
 @pytest.mark.cpp
 def test_a_round_has_first_cold_and_warm_runs_apart(
-    worker: Path, exported: Callable[..., Path]
+    target: Target, exported: Callable[..., Path]
 ) -> None:
-    target = WorkerTarget(worker)
-    found, output = target.measure(exported("fourier"), CPU, *picture("float"), SHORT)
+    handle = target.push(exported("fourier"))
+    found, output = target.measure(handle, CPU, *picture("float"), SHORT)
     assert len(found["warmup_ms"]) == 2
     assert len(found["samples_ms"]) == 3
     assert found["first_run_ms"] == found["warmup_ms"][0] > 0
     assert found["load_ms"] > 0
-    assert 5e6 < found["peak_memory_bytes"] < 1e9
+    peak = target.memory(handle, CPU, *picture("float"))
+    assert peak is not None
+    assert 5e6 < peak < 1e9
     assert output.shape == (1, 3, 64, 96)
 
 
 @pytest.mark.cpp
-def test_a_description_names_the_worker(worker: Path, exported: Callable[..., Path]) -> None:
-    found = WorkerTarget(worker).describe(exported("fourier"), Opening())
-    python = LocalTarget().describe(exported("fourier"), CPU)
-    assert found.manifest == python.manifest
-    assert found.runtime == python.runtime
-    assert found.title == f"onnxruntime {python.version} (C++ worker) cpu"
+def test_a_description_names_the_worker(
+    target: Target, python: Target, exported: Callable[..., Path]
+) -> None:
+    found = target.describe(target.push(exported("fourier")), Opening())
+    beside = python.describe(python.push(exported("fourier")), CPU)
+    assert found.manifest == beside.manifest
+    assert found.runtime == beside.runtime
+    assert found.title == f"onnxruntime {beside.version} (C++ worker) cpu"
 
 
 @pytest.mark.cpp
@@ -127,7 +146,7 @@ def test_bench_measures_in_the_worker_what_compares_with_python(
         **{"models": (exported(None),), "sizes": (Size(64, 64),), "rounds": 2, "threads": 1},
         **{"min_runs": 2, "min_seconds": 0.0, "min_warmup_ms": 0.0, "provider": "cpu"},
     }
-    ours = run_bench(Bench(**job, worker=worker))
+    ours = run_bench(Bench(**job, options=TargetOptions(worker=worker)))
     (row,) = ours.document["runs"]
     assert row["error"] is None
     assert row["runtime"].endswith("(C++ worker)")
@@ -140,7 +159,8 @@ def test_bench_measures_in_the_worker_what_compares_with_python(
 @pytest.mark.cpp
 def test_parity_judges_the_worker(worker: Path, exported: Callable[..., Path]) -> None:
     model = exported("fourier")
-    job = ParityCheck((str(model),), str(DATA / "fourier"), provider="cpu", worker=worker)
+    options = TargetOptions(worker=worker)
+    job = ParityCheck((str(model),), str(DATA / "fourier"), provider="cpu", options=options)
     result = check_parity(job)
     (row,) = result.document["models"]
     assert row["passed"], row["error"]
@@ -152,7 +172,8 @@ def test_parity_judges_the_worker(worker: Path, exported: Callable[..., Path]) -
 def test_a_model_that_the_worker_refuses_is_a_row_with_its_error(
     worker: Path, exported: Callable[..., Path]
 ) -> None:
-    result = run_bench(Bench((DATA / "fourier",), rounds=1, worker=worker))
+    options = TargetOptions(worker=worker)
+    result = run_bench(Bench((DATA / "fourier",), rounds=1, options=options))
     assert result.exit_code == 2
     assert result.document["runs"][0]["error"]
 
@@ -190,31 +211,30 @@ def test_a_missing_request_and_no_request_are_refused_in_one_line(worker: Path) 
 
 @pytest.mark.cpp
 def test_models_that_cannot_be_used_are_refused_as_python_refuses_them(
-    worker: Path, exported: Callable[..., Path], tmp_path: Path
+    target: Target, exported: Callable[..., Path], tmp_path: Path
 ) -> None:
     onnx = pytest.importorskip("onnx")
     whole = onnx.load(exported("fourier"))
     del whole.metadata_props[:]
     onnx.save(whole, tmp_path / "bare.onnx")
     (tmp_path / "cut.onnx").write_bytes(exported("fourier").read_bytes()[:9000])
-    target = WorkerTarget(worker)
     for name, reason in (
-        ("none.onnx", "there is no file"),
         ("cut.onnx", "ONNX Runtime cannot open"),
         ("bare.onnx", "carries no lama-edge manifest"),
     ):
         with pytest.raises(ModelError, match=reason):
-            target.describe(tmp_path / name, CPU)
+            target.describe(target.push(tmp_path / name), CPU)
 
 
 @pytest.mark.cpp
 def test_a_provider_that_is_missing_is_a_missing_backend(
-    worker: Path, exported: Callable[..., Path]
+    target: Target, exported: Callable[..., Path]
 ) -> None:
+    handle = target.push(exported("fourier"))
     with pytest.raises(MissingBackendError, match="provider qnn is not in this build"):
-        WorkerTarget(worker).describe(exported("fourier"), Opening("qnn"))
+        target.describe(handle, Opening("qnn"))
     with pytest.raises(ModelError, match="unknown provider 'beads'"):
-        WorkerTarget(worker).describe(exported("fourier"), Opening("beads"))
+        target.describe(handle, Opening("beads"))
 
 
 @pytest.mark.cpp
@@ -234,11 +254,12 @@ def test_a_picture_that_does_not_fit_is_refused_before_it_runs(
 
 
 @pytest.mark.cpp
-def test_the_workers_stopwatch_agrees_with_the_sleepers_record(worker: Path) -> None:
-    answer = ask(worker, "sleep", {"sleeps_ms": [1.0, 2.0, 1.0, 2.0]})
-    assert len(answer["result"]["samples_ms"]) == len(answer["result"]["slept_ms"]) == 3
-    assert min(answer["result"]["samples_ms"]) >= 1
-    assert check_worker(worker, runs=3).text.startswith("the worker: a sleep of")
+def test_the_workers_stopwatch_agrees_with_the_sleepers_record(target: Target) -> None:
+    found = target.sleep([1.0, 2.0, 1.0, 2.0])
+    assert len(found["samples_ms"]) == len(found["slept_ms"]) == 3
+    assert min(found["samples_ms"]) >= 1
+    text = check_target(target, runs=3).text
+    assert text.startswith("lama-edge-worker on local: a sleep of")
 
 
 def test_without_a_worker_the_exit_code_is_3_and_says_what_to_type(
@@ -247,40 +268,6 @@ def test_without_a_worker_the_exit_code_is_3_and_says_what_to_type(
     for command in ("bench", "parity"):
         assert cli.main([command, "lama-tiny", "--worker", str(tmp_path / "none")]) == 3
         assert "make worker ARCH=x86_64" in capsys.readouterr().err
-
-
-def test_a_worker_goes_with_this_machine_alone(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--worker goes with --target local"):
-        run_bench(Bench(("lama-tiny",), target="local:7", worker=tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("script", "kind", "reason"),
-    [
-        ("exit 0", CrashError, "answer cannot be used"),
-        ("echo '{}'", CrashError, "answer cannot be used"),
-        ("echo gone >&2; exit 7", CrashError, "ended with code 7: 'gone'"),
-        ("kill -9 $$", CrashError, "ended with code -9"),
-        ("exec sleep 9", CrashError, "did not finish within 0.2 s"),
-    ],
-)
-def test_a_worker_that_dies_or_babbles_is_a_crash(
-    tmp_path: Path, script: str, kind: type[Exception], reason: str
-) -> None:
-    fake = tmp_path / "worker"
-    fake.write_text(f"#!/bin/sh\n{script}\n")
-    fake.chmod(0o755)
-    with pytest.raises(kind, match=reason):
-        ask(fake, "describe", {}, timeout_s=0.2)
-
-
-def test_a_file_that_is_no_program_is_a_missing_backend(tmp_path: Path) -> None:
-    (tmp_path / "worker").write_text("text")
-    with pytest.raises(MissingBackendError, match="is no program"):
-        WorkerTarget(tmp_path / "worker")
-    (tmp_path / "worker").chmod(0o755)
-    with pytest.raises(MissingBackendError, match="does not start here"):
-        WorkerTarget(tmp_path / "worker").describe(tmp_path, Opening())
 
 
 @pytest.mark.parametrize(
