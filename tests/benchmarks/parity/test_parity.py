@@ -29,10 +29,10 @@ USUAL_DIFFERENCE = 1e-5
 KILLER = """
 import os, signal, sys
 words = sys.orig_argv
-if "lama_edge.process" in words:
-    request = open(words[-2]).read()
-    opening = "local_task:describe" in request and "killed-opening.onnx" in request
-    running = "local_task:run" in request and "killed-running.onnx" in request
+if "lama_edge.benchmarks.targets.tasks" in words:
+    request = open(words[-1]).read()
+    opening = '"task": "describe"' in request and "killed-opening.onnx" in request
+    running = '"task": "run"' in request and "killed-running.onnx" in request
     if opening:
         os.abort()
     if running:

@@ -26,7 +26,6 @@ pytest.importorskip("coremltools")
 from coremltools.proto import Model_pb2
 
 from lama_edge.export.formats.record import Export
-from lama_edge.manifest import Manifest
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.coreml.emulated_runner import CoremlEmulatedRunner
 
@@ -283,13 +282,14 @@ def test_a_picture_package_is_within_a_level(
 
 def test_measuring_and_judging_processes_take_a_package(package: Path) -> None:
     from lama_edge.benchmarks.documents.model_files import model_record, model_sha256
-    from lama_edge.benchmarks.targets import local_task
+    from lama_edge.benchmarks.targets.base import Opening
+    from lama_edge.benchmarks.targets.registry import open_target
 
-    payload = {"model": str(package), "provider": "auto", "threads": None}
-    described = local_task.describe(payload)
-    assert (described["runtime"], described["provider"]) == ("coreml-emulator", "emulated")
-    assert described["title"] == f"coreml-emulator {lama_edge.__version__}"
-    record = model_record(package, Manifest.from_json(described["manifest"]))
+    with open_target("local") as target:
+        described = target.describe(target.push(package), Opening())
+    assert (described.runtime, described.provider) == ("coreml-emulator", "emulated")
+    assert described.title == f"coreml-emulator {lama_edge.__version__}"
+    record = model_record(package, described.manifest)
     assert (record["format"], record["name"]) == ("coreml", "golden.mlpackage")
     assert record["sha256"] == model_sha256(package)
     files = [file for file in package.rglob("*") if file.is_file()]
