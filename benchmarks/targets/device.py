@@ -37,11 +37,13 @@ from lama_edge.errors import (
     UsageError,
     one_line,
 )
+from lama_edge.files import beside
 from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError
 from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.registry import title_of
+from lama_edge.runtimes.registry import load, title_of
 
+_VENV = "lama_edge.benchmarks.targets.programs.venv:VenvProgram"
 _SCHEMA_VERSION = 1
 _REFUSAL = re.compile(r"lama-edge(?:-worker)?: error: (?P<reason>.+)")
 # By the program's exit code.
@@ -115,8 +117,10 @@ class DeviceTarget(Target):
 
     def push(self, path: Path) -> Brought:
         """See `Target.push`."""
-        first, *beside = [path] if path.is_dir() else model_files(path)
-        return Brought(path, self._place.put(first, beside))
+        first, *others = [path] if path.is_dir() else model_files(path)
+        if beside(path).is_file():
+            others.append(beside(path))
+        return Brought(path, self._place.put(first, others))
 
     def describe(self, handle: Brought, opening: Opening) -> Description:
         """See `Target.describe`."""
@@ -322,9 +326,8 @@ def program_elsewhere(options: TargetOptions) -> Program:
         return WorkerProgram(options.worker)
     python = options.remote_python or "python3"
     if options.make_venv:
-        from lama_edge.benchmarks.targets.programs.venv import VenvProgram
-
-        return VenvProgram(python)
+        program: Program = load(_VENV)(python)
+        return program
     return PythonProgram(python)
 
 

@@ -325,6 +325,30 @@ def test_a_clock_that_goes_another_way_than_ours_is_no_result(
     watch.check([seconds * 1e3 - 1900])
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a.engine", "a.engine.json", "b.engine.json"], ["a.engine", "a.engine.json"]),
+        (["a.pt", "a.json"], ["a.pt"]),
+    ],
+)
+def test_what_belongs_to_a_model_is_brought_with_it(
+    tmp_path: Path, names: list[str], expected: list[str]
+) -> None:
+    brought: list[str] = []
+
+    class Elsewhere(LocalPlace):
+        def put(self, path: Path, beside: Sequence[Path] = ()) -> str:
+            brought.extend(one.name for one in (path, *beside))
+            return super().put(path, beside)
+
+    for name in names:
+        (tmp_path / name).write_text("")
+    with DeviceTarget(Elsewhere(), PythonProgram()) as target:
+        target.push(tmp_path / names[0])
+    assert brought == expected
+
+
 def test_local_takes_no_options_of_other_targets() -> None:
     for options in (
         TargetOptions(remote_python="python3"),
