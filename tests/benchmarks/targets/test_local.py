@@ -261,8 +261,8 @@ def test_nothing_of_a_program_that_is_stopped_or_killed_runs_on(
 ) -> None:
     """What it started itself would keep a core busy beside the next round."""
     started = tmp_path / "started"
-    child = f"sh -c 'echo > {started}; while :; do sleep 0.05; done; : {tmp_path}' &"
-    script = f"{child} while [ ! -e {started} ]; do sleep 0.01; done; {end} sleep 600"
+    child = f"sh -c 'echo > {started}; for i in $(seq 400); do sleep 0.05; done; : {tmp_path}' &"
+    script = f"{child} while [ ! -e {started} ]; do sleep 0.01; done; {end} sleep 20"
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -276,7 +276,7 @@ def test_nothing_of_a_program_that_is_stopped_or_killed_runs_on(
 
 
 def test_an_interrupted_call_stops_its_program(tmp_path: Path) -> None:
-    script = f"echo ready >&2; while :; do sleep 0.05; done; : {tmp_path}"
+    script = f"echo ready >&2; for i in $(seq 400); do sleep 0.05; done; : {tmp_path}"
 
     def interrupt(step: str) -> None:
         assert _living(tmp_path)
