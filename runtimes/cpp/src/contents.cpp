@@ -1,7 +1,10 @@
 #include "contents.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+
+#include "contract/forms.hpp"
 
 namespace lama_edge {
 namespace {
@@ -45,24 +48,12 @@ std::string spelled_shape(const std::vector<std::int64_t>& shape) {
     return text.empty() ? "()" : text + ")";
 }
 
+/// Copies the first picture of a tensor to the others.
 template <typename Level>
-std::vector<Ort::Value> made(
-    const IOSpec& io, Size size, int pictures, std::vector<Level>& image,
-    std::vector<Level>& mask) {
-    const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
-    std::vector<Ort::Value> values;
-    for (const auto& [spec, levels] :
-         {std::pair(io.image(), &image), std::pair(io.mask(), &mask)}) {
-        const std::vector<Level> one = pictures > 1 ? *levels : std::vector<Level>();
-        for (int copy = 1; copy < pictures; ++copy) {
-            levels->insert(levels->end(), one.begin(), one.end());
-        }
-        const Shape shape = shape_of(spec, size, pictures);
-        values.push_back(
-            Ort::Value::CreateTensor<Level>(
-                memory, levels->data(), levels->size(), shape.data(), shape.size()));
+void repeat(Level* first, std::size_t count, int pictures) {
+    for (int copy = 1; copy < pictures; ++copy) {
+        std::copy_n(first, count, first + count * static_cast<std::size_t>(copy));
     }
-    return values;
 }
 
 }  // namespace
@@ -122,15 +113,33 @@ void check_output(const Ort::Value& output, const Manifest& manifest, Size size)
 }
 
 std::vector<Ort::Value> tensors(
-    const IOSpec& io, Size size, int pictures, std::vector<float>& image,
-    std::vector<float>& mask) {
-    return made(io, size, pictures, image, mask);
-}
-
-std::vector<Ort::Value> tensors(
-    const IOSpec& io, Size size, int pictures, std::vector<std::uint8_t>& image,
-    std::vector<std::uint8_t>& mask) {
-    return made(io, size, pictures, image, mask);
+    OrtAllocator* allocator, const Manifest& manifest, const Pixels& rgb, const Hole& hole) {
+    const int pictures = manifest.batch.value_or(1);
+    std::vector<Ort::Value> values;
+    for (const TensorSpec& spec : {manifest.io.image(), manifest.io.mask()}) {
+        const Shape shape = shape_of(spec, rgb.size(), pictures);
+        values.push_back(
+            Ort::Value::CreateTensor(allocator, shape.data(), shape.size(), type_of(spec)));
+    }
+    const std::size_t area = hole.flags().size();
+    if (manifest.io.form == IOForm::kFloat) {
+        auto* image = values[0].GetTensorMutableData<float>();
+        auto* mask = values[1].GetTensorMutableData<float>();
+        write_planar(rgb, image);
+        write_flags(hole, mask);
+        repeat(image, 3 * area, pictures);
+        repeat(mask, area, pictures);
+    } else {
+        auto* image = values[0].GetTensorMutableData<std::uint8_t>();
+        auto* mask = values[1].GetTensorMutableData<std::uint8_t>();
+        std::copy(rgb.bytes().begin(), rgb.bytes().end(), image);
+        std::transform(hole.flags().begin(), hole.flags().end(), mask, [](std::uint8_t flag) {
+            return static_cast<std::uint8_t>(flag * 255);
+        });
+        repeat(image, 3 * area, pictures);
+        repeat(mask, area, pictures);
+    }
+    return values;
 }
 
 }  // namespace lama_edge

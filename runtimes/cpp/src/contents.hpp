@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "contract/hole.hpp"
 #include "contract/manifest.hpp"
+#include "contract/pixels.hpp"
 
 namespace lama_edge {
 
@@ -19,12 +21,10 @@ void check_contents(const Ort::Session& session, const Manifest& manifest, const
 /// Throws Error of kind model when an output is no tensor of the type and shape of its contract.
 void check_output(const Ort::Value& output, const Manifest& manifest, Size size);
 
-/// A model's inputs over the memory of one picture and its hole, which has to outlive them; both
-/// grow to as many copies as a fixed batch wants.
+/// A model's inputs for one picture and its hole, as many copies as a fixed batch wants.
+///
+/// allocator: of the memory that they lie in; it has to outlive them.
 std::vector<Ort::Value> tensors(
-    const IOSpec& io, Size size, int pictures, std::vector<float>& image, std::vector<float>& mask);
-std::vector<Ort::Value> tensors(
-    const IOSpec& io, Size size, int pictures, std::vector<std::uint8_t>& image,
-    std::vector<std::uint8_t>& mask);
+    OrtAllocator* allocator, const Manifest& manifest, const Pixels& rgb, const Hole& hole);
 
 }  // namespace lama_edge

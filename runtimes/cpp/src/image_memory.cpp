@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "contract/rows.hpp"
+
 namespace lama_edge {
 namespace {
 
@@ -131,6 +133,10 @@ Pixels MemoryCanvas::rgb(const Box& view) const {
         const std::uint8_t* from =
             row_of(picture_, view.top + row) + std::ptrdiff_t{view.left} * layout.bytes;
         std::uint8_t* to = part.row(row);
+        if (picture_.format == ImageFormat::kRgb) {
+            std::memcpy(to, from, product(view.width(), 3));
+            continue;
+        }
         for (int column = 0; column < view.width(); ++column, from += layout.bytes, to += 3) {
             copy_colour(from, layout, to);
         }
@@ -139,9 +145,17 @@ Pixels MemoryCanvas::rgb(const Box& view) const {
 }
 
 void MemoryCanvas::paste(const Pixels& fill, const Box& view, const Hole& hole, const Box& box) {
-    const Box within{
-        box.top - view.top, box.left - view.left, box.bottom - view.top, box.right - view.left};
-    fills_.push_back(Fill{fill.cropped(within), hole.cropped(box), box});
+    for (int row = box.top; row < box.bottom; ++row) {
+        const std::uint8_t* flags = hole.row(row);
+        const std::uint8_t* from = fill.row(row - view.top);
+        for (int start = next_flag(flags, box.left, box.right); start < box.right;) {
+            const int stop = next_known(flags, start, box.right);
+            runs_.push_back(Run{row, start, stop - start});
+            const std::uint8_t* rgb = from + 3 * std::ptrdiff_t{start - view.left};
+            fill_.insert(fill_.end(), rgb, rgb + 3 * std::ptrdiff_t{stop - start});
+            start = next_flag(flags, stop, box.right);
+        }
+    }
 }
 
 void MemoryCanvas::write(const MutableImageView& result) const {
@@ -152,17 +166,12 @@ void MemoryCanvas::write(const MutableImageView& result) const {
             std::memcpy(result.data + row * result.stride, row_of(picture_, row), bytes);
         }
     }
-    for (const Fill& fill : fills_) {
-        for (int row = 0; row < fill.box.height(); ++row) {
-            const std::uint8_t* flag = fill.hole.row(row);
-            const std::uint8_t* from = fill.rgb.row(row);
-            std::uint8_t* to = result.data + (fill.box.top + row) * result.stride +
-                               std::ptrdiff_t{fill.box.left} * layout.bytes;
-            for (int column = 0; column < fill.box.width(); ++column) {
-                if (flag[column] != 0) put_colour(from, layout, to);
-                from += 3;
-                to += layout.bytes;
-            }
+    const std::uint8_t* from = fill_.data();
+    for (const Run& run : runs_) {
+        std::uint8_t* to =
+            result.data + run.row * result.stride + std::ptrdiff_t{run.column} * layout.bytes;
+        for (int at = 0; at < run.count; ++at, from += 3, to += layout.bytes) {
+            put_colour(from, layout, to);
         }
     }
 }

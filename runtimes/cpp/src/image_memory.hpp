@@ -33,14 +33,17 @@ class MemoryCanvas : public Canvas {
     void write(const MutableImageView& result) const;
 
    private:
-    struct Fill {
-        Pixels rgb;
-        Hole hole;
-        Box box;
+    /// Hole pixels beside each other in a row.
+    struct Run {
+        int row;
+        int column;
+        int count;
     };
 
     ImageView picture_;
-    std::vector<Fill> fills_;
+    std::vector<Run> runs_;
+    /// The RGB of all their pixels, one after the other.
+    std::vector<std::uint8_t> fill_;
 };
 
 }  // namespace lama_edge

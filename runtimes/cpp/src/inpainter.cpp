@@ -1,12 +1,12 @@
 // The public class over the model, the contract and the caller's memory.
+#include "inpainter.hpp"
+
 #include <utility>
 
 #include "cancellation.hpp"
 #include "contract/inpainting.hpp"
 #include "contract/masks.hpp"
 #include "image_memory.hpp"
-#include "lama_edge/lama_edge.hpp"
-#include "onnxruntime_model.hpp"
 
 namespace lama_edge {
 namespace {
@@ -73,11 +73,18 @@ const ModelInfo& Inpainter::info() const noexcept { return parts_->model.info();
 Report Inpainter::inpaint(
     const ImageView& picture, const ImageView& mask, const MutableImageView& result,
     const InpaintOptions& options, const Cancellation* cancellation) const {
+    Cancellation::State* state = cancellation == nullptr ? nullptr : cancellation->state_.get();
+    return lama_edge::inpaint(parts_->model, picture, mask, result, options, state);
+}
+
+Report inpaint(
+    const OnnxRuntimeModel& model, const ImageView& picture, const ImageView& mask,
+    const MutableImageView& result, const InpaintOptions& options,
+    Cancellation::State* cancellation) {
     check_view(picture, "picture");
     check_view(mask, "mask");
     check_result(picture, result);
-    Cancellation::State* state = cancellation == nullptr ? nullptr : cancellation->state_.get();
-    if (state != nullptr) state->check();
+    if (cancellation != nullptr) cancellation->check();
     const ReadMask read = read_mask(pixels_in(mask), options.mask);
     Report report;
     report.mask_channel = read.channel;
@@ -94,8 +101,8 @@ Report Inpainter::inpaint(
         report.runs = static_cast<int>(plan.windows.size());
     };
     MemoryCanvas canvas(picture);
-    CancellableModel model(parts_->model, state);
-    lama_edge::inpaint(canvas, read.hole, model, fill);
+    CancellableModel cancellable(model, cancellation);
+    inpaint(canvas, read.hole, cancellable, fill);
     canvas.write(result);
     return report;
 }

@@ -79,6 +79,8 @@ OnnxRuntimeModel::OnnxRuntimeModel(const ModelBytes& model, const ModelOptions& 
         env_ = Ort::Env(ORT_LOGGING_LEVEL_FATAL, "lama_edge");
         open(model, options);
         describe(model);
+        arena_ = Ort::Allocator(
+            session_, Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault));
     } catch (const Ort::Exception& exception) {
         cannot_open(model, one_line(exception.what()));
     }
@@ -166,26 +168,15 @@ Pixels OnnxRuntimeModel::fill(
             ErrorKind::kModel,
             "the picture is " + spelled(size) + " (height x width): " + problem->description);
     }
-    const int pictures = manifest_.batch.value_or(1);
     const auto area = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);
     try {
-        if (manifest_.io.form != IOForm::kFloat) {
-            std::vector<std::uint8_t> mask(area);
-            for (std::size_t at = 0; at < area; ++at) mask[at] = hole.flags()[at] != 0 ? 255 : 0;
-            std::vector<std::uint8_t> image = rgb.bytes();
-            const Ort::Value output =
-                run(tensors(manifest_.io, size, pictures, image, mask), size, cancellation);
-            const auto* levels = output.GetTensorData<std::uint8_t>();
-            return Pixels(
-                size, PixelFormat::kRgb, std::vector<std::uint8_t>(levels, levels + 3 * area));
-        }
-        std::vector<float> image(3 * area);
-        std::vector<float> mask(area);
-        write_planar(rgb, image.data());
-        write_flags(hole, mask.data());
         const Ort::Value output =
-            run(tensors(manifest_.io, size, pictures, image, mask), size, cancellation);
-        return pixels_from_planar(output.GetTensorData<float>(), 3 * area, size);
+            run(tensors(arena_, manifest_, rgb, hole), size, cancellation);
+        if (manifest_.io.form == IOForm::kFloat) {
+            return pixels_from_planar(output.GetTensorData<float>(), 3 * area, size);
+        }
+        const auto* levels = output.GetTensorData<std::uint8_t>();
+        return Pixels(size, PixelFormat::kRgb, std::vector<std::uint8_t>(levels, levels + 3 * area));
     } catch (const Ort::Exception& exception) {
         if (cancellation != nullptr) cancellation->check();
         throw Error(ErrorKind::kModel, "ONNX Runtime failed: " + one_line(exception.what()));

@@ -50,6 +50,9 @@ class OnnxRuntimeModel {
     Ort::Value run(
         const std::vector<Ort::Value>& inputs, Size size, Cancellation::State* cancellation) const;
 
+    /// The open session, for what is measured beside it.
+    const Ort::Session& session() const { return session_; }
+
    private:
     void open(const ModelBytes& model, const ModelOptions& options);
     Ort::Session started(const ModelBytes& model, const Provider& provider, int threads);
@@ -57,6 +60,9 @@ class OnnxRuntimeModel {
 
     Ort::Env env_{nullptr};
     Ort::Session session_{nullptr};
+    /// The session's memory on the host. It is kept between runs of one size, with what the runs
+    /// themselves take: fresh pages from the system cost more than filling them.
+    Ort::Allocator arena_{nullptr};
     Manifest manifest_;
     ModelInfo info_;
     mutable std::atomic<std::int64_t> last_size_{0};

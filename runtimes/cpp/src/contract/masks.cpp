@@ -174,18 +174,21 @@ MaskChannel channel_that_counts(const Pixels& mask, MaskChannel asked) {
 
 }  // namespace
 
-ReadMask read_mask(const Pixels& mask, const MaskRules& rules) {
+ReadMask read_mask(Pixels mask, const MaskRules& rules) {
     const MaskChannel channel = channel_that_counts(mask, rules.channel);
-    Flags flags = above_0(mask, channel);
+    const Size size = mask.size();
+    // A grey mask is its own flags.
+    const bool is_flags = mask.format() == PixelFormat::kGrey;
+    Flags flags = is_flags ? std::move(mask).taken_bytes() : above_0(mask, channel);
     if (rules.invert) {
         for (std::uint8_t& flag : flags) {
             flag = flag == 0;
         }
     }
-    const auto count =
-        static_cast<std::uint64_t>(std::count(flags.begin(), flags.end(), std::uint8_t{1}));
-    const bool mostly_hole = count * 10 > std::uint64_t{flags.size()} * 9;
-    Hole hole(mask.size(), std::move(flags));
+    Hole hole(size, std::move(flags));
+    const auto known = static_cast<std::uint64_t>(
+        std::count(hole.flags().begin(), hole.flags().end(), std::uint8_t{0}));
+    const bool mostly_hole = known * 10 < std::uint64_t{hole.flags().size()};
     if (rules.grow != 0) {
         hole = hole.grown(rules.grow);
     }

@@ -29,6 +29,6 @@ struct ReadMask {
 /// Throws Error of kind picture when the mask has not the alpha that was asked for, or does not
 /// tell whether colours or alpha count; of kind usage when it shall grow by less than 0 or more
 /// than kMostGrow.
-ReadMask read_mask(const Pixels& mask, const MaskRules& rules = {});
+ReadMask read_mask(Pixels mask, const MaskRules& rules = {});
 
 }  // namespace lama_edge

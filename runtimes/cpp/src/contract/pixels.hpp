@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "boxes.hpp"
@@ -42,6 +43,7 @@ class Pixels {
 
     /// height * width * channels levels.
     const std::vector<std::uint8_t>& bytes() const { return bytes_; }
+    std::vector<std::uint8_t> taken_bytes() && { return std::move(bytes_); }
     const std::uint8_t* row(int row) const { return bytes_.data() + offset(row); }
     std::uint8_t* row(int row) { return bytes_.data() + offset(row); }
 

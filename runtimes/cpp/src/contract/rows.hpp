@@ -46,4 +46,12 @@ inline int next_flag(const std::uint8_t* flags, int start, int stop) {
     return found ? static_cast<int>(static_cast<const std::uint8_t*>(found) - flags) : stop;
 }
 
+/// The same of the first flag that is 0.
+inline int next_known(const std::uint8_t* flags, int start, int stop) {
+    const void* found = start < stop
+                            ? std::memchr(flags + start, 0, static_cast<std::size_t>(stop - start))
+                            : nullptr;
+    return found ? static_cast<int>(static_cast<const std::uint8_t*>(found) - flags) : stop;
+}
+
 }  // namespace lama_edge
