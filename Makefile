@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-fuzz worker check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz worker check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,15 @@ coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; re
 cpp: $(VENV)/.dev ## Build and test the C++ library, against Debian's headers of ONNX Runtime
 	.ci/cpp
 	$(BIN)/pytest -m cpp tests/runtimes/cpp $(PYTEST_ARGS)
+
+OVERHEAD := runtimes/cpp/build/overhead
+cpp-overhead: $(VENV)/.dev ## Measure what the C++ library and Python take beside the model; rewrites docs/cpp.md's tables
+	cmake -S runtimes/cpp -B $(OVERHEAD) -DCMAKE_BUILD_TYPE=Release -DLAMA_EDGE_BENCHMARKS=ON \
+		-DLAMA_EDGE_EXAMPLES=OFF -DLAMA_EDGE_TESTS=OFF -DLAMA_EDGE_WORKER=OFF \
+		"-DOnnxRuntime_INCLUDE_DIR=$$(.ci/cpp)" "-DOnnxRuntime_ROOT=$$($(BIN)/python -c \
+		'import onnxruntime; print(onnxruntime.__path__[0])')"
+	cmake --build $(OVERHEAD)
+	$(BIN)/python -m lama_edge.benchmarks.studies.cpp_overhead --measure
 
 worker: $(VENV)/.dev ## Build lama-edge-worker and all it needs to run: ARCH=x86_64 or aarch64 (dist/)
 	PYTHON=$(BIN)/python runtimes/cpp/worker/bundle $(ARCH)

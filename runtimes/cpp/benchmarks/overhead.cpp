@@ -3,8 +3,8 @@
 //
 // lama_edge_overhead MODEL PICTURE MASK HEIGHT WIDTH SEEN_HEIGHT SEEN_WIDTH STRATEGY THREADS
 //   PAIRS WARM_UP_PAIRS RESULT
-// PICTURE, MASK and RESULT are raw bytes, RGB and grey; SEEN is what the model is given of it. Prints
-// JSON.
+// PICTURE, MASK and RESULT are raw bytes, RGB and grey; SEEN is what the model is given of it.
+// Prints JSON.
 #include <onnxruntime_cxx_api.h>
 
 #include <array>

@@ -170,13 +170,13 @@ Pixels OnnxRuntimeModel::fill(
     }
     const auto area = static_cast<std::size_t>(size.height) * static_cast<std::size_t>(size.width);
     try {
-        const Ort::Value output =
-            run(tensors(arena_, manifest_, rgb, hole), size, cancellation);
+        const Ort::Value output = run(tensors(arena_, manifest_, rgb, hole), size, cancellation);
         if (manifest_.io.form == IOForm::kFloat) {
             return pixels_from_planar(output.GetTensorData<float>(), 3 * area, size);
         }
         const auto* levels = output.GetTensorData<std::uint8_t>();
-        return Pixels(size, PixelFormat::kRgb, std::vector<std::uint8_t>(levels, levels + 3 * area));
+        return Pixels(
+            size, PixelFormat::kRgb, std::vector<std::uint8_t>(levels, levels + 3 * area));
     } catch (const Ort::Exception& exception) {
         if (cancellation != nullptr) cancellation->check();
         throw Error(ErrorKind::kModel, "ONNX Runtime failed: " + one_line(exception.what()));

@@ -1,5 +1,6 @@
 // What the vectors do not show: sizes that do not fit, figures beyond reason, grey with alpha.
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -52,6 +53,54 @@ void test_what_does_not_make_a_picture_is_refused() {
     }
     const float values[] = {0, 0};
     require_refused(ErrorKind::kModel, "", [&] { pixels_from_planar(values, 2, {1, 1}); });
+}
+
+// Every level, what lies halfway between two, and its neighbours among the floats, in blocks
+// enough.
+std::vector<float> shares_about_halfway() {
+    std::vector<float> values;
+    for (int twice = -8; twice < 2 * 260; ++twice) {
+        const float share = static_cast<float>(twice) / 510.0F;
+        for (const float one : {std::nextafter(share, -1.0F), share, std::nextafter(share, 2.0F)}) {
+            values.insert(values.end(), 3, one);
+        }
+    }
+    return values;
+}
+
+void test_levels_are_the_nearest_whole_numbers_of_two_the_even_one() {
+    std::vector<float> values = shares_about_halfway();
+    const Size size{1, static_cast<int>(values.size() / 3)};
+    const Pixels picture = pixels_from_planar(values.data(), values.size(), size);
+    const std::size_t area = values.size() / 3;
+    int ties = 0;
+    for (std::size_t at = 0; at < values.size(); ++at) {
+        const float level = std::clamp(values[at] * 255.0F, 0.0F, 255.0F);
+        ties += level - std::floor(level) == 0.5F;
+        const auto nearest = static_cast<std::uint8_t>(std::nearbyint(level));
+        const std::string what = std::to_string(at) + ": " + std::to_string(level);
+        require(picture.bytes()[at % area * 3 + at / area] == nearest, what);
+    }
+    require(ties > 255, std::to_string(ties) + " ties");
+}
+
+void test_faults_are_counted_in_every_block() {
+    std::vector<float> values = shares_about_halfway();
+    const Size size{1, static_cast<int>(values.size() / 3)};
+    values.front() = std::numeric_limits<float>::infinity();
+    values.back() = -std::numeric_limits<float>::max();
+    const auto said = [&] {
+        try {
+            pixels_from_planar(values.data(), values.size(), size);
+        } catch (const Error& error) {
+            return std::string(error.code()) + ": " + error.what();
+        }
+        return std::string("nothing");
+    };
+    const std::string of = " of " + std::to_string(values.size()) + " values";
+    require(said().find("infinite: the model returned infinity at 2" + of) != said().npos, said());
+    values[values.size() / 2] = std::numeric_limits<float>::quiet_NaN();
+    require(said().find("nan: the model returned NaN at 3" + of) != said().npos, said());
 }
 
 void test_figures_beyond_reason_are_planned_for() {
@@ -192,6 +241,9 @@ void test_padding_a_hole_is_padding_its_picture() {
 void test_code(Results& results) {
     const std::pair<const char*, void (*)()> tests[] = {
         {"what does not make a picture is refused", test_what_does_not_make_a_picture_is_refused},
+        {"levels are the nearest whole numbers, of two the even one",
+         test_levels_are_the_nearest_whole_numbers_of_two_the_even_one},
+        {"faults are counted in every block", test_faults_are_counted_in_every_block},
         {"figures beyond reason are planned for", test_figures_beyond_reason_are_planned_for},
         {"bands take half the maps", test_bands_take_half_the_maps},
         {"a model's largest side bounds its windows",

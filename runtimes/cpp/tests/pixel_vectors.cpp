@@ -42,7 +42,12 @@ void test_pixels(Results& results, const std::filesystem::path& folder) {
         return picture.padded(size);
     });
     test_resized(results, vectors, "shrunk", shrunk);
-    test_resized(results, vectors, "enlarged", enlarged);
+    test_resized(results, vectors, "enlarged", [](const Pixels& picture, Size size) {
+        const Pixels whole = enlarged(picture, size, Box::of(size));
+        const Box part{size.height / 3, size.width / 4, size.height, size.width / 4 + 1};
+        require(enlarged(picture, size, part) == whole.cropped(part), "a part");
+        return whole;
+    });
     vectors.for_each(results, "shrunk_holes", [&](const Value& one) {
         const Hole small = hole_of(one.at("mask")).shrunk(size_of(one.at("to")));
         require(small.flags() == vectors.bytes(one.at("result")), "result");

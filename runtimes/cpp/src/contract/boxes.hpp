@@ -27,6 +27,11 @@ struct Box {
     /// Whether the two share a pixel.
     bool overlaps(const Box& other) const;
 
+    /// The box as counted from the top left of a larger one that holds it.
+    Box within(const Box& outer) const {
+        return {top - outer.top, left - outer.left, bottom - outer.top, right - outer.left};
+    }
+
     /// The box with that many more rows and columns on each side, within `picture`.
     Box with_margins(int down, int across, const Box& picture) const;
 

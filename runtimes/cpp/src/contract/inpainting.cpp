@@ -36,8 +36,8 @@ class PixelsCanvas : public Canvas {
     Pixels result;
 };
 
-// The fill of a picture that the model takes when it is padded to `size`.
-Pixels filled(WindowModel& model, const Pixels& rgb, const Hole& hole, Size size) {
+// A part of the fill of a picture that the model takes when it is padded to `size`.
+Pixels filled(WindowModel& model, const Pixels& rgb, const Hole& hole, Size size, const Box& part) {
     const bool fits = size == rgb.size();
     Pixels fill = fits ? model.fill(rgb, hole) : model.fill(rgb.padded(size), hole.padded(size));
     if (fill.format() != PixelFormat::kRgb || fill.size() != size) {
@@ -46,10 +46,10 @@ Pixels filled(WindowModel& model, const Pixels& rgb, const Hole& hole, Size size
                                    spelled(fill.size()) + " instead of rgb " + spelled(size) +
                                    " (height x width): export it again");
     }
-    if (fits) {
+    if (part == Box::of(size)) {
         return fill;
     }
-    return fill.cropped(Box::of(rgb.size()));
+    return fill.cropped(part);
 }
 
 }  // namespace
@@ -83,25 +83,26 @@ void inpaint(Canvas& canvas, const Hole& hole, WindowModel& model, const FillOpt
     for (const Window& window : chosen.windows) {
         const Pixels fill = fill_window(
             model, canvas.rgb(window.view), (seen ? *seen : hole).cropped(window.view),
-            chosen.working.max_side);
-        canvas.paste(fill, window.view, wanted, window.hole);
+            window.hole.within(window.view), chosen.working.max_side);
+        canvas.paste(fill, window.hole, wanted, window.hole);
     }
 }
 
 Pixels fill_window(
-    WindowModel& model, const Pixels& rgb, const Hole& hole, std::optional<int> max_side) {
+    WindowModel& model, const Pixels& rgb, const Hole& hole, const Box& part,
+    std::optional<int> max_side) {
     const Working working{model.facts().size, max_side};
     const Size seen = working.seen(hole.size());
     const Size small = working.shrunk(hole.size());
     if (small == hole.size()) {
-        return filled(model, rgb, hole, seen);
+        return filled(model, rgb, hole, seen, part);
     }
     Pixels known = shrunk(rgb, small);
     const Hole small_hole = hole.shrunk(small);
-    const Pixels fill = filled(model, known, small_hole, seen);
+    const Pixels fill = filled(model, known, small_hole, seen, Box::of(small));
     // A raw fill is composited too: enlarging then blends the hole's rim with the real picture.
     known.paste(fill, Box::of(small), small_hole, Box::of(small));
-    return enlarged(known, hole.size());
+    return enlarged(known, hole.size(), part);
 }
 
 }  // namespace lama_edge

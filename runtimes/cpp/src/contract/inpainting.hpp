@@ -79,9 +79,11 @@ void inpaint(Canvas& canvas, const Hole& hole, WindowModel& model, const FillOpt
 ///
 /// rgb: RGB of the window.
 /// hole: of the same size.
+/// part: what of the window is wanted.
 /// max_side: largest side that a dynamic model is given, in pixels; none is any.
-/// Returns RGB of the window's size, to be used inside the hole only.
+/// Returns RGB of the part, to be used inside the hole only.
 Pixels fill_window(
-    WindowModel& model, const Pixels& rgb, const Hole& hole, std::optional<int> max_side = {});
+    WindowModel& model, const Pixels& rgb, const Hole& hole, const Box& part,
+    std::optional<int> max_side = {});
 
 }  // namespace lama_edge

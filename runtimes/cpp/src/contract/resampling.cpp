@@ -62,10 +62,11 @@ Taps taps_of(int index, int source, double scale, const Filter& filter) {
     return taps;
 }
 
-std::vector<Taps> all_taps(int source, int target, const Filter& filter) {
+// What the target pixels from `first` to `stop` of an axis take.
+std::vector<Taps> all_taps(int source, int target, const Filter& filter, int first, int stop) {
     const double scale = static_cast<double>(source) / target;
     std::vector<Taps> taps;
-    for (int index = 0; index < target; ++index) {
+    for (int index = first; index < stop; ++index) {
         taps.push_back(taps_of(index, source, scale, filter));
     }
     return taps;
@@ -77,12 +78,12 @@ std::uint8_t level(std::int32_t sum) {
     return static_cast<std::uint8_t>(std::clamp(sum >> kPrecisionBits, 0, 255));
 }
 
-Pixels resampled_across(const Pixels& rgb, int width, const Filter& filter) {
-    const std::vector<Taps> taps = all_taps(rgb.width(), width, filter);
-    const Size size{rgb.height(), width};
+// Each of `taps` makes a column of the result, from the rows from `first` to `stop`.
+Pixels resampled_across(const Pixels& rgb, const std::vector<Taps>& taps, int first, int stop) {
+    const Size size{stop - first, static_cast<int>(taps.size())};
     std::vector<std::uint8_t> levels = room(size, 3);
     std::uint8_t* target = levels.data();
-    for (int row = 0; row < size.height; ++row) {
+    for (int row = first; row < stop; ++row) {
         for (const Taps& tap : taps) {
             const std::uint8_t* source = rgb.row(row) + 3 * static_cast<std::ptrdiff_t>(tap.start);
             std::int32_t red = kHalf;
@@ -102,17 +103,16 @@ Pixels resampled_across(const Pixels& rgb, int width, const Filter& filter) {
     return {size, PixelFormat::kRgb, std::move(levels)};
 }
 
-Pixels resampled_down(const Pixels& rgb, int height, const Filter& filter) {
-    const Size size{height, rgb.width()};
+// Each of `taps` makes a row of the result; of the source, `rgb` has the rows from `first` on.
+Pixels resampled_down(const Pixels& rgb, const std::vector<Taps>& taps, int first) {
+    const Size size{static_cast<int>(taps.size()), rgb.width()};
     std::vector<std::uint8_t> levels = room(size, 3);
-    std::vector<std::int32_t> sums(levels.size() / static_cast<std::size_t>(height));
+    std::vector<std::int32_t> sums(levels.size() / taps.size());
     std::uint8_t* target = levels.data();
-    for (int index = 0; index < height; ++index) {
-        const Taps taps =
-            taps_of(index, rgb.height(), static_cast<double>(rgb.height()) / height, filter);
+    for (const Taps& tap : taps) {
         std::fill(sums.begin(), sums.end(), kHalf);
-        int line = taps.start;
-        for (const std::int32_t weight : taps.weights) {
+        int line = tap.start - first;
+        for (const std::int32_t weight : tap.weights) {
             const std::uint8_t* source = rgb.row(line++);
             for (std::size_t at = 0; at < sums.size(); ++at) {
                 sums[at] += weight * source[at];
@@ -123,21 +123,32 @@ Pixels resampled_down(const Pixels& rgb, int height, const Filter& filter) {
     return {size, PixelFormat::kRgb, std::move(levels)};
 }
 
-Pixels resized(const Pixels& rgb, Size size, const Filter& filter) {
-    if (size.width == rgb.width()) {
-        return resampled_down(rgb, size.height, filter);
-    }
-    Pixels across = resampled_across(rgb, size.width, filter);
-    if (size.height == rgb.height()) {
+Pixels resized(const Pixels& rgb, Size size, const Filter& filter, const Box& part) {
+    const std::vector<Taps> rows =
+        all_taps(rgb.height(), size.height, filter, part.top, part.bottom);
+    const bool same_height = size.height == rgb.height();
+    const int first = same_height ? part.top : rows.front().start;
+    const int stop = same_height ? part.bottom
+                                 : rows.back().start + static_cast<int>(rows.back().weights.size());
+    Pixels across = size.width == rgb.width()
+                        ? rgb.cropped({first, part.left, stop, part.right})
+                        : resampled_across(
+                              rgb, all_taps(rgb.width(), size.width, filter, part.left, part.right),
+                              first, stop);
+    if (same_height) {
         return across;
     }
-    return resampled_down(across, size.height, filter);
+    return resampled_down(across, rows, first);
 }
 
 }  // namespace
 
-Pixels shrunk(const Pixels& rgb, Size size) { return resized(rgb, size, {box, 0.5}); }
+Pixels shrunk(const Pixels& rgb, Size size) {
+    return resized(rgb, size, {box, 0.5}, Box::of(size));
+}
 
-Pixels enlarged(const Pixels& rgb, Size size) { return resized(rgb, size, {bicubic, 2}); }
+Pixels enlarged(const Pixels& rgb, Size size, const Box& part) {
+    return resized(rgb, size, {bicubic, 2}, part);
+}
 
 }  // namespace lama_edge

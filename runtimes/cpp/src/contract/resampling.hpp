@@ -2,6 +2,7 @@
 // fixed point.
 #pragma once
 
+#include "boxes.hpp"
 #include "pixels.hpp"
 
 namespace lama_edge {
@@ -13,6 +14,8 @@ namespace lama_edge {
 Pixels shrunk(const Pixels& rgb, Size size);
 
 /// Interpolates an RGB picture up to a size, bicubic (a = -0.5).
-Pixels enlarged(const Pixels& rgb, Size size);
+///
+/// part: what of the result is wanted; only that is computed and returned.
+Pixels enlarged(const Pixels& rgb, Size size, const Box& part);
 
 }  // namespace lama_edge
