@@ -78,8 +78,8 @@ class Case:
 OVERHEAD = tuple(
     Case(model, title, Size(512, 512), Size(512, 512), "full", pairs)
     for model, title, pairs in (
-        ("tiny", "lama-tiny, float", 16),
-        ("tiny-uint8", "lama-tiny, uint8", 16),
+        ("tiny", "lama-tiny, float", 10),
+        ("tiny-uint8", "lama-tiny, uint8", 10),
         ("big", "big-lama's shape, float", 2),
     )
 )
