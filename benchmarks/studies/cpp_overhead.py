@@ -31,7 +31,7 @@ from PIL import Image
 
 from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 from lama_edge.benchmarks.studies.large_photograph import HOLE_SHARE, PHOTOGRAPH, write_pictures
-from lama_edge.benchmarks.targets.environment import environment
+from lama_edge.benchmarks.targets.tasks.environment import environment
 from lama_edge.errors import MissingBackendError, ModelError, UsageError, needs_extra
 from lama_edge.export.formats.record import Export
 from lama_edge.manifest import METADATA_KEY
