@@ -23,29 +23,38 @@ DRIFT = 0.05
 _DRIFT_STANDARD_ERRORS = 3.0
 BUSY_CORES = 0.1
 CLOCK_FALL = 0.10
+# Between the begin and the end of a sustained run; of a shorter one, a fifth each.
+_MINUTE_S = 60.0
+_SHORT_SHARE = 0.2
 # A normal distribution's interquartile range, and the standard error of its median, both in
 # standard deviations (the latter times the root of the number of samples).
 _NORMAL_IQR = 1.349
 _MEDIAN_ERROR = 1.253
 
 
-def summarise(rounds: Sequence[Round]) -> dict[str, Any]:
+def summarise(
+    rounds: Sequence[Round],
+    *,
+    first: Mapping[str, float] | None = None,
+    sustained: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Reduce the rounds of one model at one size to the document's `statistics`.
 
     Samples of all rounds are pooled. Percentiles are interpolated linearly between order
     statistics (Hyndman and Fan 1996, type 7, numpy's default). `spread` is the interquartile
-    range over the median. Load time and first run are medians over the rounds, peak memory is
-    the largest.
+    range over the median. Cold loading and cold run, each in a fresh process, are medians over
+    the rounds.
 
     Args:
         rounds: one or more of the document's rounds, with at least one sample each.
+        first: the document's ``first``: the very first loading and run on the target.
+        sustained: the document's ``sustained``.
 
     Raises:
         ModelError: when a time is not a finite number.
     """
     samples = np.concatenate([_samples(one) for one in rounds])
     low, median, high, p90, p99 = np.percentile(samples, (25, 50, 75, 90, 99))
-    peaks = [one["peak_memory_bytes"] for one in rounds if one["peak_memory_bytes"] is not None]
     figures = {
         "median_ms": median,
         "mean_ms": samples.mean(),
@@ -54,14 +63,39 @@ def summarise(rounds: Sequence[Round]) -> dict[str, Any]:
         "p90_ms": p90,
         "p99_ms": p99,
         "spread": (high - low) / median if median else 0.0,
-        "load_ms": np.median([one["load_ms"] for one in rounds]),
-        "first_run_ms": np.median([one["first_run_ms"] for one in rounds]),
+        "cold_load_ms": np.median([one["load_ms"] for one in rounds]),
+        "cold_run_ms": np.median([one["first_run_ms"] for one in rounds]),
     }
     return {
         "count": int(samples.size),
         **{name: float(value) for name, value in figures.items()},
-        "peak_memory_bytes": max(peaks, default=None),
+        "first_load_ms": None if first is None else first["load_ms"],
+        "first_run_ms": None if first is None else first["run_ms"],
+        "sustained_ratio": None if sustained is None else sustained_ratio(sustained),
     }
+
+
+def sustained_ratio(sustained: Mapping[str, Any]) -> float | None:
+    """Return how much slower a sustained run ended than it began.
+
+    Args:
+        sustained: the document's ``sustained``.
+
+    Returns:
+        The median of the runs of the last minute over that of the first minute; of runs for less
+        than two minutes, of the last fifth over the first. None where there is no such run.
+
+    Raises:
+        ModelError: when a time is not a finite number.
+    """
+    samples, at_s = _samples(sustained), np.asarray(sustained["at_s"], dtype=np.float64)
+    end_s = at_s[-1] + samples[-1] / 1e3
+    span_s = _MINUTE_S if end_s >= 2 * _MINUTE_S else _SHORT_SHARE * end_s
+    # A run belongs to the part in which it began; the first and the last one always count.
+    begin, end = samples[at_s <= span_s], samples[at_s >= min(end_s - span_s, at_s[-1])]
+    if begin.size == 0 or np.median(begin) <= 0:
+        return None
+    return float(np.median(end) / np.median(begin))
 
 
 def warnings_about(rounds: Sequence[Round], statistics: Mapping[str, Any]) -> list[str]:
@@ -78,6 +112,7 @@ def warnings_about(rounds: Sequence[Round], statistics: Mapping[str, Any]) -> li
         _between_rounds([_samples(one) for one in rounds]),
         _disturbed([one["other_load"] for one in rounds]),
         *(dict.fromkeys(line for one in rounds for line in _throttled(one["sensors"]))),
+        _still_warm([one.get("waited") for one in rounds]),
     ]
     return [line for line in found if line is not None]
 
@@ -172,3 +207,15 @@ def _throttled(sensors: Mapping[str, Any]) -> list[str]:
     elif after["throttled"] is not None and after["throttled"] > (before["throttled"] or 0):
         lines.append("the processor's throttle counters rose while sampling: it got too hot")
     return lines
+
+
+def _still_warm(waits: Sequence[Mapping[str, Any] | None]) -> str | None:
+    late = [wait for wait in waits if wait is not None and wait["timed_out"]]
+    if not late:
+        return None
+    worst = max(late, key=lambda wait: float(wait["temperature_c"]))
+    return (
+        f"{len(late)} of {len(waits)} rounds began before the device had cooled "
+        f"({worst['sensor']} was at {worst['temperature_c']:.1f} °C after "
+        f"{worst['seconds']:.0f} s): give --cool-timeout more"
+    )

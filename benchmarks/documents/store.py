@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from copy import deepcopy
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import lama_edge
 from lama_edge import plain
-from lama_edge.benchmarks.documents.verdicts import closeness_verdict
+from lama_edge.benchmarks.documents.older import newer
 from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line, reason, shown
 from lama_edge.files import atomic_output
 
@@ -36,7 +35,7 @@ _MADE_BY = {
     WORKER: "lama-edge-worker REQUEST.json",
 }
 # The newest version of each, which is what is written; older ones are read as well.
-_VERSION = {BENCH: 2, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2, WORKER: 1}
+_VERSION = {BENCH: 3, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2, WORKER: 1}
 _MAX_REASON_CHARACTERS = 160
 
 
@@ -105,7 +104,7 @@ def load_document(path: Path, kind: str) -> dict[str, Any]:
 def check_document(document: Any, kind: str) -> dict[str, Any]:
     """Return the document in the newest version of its kind, if it fits the schema of its own.
 
-    Where version 1 cannot tell whether the figures passed, ``passed`` becomes None.
+    What an older version does not tell is None there, see `newer`.
 
     Raises:
         DocumentError: saying what is wrong where; the message goes after the document's name.
@@ -133,25 +132,8 @@ def check_document(document: Any, kind: str) -> dict[str, Any]:
             f"does not fit the schema at {plain.spell(problem.absolute_path)}: "
             + one_line(problem.message)[:_MAX_REASON_CHARACTERS]
         )
-    return document if version == newest else _newest(document)
-
-
-def _newest(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a copy of a document of version 1 in version 2."""
-    document = deepcopy(document)
-    document["schema_version"] = 2
-    if document["kind"] == TRADEOFF:
-        document["format"] = "onnx"  # the one that version 1 could weigh
-    for run in document.get("runs", ()):
-        if (quality := run["quality"]) is not None:
-            # Of reduced precisions a PSNR was asked that the document does not tell.
-            within = quality["max_abs_diff"] <= quality["tolerance"]
-            known = run["model"]["precision"] == "fp32" or not within
-            quality.update(least_psnr_db=None, passed=within if known else None)
-    for row in document.get("precisions", ()):
-        if (found := row["closeness"]) is not None:
-            # Version 1 went by the PSNR over all pictures together.
-            found["passed"] = closeness_verdict(found).passed
+    for number in range(version, newest):
+        document = newer(document, number + 1)
     return document
 
 
