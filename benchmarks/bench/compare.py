@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -30,7 +30,8 @@ class ComparedRow:
         ratio: new over base; above 1 is slower.
         ratio_low: low end of the ratio's 95 % confidence interval.
         ratio_high: its high end.
-        peak_memory_ratio: new over base; None where it is not known.
+        peak_memory_ratio: new over base; None where it is not known, or was measured otherwise.
+        load_ratio: of the loading in a fresh process, new over base; None likewise.
         size_ratio: of the models' files, new over base; None where it is not known.
         verdict: ``slower`` and ``faster`` only when the whole interval lies on that side of 1 and
             the ratio beyond the threshold.
@@ -44,6 +45,7 @@ class ComparedRow:
     ratio_low: float
     ratio_high: float
     peak_memory_ratio: float | None
+    load_ratio: float | None
     size_ratio: float | None
     verdict: Verdict
 
@@ -74,6 +76,7 @@ class Comparison:
             extras = "".join(
                 f", {what} {ratio:.3f}"
                 for what, ratio in (
+                    ("load", row.load_ratio),
                     ("peak memory", row.peak_memory_ratio),
                     ("model size", row.size_ratio),
                 )
@@ -104,8 +107,9 @@ def compare(
 ) -> Comparison:
     """Compare two bench documents.
 
-    Rows are paired by model name, size and provider; when each document has a single row, those
-    two are a pair whatever their models are called.
+    Rows are paired by model name, size and provider, and by the program too where one document has
+    rows of several; when each document has a single row, those two are a pair whatever their
+    models are called.
 
     Args:
         base: a document as `load_document` gives it.
@@ -113,21 +117,29 @@ def compare(
         threshold: smallest relative change that counts, 0.02 is 2 %.
 
     Raises:
-        UsageError: when the documents have no row in common, a row has no statistics, or the two
-            differ in what would make a ratio meaningless: device, chip, cores, machine, target,
-            provider, runtime (its version may differ), threads, size, batch, form of the inputs,
-            or architecture.
+        UsageError: when the documents have no row in common, a row has no statistics or its
+            parity failed, or the two differ in what would make a ratio meaningless: device, chip,
+            cores, machine, target, provider, runtime (its version may differ), threads, size,
+            batch, form of the inputs, architecture, or, where both tell, pinned clocks, governor,
+            power mode and whether the battery was charged.
     """
     if not 0 <= threshold < float("inf"):
         raise UsageError(f"threshold is {threshold}; give 0 or more, 0.02 is 2 %")
     for name in _MACHINE:
         _same(f"environment.{name}", base["environment"][name], new["environment"][name])
     pairs, notes = _pairs(base["runs"], new["runs"])
+    protocols = base["protocol"], new["protocol"]
+    alike = protocols[0] == protocols[1]
+    if not alike:
+        notes.append(
+            f"the protocol is {protocols[0]} in the base and {protocols[1]} in the new document: "
+            "memory and loading were measured otherwise and have no ratio"
+        )
     rows = []
     for old, young in pairs:
         _check_comparable(old, young)
         notes += _differences(old, young)
-        rows.append(_compare_rows(old, young, threshold))
+        rows.append(_compare_rows(old, young, threshold, alike=alike))
     notes += _environment_differences(base["environment"], new["environment"])
     return Comparison(threshold, tuple(rows), tuple(dict.fromkeys(notes)))
 
@@ -135,7 +147,10 @@ def compare(
 def _pairs(base: Sequence[Run], new: Sequence[Run]) -> tuple[list[tuple[Run, Run]], list[str]]:
     if len(base) == len(new) == 1:
         return [(base[0], new[0])], []
-    olds, youngs = _by_title(base, "base"), _by_title(new, "new")
+    # Python's rows are compared with a worker's, unless a document has both.
+    several = any(len({run["program"]["name"] for run in runs}) > 1 for runs in (base, new))
+    title = _title_in_program if several else _title
+    olds, youngs = _by_title(base, "base", title), _by_title(new, "new", title)
     common = [title for title in olds if title in youngs]
     if not common:
         raise UsageError(
@@ -147,12 +162,12 @@ def _pairs(base: Sequence[Run], new: Sequence[Run]) -> tuple[list[tuple[Run, Run
     return [(olds[title], youngs[title]) for title in common], lonely
 
 
-def _by_title(runs: Sequence[Run], which: str) -> dict[str, Run]:
+def _by_title(runs: Sequence[Run], which: str, title: Callable[[Run], str]) -> dict[str, Run]:
     found: dict[str, Run] = {}
     for run in runs:
-        if _title(run) in found:
-            raise UsageError(f"the {which} document has two rows of {_title(run)}")
-        found[_title(run)] = run
+        if title(run) in found:
+            raise UsageError(f"the {which} document has two rows of {title(run)}")
+        found[title(run)] = run
     return found
 
 
@@ -160,13 +175,48 @@ def _title(run: Run) -> str:
     return f"{run['model']['name']} at {run['size'] or 'unknown size'} on {run['provider']}"
 
 
+def _title_in_program(run: Run) -> str:
+    return f"{_title(run)} in {run['program']['name']}"
+
+
 def _check_comparable(base: Run, new: Run) -> None:
     for which, run in (("base", base), ("new", new)):
         if run["statistics"] is None:
             raise UsageError(f"the {which} row of {_title(run)} has no figures: {run['error']}")
+        if run["parity"] is not None and not run["parity"]["passed"]:
+            raise UsageError(
+                f"the {which} row of {_title(run)} computes something else than its reference "
+                f"{run['parity']['reference']}: its times mean nothing"
+            )
     old, young = _setting(base), _setting(new)
     for name in old:
         _same(name, old[name], young[name])
+    was, is_now = _conditions(base), _conditions(new)
+    for name in was:
+        if was[name] and is_now[name]:
+            _same(name, was[name], is_now[name])
+
+
+def _conditions(run: Run) -> dict[str, str]:
+    """Return how the device was set up over all rounds; empty where nothing tells."""
+    sensors = [moment for one in run["rounds"] for moment in one["sensors"].values()]
+    known = {
+        **{name: [one[name] for one in sensors] for name in ("clocks_pinned", "power_mode")},
+        "governor": [one["governor"] for one in sensors],
+        "charging": [_charging(one["battery"]) for one in sensors],
+    }
+    return {
+        name: ", ".join(sorted({str(value) for value in values if value is not None}))
+        for name, values in known.items()
+    }
+
+
+def _charging(battery: Mapping[str, Any] | None) -> bool | None:
+    """Say whether a device ran on the mains: whatever is not discharging does."""
+    status = None if battery is None else battery["status"]
+    if status is None or status.lower() == "unknown":
+        return None
+    return bool(status.lower() != "discharging")
 
 
 def _setting(run: Run) -> dict[str, Any]:
@@ -197,6 +247,14 @@ def _differences(base: Run, new: Run) -> Iterator[str]:
     (runtime, old), (_, young) = _runtime(base), _runtime(new)
     if old != young:
         yield f"{runtime} is {old} in the base and {young} in the new document"
+    was_in, is_in = (side["program"]["name"] for side in (base, new))
+    if was_in != is_in and "unknown" not in (was_in, is_in):
+        yield f"{_title(new)}: run by {was_in} in the base and by {is_in} in the new document"
+    conditions = _conditions(base), _conditions(new)
+    for name in conditions[0]:
+        was, is_now = (side[name] or "unknown" for side in conditions)
+        if was != is_now:
+            yield f"{name} is {was} in the base and {is_now} in the new document"
     for name in ("precision", "dft", "format", "parameters", "for"):
         was, is_now = (side["model"].get(name) for side in (base, new))
         if was != is_now:
@@ -215,7 +273,7 @@ def _environment_differences(base: Mapping[str, Any], new: Mapping[str, Any]) ->
     ]
 
 
-def _compare_rows(base: Run, new: Run, threshold: float) -> ComparedRow:
+def _compare_rows(base: Run, new: Run, threshold: float, *, alike: bool) -> ComparedRow:
     old, young = _samples(base), _samples(new)
     base_median, new_median = (float(np.median(np.concatenate(side))) for side in (old, young))
     ratio = new_median / base_median
@@ -233,9 +291,10 @@ def _compare_rows(base: Run, new: Run, threshold: float) -> ComparedRow:
         ratio=ratio,
         ratio_low=low,
         ratio_high=high,
-        peak_memory_ratio=_ratio(
-            new["statistics"]["peak_memory_bytes"], base["statistics"]["peak_memory_bytes"]
-        ),
+        peak_memory_ratio=_ratio(new["memory_bytes"], base["memory_bytes"]) if alike else None,
+        load_ratio=_ratio(new["statistics"]["cold_load_ms"], base["statistics"]["cold_load_ms"])
+        if alike
+        else None,
         size_ratio=_ratio(new["model"]["size_bytes"], base["model"]["size_bytes"]),
         verdict=verdict,
     )
@@ -248,5 +307,5 @@ def _samples(run: Run) -> list[np.ndarray[Any, np.dtype[np.float64]]]:
     return rounds
 
 
-def _ratio(new: int | None, base: int | None) -> float | None:
+def _ratio(new: float | None, base: float | None) -> float | None:
     return new / base if new and base else None

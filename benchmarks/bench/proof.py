@@ -17,7 +17,8 @@ from lama_edge.benchmarks.parity.reference import as_exported, choose_reference,
 from lama_edge.benchmarks.parity.rows import short
 from lama_edge.benchmarks.targets.base import Opening, Target
 from lama_edge.benchmarks.targets.subjects import Opened, Refused, open_model, without_paths
-from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.benchmarks.targets.tasks.environment import anonymous
+from lama_edge.errors import LamaEdgeError, UsageError, one_line
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import CaseOutput, case_output
 from lama_edge.judging.metrics import differences, worst
@@ -60,7 +61,7 @@ class References:
     _opened: dict[tuple[str, tuple[str, ...]], Opened | NotProvenError] = field(
         default_factory=dict
     )
-    _outputs: dict[tuple[str, Size], Levels] = field(default_factory=dict)
+    _outputs: dict[tuple[Any, Size], Levels] = field(default_factory=dict)
 
     def of(self, subject: Opened) -> Opened:
         """Open a model's reference.
@@ -73,7 +74,7 @@ class References:
             name, ignore = as_exported(self.named or choose_reference({source.sha256}), [source])
             provider = reference_provider(name, None)
         except LamaEdgeError as error:
-            raise NotProvenError(str(error)) from error
+            raise NotProvenError(anonymous(one_line(error))) from error
         key = name, ignore
         if key not in self._opened:
             opened = open_model(name, self.here, Opening(provider, ignore=ignore))
@@ -128,7 +129,7 @@ class References:
         return Proof(record, verdict)
 
     def _levels(self, reference: Opened, case: ParityCase) -> Levels:
-        key = reference.model, case.size
+        key = (reference.model, reference.opening), case.size
         if key not in self._outputs:
             problem = reference.manifest.problem_with(case.size.height, case.size.width)
             if problem is not None:

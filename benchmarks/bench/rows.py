@@ -63,7 +63,8 @@ class Row:
     @property
     def title(self) -> str:
         """The row in a word or two, for progress."""
-        return f"{self.name} at {self.size}"
+        program = "" if self.target.program == "python" else f" in {self.target.program}"
+        return f"{self.name} at {self.size}{program}"
 
     @property
     def opened(self) -> Opened:
@@ -102,7 +103,7 @@ class Row:
         """Return the document's run."""
         found = None if isinstance(self.subject, Refused) else self.subject.found
         first = None
-        if found is not None and self.rounds:
+        if found is not None and found.load_ms is not None and self.rounds:
             first = {"load_ms": found.load_ms, "run_ms": self.rounds[0]["first_run_ms"]}
         statistics = None
         if self.failure is None:

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lama_edge.benchmarks.bench.measured_picture import measured_picture
-from lama_edge.benchmarks.bench.summary import summarise, warnings_about
-from lama_edge.benchmarks.documents.model_files import located, quality_of, titled
+from lama_edge.benchmarks.bench.cooling import Cooling
+from lama_edge.benchmarks.bench.proof import NotProvenError, References, check_named
+from lama_edge.benchmarks.bench.rows import Row, names_of, rows_of
+from lama_edge.benchmarks.documents.model_files import located
 from lama_edge.benchmarks.documents.pictures import Picture
 from lama_edge.benchmarks.documents.store import BENCH, check_document, heading
-from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
-from lama_edge.benchmarks.targets.registry import open_target
-from lama_edge.benchmarks.targets.subjects import Opened, Refused, open_model, without_paths
+from lama_edge.benchmarks.targets.base import Opening, TargetOptions
+from lama_edge.benchmarks.targets.registry import open_target, open_targets
+from lama_edge.benchmarks.targets.subjects import Opened, open_model
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
-from lama_edge.benchmarks.targets.tasks.work import older
-from lama_edge.errors import LamaEdgeError, NotFiniteError, UsageError
+from lama_edge.errors import LamaEdgeError, NotFiniteError, ParityError, UsageError
 from lama_edge.files import split_part
-from lama_edge.forms import to_model
-from lama_edge.judging.cases import ParityCase
-from lama_edge.judging.judge import case_output
-from lama_edge.manifest import Manifest
 from lama_edge.spec import Progress, Size
 
-DEFAULT_SIZE = Size(512, 512)
+# How documents call what this module does; a change in what is timed raises it.
+PROTOCOL = 2
+
+
+def _silent(step: str) -> None:
+    """Take a step that nobody wants to hear."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Bench:
         models: exported models or checkpoints, by path or zoo name; see `open_runner`.
         target: where; see `open_target`.
         options: what else is said of the target; None is nothing.
+        with_python: whether to measure in Python beside the worker of `options`, interleaved.
         sizes: for models that take any size, 512x512 if empty; a fixed-size model is measured at
             its own size whatever this says.
         threads: processor threads; None is one for each physical core that may be used.
@@ -52,12 +53,21 @@ class Bench:
         min_warmup_runs: runs before the samples, at least.
         min_warmup_ms: length of the warm-up, at least, in milliseconds.
         cool_down_s: pause before each measurement but the first, in seconds.
+        max_temperature_c: what the target has to cool to before each round, see `Cooling`; None
+            does not wait.
+        cool_timeout_s: how long that is waited for, in seconds.
+        sustained_s: for how many seconds each row is run without a pause after the rounds; None
+            leaves it out.
+        reference: the checkpoint, or other model, to judge what was timed by; None is the one
+            that each model was exported from, where it is lama-tiny or a fetched one.
+        prove: whether to judge what was timed at all.
         timeout_s: how long one process may take, in seconds; None is for ever.
     """
 
     models: tuple[str | Path, ...]
     target: str = "local"
     options: TargetOptions | None = None
+    with_python: bool = False
     sizes: tuple[Size, ...] = ()
     threads: int | None = None
     provider: str = "auto"
@@ -68,6 +78,11 @@ class Bench:
     min_warmup_runs: int = 3
     min_warmup_ms: float = 200.0
     cool_down_s: float = 0.0
+    max_temperature_c: float | None = None
+    cool_timeout_s: float = 300.0
+    sustained_s: float | None = None
+    reference: str | None = None
+    prove: bool = True
     timeout_s: float | None = None
 
     def __post_init__(self) -> None:
@@ -84,9 +99,26 @@ class Bench:
             raise UsageError(f"threads is {self.threads}; give 1 or more")
         if not 0 <= self.cool_down_s < float("inf"):
             raise UsageError(f"cool_down_s is {self.cool_down_s}; give 0 or more seconds")
-        if self.timeout_s is not None and not self.timeout_s > 0:
-            raise UsageError(f"timeout_s is {self.timeout_s}; give more than 0 seconds")
+        if not 0 <= self.cool_timeout_s < float("inf"):
+            raise UsageError(f"cool_timeout_s is {self.cool_timeout_s}; give 0 or more seconds")
+        if self.max_temperature_c is not None and not math.isfinite(self.max_temperature_c):
+            raise UsageError(
+                f"max_temperature_c is {self.max_temperature_c}; give degrees Celsius, such as 35"
+            )
+        for name in ("timeout_s", "sustained_s"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise UsageError(f"{name} is {seconds}; give more than 0 seconds")
+        if self.sustained_s == math.inf:
+            raise UsageError("sustained_s is inf; give a time that ends")
         _ = self.policy
+
+    @property
+    def steps(self) -> int:
+        """How many steps are told at most, of models that all take any size."""
+        each = 2 + self.rounds + (self.sustained_s is not None)
+        programs = 2 if self.with_python else 1
+        return len(self.models) * programs * max(1, len(self.sizes)) * each + self.prove
 
     @property
     def policy(self) -> Policy:
@@ -94,32 +126,16 @@ class Bench:
         return Policy(self.min_warmup_runs, self.min_warmup_ms, self.min_runs, self.min_seconds)
 
 
-@dataclass
-class _Row:
-    """One model at one size while it is measured."""
-
-    subject: Opened | Refused
-    name: str
-    provider: str
-    size: Size | None = None
-    rounds: list[dict[str, Any]] = field(default_factory=list)
-    output: NDArray[np.uint8] | None = None
-    failure: LamaEdgeError | None = None
-
-    @property
-    def title(self) -> str:
-        return f"{self.name} at {self.size}"
-
-
 @dataclass(frozen=True)
 class BenchResult:
     """What `run_bench` found.
 
     Attributes:
-        document: plain data as ``schema/bench-2.schema.json`` describes it.
+        document: plain data as ``schema/bench-3.schema.json`` describes it.
         pictures: what the models made of the picture that they were timed on, one for each row
             without an error.
-        failures: what the rows with an error failed with.
+        failures: what the rows with an error failed with, and of those whose parity failed that
+            they did.
     """
 
     document: dict[str, Any]
@@ -133,93 +149,124 @@ class BenchResult:
         return next((code for code in (1, 3, 2) if code in codes), 0)
 
 
-def run_bench(job: Bench, progress: Progress = lambda step: None) -> BenchResult:
-    """Measure models, and look at what they gave.
+def run_bench(
+    job: Bench, progress: Progress = _silent, detail: Callable[[str], None] = _silent
+) -> BenchResult:
+    """Measure models, and judge what they gave.
 
     A model that cannot be opened or run, whose runtime is not installed, or whose process dies, is
-    a row with an `error`, and the others go on.
+    a row with an `error`, and the others go on. Of a row that computed something else than its
+    reference the figures are kept, and its ``parity`` says so.
 
     Args:
         job: what to do.
-        progress: called with what is done next: once as each model is opened, and once as each
-            measurement begins.
+        progress: called with what is done next: once as each model is opened, once as each
+            measurement begins, and once before the outputs are judged.
+        detail: called with what the target tells meanwhile.
 
     Raises:
-        UsageError: when a model cannot be measured at a size asked for, or the target is unknown.
+        UsageError: when a model cannot be measured at a size asked for, the target is unknown or
+            tells no temperature where one was asked for, or the reference named cannot be opened.
         ModelError: when a model does not exist.
+        LamaEdgeError: when the target cannot be reached.
     """
     # Every path is looked up before the first model is opened: a slip of the pen should not cost
     # the time of the models before it.
     paths = [located(model) for model in job.models]
     providers = job.providers or (job.provider,) * len(paths)
-    parts = [split_part(model)[1] for model in job.models]
-    names = _names(paths, parts, providers)
-    with open_target(job.target, job.options) as target:
-        threads = job.threads or target.default_threads()
-        rows: list[_Row] = []
+    names = names_of(paths, [split_part(model)[1] for model in job.models], providers)
+    cooling = None
+    if job.max_temperature_c is not None:
+        cooling = Cooling(job.max_temperature_c, job.cool_timeout_s)
+    with (
+        open_target("local") as here,
+        open_targets(job.target, job.options, with_python=job.with_python) as targets,
+    ):
+        # Asked before anything else: it has to be known when the connection is lost in between.
+        environment = targets[-1].environment()
+        if cooling is not None:
+            cooling.temperature(targets[0].sensors())
+        threads = job.threads or targets[0].default_threads()
+        rows: list[Row] = []
         for model, name, provider in zip(job.models, names, providers, strict=True):
-            progress(f"opening {name}")
             opening = Opening(provider, threads, timeout_s=job.timeout_s)
-            rows += _rows(open_model(model, target, opening), name, provider, job.sizes)
-        for row in _interleaved(rows, job, progress):
-            _measure(row, job.policy)
-        document = check_document(_document(job, target, threads, rows), BENCH)
+            for target in targets:
+                progress(f"opening {name}")
+                rows += rows_of(
+                    open_model(model, target, opening), target, name, provider, job.sizes
+                )
+        references = References(here, job.reference)
+        if job.prove:
+            check_named(references, [r.subject for r in rows if isinstance(r.subject, Opened)])
+        _take(rows, job, cooling, progress, detail)
+        judged = _judge(rows, references, progress) if job.prove else []
+        document = check_document(_document(job, environment, threads, rows), BENCH)
     pictures = tuple(
-        Picture(index, *measured_picture(row.size), row.output)
+        Picture(index, row.case.image, row.case.hole, row.pixels)
         for index, row in enumerate(rows)
-        if row.failure is None and row.size is not None and row.output is not None
+        if row.failure is None
     )
-    failures = tuple(row.failure for row in rows if row.failure is not None)
-    return BenchResult(document, pictures, failures)
+    failures = [row.failure for row in rows if row.failure is not None]
+    return BenchResult(document, pictures, (*failures, *judged))
 
 
-def _names(
-    paths: Sequence[Path], parts: Sequence[str | None], providers: Sequence[str]
-) -> list[str]:
-    """Return base names, numbered where several models have the same one, part and provider."""
-    names: list[tuple[str, str | None, str]] = []
-    for path, part, provider in zip(paths, parts, providers, strict=True):
-        base = path.resolve().name
-        name, number = base, 2
-        while (name, part, provider) in names:
-            name, number = f"{base} ({number})", number + 1
-        names.append((name, part, provider))
-    return [name for name, *_ in names]
+def _take(
+    rows: Sequence[Row],
+    job: Bench,
+    cooling: Cooling | None,
+    progress: Progress,
+    detail: Callable[[str], None],
+) -> None:
+    """Measure all rows: rounds, then the passes that no round shall suffer from."""
+    for row in _interleaved(rows, job, progress):
+        with _failing(row):
+            waited = None
+            if cooling is not None:
+                waited = cooling.wait(row.target.sensors, detail)
+            model = row.opened
+            measured, output = row.target.measure(
+                model.handle, model.opening, *row.inputs, job.policy, step=detail
+            )
+            row.keep(output)
+            row.rounds.append({**measured, "waited": waited})
+    for row in _sound(rows):
+        progress(f"{row.title}, peak memory")
+        with _failing(row):
+            model = row.opened
+            row.memory_bytes = row.target.memory(model.handle, model.opening, *row.inputs)
+    for row in _sound(rows) if job.sustained_s is not None else ():
+        time.sleep(job.cool_down_s)
+        progress(f"{row.title}, sustained")
+        with _failing(row):
+            _sustain(row, job, cooling, detail)
 
 
-def _rows(subject: Opened | Refused, name: str, provider: str, asked: Sequence[Size]) -> list[_Row]:
-    """Return a row for each size that a model will be measured at."""
-    part = split_part(subject.model)[1]
-    if isinstance(subject, Refused):
-        return [_Row(subject, titled(name, part), provider, failure=subject.error)]
-    provider = subject.found.provider
-    subject = replace(subject, opening=replace(subject.opening, provider=provider))
-    return [
-        _Row(subject, titled(name, part), provider, size)
-        for size in _sizes(asked, subject.manifest, name)
-    ]
+def _sustain(row: Row, job: Bench, cooling: Cooling | None, detail: Callable[[str], None]) -> None:
+    assert job.sustained_s is not None
+    if cooling is not None:
+        waited = cooling.wait(row.target.sensors, detail)
+        if waited["timed_out"]:
+            row.remarks.append(
+                f"the sustained run began with {waited['sensor']} at {waited['temperature_c']:.1f} "
+                "°C: give --cool-timeout more"
+            )
+    model = row.opened
+    timeout_s = None if job.timeout_s is None else job.timeout_s + job.sustained_s
+    opening = replace(model.opening, timeout_s=timeout_s)
+    row.sustained = row.target.sustain(
+        model.handle, opening, *row.inputs, job.sustained_s, step=detail
+    )
 
 
-def _sizes(asked: Sequence[Size], manifest: Manifest, name: str) -> tuple[Size, ...]:
-    policy, engine = manifest.size, manifest.engine
-    if policy.fixed is not None and (engine is None or engine.is_static):
-        return (policy.fixed,)
-    usual = Size(policy.side_for(DEFAULT_SIZE.height), policy.side_for(DEFAULT_SIZE.width))
-    sizes = tuple(dict.fromkeys(asked)) or (policy.fixed or usual,)
-    for size in sizes:
-        problem = manifest.problem_with(size.height, size.width)
-        if problem is not None:
-            raise UsageError(f"{name!r} cannot be measured at {size}: {problem}")
-    return sizes
+def _sound(rows: Sequence[Row]) -> Iterator[Row]:
+    return (row for row in rows if row.failure is None)
 
 
-def _interleaved(rows: Sequence[_Row], job: Bench, progress: Progress) -> Iterator[_Row]:
+def _interleaved(rows: Sequence[Row], job: Bench, progress: Progress) -> Iterator[Row]:
     """Give every row in every round, A B A B, so that a machine that changes changes for all."""
     first = True
     for number in range(1, job.rounds + 1):
-        for row in rows:
-            if row.failure is not None:
-                continue
+        for row in _sound(rows):
             if not first:
                 time.sleep(job.cool_down_s)
             first = False
@@ -227,60 +274,51 @@ def _interleaved(rows: Sequence[_Row], job: Bench, progress: Progress) -> Iterat
             yield row
 
 
-def _measure(row: _Row, policy: Policy) -> None:
-    """Measure a row once, and keep what the model made of the picture."""
-    subject = row.subject
-    if isinstance(subject, Refused) or row.size is None:
-        return
-    case = ParityCase(*measured_picture(row.size))
-    io = subject.manifest.io
-    inputs = to_model(io, case.image, case.hole)
+@contextmanager
+def _failing(row: Row) -> Iterator[None]:
+    """Make what hinders a measurement the row's failure."""
     try:
-        measured, output = subject.target.measure(subject.handle, subject.opening, *inputs, policy)
-        levels = case_output(io, case, output).levels
-        # The same in every round: it is measured in a pass of its own.
-        peak = (
-            row.rounds[0]["peak_memory_bytes"]
-            if row.rounds
-            else subject.target.memory(subject.handle, subject.opening, *inputs)
-        )
+        yield
     except NotFiniteError as error:
         row.failure = NotFiniteError(f"{error}; its times mean nothing")
     except LamaEdgeError as error:
         row.failure = error
-    else:
-        row.rounds.append(older(measured, peak))
-        row.output = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
-def _document(job: Bench, target: Target, threads: int, rows: Sequence[_Row]) -> dict[str, Any]:
+def _judge(rows: Sequence[Row], references: References, progress: Progress) -> list[ParityError]:
+    """Judge what the timing processes gave; returns what failed."""
+    failed = []
+    progress("judging what was timed")
+    for row in _sound(rows):
+        try:
+            proof = references.prove(row.opened, row.case, row.outputs)
+        except NotProvenError as error:
+            row.remarks.append(f"not proven: {error}")
+            continue
+        row.parity = proof.record
+        if not proof.verdict.passed:
+            text = f"it computes something else than {proof.record['reference']}: {proof.verdict}"
+            row.remarks.append(text)
+            failed.append(ParityError(f"{row.title}: {text}"))
+    return failed
+
+
+def _document(
+    job: Bench, environment: Mapping[str, Any], threads: int, rows: Sequence[Row]
+) -> dict[str, Any]:
+    waits = job.max_temperature_c is not None
     return {
         **heading(BENCH),
+        "protocol": PROTOCOL,
         "measured_on": datetime.now(timezone.utc).date().isoformat(),
-        "environment": target.environment(),
+        "environment": dict(environment),
         "settings": {
             **asdict(job.policy),
             "rounds": job.rounds,
             "cool_down_s": job.cool_down_s,
+            "max_temperature_c": job.max_temperature_c,
+            "cool_timeout_s": job.cool_timeout_s if waits else None,
+            "sustained_s": job.sustained_s,
         },
-        "runs": [_run(target, threads, row) for row in rows],
-    }
-
-
-def _run(target: Target, threads: int, row: _Row) -> dict[str, Any]:
-    statistics = summarise(row.rounds) if row.failure is None else None
-    found = None if isinstance(row.subject, Refused) else row.subject.found
-    return {
-        "model": {**row.subject.record, "name": row.name},
-        "target": target.name,
-        "runtime": None if found is None else f"{found.runtime} {found.version}",
-        "provider": row.provider,
-        "threads": threads,
-        "size": None if row.size is None else str(row.size),
-        "batch": 1 if found is None else found.manifest.io.pictures,
-        "rounds": row.rounds,
-        "statistics": statistics,
-        "quality": None if found is None else quality_of(row.subject.model, found.manifest),
-        "warnings": [] if statistics is None else warnings_about(row.rounds, statistics),
-        "error": None if row.failure is None else without_paths(row.failure, row.subject.model),
+        "runs": [row.to_dict(threads) for row in rows],
     }

@@ -1,9 +1,9 @@
-"""The page of a benchmark: what was fast, how sure that is, and what it costs."""
+"""The page of a benchmark: what was fast, whether it was right, how sure that is, what it costs."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lama_edge.benchmarks.documents.pictures import Picture
@@ -14,6 +14,7 @@ from lama_edge.benchmarks.reports.charts.bench import (
     has_common_scale,
     latency_charts,
 )
+from lama_edge.benchmarks.reports.charts.sustained import sustained_chart
 from lama_edge.benchmarks.reports.page import (
     device_name,
     environment_facts,
@@ -28,18 +29,27 @@ from lama_edge.benchmarks.reports.runs import (
     shared_traits,
 )
 
+# Of the results; the last three are shown of a run whose parity failed too.
 _COLUMNS = (
-    "Median", "p90", "p99", "Spread", "Samples", "First run", "Load", "Peak memory", "File",
-    "vs first",
+    "Median", "p90", "p99", "Spread", "Samples", "vs first", "Peak memory", "File", "Parity",
 )  # fmt: skip
+_TIMES = 6
+_STARTS = ("First load", "First run", "Cold load", "Cold run", "Warm median", "Sustained")
+_HASH_DIGITS = 12
 
 
-def bench_page(documents: Sequence[Document], *, pictures: Sequence[Picture] = ()) -> str:
+def bench_page(
+    documents: Sequence[Document],
+    *,
+    pictures: Sequence[Picture] = (),
+    show_failed: bool = False,
+) -> str:
     """Return one self-contained HTML page about one or more benchmark documents.
 
     Args:
         documents: benchmark documents that fit their schema, usually one for each device.
         pictures: what runs of the first document made of a picture.
+        show_failed: whether to show the times of runs whose parity failed, struck through.
 
     Raises:
         DocumentError: when a document does not fit its schema.
@@ -57,12 +67,28 @@ def bench_page(documents: Sequence[Document], *, pictures: Sequence[Picture] = (
         shared=shared_traits(documents),
         columns=_COLUMNS,
         groups=[
-            (_heading(document, documents), _rows(device))
+            (_heading(document, documents), _rows(device, show_failed))
             for document, device in zip(documents, by_device, strict=True)
         ],
         latency=latency_charts(by_device),
         common_scale=has_common_scale(by_device),
         costs=cost_charts(runs),
+        starts=[{"cells": _starts(run), **_named(run, several)} for run in runs if run.statistics],
+        start_columns=_STARTS,
+        sustained=[
+            {
+                "chart": sustained_chart(run.name, found),
+                "note": _watched(run),
+                **_named(run, several),
+            }
+            for run in runs
+            if run.statistics and (found := run.data["sustained"])
+        ],
+        proofs=[{**_proof(run), **_named(run, several)} for run in runs if run.data["parity"]],
+        placements=[
+            {**_placement(run), **_named(run, several)} for run in runs if run.data["placement"]
+        ],
+        protocols=sorted({document["protocol"] for document in documents}),
         quality=[{**_quality(run), **_named(run, several)} for run in runs if run.data["quality"]],
         rounds=[
             {"rounds": [_round(data) for data in run.data["rounds"]], **_named(run, several)}
@@ -70,7 +96,9 @@ def bench_page(documents: Sequence[Document], *, pictures: Sequence[Picture] = (
             if run.data["rounds"]
         ],
         settings=_settings(documents),
-        environments=[environment_facts(document) for document in documents],
+        environments=[
+            [*environment_facts(document), *_programs(document)] for document in documents
+        ],
         pictures=_pictures(pictures, by_device[0] if by_device else []),
         tools=sorted({str(document["tool"]) for document in documents}),
     )
@@ -94,15 +122,22 @@ def _lead(documents: Sequence[Document], runs: Sequence[Run]) -> list[str]:
     sentences = [
         f"{figures.count(models, 'model')} in {figures.count(len(runs), 'run')}, {devices}."
     ]
-    failed = [run for run in runs if run.statistics is None]
-    warned = [run for run in runs if run.data["warnings"]]
+    failed = [run for run in runs if run.data["statistics"] is None]
+    wrong = [run for run in runs if run.is_wrong]
+    warned = [run for run in runs if run.data["warnings"] and not run.is_wrong]
     if failed:
         verb = "has" if len(failed) == 1 else "have"
         sentences.append(f"{figures.count(len(failed), 'run')} failed and {verb} no figures.")
+    if wrong:
+        what = "its times mean" if len(wrong) == 1 else "their times mean"
+        sentences.append(
+            f"{figures.count(len(wrong), 'run')} computed something else than the reference: "
+            f"{what} nothing."
+        )
     if warned:
         verb = "carries" if len(warned) == 1 else "carry"
         sentences.append(f"{figures.count(len(warned), 'run')} {verb} a warning to read first.")
-    if runs and not failed and not warned:
+    if runs and not failed and not wrong and not warned:
         sentences.append("Every run finished, none with a warning.")
     return sentences
 
@@ -130,35 +165,121 @@ def _faster(best: Run, base: Run) -> str:
     return f", {figures.ratio(1 / best.ratio)} as fast as {base.name}" if best.ratio else ""
 
 
-def _rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
+def _rows(runs: Sequence[Run], show_failed: bool) -> list[dict[str, Any]]:
     return [
         {
             "run": run,
-            "cells": _cells(run),
+            "cells": _cells(run, show_failed),
+            "parity": run.data["parity"],
+            "struck": _TIMES if run.withheld and show_failed else 0,
             "warnings": run.data["warnings"],
-            "error": run.data["error"] or (None if run.statistics else "no samples were taken"),
+            "error": run.data["error"] or (None if _any(run) else "no samples were taken"),
         }
         for run in runs
     ]
 
 
-def _cells(run: Run) -> list[str]:
-    """Spell a run's figures in the order of the columns."""
-    found = run.statistics
+def _any(run: Run) -> Mapping[str, Any] | None:
+    return run.statistics or run.withheld
+
+
+def _cells(run: Run, show_failed: bool) -> list[str]:
+    """Spell a run's figures in the order of the columns, without the last one."""
+    found = _any(run)
     if found is None:
         return []
-    return [
+    times = [
         figures.duration(found["median_ms"]),
         figures.duration(found["p90_ms"]),
         figures.duration(found["p99_ms"]),
         figures.percent(found["spread"]),
         str(found["count"]),
-        figures.duration(found["first_run_ms"]),
-        figures.duration(found["load_ms"]),
-        figures.memory(found["peak_memory_bytes"]),
-        figures.file_size(run.data["model"]["size_bytes"]),
         figures.ratio(run.ratio),
     ]
+    if run.withheld and not show_failed:
+        times = [figures.UNKNOWN] * _TIMES
+    return [
+        *times,
+        figures.memory(run.data["memory_bytes"]),
+        figures.file_size(run.data["model"]["size_bytes"]),
+    ]
+
+
+def _starts(run: Run) -> list[str]:
+    """Spell the times of a run that begins, beside its warm ones."""
+    found = run.statistics
+    assert found is not None
+    return [
+        figures.duration(found["first_load_ms"]),
+        figures.duration(found["first_run_ms"]),
+        figures.duration(found["cold_load_ms"]),
+        figures.duration(found["cold_run_ms"]),
+        figures.duration(found["median_ms"]),
+        figures.ratio(found["sustained_ratio"]),
+    ]
+
+
+def _watched(run: Run) -> str:
+    """Say what became of a device while it ran without a pause."""
+    sustained, found = run.data["sustained"], run.statistics
+    assert found is not None
+    told = [f"{figures.count(len(sustained['samples_ms']), 'run')} in a row"]
+    if found["sustained_ratio"] is not None:
+        told.append(f"{figures.ratio(found['sustained_ratio'])} as long at the end as at the begin")
+    if watched := sustained["watched"]:
+        before, after = watched[0], watched[-1]
+        changes = [
+            _change(_clock(before), _clock(after), "MHz"),
+            _change(_hottest(before), _hottest(after), "°C"),
+        ]
+        told += [change for change in changes if change != figures.UNKNOWN]
+        if _throttling(before["throttled"], after["throttled"]) not in (
+            "no",
+            "0×",
+            figures.UNKNOWN,
+        ):
+            told.append("throttled")
+    return ", ".join(told)
+
+
+def _proof(run: Run) -> dict[str, Any]:
+    """Spell how far what the timed process gave is from the reference."""
+    parity = run.data["parity"]
+    return {
+        "passed": parity["passed"],
+        "reference": parity["reference"],
+        "cells": [
+            figures.scientific(parity["max_abs_diff"]),
+            figures.scientific(parity["tolerance"]),
+            figures.decibels(parity["psnr_db"], missing="equal"),
+            figures.decibels(parity["least_psnr_db"]),
+        ],
+    }
+
+
+def _placement(run: Run) -> dict[str, Any]:
+    """Spell what ran where, by nodes of the graph."""
+    placement = run.data["placement"]
+    nodes = placement["providers"]
+    total = sum(nodes.values()) or 1
+    return {
+        "providers": ", ".join(
+            f"{name} {figures.count(count, 'node')} ({figures.percent(count / total)})"
+            for name, count in sorted(nodes.items(), key=lambda item: -item[1])
+        ),
+        "fell_back": placement["fell_back"],
+    }
+
+
+def _programs(document: Document) -> list[tuple[str, str]]:
+    """Return the programs that ran the models, as a label and a text."""
+    spelled = []
+    for run in document["runs"]:
+        program = run["program"]
+        digest = program["sha256"]
+        words = [program["name"], program["version"], digest and f"sha256 {digest[:_HASH_DIGITS]}…"]
+        spelled.append(" ".join(word for word in words if word))
+    return [("Run by", ", ".join(dict.fromkeys(spelled)))]
 
 
 def _quality(run: Run) -> dict[str, Any]:
@@ -195,12 +316,39 @@ def _round(data: dict[str, Any]) -> list[str]:
         f"{len(warmup)} in {figures.duration(sum(warmup))}" if warmup else "0",
         figures.duration(data["first_run_ms"]),
         figures.duration(data["load_ms"]),
-        figures.memory(data["peak_memory_bytes"]),
+        _waited(data["waited"]),
         figures.UNKNOWN if load is None else f"{load:.2f}\u00a0cores",
         _change(_clock(before), _clock(after), "MHz"),
         _change(_hottest(before), _hottest(after), "°C"),
         _throttling(before.get("throttled"), after.get("throttled")),
+        _power(after) or figures.UNKNOWN,
     ]
+
+
+def _waited(waited: Mapping[str, Any] | None) -> str:
+    """Spell how long a device cooled, and to what."""
+    if waited is None:
+        return figures.UNKNOWN
+    late = "timed out, " if waited["timed_out"] else ""
+    reached = f"{waited['temperature_c']:.1f}\u00a0°C ({waited['sensor']})"
+    return f"{late}{figures.duration(1000 * waited['seconds'])}, {reached}"
+
+
+def _power(sensors: dict[str, Any]) -> str:
+    """Spell what sets a device's clocks and feeds it."""
+    battery, pinned = sensors.get("battery"), sensors.get("clocks_pinned")
+    return ", ".join(
+        filter(
+            None,
+            (
+                sensors.get("power_mode"),
+                sensors.get("governor"),
+                None if pinned is None else f"clocks {'' if pinned else 'not '}pinned",
+                battery
+                and " ".join(filter(None, (f"{battery['percent']:.0f}\u00a0%", battery["status"]))),
+            ),
+        )
+    )
 
 
 def _throttling(before: bool | int | None, after: bool | int | None) -> str:
@@ -246,15 +394,23 @@ def _settings(documents: Sequence[Document]) -> list[list[tuple[str, str]]]:
                 f"at least {figures.count(settings['min_runs'], 'run')} and "
                 f"{figures.duration(1000 * settings['min_seconds'])}",
             ),
-            ("Cool-down between rounds", _cool_down(settings["cool_down_s"])),
+            ("Cool-down between rounds", _cool_down(settings)),
+            ("Protocol", str(document["protocol"])),
         ]
+        if settings["sustained_s"] is not None:
+            facts.append(("Then without a pause", figures.duration(1000 * settings["sustained_s"])))
         if facts not in found:
             found.append(facts)
     return found
 
 
-def _cool_down(seconds: float) -> str:
-    return figures.duration(1000 * seconds) if seconds else "none"
+def _cool_down(settings: Mapping[str, Any]) -> str:
+    seconds, limit = settings["cool_down_s"], settings["max_temperature_c"]
+    told = [figures.duration(1000 * seconds)] if seconds else []
+    if limit is not None:
+        timeout = figures.duration(1000 * settings["cool_timeout_s"])
+        told.append(f"until {limit:g}\u00a0°C, for at most {timeout}")
+    return ", then ".join(told) or "none"
 
 
 def _pictures(pictures: Sequence[Picture], runs: Sequence[Run]) -> list[dict[str, Any]]:

@@ -49,13 +49,22 @@ class Run:
 
     @property
     def statistics(self) -> Mapping[str, Any] | None:
-        """The statistics, None for a run that failed."""
-        statistics: Mapping[str, Any] | None = self.data["statistics"]
-        return statistics
+        """The statistics, None for a run that failed or whose parity did."""
+        return None if self.is_wrong else self.data["statistics"]
+
+    @property
+    def withheld(self) -> Mapping[str, Any] | None:
+        """The statistics of a run whose parity failed: its times are of something else."""
+        return self.data["statistics"] if self.is_wrong else None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it computed something else than its reference."""
+        return is_wrong(self.data)
 
     @property
     def median_ms(self) -> float | None:
-        """The median latency, None for a run that failed."""
+        """The median latency, None for a run that failed or whose parity did."""
         return None if self.statistics is None else self.statistics["median_ms"]
 
     @property
@@ -67,6 +76,11 @@ class Run:
     def group(self) -> tuple[str | None, int]:
         """What must be equal for latencies to be compared: size and batch."""
         return self.data["size"], self.data["batch"]
+
+
+def is_wrong(data: Mapping[str, Any]) -> bool:
+    """Say whether a document's run computed something else than its reference."""
+    return data["parity"] is not None and not data["parity"]["passed"]
 
 
 def runs_of(documents: Sequence[Document]) -> list[list[Run]]:
@@ -124,7 +138,9 @@ def _runs(document: Document, index: int, varying: Sequence[str], device: str) -
     runs = []
     for number, data in enumerate(document["runs"]):
         traits = _traits(data)
-        median = data["statistics"]["median_ms"] if data["statistics"] else None
+        median = None
+        if data["statistics"] and not is_wrong(data):
+            median = data["statistics"]["median_ms"]
         base = None
         if median is not None:
             base = first.setdefault((data["size"], data["batch"]), median)

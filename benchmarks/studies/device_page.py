@@ -73,13 +73,13 @@ def _row(document: Document, run: dict[str, Any]) -> list[str]:
         figures.UNKNOWN if run.get("threads") is None else str(run["threads"]),
         figures.size(run["size"]) + batch,
     ]
-    if found is None:
+    if found is None or (run["parity"] is not None and not run["parity"]["passed"]):
         measured = ["failed", *[figures.UNKNOWN] * 2]
     else:
         measured = [
             figures.duration(found["median_ms"]) + (" (⚠)" if run["warnings"] else ""),
             figures.percent(found["spread"]),
-            figures.memory(found["peak_memory_bytes"]),
+            figures.memory(run["memory_bytes"]),
         ]
     psnr = figures.UNKNOWN
     if quality is not None:

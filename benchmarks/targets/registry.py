@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +42,41 @@ def open_target(address: str, options: TargetOptions | None = None) -> Target:
     make = getattr(importlib.import_module(module), name)
     target: Target = make(address, options or TargetOptions())
     return target
+
+
+@contextmanager
+def open_targets(
+    address: str, options: TargetOptions | None = None, *, with_python: bool = False
+) -> Iterator[list[Target]]:
+    """Open a target, or two that are Python beside a worker on one machine.
+
+    Args:
+        address: see `open_target`.
+        options: see `open_target`.
+        with_python: whether Python shall run models beside the worker of `options`.
+
+    Yields:
+        The targets, open: that of the worker first.
+
+    Raises:
+        UsageError: when there is no worker to be beside of, or see `open_target`.
+        LamaEdgeError: when a target cannot be opened.
+    """
+    if not with_python:
+        with open_target(address, options) as target:
+            yield [target]
+        return
+    if options is None or options.worker is None:
+        raise UsageError("--with-python goes with --worker PATH: it measures in Python beside it")
+    from lama_edge.benchmarks.targets.device import DeviceTarget
+
+    alone = replace(options, remote_python=None, make_venv=False)
+    pair = open_target(address, alone), open_target(address, replace(options, worker=None))
+    worker, python = pair
+    if not (isinstance(worker, DeviceTarget) and isinstance(python, DeviceTarget)):
+        raise UsageError(f"--with-python does not go with --target {address!r}")
+    with worker, python.beside(worker):
+        yield list(pair)
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:

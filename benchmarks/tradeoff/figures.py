@@ -159,9 +159,10 @@ def latency(run: Mapping[str, Any], base: Mapping[str, Any] | None, precision: s
         with the 95 % interval of `ratio_interval`; None for fp32 itself.
     """
     found, kind = run["statistics"], run["model"]["format"]
-    keys = ("median_ms", "p90_ms", "spread", "count", "load_ms", "peak_memory_bytes")
     return {
-        **{key: found[key] for key in keys},
+        **{key: found[key] for key in ("median_ms", "p90_ms", "spread", "count")},
+        "load_ms": found["cold_load_ms"],
+        "peak_memory_bytes": run["memory_bytes"],
         "rounds_ms": [one["samples_ms"] for one in run["rounds"]],
         "speed": None if base is None or base is run else _speed(run, base),
         "warnings": run["warnings"],

@@ -31,6 +31,10 @@ Expect = Callable[[int], None]
 Row = dict[str, Any]
 
 _REFERENCE = "reference"
+# What bench's settings have beyond these is not asked for here.
+_SETTINGS = (
+    "min_warmup_ms", "min_warmup_runs", "min_seconds", "min_runs", "rounds", "cool_down_s",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,7 @@ def _bench(job: Tradeoff, models: tuple[Path, ...]) -> Bench:
         rounds=job.rounds,
         min_runs=job.min_runs,
         min_seconds=job.min_seconds,
+        prove=False,  # each export was judged already, on more pictures
         timeout_s=job.timeout_s,
     )
 
@@ -258,8 +263,10 @@ class _Weighing:
                 self.rows[precision]["error"] = f"it could not be timed: {run['error']}"
             else:
                 self.rows[precision]["latency"] = latency(run, base, precision)
-        keys = ("runtime", "provider", "threads")
-        self.timing = {**{key: found["runs"][0][key] for key in keys}, **found["settings"]}
+        self.timing = {
+            **{key: found["runs"][0][key] for key in ("runtime", "provider", "threads")},
+            **{key: found["settings"][key] for key in _SETTINGS},
+        }
 
     def document(self) -> dict[str, Any]:
         """Return what was found; see the schema."""

@@ -72,9 +72,9 @@ def _latency_bar(run: Run, scale: Scale) -> Bar:
 def cost_charts(runs: Sequence[Run]) -> list[Chart]:
     """Draw peak memory and file size."""
     memory = [
-        (run, run.statistics["peak_memory_bytes"])
+        (run, run.data["memory_bytes"])
         for run in runs
-        if run.statistics and run.statistics["peak_memory_bytes"] is not None
+        if run.statistics and run.data["memory_bytes"] is not None
     ]
     by_file = {(r.data["model"].get("sha256") or r.name): r for r in reversed(runs)}
     sizes = [(run, run.data["model"]["size_bytes"]) for run in reversed(by_file.values())]

@@ -127,12 +127,13 @@ def curve(
         low_values: a second figure at each place, or none at all.
     """
     heights = [axis.position(value) for value in values]
+    lows = [axis.position(value) for value in low_values]
     return Curve(
         name,
         _MARKERS[name],
         tuple(zip(places, heights, texts, strict=True)),
-        _lines(places, heights),
-        _lines(places, [axis.position(value) for value in low_values]),
+        joined(list(zip(places, heights, strict=True))),
+        joined(list(zip(places, lows, strict=False))),
     )
 
 
@@ -162,11 +163,14 @@ def labelled(starts: Mapping[str, float]) -> tuple[tuple[float, str, str], ...]:
     )
 
 
-def _lines(
-    places: Sequence[float], heights: Sequence[float]
+def joined(
+    points: Sequence[tuple[float, float]],
 ) -> tuple[tuple[float, float, float, float], ...]:
-    """Join neighbours; where a series pauses for several places, so does its line."""
-    points = list(zip(places, heights, strict=False))
+    """Join neighbours; where a series pauses for several places, so does its line.
+
+    Args:
+        points: percent from the left, ascending, and pixels from the top.
+    """
     usual = min((x2 - x1 for (x1, _), (x2, _) in pairwise(points)), default=0.0)
     return tuple(
         (x1, y1, x2, y2)

@@ -134,11 +134,12 @@ def _entry(row: Row) -> Document:
         limits = [one["limit"] for one in row.rounds]
         entry["limit"] = max(limits, key=lambda limit: float(limit["gflop_per_s"]))
         return entry
+    peaks = [one["peak_memory_bytes"] for one in row.rounds]
     entry.update(
         runtime=row.rounds[0]["runtime"],
-        first_run_s=found["first_run_ms"] / 1e3,
-        load_s=found["load_ms"] / 1e3,
-        peak_bytes=found["peak_memory_bytes"],
+        first_run_s=found["cold_run_ms"] / 1e3,
+        load_s=found["cold_load_ms"] / 1e3,
+        peak_bytes=max((peak for peak in peaks if peak is not None), default=None),
         max_abs_diff=row.rounds[0]["max_abs_diff"],
         warnings=warnings_about(row.rounds, found),
     )

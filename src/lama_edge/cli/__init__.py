@@ -13,10 +13,11 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import lama_edge
+from lama_edge.cli.bench import add_bench
 from lama_edge.cli.export import add_export
 from lama_edge.cli.inpaint import add_inpaint
 from lama_edge.cli.inspect import add_inspect
-from lama_edge.cli.measure import add_bench, add_compare, add_parity
+from lama_edge.cli.measure import add_compare, add_parity
 from lama_edge.cli.models import add_models
 from lama_edge.cli.tradeoff import add_tradeoff
 from lama_edge.errors import INTERRUPTED, LamaEdgeError, one_line

@@ -1,22 +1,19 @@
-"""`lama-edge parity`, `bench` and `compare`: does it still compute the same, and how fast."""
+"""`lama-edge parity` and `compare`: does it still compute the same, and as fast."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.reports.figures import table
 from lama_edge.benchmarks.targets.registry import add_target, target_options
-from lama_edge.cli.opening import add_function, add_provider
+from lama_edge.cli.opening import add_provider
 from lama_edge.cli.outputs import add_outputs, check_outputs, give
-from lama_edge.cli.rendering import decibels, milliseconds, print_json, steps
-from lama_edge.errors import UsageError, one_line
-from lama_edge.files import join_part
+from lama_edge.cli.rendering import decibels, print_json, steps
+from lama_edge.errors import one_line
 from lama_edge.runtimes.registry import checkpoint_runtimes
-from lama_edge.spec import fixed_size
 
 _FAILED = 1
 
@@ -53,53 +50,6 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
     add_target(parity)
     add_outputs(parity)
     parity.set_defaults(command=_parity)
-
-
-def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add `lama-edge bench`."""
-    bench = commands.add_parser(
-        "bench",
-        parents=[common],
-        help="measure latency and memory",
-        description="Measure models, interleaved, each round in a fresh process: load, first run, "
-        "warm latency, peak memory. Keep the machine quiet meanwhile.",
-    )
-    bench.add_argument(
-        "models",
-        nargs="+",
-        metavar="MODEL",
-        help="exported models, checkpoints; MODEL#PART is one size of several in a package",
-    )
-    add_target(bench)
-    bench.add_argument(
-        "--size",
-        action="append",
-        metavar="SIZE",
-        help="picture size for models of dynamic size, such as 512 or 512x768; may repeat",
-    )
-    add_provider(bench)
-    add_function(bench)
-    bench.add_argument("--threads", type=int, metavar="N", help="default: one a core")
-    bench.add_argument("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
-    bench.add_argument(
-        "--min-runs", type=int, default=10, metavar="N", help="timed runs a round (default: 10)"
-    )
-    bench.add_argument(
-        "--min-seconds", type=float, default=3.0, metavar="S", help="a round (default: 3)"
-    )
-    bench.add_argument(
-        "--cool-down", type=float, default=0.0, metavar="S", help="pause before every round"
-    )
-    add_outputs(bench)
-    bench.add_argument(
-        "--beside",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="OTHER.json",
-        help="show this result on the page too, of another device for example; may repeat",
-    )
-    bench.set_defaults(command=_bench)
 
 
 def add_compare(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -192,84 +142,6 @@ def _parity_lines(document: dict[str, Any]) -> Iterator[str]:
             how = "by its shape or by values not finite" if by is None else f"by {by:.1e}"
             place = f"{first['tensor']} ({first['op']})"
             yield f"{name}: the first tensor that differs is {place}, {how}"
-
-
-def _bench(options: argparse.Namespace) -> int:
-    from lama_edge.benchmarks.documents.store import load_bench
-
-    check_outputs(options)
-    if options.beside and options.report is None:
-        raise UsageError("--beside shows other results on the page: add --report OUT.html")
-    others = [load_bench(path) for path in options.beside]
-    models = tuple(join_part(model, options.function) for model in options.models)
-    sizes = tuple(fixed_size(token) for token in options.size or ())
-    with steps() as (progress, expect):
-        from lama_edge.benchmarks.bench.run import Bench, run_bench
-
-        expect(len(options.models) * (1 + max(1, len(sizes)) * options.rounds))
-        job = Bench(
-            models=models,
-            target=options.target,
-            options=target_options(options),
-            sizes=sizes,
-            threads=options.threads,
-            provider=options.provider,
-            rounds=options.rounds,
-            min_runs=options.min_runs,
-            min_seconds=options.min_seconds,
-            cool_down_s=options.cool_down,
-        )
-        result = run_bench(job, progress)
-
-    def page() -> str:
-        from lama_edge.benchmarks.reports.bench_page import bench_page
-
-        return bench_page([result.document, *others], pictures=result.pictures)
-
-    give(options, result.document, page, _bench_lines)
-    runs = result.document["runs"]
-    for run in () if options.json else runs:
-        name = f"{run['model']['name']} at {run['size'] or 'no size'}"
-        for warning in run["warnings"]:
-            print(f"lama-edge: warning: {name}: {warning}", file=sys.stderr)
-    # Everything is written by now; a script shall notice the failure all the same.
-    if result.failures:
-        first = next(run["error"] for run in runs if run["error"] is not None)
-        print(
-            f"lama-edge: error: {len(result.failures)} of {len(runs)} measurements failed: {first}",
-            file=sys.stderr,
-        )
-    return result.exit_code
-
-
-def _bench_lines(document: dict[str, Any]) -> Iterator[str]:
-    rows = [["model", "runtime", "size", "median", "spread", "p90", "p99", "load", "peak memory"]]
-    for run in document["runs"]:
-        figures, purpose = run["statistics"], run["model"].get("for")
-        about = [] if purpose is None else [f"for {purpose}"]
-        if run["batch"] not in (None, 1):
-            about.append(f"batch {run['batch']}")
-        name = run["model"]["name"] + (f" ({', '.join(about)})" if about else "")
-        if figures is None:
-            rows.append([name, "-", run["size"] or "-", "failed", *["-"] * 5])
-            continue
-        runtime, provider = run["runtime"], run["provider"]
-        if runtime.split()[0] != provider:  # NumPy has no devices to choose from
-            runtime += f" {provider}"
-        label = [name, runtime, run["size"]]
-        peak = figures["peak_memory_bytes"]
-        rows.append(
-            [
-                *label,
-                milliseconds(figures["median_ms"]),
-                f"{figures['spread']:.1%}",
-                milliseconds(figures["p90_ms"]),
-                milliseconds(figures["p99_ms"]),
-                milliseconds(figures["load_ms"]),
-                "-" if peak is None else f"{peak / 2**20:.0f} MiB",
-            ]
-        )
-    yield from table(rows)
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -56,8 +56,29 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, sort_keys=True))
 
 
+class Steps:
+    """Tells a bar of named steps which one begins, see `steps`."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._begun = 0
+        self._step = ""
+
+    def __call__(self, step: str) -> None:
+        """Begin a step."""
+        self._step = step
+        self._bar.set_description_str(step, refresh=False)
+        self._bar.n = self._begun
+        self._bar.refresh()
+        self._begun += 1
+
+    def detail(self, text: str) -> None:
+        """Say what the step is at."""
+        self._bar.set_description_str(f"{self._step}: {text}")
+
+
 @contextmanager
-def steps() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
+def steps() -> Iterator[tuple[Steps, Callable[[int], None]]]:
     """Show a bar of named steps on a terminal; elsewhere stay silent."""
     from tqdm import tqdm
 
@@ -66,19 +87,11 @@ def steps() -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
     with tqdm(
         desc="starting", bar_format=layout, disable=disable, leave=False, file=sys.stderr
     ) as bar:
-        begun = 0
 
         def expect(total: int) -> None:
             bar.total = total
 
-        def progress(step: str) -> None:
-            nonlocal begun
-            bar.set_description_str(step, refresh=False)
-            bar.n = begun
-            bar.refresh()
-            begun += 1
-
-        yield progress, expect
+        yield Steps(bar), expect
 
 
 @contextmanager

@@ -1,0 +1,241 @@
+"""`lama-edge bench`: how fast, how large, and whether it computed the right thing meanwhile."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lama_edge.benchmarks.reports.figures import table
+from lama_edge.benchmarks.targets.registry import add_target, target_options
+from lama_edge.cli.opening import add_function, add_provider
+from lama_edge.cli.outputs import add_outputs, check_outputs, give
+from lama_edge.cli.rendering import milliseconds, steps
+from lama_edge.errors import UsageError
+from lama_edge.files import join_part
+from lama_edge.spec import fixed_size
+
+_TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smh]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add `lama-edge bench`."""
+    bench = commands.add_parser(
+        "bench",
+        parents=[common],
+        help="measure latency and memory",
+        description="Measure models, interleaved, each round in a fresh process: first and cold "
+        "loading and run, warm latency, peak memory; then judge what the timed processes gave. "
+        "Keep the machine quiet meanwhile. Exit code 1 when a row's parity failed.",
+    )
+    add = bench.add_argument
+    add(
+        "models",
+        nargs="+",
+        metavar="MODEL",
+        help="exported models, checkpoints; MODEL#PART is one size of several in a package",
+    )
+    add_target(bench)
+    add(
+        "--with-python",
+        action="store_true",
+        help="with --worker: measure in Python too, interleaved with the worker",
+    )
+    add(
+        "--size",
+        action="append",
+        metavar="SIZE",
+        help="picture size for models of dynamic size, such as 512 or 512x768; may repeat",
+    )
+    add_provider(bench)
+    add_function(bench)
+    add("--threads", type=int, metavar="N", help="default: one a core")
+    add("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
+    add("--min-runs", type=int, default=10, metavar="N", help="timed runs a round (default: 10)")
+    add("--min-seconds", type=float, default=3.0, metavar="S", help="a round (default: 3)")
+    add("--cool-down", type=float, default=0.0, metavar="S", help="pause before every round")
+    add(
+        "--max-temperature",
+        type=float,
+        metavar="C",
+        help="wait before every round until the device is this cool, such as 35: its battery "
+        "where it has one, else its hottest sensor",
+    )
+    add(
+        "--cool-timeout",
+        type=seconds,
+        default=300.0,
+        metavar="TIME",
+        help="begin all the same after this time, and say so (default: 5m)",
+    )
+    add(
+        "--sustained",
+        type=seconds,
+        metavar="TIME",
+        help="then run each model without a pause for so long, such as 90s or 10m: how latency "
+        "changes as the device warms up",
+    )
+    add(
+        "--reference",
+        metavar="CHECKPOINT",
+        help="checkpoint, or another model, to judge by what was timed; default: the one that a "
+        "model was exported from, where it is lama-tiny or a fetched one",
+    )
+    add_outputs(bench)
+    add(
+        "--show-failed",
+        action="store_true",
+        help="show the times of rows whose parity failed too, struck through",
+    )
+    add(
+        "--beside",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="OTHER.json",
+        help="show this result on the page too, of another device for example; may repeat",
+    )
+    bench.set_defaults(command=_bench)
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a time such as ``90``, ``90s``, ``10m`` or ``1h``.
+
+    Raises:
+        ArgumentTypeError: when it is none.
+    """
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time; give one such as 90s, 10m or 1h")
+    return float(found["number"]) * _SECONDS[found["unit"]]
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from lama_edge.benchmarks.documents.store import load_bench
+
+    check_outputs(options)
+    if options.beside and options.report is None:
+        raise UsageError("--beside shows other results on the page: add --report OUT.html")
+    others = [load_bench(path) for path in options.beside]
+    models = tuple(join_part(model, options.function) for model in options.models)
+    sizes = tuple(fixed_size(token) for token in options.size or ())
+    with steps() as (progress, expect):
+        from lama_edge.benchmarks.bench.run import Bench, run_bench
+
+        job = Bench(
+            models=models,
+            target=options.target,
+            options=target_options(options),
+            with_python=options.with_python,
+            sizes=sizes,
+            threads=options.threads,
+            provider=options.provider,
+            rounds=options.rounds,
+            min_runs=options.min_runs,
+            min_seconds=options.min_seconds,
+            cool_down_s=options.cool_down,
+            max_temperature_c=options.max_temperature,
+            cool_timeout_s=options.cool_timeout,
+            sustained_s=options.sustained,
+            reference=options.reference,
+        )
+        expect(job.steps)
+        result = run_bench(job, progress, progress.detail)
+
+    def page() -> str:
+        from lama_edge.benchmarks.reports.bench_page import bench_page
+
+        return bench_page(
+            [result.document, *others], pictures=result.pictures, show_failed=options.show_failed
+        )
+
+    give(options, result.document, page, lambda it: bench_lines(it, options.show_failed))
+    if not options.json:
+        for run in result.document["runs"]:
+            name = f"{run['model']['name']} at {run['size'] or 'no size'}"
+            for warning in run["warnings"]:
+                print(f"lama-edge: warning: {name}: {warning}", file=sys.stderr)
+    # Everything is written by now; a script shall notice the failure all the same.
+    for line in failure_lines(result.document):
+        print(f"lama-edge: error: {line}", file=sys.stderr)
+    return result.exit_code
+
+
+def failure_lines(document: dict[str, Any]) -> Iterator[str]:
+    """Say how many rows of a bench document have no figures, and of how many parity failed."""
+    runs = document["runs"]
+    errors = [run["error"] for run in runs if run["error"] is not None]
+    if errors:
+        yield f"{len(errors)} of {len(runs)} measurements failed: {errors[0]}"
+    wrong = [run for run in runs if _failed_parity(run)]
+    if wrong:
+        found = wrong[0]["parity"]
+        yield (
+            f"{len(wrong)} of {len(runs)} rows failed parity, their times mean nothing: "
+            f"{wrong[0]['model']['name']} differs by {found['max_abs_diff']:.1e} (tolerance "
+            f"{found['tolerance']:.0e}) from {found['reference']}"
+        )
+
+
+def bench_lines(document: dict[str, Any], show_failed: bool = False) -> Iterator[str]:
+    """Spell a bench document as a table.
+
+    Args:
+        document: of the newest version.
+        show_failed: whether to show the times of rows whose parity failed, struck through.
+    """
+    sustained = document["settings"]["sustained_s"] is not None
+    head = ["model", "runtime", "size", "parity", "median", "spread", "p90", "p99"]
+    head += ["first run", "cold load", "cold run"] + ["sustained"] * sustained + ["peak memory"]
+    rows = [head]
+    for run in document["runs"]:
+        figures, label = run["statistics"], _label(run)
+        if figures is None:
+            rows.append([*label, "-", "failed", *["-"] * (len(head) - 5)])
+            continue
+        ratio, memory = figures["sustained_ratio"], run["memory_bytes"]
+        cells = [
+            milliseconds(figures["median_ms"]),
+            f"{figures['spread']:.1%}",
+            *(milliseconds(figures[key]) for key in ("p90_ms", "p99_ms")),
+            _time(figures["first_run_ms"]),
+            *(milliseconds(figures[key]) for key in ("cold_load_ms", "cold_run_ms")),
+            *(["-" if ratio is None else f"{ratio:.2f}x"] * sustained),
+        ]
+        if _failed_parity(run):
+            cells = [f"~~{cell}~~" if show_failed else "-" for cell in cells]
+        peak = "-" if memory is None else f"{memory / 2**20:.0f} MiB"
+        rows.append([*label, _parity(run["parity"]), *cells, peak])
+    yield from table(rows)
+
+
+def _label(run: dict[str, Any]) -> list[str]:
+    purpose = run["model"].get("for")
+    about = [] if purpose is None else [f"for {purpose}"]
+    if run["batch"] not in (None, 1):
+        about.append(f"batch {run['batch']}")
+    name = run["model"]["name"] + (f" ({', '.join(about)})" if about else "")
+    runtime, provider = run["runtime"], run["provider"]
+    if run["statistics"] is None or runtime is None:
+        return [name, "-", run["size"] or "-"]
+    if runtime.split()[0] != provider:  # NumPy has no devices to choose from
+        runtime += f" {provider}"
+    return [name, runtime, run["size"]]
+
+
+def _parity(parity: dict[str, Any] | None) -> str:
+    if parity is None:
+        return "-"
+    return "passed" if parity["passed"] else "FAILED"
+
+
+def _failed_parity(run: dict[str, Any]) -> bool:
+    return run["parity"] is not None and not run["parity"]["passed"]
+
+
+def _time(value_ms: float | None) -> str:
+    return "-" if value_ms is None else milliseconds(value_ms)
