@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -127,7 +127,12 @@ def compare(
         raise UsageError(f"threshold is {threshold}; give 0 or more, 0.02 is 2 %")
     for name in _MACHINE:
         _same(f"environment.{name}", base["environment"][name], new["environment"][name])
-    pairs, notes = _pairs(base["runs"], new["runs"])
+    # Python's rows are compared with a worker's, unless a document has both.
+    several = any(
+        len({run["program"]["name"] for run in side["runs"]}) > 1 for side in (base, new)
+    )
+    title = _title_in_program if several else _title
+    pairs, notes = _pairs(base["runs"], new["runs"], title)
     protocols = base["protocol"], new["protocol"]
     alike = protocols[0] == protocols[1]
     if not alike:
@@ -139,17 +144,17 @@ def compare(
     for old, young in pairs:
         _check_comparable(old, young)
         notes += _differences(old, young)
-        rows.append(_compare_rows(old, young, threshold, alike=alike))
+        row = _compare_rows(old, young, threshold, alike=alike)
+        rows.append(replace(row, base=title(old), new=title(young)))
     notes += _environment_differences(base["environment"], new["environment"])
     return Comparison(threshold, tuple(rows), tuple(dict.fromkeys(notes)))
 
 
-def _pairs(base: Sequence[Run], new: Sequence[Run]) -> tuple[list[tuple[Run, Run]], list[str]]:
+def _pairs(
+    base: Sequence[Run], new: Sequence[Run], title: Callable[[Run], str]
+) -> tuple[list[tuple[Run, Run]], list[str]]:
     if len(base) == len(new) == 1:
         return [(base[0], new[0])], []
-    # Python's rows are compared with a worker's, unless a document has both.
-    several = any(len({run["program"]["name"] for run in runs}) > 1 for runs in (base, new))
-    title = _title_in_program if several else _title
     olds, youngs = _by_title(base, "base", title), _by_title(new, "new", title)
     common = [title for title in olds if title in youngs]
     if not common:

@@ -16,6 +16,7 @@ from lama_edge.benchmarks.bench.summary import summarise, warnings_about
 from lama_edge.benchmarks.documents.model_files import quality_of, titled
 from lama_edge.benchmarks.targets.base import Target
 from lama_edge.benchmarks.targets.subjects import Opened, Refused, without_paths
+from lama_edge.benchmarks.targets.tasks.environment import anonymous
 from lama_edge.errors import LamaEdgeError, UsageError
 from lama_edge.files import split_part
 from lama_edge.forms import to_model
@@ -157,7 +158,7 @@ def rows_of(
         return [Row(subject, target, name, provider, failure=subject.error)]
     provider = subject.found.provider
     subject = replace(subject, opening=replace(subject.opening, provider=provider))
-    remarks = list(subject.found.notes)
+    remarks = [anonymous(note) for note in subject.found.notes]
     return [
         Row(subject, target, name, provider, size, remarks=list(remarks))
         for size in sizes_of(asked, subject.manifest, name)

@@ -132,9 +132,10 @@ def check_document(document: Any, kind: str) -> dict[str, Any]:
             f"does not fit the schema at {plain.spell(problem.absolute_path)}: "
             + one_line(problem.message)[:_MAX_REASON_CHARACTERS]
         )
+    found: dict[str, Any] = document
     for number in range(version, newest):
-        document = newer(document, number + 1)
-    return document
+        found = newer(found, number + 1)
+    return found
 
 
 @lru_cache

@@ -102,12 +102,14 @@ class Target(ABC):
         name: what documents call it: the scheme alone, never an address.
         shares_machine: whether it is this machine, where a model's inside can be looked at.
         program: what runs the models there: ``python`` or ``lama-edge-worker``.
+        program_version: that program's version, once it has answered.
         program_sha256: the hash of that program's file; None where it is not one file.
     """
 
     name: str
     shares_machine: bool = False
     program: str = "python"
+    program_version: str | None = None
     program_sha256: str | None = None
 
     def __enter__(self) -> Target:

@@ -78,6 +78,7 @@ class DeviceTarget(Target):
         self.name, self.shares_machine = place.name, place.shares_machine
         self.program = program.name
         self._place, self._program = place, program
+        self._is_guest = False
         self._machine: dict[str, Any] | None = None
 
     def __enter__(self) -> DeviceTarget:
@@ -87,18 +88,25 @@ class DeviceTarget(Target):
             MissingBackendError: when the program does not run there.
             LamaEdgeError: when the place cannot be reached.
         """
-        self._place.open()
+        if not self._is_guest:
+            self._place.open()
         try:
             self._program.prepare(self._place)
         except BaseException:
-            self._place.close()
+            self.close()
             raise
         self.program_sha256 = self._program.sha256
         return self
 
+    def beside(self, host: DeviceTarget) -> DeviceTarget:
+        """Return this target, moved to the place of another one, which opens and closes it."""
+        self._place, self._is_guest = host._place, True
+        return self
+
     def close(self) -> None:
         """See `Target.close`."""
-        self._place.close()
+        if not self._is_guest:
+            self._place.close()
 
     def environment(self) -> dict[str, Any]:
         """See `Target.environment`."""
@@ -285,9 +293,11 @@ class DeviceTarget(Target):
         if ended.code != 0:
             raise error_of(ended)
         try:
-            return check_document(json.loads(ended.output), WORKER)
+            answer = check_document(json.loads(ended.output), WORKER)
         except (ValueError, DocumentError) as error:
             raise CrashError(f"the program's answer cannot be used: {one_line(error)}") from error
+        self.program_version = answer["tool"].rpartition(" ")[2]
+        return answer
 
 
 def local_target(address: str, options: TargetOptions) -> DeviceTarget:

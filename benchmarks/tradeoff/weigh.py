@@ -9,7 +9,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from lama_edge.benchmarks.bench.run import DEFAULT_SIZE, Bench, run_bench
+from lama_edge.benchmarks.bench.rows import DEFAULT_SIZE
+from lama_edge.benchmarks.bench.run import Bench, run_bench
 from lama_edge.benchmarks.documents.model_files import base_name, manifest_facts, model_size_bytes
 from lama_edge.benchmarks.documents.pictures import ShownPicture
 from lama_edge.benchmarks.documents.store import TRADEOFF, check_document, heading

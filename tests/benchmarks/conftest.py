@@ -126,7 +126,7 @@ LAPTOP = {
 }  # fmt: skip
 SETTINGS = {
     "min_warmup_ms": 200, "min_warmup_runs": 3, "min_seconds": 3, "min_runs": 10, "rounds": 3,
-    "cool_down_s": 0,
+    "cool_down_s": 0, "max_temperature_c": None, "cool_timeout_s": None, "sustained_s": None,
 }  # fmt: skip
 
 
@@ -151,10 +151,11 @@ def sensors(clock: float, temperature: float, throttled: int) -> dict[str, Any]:
     return {
         "clock_mhz": [clock, clock + 4], "temperature_c": {"cpu": temperature},
         "throttled": throttled, "power_w": None, "power_mode": None, "governor": "performance",
+        "battery": {"percent": 81.0, "status": "Discharging"}, "clocks_pinned": False,
     }  # fmt: skip
 
 
-def rounds(median: float, share: float, peak: int | None, runs: int = 10) -> list[dict[str, Any]]:
+def rounds(median: float, share: float, runs: int = 10) -> list[dict[str, Any]]:
     rng = np.random.default_rng(int(median * 1000))
     made = []
     for index in range(3):
@@ -163,8 +164,8 @@ def rounds(median: float, share: float, peak: int | None, runs: int = 10) -> lis
             {
                 "load_ms": median * 2.1, "first_run_ms": float(samples[0] * 1.6),
                 "warmup_ms": [float(samples[0] * 1.6), median * 1.1, median * 1.02],
-                "samples_ms": [float(sample) for sample in samples], "peak_memory_bytes": peak,
-                "other_load": 0.03 * index,
+                "samples_ms": [float(sample) for sample in samples], "other_load": 0.03 * index,
+                "waited": None,
                 "sensors": {"before": sensors(2400, 48, 0), "after": sensors(2392, 63, index)},
             }
         )  # fmt: skip
@@ -178,25 +179,54 @@ def bench_run(
     size: str = "512x512",
     threads: int = 4,
     judged: Any = None,
+    proof: Any = None,
+    sustained: Any = None,
     warnings: tuple[str, ...] = (),
     error: str | None = None,
 ) -> dict[str, Any]:
     """Make a run from its median in ms, its relative spread and its peak memory."""
-    made = rounds(*figures) if figures else []
+    made = rounds(*figures[:2]) if figures else []
+    first = {"load_ms": made[0]["load_ms"] * 4, "run_ms": made[0]["first_run_ms"]} if made else None
     return {
-        "model": of, "target": "local", "runtime": "onnxruntime 1.31.1", "provider": "cpu",
-        "threads": threads, "size": size, "batch": 1, "rounds": made,
-        "statistics": summarise(made) if made else None, "quality": judged,
-        "warnings": list(warnings), "error": error,
+        "model": of, "target": "local",
+        "program": {"name": "python", "version": "0.1.0", "sha256": None},
+        "runtime": "onnxruntime 1.31.1", "provider": "cpu",
+        "threads": threads, "size": size, "batch": 1, "first": first, "rounds": made,
+        "sustained": sustained, "memory_bytes": figures[2] if figures else None,
+        "placement": {"providers": {"CPUExecutionProvider": 212}, "fell_back": []},
+        "parity": proof,
+        "statistics": summarise(made, first=first, sustained=sustained) if made else None,
+        "quality": judged, "warnings": list(warnings), "error": error,
     }  # fmt: skip
 
 
 def bench(environment: dict[str, Any], runs: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "kind": "lama_edge.bench", "schema_version": 2, "tool": "lama-edge 0.1.0",
+        "kind": "lama_edge.bench", "schema_version": 3, "protocol": 2, "tool": "lama-edge 0.1.0",
         "measured_on": "2026-11-22", "environment": environment, "settings": SETTINGS,
         "runs": runs,
     }  # fmt: skip
+
+
+def parity_of(largest: float) -> dict[str, Any]:
+    """Return the parity of an fp32 row whose largest difference is this."""
+    return {
+        "reference": "lama-fourier in numpy 2.3.5", "max_abs_diff": largest, "tolerance": 1e-4,
+        "psnr_db": 117.4, "least_psnr_db": None, "passed": largest <= 1e-4,
+    }  # fmt: skip
+
+
+def sustained_run(begin_ms: float, end_ms: float, seconds: float = 600.0) -> dict[str, Any]:
+    """Return runs that go from one latency to another within half the time and stay there."""
+    at_s, samples = [0.0], [begin_ms]
+    while (now := at_s[-1] + samples[-1] / 1e3) < seconds:
+        at_s.append(now)
+        samples.append(begin_ms + (end_ms - begin_ms) * min(1.0, 2 * now / seconds))
+    watched = [
+        {"at_s": 0.0, "clock_mhz": [2400.0], "temperature_c": {"cpu": 41.0}, "throttled": 0},
+        {"at_s": at_s[-1], "clock_mhz": [1800.0], "temperature_c": {"cpu": 78.0}, "throttled": 9},
+    ]
+    return {"asked_s": seconds, "at_s": at_s, "samples_ms": samples, "watched": watched}
 
 
 def unshared(document: dict[str, Any]) -> dict[str, Any]:
@@ -217,7 +247,13 @@ def bench_documents() -> list[dict[str, Any]]:
     spread = "the middle half of the samples is spread over 14% of the median: something else ran"
     killed = "the process was killed by SIGKILL: the system may have run out of memory"
     board = [
-        bench_run(fourier, (6210.0, 0.02, 1_610_000_000), judged=close),
+        bench_run(
+            fourier,
+            (6210.0, 0.02, 1_610_000_000),
+            judged=close,
+            proof=parity_of(1.7e-6),
+            sustained=sustained_run(6210.0, 9315.0),
+        ),
         bench_run(half, (3394.0, 0.14, 910_000_000), judged=wide, warnings=(spread,)),
         bench_run(tiny, (412.0, 0.03, 310_000_000), judged=same),
         bench_run(big, None, error=killed),
@@ -228,7 +264,9 @@ def bench_documents() -> list[dict[str, Any]]:
         bench_run(tiny, (61.5, 0.05, 330_000_000), threads=8, judged=same),
         bench_run(big, (2315.0, 0.02, 3_300_000_000), threads=8, judged=close),
     ]
-    return [unshared(bench(BOARD, board)), unshared(bench(LAPTOP, laptop))]
+    documents = [unshared(bench(BOARD, board)), unshared(bench(LAPTOP, laptop))]
+    documents[0]["settings"]["sustained_s"] = 600.0
+    return documents
 
 
 def parity_case(name: str, size: str, largest: float, **changes: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from same_process import without_processes
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import BENCH, PARITY, check_document
-from lama_edge.cli import measure
+from lama_edge.cli.bench import bench_lines, seconds
 from lama_edge.spec import Size
 
 QUICK = ("--rounds", "1", "--min-runs", "3", "--min-seconds", "0.05")
@@ -156,6 +156,50 @@ def test_a_missing_backend_ends_bench_with_its_exit_code_and_everything_written(
     assert json.loads(out.read_text())["runs"][0]["provider"] == "tensorrt"
 
 
+@pytest.mark.usefixtures("in_this_process")
+def test_a_row_whose_parity_failed_shows_no_times_and_ends_bench_with_1(
+    model: Path,
+    altered: Path,
+    golden_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out, page = tmp_path / "r.json", tmp_path / "r.html"
+    words = ("bench", altered, model, *QUICK, "--reference", golden_folder)
+    assert _run(*words, "--json-out", out, "--report", page) == 1
+    captured = capsys.readouterr()
+    assert re.search(r"altered\.onnx .* 64x64 +FAILED +- +- +- .* MiB", captured.out)
+    assert re.search(r"golden\.onnx .* 64x64 +passed +[\d.]+ ms ", captured.out)
+    assert "1 of 2 rows failed parity, their times mean nothing: altered.onnx" in captured.err
+    assert json.loads(out.read_text())["runs"][0]["statistics"]["count"] >= 3
+    assert "<s>" not in page.read_text()
+    assert _run(*words, "--show-failed", "--report", page) == 1
+    assert re.search(r"altered\.onnx .* FAILED +~~[\d.]+ ms~~ ", capsys.readouterr().out)
+    assert "<s>" in page.read_text()
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_sustained_run_is_a_column(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("bench", model, *QUICK, "--sustained", "0.1s") == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert re.search(r"cold run +sustained +peak memory$", head)
+    assert re.search(r"\d\.\d\dx +\d+ MiB$", row)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90", 90), ("90s", 90), ("1.5m", 90), ("10m", 600), ("1h", 3600)]
+)
+def test_a_time_is_spelled_with_its_unit(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "m", "10 m", "-5", "1d", "ten"])
+def test_what_is_no_time_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        _run("bench", "m.onnx", f"--sustained={text}")
+    assert "give one such as 90s, 10m or 1h" in capsys.readouterr().err
+
+
 def test_a_regression_ends_compare_with_exit_code_1(
     measured: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,7 +213,7 @@ def test_a_regression_ends_compare_with_exit_code_1(
 def test_a_runtime_without_devices_is_named_once(measured: Path) -> None:
     document = json.loads(measured.read_text())
     document["runs"][0] |= {"runtime": "numpy 2.3.5", "provider": "numpy"}
-    assert " numpy 2.3.5  64x64 " in list(measure._bench_lines(document))[1]
+    assert " numpy 2.3.5  64x64 " in list(bench_lines(document))[1]
 
 
 @pytest.mark.usefixtures("in_this_process")
@@ -192,6 +236,9 @@ def test_json_is_the_document(
         (("bench", "MODEL", "--size", "dynamic"), "--size 512"),
         (("bench", "MODEL", "--target", "carrier-pigeon"), "carrier-pigeon"),
         (("bench", "MODEL", "--rounds", "0"), "rounds"),
+        (("bench", "MODEL", "--with-python"), "--worker"),
+        (("bench", "MODEL", "--remote-python", "python3"), "--remote-python"),
+        (("bench", "MODEL", "--reference", "missing.ckpt"), "missing.ckpt"),
         (("bench", "MODEL", "--json-out", "no/such/folder/r.json"), "folder"),
         (("bench", "MODEL", "--beside", "r.json"), "--report"),
         (("bench", "MODEL", "--report", "r.html", "--beside", "missing.json"), "missing.json"),

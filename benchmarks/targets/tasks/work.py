@@ -77,7 +77,7 @@ def timed_round(
     *,
     keep: Callable[[Array], object] | None = None,
 ) -> dict[str, Any]:
-    """Open something and time it on one picture, as documents before the third version have it.
+    """Open something and time it on one picture.
 
     Args:
         opening: opens it as it is entered, and gives the function that runs it once.
@@ -85,25 +85,15 @@ def timed_round(
         keep: called with the output of one more run.
 
     Returns:
-        A round with the peak memory of this process, and without what is read only since.
+        One of the document's rounds, with this process's ``peak_memory_bytes``.
     """
     start = time.perf_counter_ns()
     with opening as run:
         load_ms = (time.perf_counter_ns() - start) / 1e6
-        found = older(timed(run, load_ms, policy), peak_memory_bytes())
+        found = {**timed(run, load_ms, policy), "peak_memory_bytes": peak_memory_bytes()}
         if keep is not None:
             keep(run())
     return found
-
-
-def older(found: dict[str, Any], peak: int | None) -> dict[str, Any]:
-    """Return a round as documents before the third version have it, with that peak memory."""
-    since = ("battery", "clocks_pinned")
-    sensors = {
-        when: {name: value for name, value in read.items() if name not in since}
-        for when, read in found["sensors"].items()
-    }
-    return {**found, "peak_memory_bytes": peak, "sensors": sensors}
 
 
 def sustained(runner: Runner, job: Job, seconds: float, step: Step) -> dict[str, Any]:

@@ -13,6 +13,10 @@ from lama_edge.benchmarks.bench.bootstrap import ratio_interval
 from lama_edge.benchmarks.bench.compare import Comparison, compare
 from lama_edge.errors import UsageError
 
+IDLE = {
+    "power_mode": "MAXN", "governor": "performance", "clocks_pinned": True,
+    "battery": {"percent": 80, "status": "Charging"},
+}  # fmt: skip
 TRIALS, SAMPLES, NOISE, PLANTED = 100, 30, 0.03, 1.05
 # Of 2000 trials, seeds 0 to 1999: 1997 planted ones were found, and 19 where none was planted.
 FOUND_AT_LEAST, SILENT_AT_LEAST = 95, 95
@@ -20,6 +24,7 @@ FOUND_AT_LEAST, SILENT_AT_LEAST = 95, 95
 
 def _document(*rows: tuple[str, list[Any]]) -> dict[str, Any]:
     return {
+        "protocol": 2,
         "environment": {
             "device": "a board",
             "chip": "a chip",
@@ -46,13 +51,19 @@ def _run(name: str, rounds: list[Any]) -> dict[str, Any]:
             "parameters": 10,
         },
         "target": "local",
+        "program": {"name": "python", "version": "0.1.0", "sha256": None},
         "runtime": "onnxruntime 1.31.1",
         "provider": "cpu",
         "threads": 4,
         "size": "512x512",
         "batch": 1,
-        "rounds": [{"samples_ms": list(samples)} for samples in rounds],
-        "statistics": {"peak_memory_bytes": 4000},
+        "rounds": [
+            {"samples_ms": list(samples), "sensors": {"before": dict(IDLE), "after": dict(IDLE)}}
+            for samples in rounds
+        ],
+        "statistics": {"cold_load_ms": 80.0},
+        "memory_bytes": 4000,
+        "parity": None,
         "warnings": [],
         "error": None,
     }
@@ -88,7 +99,7 @@ def test_a_document_against_itself_is_the_same() -> None:
     document = _document(("a.onnx", [_noise(0), _noise(1)]), ("b.onnx", [_noise(2)]))
     comparison = compare(document, document)
     for row in comparison.rows:
-        assert row.ratio == row.peak_memory_ratio == row.size_ratio == 1
+        assert row.ratio == row.peak_memory_ratio == row.load_ratio == row.size_ratio == 1
         assert row.ratio_low <= 1 <= row.ratio_high
         assert row.verdict == "same"
     assert not comparison.regressed
@@ -160,7 +171,7 @@ def test_rows_are_paired_by_name_and_lonely_ones_are_noted() -> None:
 def test_two_single_rows_are_a_pair_whatever_they_are_called() -> None:
     new = _document(("b.onnx", [_noise(1, 0.5)]))
     new["runs"][0]["model"].update(precision="fp16", size_bytes=500)
-    new["runs"][0]["statistics"]["peak_memory_bytes"] = None
+    new["runs"][0]["memory_bytes"] = None
     comparison = compare(_document(("a.onnx", [_noise(0)])), new)
     [row] = comparison.rows
     assert (row.base, row.new) == ("a.onnx at 512x512 on cpu", "b.onnx at 512x512 on cpu")
@@ -168,7 +179,7 @@ def test_two_single_rows_are_a_pair_whatever_they_are_called() -> None:
     assert "precision is fp32 in the base and fp16" in comparison.notes[0]
     [line, note] = comparison.lines()
     assert line.startswith("faster  b.onnx at 512x512 on cpu against a.onnx")
-    assert "model size 0.500" in line
+    assert "load 1.000, model size 0.500" in line
     assert "peak memory" not in line
     assert note == f"note: {comparison.notes[0]}"
 
@@ -217,6 +228,13 @@ def _model(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return lambda document: document["runs"][0]["model"].update({name: value})
 
 
+def _sensed(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """Change what the sensors say at the end of the last round alone."""
+    return lambda document: document["runs"][0]["rounds"][-1]["sensors"]["after"].update(
+        {name: value}
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -232,6 +250,13 @@ def _model(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (_row("batch", 2), "batch is 1 in the base and 2"),
         (_model("io", "uint8"), "io is 'float' in the base and 'uint8'"),
         (_model("architecture", "pix2pixhd"), "architecture is 'ffc_resnet'.*'pix2pixhd'"),
+        (_sensed("clocks_pinned", False), "clocks_pinned is 'True' in the base and 'False, True'"),
+        (_sensed("power_mode", "15W"), "power_mode is 'MAXN' in the base and '15W, MAXN'"),
+        (_sensed("governor", "schedutil"), "governor is 'performance'.*'performance, schedutil'"),
+        (
+            _sensed("battery", {"percent": 80, "status": "Discharging"}),
+            "charging is 'True' in the base and 'False, True'",
+        ),
     ],
 )
 def test_what_is_not_comparable_is_refused_with_both_values(
@@ -242,6 +267,96 @@ def test_what_is_not_comparable_is_refused_with_both_values(
     change(new)
     with pytest.raises(UsageError, match=f"not comparable: .*{message}"):
         compare(base, new)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "note"),
+    [
+        (
+            "clocks_pinned",
+            None,
+            "clocks_pinned is True in the base and unknown in the new document",
+        ),
+        ("battery", None, "charging is True in the base and unknown in the new document"),
+        (
+            "battery",
+            {"percent": 80, "status": "Unknown"},
+            "charging is True in the base and unknown in the new document",
+        ),
+    ],
+)
+def test_a_condition_that_one_side_does_not_tell_is_noted(name: str, value: Any, note: str) -> None:
+    base = _document(("t.onnx", [_noise(0)]))
+    new = copy.deepcopy(base)
+    for moment in new["runs"][0]["rounds"][0]["sensors"].values():
+        moment[name] = value
+    assert compare(base, new).notes == (note,)
+    assert compare(new, new).notes == ()
+
+
+@pytest.mark.parametrize("status", ["Full", "Not charging", "charging"])
+def test_a_battery_that_is_not_drained_is_on_the_mains(status: str) -> None:
+    base = _document(("t.onnx", [_noise(0)]))
+    new = copy.deepcopy(base)
+    _sensed("battery", {"percent": 99, "status": status})(new)
+    assert compare(base, new).notes == ()
+
+
+def test_between_protocols_memory_and_loading_have_no_ratio_and_that_is_said() -> None:
+    base = _document(("t.onnx", [_noise(0)]))
+    new = copy.deepcopy(base)
+    base["protocol"] = 1
+    comparison = compare(base, new)
+    [row] = comparison.rows
+    assert (row.ratio, row.size_ratio) == (1, 1)
+    assert row.peak_memory_ratio is row.load_ratio is None
+    [note] = comparison.notes
+    assert "the protocol is 1 in the base and 2 in the new document: memory and loading" in note
+    assert "peak memory" not in next(comparison.lines())
+
+
+def test_a_row_whose_parity_failed_is_refused() -> None:
+    base = _document(("t.onnx", [_noise(0)]))
+    new = copy.deepcopy(base)
+    new["runs"][0]["parity"] = {"reference": "lama-tiny in numpy 2.3.5", "passed": False}
+    with pytest.raises(
+        UsageError, match=r"the new row of t\.onnx .* something else than .*lama-tiny"
+    ):
+        compare(base, new)
+    new["runs"][0]["parity"]["passed"] = True
+    assert not compare(base, new).regressed
+
+
+def _by_worker(document: dict[str, Any], factor: float = 1.0) -> dict[str, Any]:
+    run = copy.deepcopy(document["runs"][0])
+    run["program"]["name"] = "lama-edge-worker"
+    run["rounds"][0]["samples_ms"] = [factor * one for one in run["rounds"][0]["samples_ms"]]
+    return run
+
+
+def test_rows_of_a_worker_are_compared_with_pythons() -> None:
+    base = _document(("t.onnx", [_noise(0)]), ("u.onnx", [_noise(1)]))
+    new = copy.deepcopy(base)
+    for run in new["runs"]:
+        run["program"]["name"] = "lama-edge-worker"
+    comparison = compare(base, new)
+    assert [row.ratio for row in comparison.rows] == [1, 1]
+    assert (
+        "t.onnx at 512x512 on cpu: run by python in the base and by lama-edge-worker"
+        in (comparison.notes[0])
+    )
+
+
+def test_rows_of_both_programs_are_compared_each_with_its_own() -> None:
+    base = _document(("t.onnx", [_noise(0)]))
+    new = copy.deepcopy(base)
+    base["runs"].append(_by_worker(base))
+    new["runs"].insert(0, _by_worker(new, 2.0))
+    comparison = compare(base, new)
+    assert [(row.base.rpartition(" in ")[2], row.ratio) for row in comparison.rows] == [
+        ("python", 1), ("lama-edge-worker", 2),
+    ]  # fmt: skip
+    assert comparison.notes == ()
 
 
 def test_rows_without_figures_or_partner_are_refused() -> None:

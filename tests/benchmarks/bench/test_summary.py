@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lama_edge.benchmarks.bench.summary import BUSY_CORES, summarise, warnings_about
+from lama_edge.benchmarks.bench.summary import (
+    BUSY_CORES,
+    summarise,
+    sustained_ratio,
+    warnings_about,
+)
 from lama_edge.errors import ModelError
 
 QUIET = {"clock_mhz": [3000.0, 800.0], "throttled": 7}
@@ -20,7 +25,7 @@ def _round(samples: Any, **changes: Any) -> dict[str, Any]:
         "load_ms": 40.0,
         "first_run_ms": 20.0,
         "samples_ms": list(samples),
-        "peak_memory_bytes": 1000,
+        "waited": None,
         "other_load": 0.0,
         "sensors": sensors,
     }
@@ -38,9 +43,10 @@ def _warnings(*rounds: dict[str, Any]) -> list[str]:
 def test_samples_of_all_rounds_are_pooled_with_interpolated_percentiles() -> None:
     figures = summarise(
         [
-            _round([1, 2, 3, 4, 5, 6], load_ms=30.0, peak_memory_bytes=5),
-            _round([7, 8, 9, 10, 11], load_ms=50.0, peak_memory_bytes=9, first_run_ms=60.0),
-        ]
+            _round([1, 2, 3, 4, 5, 6], load_ms=30.0),
+            _round([7, 8, 9, 10, 11], load_ms=50.0, first_run_ms=60.0),
+        ],
+        first={"load_ms": 300.0, "run_ms": 20.0},
     )
     assert figures == {
         "count": 11,
@@ -51,14 +57,46 @@ def test_samples_of_all_rounds_are_pooled_with_interpolated_percentiles() -> Non
         "p90_ms": 10.0,
         "p99_ms": pytest.approx(10.9),
         "spread": pytest.approx(5 / 6),
-        "load_ms": 40.0,
-        "first_run_ms": 40.0,
-        "peak_memory_bytes": 9,
+        "cold_load_ms": 40.0,
+        "cold_run_ms": 40.0,
+        "first_load_ms": 300.0,
+        "first_run_ms": 20.0,
+        "sustained_ratio": None,
     }
 
 
-def test_peak_memory_that_nobody_could_read_stays_unknown() -> None:
-    assert summarise([_round([1.0], peak_memory_bytes=None)])["peak_memory_bytes"] is None
+def test_what_was_not_measured_stays_unknown() -> None:
+    figures = summarise([_round([1.0])])
+    assert figures["first_load_ms"] is figures["first_run_ms"] is figures["sustained_ratio"] is None
+
+
+def _sustained(latency_ms: Any, seconds: float) -> dict[str, Any]:
+    """Runs one after the other; `latency_ms` is told the second at which each begins."""
+    at_s, samples = [0.0], [latency_ms(0.0)]
+    while (now := at_s[-1] + samples[-1] / 1e3) < seconds:
+        at_s.append(now)
+        samples.append(latency_ms(now))
+    return {"asked_s": seconds, "at_s": at_s, "samples_ms": samples, "watched": []}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "begin_s", "end_s"),
+    # The first and the last minute; of less than two minutes, the first and the last fifth.
+    [(600.0, 60.0, 540.0), (120.0, 60.0, 60.0), (110.0, 22.0, 88.0), (10.0, 2.0, 8.0)],
+)
+def test_a_sustained_run_is_judged_by_its_end_over_its_begin(
+    seconds: float, begin_s: float, end_s: float
+) -> None:
+    def latency(now: float) -> float:
+        # What lies between must not count.
+        return 100.0 if now <= begin_s else 180.0 if now >= end_s else 1000.0
+
+    found = summarise([_round([1.0])], sustained=_sustained(latency, seconds))
+    assert found["sustained_ratio"] == 1.8
+
+
+def test_a_sustained_run_of_one_sample_has_a_ratio_of_one() -> None:
+    assert sustained_ratio(_sustained(lambda now: 5000.0, 1.0)) == 1.0
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
@@ -135,3 +173,20 @@ def test_throttling_that_the_sensors_saw_is_said(
 def test_sensors_that_saw_nothing_are_no_warning(after: dict[str, Any]) -> None:
     sensors = {"before": dict(QUIET), "after": {**QUIET, **after}}
     assert _warnings(_round(_noise(), sensors=sensors)) == []
+
+
+def _waited(temperature_c: float, *, timed_out: bool) -> dict[str, Any]:
+    return {
+        "seconds": 300.0,
+        "temperature_c": temperature_c,
+        "sensor": "cpu",
+        "timed_out": timed_out,
+    }
+
+
+def test_rounds_that_began_warm_are_said() -> None:
+    cool = _round(_noise(), waited=_waited(34.9, timed_out=False))
+    assert _warnings(cool, cool) == []
+    late = [_round(_noise(), waited=_waited(at, timed_out=True)) for at in (41.0, 44.2)]
+    [warning] = _warnings(cool, *late)
+    assert "2 of 3 rounds began before the device had cooled (cpu was at 44.2 °C" in warning

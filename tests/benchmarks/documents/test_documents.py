@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from old_documents import in_version_1, in_version_2
 from places import ROOT
 
 from lama_edge.benchmarks.bench.compare import compare
@@ -34,6 +35,8 @@ _SENSORS = {
     "power_w": None,
     "power_mode": None,
     "governor": "performance",
+    "battery": {"percent": 81.5, "status": "Discharging"},
+    "clocks_pinned": False,
 }
 _RUN = {
     "model": {
@@ -49,29 +52,46 @@ _RUN = {
         "source_sha256": "1" * 64,
     },
     "target": "local",
+    "program": {"name": "lama-edge-worker", "version": "0.1.0", "sha256": "2" * 64},
     "runtime": "onnxruntime 1.31.1",
     "provider": "cpu",
     "threads": 2,
     "size": "64x64",
     "batch": 1,
+    "first": {"load_ms": 9.0, "run_ms": 3.0},
     "rounds": [
         {
             "load_ms": 1.0,
             "first_run_ms": 3.0,
             "warmup_ms": [3.0],
             "samples_ms": [2.0, 2.5],
-            "peak_memory_bytes": None,
             "other_load": 0.1,
             "sensors": {"before": _SENSORS, "after": _SENSORS},
+            "waited": {"seconds": 4.0, "temperature_c": 34, "sensor": "cpu", "timed_out": False},
         }
     ],
+    "sustained": {
+        "asked_s": 2.0,
+        "at_s": [0.0, 1.0],
+        "samples_ms": [1000.0, 1000.5],
+        "watched": [{"at_s": 0, "clock_mhz": None, "temperature_c": None, "throttled": None}],
+    },
+    "memory_bytes": None,
+    "placement": {"providers": {"QNN": 7, "CPU": 1}, "fell_back": ["stem (Pad)"]},
+    "parity": {
+        "reference": "t in numpy 2.3.5",
+        "max_abs_diff": 1e-6,
+        "tolerance": 1e-4,
+        "psnr_db": None,
+        "least_psnr_db": None,
+        "passed": True,
+    },
     "statistics": {
         "count": 2,
         **dict.fromkeys(("median_ms", "mean_ms", "min_ms", "max_ms", "p90_ms", "p99_ms"), 2.0),
         "spread": 0.1,
-        "load_ms": 1.0,
-        "first_run_ms": 3.0,
-        "peak_memory_bytes": None,
+        **dict.fromkeys(("first_load_ms", "first_run_ms", "cold_load_ms", "cold_run_ms"), 3.0),
+        "sustained_ratio": 1.0005,
     },
     "quality": None,
     "warnings": ["only 2 samples"],
@@ -79,7 +99,8 @@ _RUN = {
 }
 DOCUMENT: dict[str, Any] = {
     "kind": "lama_edge.bench",
-    "schema_version": 2,
+    "schema_version": 3,
+    "protocol": 2,
     "tool": "lama-edge 0.1.0",
     "measured_on": "2026-11-22",
     "environment": {
@@ -99,6 +120,9 @@ DOCUMENT: dict[str, Any] = {
         "min_runs": 10,
         "rounds": 1,
         "cool_down_s": 0,
+        "max_temperature_c": 35,
+        "cool_timeout_s": 300,
+        "sustained_s": 2.0,
     },
     "runs": [_RUN],
 }
@@ -166,8 +190,8 @@ def test_a_row_is_measured_or_failed_and_nothing_between(document: dict[str, Any
         (b'{"kind": ["\x1b"]}', "cannot be read as JSON"),
         (b'{"kind": "lama_edge.bench"}', "schema_version None"),
         (
-            b'{"kind": "lama_edge.bench", "schema_version": 3}',
-            "schema_version 3; .* reads 1 and 2.*upda",
+            b'{"kind": "lama_edge.bench", "schema_version": 4}',
+            "schema_version 4; .* reads 1 and 2 and 3.*upda",
         ),
         (b'{"kind": "lama_edge.bench", "schema_version": true}', "schema_version True"),
         (b'{"kind": "lama_edge.bench", "schema_version": 1}', "at its top level: .*required"),
@@ -214,6 +238,11 @@ def _set(*place: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
         (_set("runs", 0, "rounds", 0, "load_ms", to=10**400), "a number of 1329 bits at .*load_ms"),
         (_set("runs", 0, "model", "path", to="/home/alice"), "path"),
         (_set("runs", 0, "size", to="big"), "size"),
+        (_set("runs", 0, "program", "sha256", to="2"), "sha256"),
+        (_set("runs", 0, "parity", "passed", to=None), "parity"),
+        (_set("runs", 0, "sustained", "watched", 0, "where", to="here"), "sustained"),
+        (_set("runs", 0, "placement", "fell_back", to=["a (Pad)"] * 21), "placement"),
+        (_set("protocol", to=3), "protocol"),
         (_set("environment", "host", to="box7"), "environment.*host"),
         (_set("environment", "chip", to=None), r"environment\.chip"),
         (_set("measured_on", to="2026-11-22T10:00:00"), "measured_on"),
@@ -244,17 +273,57 @@ _QUALITY = {"reference": "t", "tolerance": 5e-2, "psnr_db": 50.0, "snr_db": 30.0
 def test_version_1_tells_of_passed_only_what_its_figures_say(
     document: dict[str, Any], precision: str, largest: float, passed: bool | None
 ) -> None:
+    document["runs"][0]["model"]["precision"] = precision
+    document["runs"][0]["quality"] = {**_QUALITY, "max_abs_diff": largest}
+    document = in_version_1(document)
     run = document["runs"][0]
-    document["schema_version"] = 1
-    run["model"]["precision"] = precision
-    run["quality"] = {**_QUALITY, "max_abs_diff": largest}
     found = check_document(document, BENCH)
-    assert found["schema_version"] == 2
+    assert found["schema_version"] == 3
     assert found["runs"][0]["quality"] == {
         **run["quality"], "least_psnr_db": None, "passed": passed
     }  # fmt: skip
     assert check_document(found, BENCH) is found
     assert "passed" not in run["quality"]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "python", "program"),
+    [
+        ("onnxruntime 1.31.1", True, "python"),
+        ("onnxruntime 1.31.1 (C++ worker)", True, "lama-edge-worker"),
+        (None, True, "python"),
+        ("toy 1.0", False, "unknown"),
+    ],
+)
+def test_version_2_is_read_as_protocol_1(
+    document: dict[str, Any], runtime: str | None, python: bool, program: str
+) -> None:
+    document["runs"][0].update(runtime=runtime, memory_bytes=5000)
+    document["runs"][0]["statistics"].update(cold_load_ms=7.0, cold_run_ms=8.0)
+    if not python:
+        del document["environment"]["python"], document["environment"]["packages"]
+    old = in_version_2(document)
+    before = copy.deepcopy(old)
+    found = check_document(old, BENCH)
+    assert old == before
+    assert check_document(found, BENCH) is found
+    assert (found["schema_version"], found["protocol"]) == (3, 1)
+    (run,) = found["runs"]
+    assert run["program"] == {"name": program, "version": None, "sha256": None}
+    assert run["memory_bytes"] == 5000
+    assert (run["statistics"]["cold_load_ms"], run["statistics"]["cold_run_ms"]) == (7.0, 8.0)
+    unknown = ("first_load_ms", "first_run_ms", "sustained_ratio")
+    assert {run["statistics"][name] for name in unknown} == {None}
+    assert {run[name] for name in ("first", "sustained", "placement", "parity")} == {None}
+    (one,) = run["rounds"]
+    assert one["waited"] is one["sensors"]["before"]["battery"] is None
+    assert one["samples_ms"] == [2.0, 2.5]
+
+
+def test_a_failed_row_of_version_2_is_read(document: dict[str, Any]) -> None:
+    document["runs"][0].update(error="it died", statistics=None, rounds=[], size=None, runtime=None)
+    (run,) = check_document(in_version_2(document), BENCH)["runs"]
+    assert (run["error"], run["statistics"], run["memory_bytes"]) == ("it died", None, None)
 
 
 def test_a_version_s_quality_is_not_the_other_s(document: dict[str, Any]) -> None:

@@ -6,11 +6,13 @@ import copy
 import itertools
 import re
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
 import pytest
+from old_documents import in_version_1, in_version_2
 
 from lama_edge.benchmarks.documents.pictures import CasePictures, Picture
 from lama_edge.benchmarks.documents.store import DocumentError
@@ -185,8 +187,75 @@ def test_bench_shows_the_figures_of_every_run(bench_documents: list[Document]) -
         "onnxruntime 1.31.1", "2026-11-22", "at least 200 ms and 3 runs",
         "at least 10 runs and 3.00 s", "2402 → 2394 MHz", "48 → 63 °C",
         "from the fastest sample to p90",
+        # loading and first run; and of the run without a pause, its end over its begin
+        "52.2 s", "13.0 s", "1.50×", "2400 → 1800 MHz, 41 → 78 °C, throttled", "Sustained",
+        "1.7e-6", "117.4 dB", "lama-fourier in numpy 2.3.5",
+        "CPUExecutionProvider 212 nodes (100 %)", "python 0.1.0",
+        "performance, clocks not pinned, 81 % Discharging",
     ):  # fmt: skip
         assert fact in text, fact
+
+
+_TIMES = ("6.23 s", "0.55×", "52.2 s", "13.0 s")
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_a_run_whose_parity_failed_shows_no_times_or_struck_ones(
+    bench_documents: list[Document], shown: bool
+) -> None:
+    document = bench_documents[0]
+    run = document["runs"][0]
+    run["parity"].update(max_abs_diff=0.21, passed=False)
+    run["warnings"] = ["it computes something else than lama-fourier: 0.21"]
+    html = bench_page([document], show_failed=shown)
+    page = Page(html)
+    assert not page.mismatched
+    assert "1 run computed something else than the reference: its times mean nothing" in page.text
+    assert "✗ failed" in page.text
+    assert "it computes something else than lama-fourier: 0.21" in page.text
+    struck = [unescape(cell).replace("\u202f", " ") for cell in re.findall(r"<s>(.*?)</s>", html)]
+    median = f"{run['statistics']['median_ms'] / 1e3:.2f}\N{NO-BREAK SPACE}s"
+    assert (median in struck) == shown
+    assert html.count(median) == shown
+    # What is fastest, and what others are measured by, is of sound runs alone.
+    assert "0.55×" not in page.text
+    assert "Without a pause" not in page.text.replace("Then without a pause", "")
+    assert "108 MB" in page.text
+
+
+def test_a_page_of_two_protocols_says_what_not_to_compare(bench_documents: list[Document]) -> None:
+    old = in_version_2(bench_documents[1])
+    text = Page(bench_page([bench_documents[0], old])).text
+    assert "In results of protocol 1 peak memory is that of the measuring process" in text
+    assert "compare memory and loading within one protocol only" in text
+    assert "protocol 1" not in Page(bench_page(bench_documents)).text
+
+
+def test_a_device_that_cooled_says_how_long_and_to_what(bench_documents: list[Document]) -> None:
+    document = bench_documents[0]
+    document["settings"].update(max_temperature_c=35.0, cool_timeout_s=300.0)
+    waits = [(12.0, 34.8, False), (300.0, 41.2, True)]
+    for one, (seconds, at, late) in zip(document["runs"][0]["rounds"], waits, strict=False):
+        one["waited"] = {
+            "seconds": seconds, "temperature_c": at, "sensor": "battery", "timed_out": late,
+        }  # fmt: skip
+    text = Page(bench_page([document])).text
+    for fact in (
+        "until 35 °C, for at most 300 s", "12.0 s, 34.8 °C (battery)",
+        "timed out, 300 s, 41.2 °C (battery)",
+    ):  # fmt: skip
+        assert fact in text, fact
+
+
+def test_what_fell_back_to_the_processor_is_named(bench_documents: list[Document]) -> None:
+    document = bench_documents[0]
+    document["runs"][0]["placement"] = {
+        "providers": {"CPUExecutionProvider": 3, "QNNExecutionProvider": 97},
+        "fell_back": ["stem.pad (Pad)", "head (Resize)"],
+    }
+    text = Page(bench_page([document])).text
+    assert "QNNExecutionProvider 97 nodes (97.0 %), CPUExecutionProvider 3 nodes (3.0 %)" in text
+    assert "stem.pad (Pad), head (Resize)" in text
 
 
 def test_bench_marks_warnings_and_failures_in_words(bench_documents: list[Document]) -> None:
@@ -212,15 +281,16 @@ def test_one_run_with_nothing_known_is_shown(bench_documents: list[Document]) ->
     document = bench_documents[0]
     run = document["runs"][0]
     run["rounds"] = run["rounds"][:1]
-    run["rounds"][0].update(samples_ms=[0.2], peak_memory_bytes=None, other_load=None)
+    run["rounds"][0].update(samples_ms=[0.2], other_load=None)
     blank = dict.fromkeys(run["rounds"][0]["sensors"]["before"])
     run["rounds"][0]["sensors"] = {"before": blank, "after": blank}
     run["statistics"].update(
         dict.fromkeys(("median_ms", "mean_ms", "min_ms", "max_ms", "p90_ms", "p99_ms"), 0.2),
-        count=1, spread=0.0, peak_memory_bytes=None,
+        count=1, spread=0.0, sustained_ratio=None, first_load_ms=None, first_run_ms=None,
     )  # fmt: skip
     run["model"].update(dict.fromkeys(("precision", "io", "dft", "architecture", "sha256")))
-    run["quality"], document["runs"] = None, [run]
+    run.update(dict.fromkeys(("quality", "memory_bytes", "sustained", "placement", "parity")))
+    document["runs"] = [run]
     page = Page(bench_page([document]))
     assert "200 µs" in page.text
     assert "None" not in page.text
@@ -228,7 +298,9 @@ def test_one_run_with_nothing_known_is_shown(bench_documents: list[Document]) ->
 
 
 def _verdicts(document: Document) -> list[str]:
-    cells = re.findall(r'data-label="Verdict">(.*?)</td>', bench_page([document]))
+    html = bench_page([document])
+    quality = html[html.index("<h2>Quality beside speed") :]
+    cells = re.findall(r'data-label="Verdict">(.*?)</td>', quality)
     return [re.sub("<.*?>", "", cell).strip() for cell in cells]
 
 
@@ -246,12 +318,7 @@ def test_the_verdict_shown_is_the_document_s(
 def test_figures_of_version_1_have_no_verdict_where_their_psnr_may_have_failed(
     bench_documents: list[Document],
 ) -> None:
-    document = bench_documents[0]
-    document["schema_version"] = 1
-    for run in document["runs"]:
-        if run["quality"]:
-            del run["quality"]["passed"], run["quality"]["least_psnr_db"]
-    whole, half, *_ = _verdicts(document)
+    whole, half, *_ = _verdicts(in_version_1(bench_documents[0]))
     assert whole.startswith("✓")
     assert half == "–"
 
