@@ -34,6 +34,7 @@ _COLUMNS = (
     "Median", "p90", "p99", "Spread", "Samples", "vs first", "Peak memory", "File", "Parity",
 )  # fmt: skip
 _TIMES = 6
+_ROUND_TIMES = 5
 _STARTS = ("First load", "First run", "Cold load", "Cold run", "Warm median", "Sustained")
 _HASH_DIGITS = 12
 
@@ -91,9 +92,13 @@ def bench_page(
         protocols=sorted({document["protocol"] for document in documents}),
         quality=[{**_quality(run), **_named(run, several)} for run in runs if run.data["quality"]],
         rounds=[
-            {"rounds": [_round(data) for data in run.data["rounds"]], **_named(run, several)}
+            {
+                "rounds": [_round(data) for data in run.data["rounds"]],
+                "struck": _ROUND_TIMES if run.is_wrong else 0,
+                **_named(run, several),
+            }
             for run in runs
-            if run.data["rounds"]
+            if run.data["rounds"] and (show_failed or not run.is_wrong)
         ],
         settings=_settings(documents),
         environments=[

@@ -217,11 +217,12 @@ def parity_of(largest: float) -> dict[str, Any]:
 
 
 def sustained_run(begin_ms: float, end_ms: float, seconds: float = 600.0) -> dict[str, Any]:
-    """Return runs that go from one latency to another within half the time and stay there."""
+    """Return runs that go from one latency to another after a minute, and stay there."""
     at_s, samples = [0.0], [begin_ms]
     while (now := at_s[-1] + samples[-1] / 1e3) < seconds:
         at_s.append(now)
-        samples.append(begin_ms + (end_ms - begin_ms) * min(1.0, 2 * now / seconds))
+        risen = min(1.0, max(0.0, (now - 60) / 180))
+        samples.append(begin_ms + (end_ms - begin_ms) * risen)
     watched = [
         {"at_s": 0.0, "clock_mhz": [2400.0], "temperature_c": {"cpu": 41.0}, "throttled": 0},
         {"at_s": at_s[-1], "clock_mhz": [1800.0], "temperature_c": {"cpu": 78.0}, "throttled": 9},

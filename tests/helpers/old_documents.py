@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from typing import Any
 
 
 def in_version_2(document: dict[str, Any]) -> dict[str, Any]:
     """Return what version 2 would have said, peak memory in every round."""
-    old = copy.deepcopy(document)
+    old: dict[str, Any] = json.loads(json.dumps(document))
     old["schema_version"] = 2
     del old["protocol"]
     for name in ("max_temperature_c", "cool_timeout_s", "sustained_s"):

@@ -6,7 +6,6 @@ import copy
 import itertools
 import re
 from collections.abc import Callable
-from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
@@ -196,9 +195,6 @@ def test_bench_shows_the_figures_of_every_run(bench_documents: list[Document]) -
         assert fact in text, fact
 
 
-_TIMES = ("6.23 s", "0.55×", "52.2 s", "13.0 s")
-
-
 @pytest.mark.parametrize("shown", [False, True])
 def test_a_run_whose_parity_failed_shows_no_times_or_struck_ones(
     bench_documents: list[Document], shown: bool
@@ -213,10 +209,9 @@ def test_a_run_whose_parity_failed_shows_no_times_or_struck_ones(
     assert "1 run computed something else than the reference: its times mean nothing" in page.text
     assert "✗ failed" in page.text
     assert "it computes something else than lama-fourier: 0.21" in page.text
-    struck = [unescape(cell).replace("\u202f", " ") for cell in re.findall(r"<s>(.*?)</s>", html)]
     median = f"{run['statistics']['median_ms'] / 1e3:.2f}\N{NO-BREAK SPACE}s"
-    assert (median in struck) == shown
-    assert html.count(median) == shown
+    assert html.count(median) == html.count(f"<s>{median}</s>")
+    assert (median in html) == ("<s>" in html) == shown
     # What is fastest, and what others are measured by, is of sound runs alone.
     assert "0.55×" not in page.text
     assert "Without a pause" not in page.text.replace("Then without a pause", "")
