@@ -128,9 +128,7 @@ def compare(
     for name in _MACHINE:
         _same(f"environment.{name}", base["environment"][name], new["environment"][name])
     # Python's rows are compared with a worker's, unless a document has both.
-    several = any(
-        len({run["program"]["name"] for run in side["runs"]}) > 1 for side in (base, new)
-    )
+    several = any(len({run["program"]["name"] for run in side["runs"]}) > 1 for side in (base, new))
     title = _title_in_program if several else _title
     pairs, notes = _pairs(base["runs"], new["runs"], title)
     protocols = base["protocol"], new["protocol"]

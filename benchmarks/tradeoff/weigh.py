@@ -142,7 +142,7 @@ def weigh_precisions(
     """
     _check(job)
     sides = len(job.weighed) + (job.io != "float")
-    timed = len(job.weighed) * (1 + job.rounds) if job.speed else 0
+    timed = len(job.weighed) * (2 + job.rounds) if job.speed else 0
     expect(2 * sides + 1 + timed)
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
         exports = Exports(

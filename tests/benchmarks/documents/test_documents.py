@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 from old_documents import in_version_1, in_version_2
-from places import ROOT
+from places import DATA, ROOT
 
 from lama_edge.benchmarks.bench.compare import compare
 from lama_edge.benchmarks.documents.store import (
@@ -22,6 +22,7 @@ from lama_edge.benchmarks.documents.store import (
     load_bench,
     save_document,
 )
+from lama_edge.benchmarks.reports.bench_page import bench_page
 from lama_edge.errors import LamaEdgeError, UsageError
 
 SCHEMAS = ROOT / "benchmarks" / "documents" / "schema"
@@ -348,13 +349,42 @@ def test_a_trade_off_of_version_1_is_judged_by_its_worst_picture(
     assert found["passed"] == (largest <= 5e-2 and worst_db != 54.9)
 
 
-def test_a_committed_result_of_version_1_compares_with_one_of_version_2(tmp_path: Path) -> None:
-    path = RESULTS / "xeon-2-cores.json"
-    assert json.loads(path.read_text())["schema_version"] == 1
+WRITTEN = {
+    RESULTS / "xeon-2-cores.json": 1,
+    DATA / "written-by-0.1.0" / "bench.json": 1,
+    DATA / "bench-2" / "python.json": 2,
+    DATA / "bench-2" / "worker.json": 2,
+}
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_older_releases_wrote_is_read_shown_and_compared(path: Path, tmp_path: Path) -> None:
+    raw = json.loads(path.read_text())
+    assert raw["schema_version"] == WRITTEN[path]
     old = load_bench(path)
+    assert old["protocol"] == 1
+    for run, was in zip(old["runs"], raw["runs"], strict=True):
+        assert run["memory_bytes"] == was["statistics"]["peak_memory_bytes"]
+        assert run["statistics"]["cold_load_ms"] == was["statistics"]["load_ms"]
+        assert run["statistics"]["median_ms"] == was["statistics"]["median_ms"]
+    assert "In results of protocol 1" in bench_page([old])
     save_document(old, tmp_path / "new.json")
     new = load_bench(tmp_path / "new.json")
     assert (
         new["schema_version"] == json.loads((tmp_path / "new.json").read_text())["schema_version"]
     )
-    assert {row.verdict for row in compare(old, new).rows} == {"same"}
+    comparison = compare(old, new)
+    assert {row.verdict for row in comparison.rows} == {"same"}
+    assert {row.peak_memory_ratio for row in comparison.rows} == {1.0}
+    again = compare(old, {**new, "protocol": 2})
+    assert {row.verdict for row in again.rows} == {"same"}
+    assert {row.peak_memory_ratio for row in again.rows} == {None}
+
+
+def test_rows_of_python_and_of_the_worker_in_version_2_are_compared() -> None:
+    python, worker = (
+        load_bench(DATA / "bench-2" / name) for name in ("python.json", "worker.json")
+    )
+    comparison = compare(python, worker)
+    assert [row.base for row in comparison.rows] == ["float.onnx at 64x64 on cpu"]
+    assert any("run by python in the base and by lama-edge-worker" in n for n in comparison.notes)
