@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -87,7 +88,13 @@ def bench_page(
         ],
         proofs=[{**_proof(run), **_named(run, several)} for run in runs if run.data["parity"]],
         placements=[
-            {**_placement(run), **_named(run, several)} for run in runs if run.data["placement"]
+            {**_placement(run), **_named(run, several)}
+            for run in runs
+            if run.data["placement"] and not _whole(run)
+        ],
+        whole=[
+            f"{provider} ran every node of {figures.count(count, 'run')}."
+            for provider, count in Counter(filter(None, map(_whole, runs))).items()
         ],
         protocols=sorted({document["protocol"] for document in documents}),
         quality=[{**_quality(run), **_named(run, several)} for run in runs if run.data["quality"]],
@@ -274,6 +281,14 @@ def _placement(run: Run) -> dict[str, Any]:
         ),
         "fell_back": placement["fell_back"],
     }
+
+
+def _whole(run: Run) -> str | None:
+    """Return the provider that ran all of a graph, if one did."""
+    placement = run.data["placement"]
+    if placement is None or len(placement["providers"]) != 1 or placement["fell_back"]:
+        return None
+    return str(*placement["providers"])
 
 
 def _programs(document: Document) -> list[tuple[str, str]]:

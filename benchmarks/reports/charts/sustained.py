@@ -14,6 +14,8 @@ _HEIGHT_PX = 200
 # Runs are drawn in windows of equal time: that many fit a phone's screen.
 _WINDOWS = 100
 _TENTHS = 10
+# A text this far to the right, in percent, stands before its place.
+_EDGE = 95.0
 
 
 def sustained_chart(name: str, sustained: Mapping[str, Any]) -> Curves:
@@ -30,14 +32,12 @@ def sustained_chart(name: str, sustained: Mapping[str, Any]) -> Curves:
         windows.setdefault(min(int(_WINDOWS * begin_s / end_s), _WINDOWS - 1), []).append(sample)
     medians = {window: median(found) for window, found in windows.items()}
     p90s = {window: _p90(found) for window, found in windows.items()}
-    values, times = (
-        linear_scale(top, figures.duration_unit) for top in (max(p90s.values()), 1e3 * end_s)
-    )
+    values = linear_scale(max(p90s.values()), figures.duration_unit)
 
     def points(found: Mapping[int, float]) -> list[tuple[float, float]]:
         return [
             (
-                times.position(1e3 * end_s * (window + 0.5) / _WINDOWS),
+                round(100 * (window + 0.5) / _WINDOWS, 2),
                 _HEIGHT_PX * (1 - values.position(value) / 100),
             )
             for window, value in sorted(found.items())
@@ -49,9 +49,20 @@ def sustained_chart(name: str, sustained: Mapping[str, Any]) -> Curves:
         f"{figures.duration(first)} at the begin and {figures.duration(last)} at the end",
         curves=(Curve("local", "", (), joined(points(medians)), joined(points(p90s))),),
         rows=tuple((_HEIGHT_PX * (1 - at / 100), text) for at, text in values.ticks),
-        places=tuple((at, text, "end" if at == 100 else "") for at, text in times.ticks),
+        places=_times(end_s),
         height=_HEIGHT_PX,
     )
+
+
+def _times(end_s: float) -> tuple[tuple[float, str, str], ...]:
+    """Return the axis of times, which ends where the run did; see `Curves.places`."""
+    scale = linear_scale(1e3 * end_s, figures.duration_unit)
+    within = [(at * scale.top / (1e3 * end_s), text) for at, text in scale.ticks]
+    *others, (place, text) = [(at, text) for at, text in within if at <= 100.5]
+    if text != scale.ticks[-1][1]:  # which has the unit
+        text += f"\u00a0{figures.duration_unit(1e3 * end_s)[1]}"
+    at_edge = "end" if place > _EDGE else ""
+    return (*((at, word, "") for at, word in others), (min(place, 100.0), text, at_edge))
 
 
 def _p90(samples: Sequence[float]) -> float:

@@ -189,7 +189,7 @@ def test_bench_shows_the_figures_of_every_run(bench_documents: list[Document]) -
         # loading and first run; and of the run without a pause, its end over its begin
         "52.2 s", "13.0 s", "1.50×", "2400 → 1800 MHz, 41 → 78 °C, throttled", "Sustained",
         "1.7e-6", "117.4 dB", "lama-fourier in numpy 2.3.5",
-        "CPUExecutionProvider 212 nodes (100 %)", "python 0.1.0",
+        "CPUExecutionProvider ran every node of 8 runs", "python 0.1.0",
         "performance, clocks not pinned, 81 % Discharging",
     ):  # fmt: skip
         assert fact in text, fact
@@ -251,6 +251,7 @@ def test_what_fell_back_to_the_processor_is_named(bench_documents: list[Document
     text = Page(bench_page([document])).text
     assert "QNNExecutionProvider 97 nodes (97.0 %), CPUExecutionProvider 3 nodes (3.0 %)" in text
     assert "stem.pad (Pad), head (Resize)" in text
+    assert "CPUExecutionProvider ran every node of 4 runs" in text
 
 
 def test_bench_marks_warnings_and_failures_in_words(bench_documents: list[Document]) -> None:
