@@ -18,7 +18,7 @@ from lama_edge.benchmarks.parity.rows import short
 from lama_edge.benchmarks.targets.base import Opening, Target
 from lama_edge.benchmarks.targets.subjects import Opened, Refused, open_model, without_paths
 from lama_edge.benchmarks.targets.tasks.environment import anonymous
-from lama_edge.errors import LamaEdgeError, UsageError, one_line
+from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError, one_line
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import CaseOutput, case_output
 from lama_edge.judging.metrics import differences, worst
@@ -145,13 +145,16 @@ class References:
 
 
 def _failed(name: str, error: LamaEdgeError) -> NotProvenError:
-    return NotProvenError(f"the reference failed: {without_paths(error, name)}")
+    failed = NotProvenError(f"the reference failed: {without_paths(error, name)}")
+    failed.__cause__ = error
+    return failed
 
 
 def check_named(references: References, subjects: Sequence[Opened]) -> None:
     """Open a reference that was named, before any long work.
 
     Raises:
+        MissingBackendError: when what opens it is not installed here.
         UsageError: when it cannot be opened.
     """
     if references.named is None:
@@ -160,4 +163,6 @@ def check_named(references: References, subjects: Sequence[Opened]) -> None:
         try:
             references.of(subject)
         except NotProvenError as error:
-            raise UsageError(f"--reference {references.named!r}: {error}") from error
+            missing = isinstance(error.__cause__, MissingBackendError)
+            kind = MissingBackendError if missing else UsageError
+            raise kind(f"--reference {references.named!r}: {error}") from error

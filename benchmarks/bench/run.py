@@ -167,6 +167,7 @@ def run_bench(
     Raises:
         UsageError: when a model cannot be measured at a size asked for, the target is unknown or
             tells no temperature where one was asked for, or the reference named cannot be opened.
+        MissingBackendError: when what the target or the reference named needs is not installed.
         ModelError: when a model does not exist.
         LamaEdgeError: when the target cannot be reached.
     """

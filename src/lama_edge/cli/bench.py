@@ -154,15 +154,21 @@ def _bench(options: argparse.Namespace) -> int:
         )
 
     give(options, result.document, page, lambda it: bench_lines(it, options.show_failed))
-    if not options.json:
-        for run in result.document["runs"]:
-            name = f"{run['model']['name']} at {run['size'] or 'no size'}"
-            for warning in run["warnings"]:
-                print(f"lama-edge: warning: {name}: {warning}", file=sys.stderr)
+    for line in () if options.json else warning_lines(result.document):
+        print(f"lama-edge: warning: {line}", file=sys.stderr)
     # Everything is written by now; a script shall notice the failure all the same.
     for line in failure_lines(result.document):
         print(f"lama-edge: error: {line}", file=sys.stderr)
     return result.exit_code
+
+
+def warning_lines(document: dict[str, Any]) -> Iterator[str]:
+    """Spell the warnings of a bench document's rows, one a line."""
+    for run in document["runs"]:
+        program = run["program"]["name"]
+        by = "" if program == "python" else f" in {program}"
+        for warning in run["warnings"]:
+            yield f"{run['model']['name']} at {run['size'] or 'no size'}{by}: {warning}"
 
 
 def failure_lines(document: dict[str, Any]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from onnx import numpy_helper
 from same_process import without_processes
 
 from lama_edge import __version__
-from lama_edge.benchmarks.bench import cooling
+from lama_edge.benchmarks.bench import cooling, proof
 from lama_edge.benchmarks.bench import run as module
 from lama_edge.benchmarks.bench.compare import compare
 from lama_edge.benchmarks.bench.measured_picture import HOLE_SHARE, measured_picture
@@ -633,3 +633,17 @@ def test_of_several_failed_rows_the_gravest_gives_the_exit_code(
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="give"):
         Bench(**{"models": ("t.onnx",), **wrong})
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_a_reference_whose_runtime_is_missing_is_exit_code_3(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "r.engine").write_bytes(b"no engine")
+    monkeypatch.setattr(
+        proof,
+        "open_model",
+        lambda name, *_: Refused(name, {}, MissingBackendError("pip install it")),
+    )
+    with pytest.raises(MissingBackendError, match=r"--reference '.*r\.engine': .*pip install it"):
+        run_bench(Bench((folder / "fixed.onnx",), reference=str(folder / "r.engine"), **QUICK))
