@@ -179,29 +179,27 @@ def run_bench(
     cooling = None
     if job.max_temperature_c is not None:
         cooling = Cooling(job.max_temperature_c, job.cool_timeout_s)
-    with (
-        open_target("local") as here,
-        open_targets(job.target, job.options, with_python=job.with_python) as targets,
-    ):
-        # Asked before anything else: it has to be known when the connection is lost in between.
-        environment = targets[-1].environment()
-        if cooling is not None:
-            cooling.temperature(targets[0].sensors())
-        threads = job.threads or targets[0].default_threads()
-        rows: list[Row] = []
-        for model, name, provider in zip(job.models, names, providers, strict=True):
-            opening = Opening(provider, threads, timeout_s=job.timeout_s)
-            for target in targets:
-                progress(f"opening {name}")
-                rows += rows_of(
-                    open_model(model, target, opening), target, name, provider, job.sizes
-                )
+    with open_target("local") as here:
         references = References(here, job.reference)
-        if job.prove:
-            check_named(references, [r.subject for r in rows if isinstance(r.subject, Opened)])
-        _take(rows, job, cooling, progress, detail)
+        with open_targets(job.target, job.options, with_python=job.with_python) as targets:
+            # Asked before anything else: the connection may be lost in between.
+            environment = targets[-1].environment()
+            if cooling is not None:
+                cooling.temperature(targets[0].sensors())
+            threads = job.threads or targets[0].default_threads()
+            rows: list[Row] = []
+            for model, name, provider in zip(job.models, names, providers, strict=True):
+                opening = Opening(provider, threads, timeout_s=job.timeout_s)
+                for target in targets:
+                    progress(f"opening {name}")
+                    subject = open_model(model, target, opening)
+                    rows += rows_of(subject, target, name, provider, job.sizes)
+            if job.prove:
+                check_named(references, [r.subject for r in rows if isinstance(r.subject, Opened)])
+            _take(rows, job, cooling, progress, detail)
+        # Others may have the device meanwhile: a large reference takes its time here.
         judged = _judge(rows, references, progress) if job.prove else []
-        document = check_document(_document(job, environment, threads, rows), BENCH)
+    document = check_document(_document(job, environment, threads, rows), BENCH)
     pictures = tuple(
         Picture(index, row.case.image, row.case.hole, row.pixels)
         for index, row in enumerate(rows)

@@ -410,6 +410,13 @@ def test_python_beside_a_worker_takes_turns_with_it_in_one_session(
     monkeypatch.setitem(TARGETS, "twice", f"{__name__}:two_programs")
     monkeypatch.setattr(Counted, "sessions", [])
     stages: list[str] = []
+    whole, judged_in = proof.References.prove, []
+
+    def prove(*words: Any) -> Any:
+        judged_in.append(len(Counted.sessions))
+        return whole(*words)
+
+    monkeypatch.setattr(proof.References, "prove", prove)
     job = Bench(
         (folder / "fixed.onnx",), target="twice", options=TargetOptions(worker=Path("worker")),
         with_python=True, reference=str(golden_folder), **{**QUICK, "rounds": 2},
@@ -423,8 +430,9 @@ def test_python_beside_a_worker_takes_turns_with_it_in_one_session(
         f"{title} in lama-edge-worker, round 1", f"{title}, round 1",
         f"{title} in lama-edge-worker, round 2", f"{title}, round 2",
     ]  # fmt: skip
-    # Opened once, closed once, and nothing brought after that.
+    # Opened once, closed once, and nothing brought after that; judged when others may have it.
     assert len(Counted.sessions) == 2
+    assert judged_in == [2, 2]
     assert Counted.sessions[1] == []
     assert len(stages) == job.steps
     assert [row.ratio for row in compare(result.document, result.document).rows] == [1, 1]
