@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lama_edge.benchmarks.documents.pictures import Picture
 from lama_edge.benchmarks.documents.store import BENCH
-from lama_edge.benchmarks.reports import figures, images
+from lama_edge.benchmarks.reports import figures, images, spelled
 from lama_edge.benchmarks.reports.charts.bench import (
     cost_charts,
     has_common_scale,
@@ -30,12 +29,9 @@ from lama_edge.benchmarks.reports.runs import (
     shared_traits,
 )
 
-# Of the results; the last three are shown of a run whose parity failed too.
 _COLUMNS = (
     "Median", "p90", "p99", "Spread", "Samples", "vs first", "Peak memory", "File", "Parity",
 )  # fmt: skip
-_TIMES = 6
-_ROUND_TIMES = 5
 _STARTS = ("First load", "First run", "Cold load", "Cold run", "Warm median", "Sustained")
 _HASH_DIGITS = 12
 
@@ -75,33 +71,39 @@ def bench_page(
         latency=latency_charts(by_device),
         common_scale=has_common_scale(by_device),
         costs=cost_charts(runs),
-        starts=[{"cells": _starts(run), **_named(run, several)} for run in runs if run.statistics],
+        starts=[
+            {"cells": spelled.starts(run), **_named(run, several)} for run in runs if run.statistics
+        ],
         start_columns=_STARTS,
         sustained=[
             {
                 "chart": sustained_chart(run.name, found),
-                "note": _watched(run),
+                "note": spelled.watched(run),
                 **_named(run, several),
             }
             for run in runs
             if run.statistics and (found := run.data["sustained"])
         ],
-        proofs=[{**_proof(run), **_named(run, several)} for run in runs if run.data["parity"]],
+        proofs=[
+            {**spelled.proof(run), **_named(run, several)} for run in runs if run.data["parity"]
+        ],
         placements=[
-            {**_placement(run), **_named(run, several)}
+            {**spelled.placement(run), **_named(run, several)}
             for run in runs
-            if run.data["placement"] and not _whole(run)
+            if run.data["placement"] and not spelled.whole(run)
         ],
         whole=[
             f"{provider} ran every node of {figures.count(count, 'run')}."
-            for provider, count in Counter(filter(None, map(_whole, runs))).items()
+            for provider, count in Counter(filter(None, map(spelled.whole, runs))).items()
         ],
         protocols=sorted({document["protocol"] for document in documents}),
-        quality=[{**_quality(run), **_named(run, several)} for run in runs if run.data["quality"]],
+        quality=[
+            {**spelled.quality(run), **_named(run, several)} for run in runs if run.data["quality"]
+        ],
         rounds=[
             {
-                "rounds": [_round(data) for data in run.data["rounds"]],
-                "struck": _ROUND_TIMES if run.is_wrong else 0,
+                "rounds": [spelled.round_cells(data) for data in run.data["rounds"]],
+                "struck": spelled.ROUND_TIMES if run.is_wrong else 0,
                 **_named(run, several),
             }
             for run in runs
@@ -181,220 +183,32 @@ def _rows(runs: Sequence[Run], show_failed: bool) -> list[dict[str, Any]]:
     return [
         {
             "run": run,
-            "cells": _cells(run, show_failed),
+            "cells": spelled.cells(run, show_failed),
             "parity": run.data["parity"],
-            "struck": _TIMES if run.withheld and show_failed else 0,
+            "struck": spelled.TIMES if run.withheld and show_failed else 0,
             "warnings": run.data["warnings"],
-            "error": run.data["error"] or (None if _any(run) else "no samples were taken"),
+            "error": run.data["error"]
+            or (None if run.statistics or run.withheld else "no samples were taken"),
         }
         for run in runs
     ]
 
 
-def _any(run: Run) -> Mapping[str, Any] | None:
-    return run.statistics or run.withheld
-
-
-def _cells(run: Run, show_failed: bool) -> list[str]:
-    """Spell a run's figures in the order of the columns, without the last one."""
-    found = _any(run)
-    if found is None:
-        return []
-    times = [
-        figures.duration(found["median_ms"]),
-        figures.duration(found["p90_ms"]),
-        figures.duration(found["p99_ms"]),
-        figures.percent(found["spread"]),
-        str(found["count"]),
-        figures.ratio(run.ratio),
-    ]
-    if run.withheld and not show_failed:
-        times = [figures.UNKNOWN] * _TIMES
-    return [
-        *times,
-        figures.memory(run.data["memory_bytes"]),
-        figures.file_size(run.data["model"]["size_bytes"]),
-    ]
-
-
-def _starts(run: Run) -> list[str]:
-    """Spell the times of a run that begins, beside its warm ones."""
-    found = run.statistics
-    assert found is not None
-    return [
-        figures.duration(found["first_load_ms"]),
-        figures.duration(found["first_run_ms"]),
-        figures.duration(found["cold_load_ms"]),
-        figures.duration(found["cold_run_ms"]),
-        figures.duration(found["median_ms"]),
-        figures.ratio(found["sustained_ratio"]),
-    ]
-
-
-def _watched(run: Run) -> str:
-    """Say what became of a device while it ran without a pause."""
-    sustained, found = run.data["sustained"], run.statistics
-    assert found is not None
-    told = [f"{figures.count(len(sustained['samples_ms']), 'run')} in a row"]
-    if found["sustained_ratio"] is not None:
-        told.append(f"{figures.ratio(found['sustained_ratio'])} as long at the end as at the begin")
-    if watched := sustained["watched"]:
-        before, after = watched[0], watched[-1]
-        changes = [
-            _change(_clock(before), _clock(after), "MHz"),
-            _change(_hottest(before), _hottest(after), "°C"),
-        ]
-        told += [change for change in changes if change != figures.UNKNOWN]
-        if _throttling(before["throttled"], after["throttled"]) not in (
-            "no",
-            "0×",
-            figures.UNKNOWN,
-        ):
-            told.append("throttled")
-    return ", ".join(told)
-
-
-def _proof(run: Run) -> dict[str, Any]:
-    """Spell how far what the timed process gave is from the reference."""
-    parity = run.data["parity"]
-    return {
-        "passed": parity["passed"],
-        "reference": parity["reference"],
-        "cells": [
-            figures.scientific(parity["max_abs_diff"]),
-            figures.scientific(parity["tolerance"]),
-            figures.decibels(parity["psnr_db"], missing="equal"),
-            figures.decibels(parity["least_psnr_db"]),
-        ],
-    }
-
-
-def _placement(run: Run) -> dict[str, Any]:
-    """Spell what ran where, by nodes of the graph."""
-    placement = run.data["placement"]
-    nodes = placement["providers"]
-    total = sum(nodes.values()) or 1
-    return {
-        "providers": ", ".join(
-            f"{name} {figures.count(count, 'node')} ({figures.percent(count / total)})"
-            for name, count in sorted(nodes.items(), key=lambda item: -item[1])
-        ),
-        "fell_back": placement["fell_back"],
-    }
-
-
-def _whole(run: Run) -> str | None:
-    """Return the provider that ran all of a graph, if one did."""
-    placement = run.data["placement"]
-    if placement is None or len(placement["providers"]) != 1 or placement["fell_back"]:
-        return None
-    return str(*placement["providers"])
-
-
 def _programs(document: Document) -> list[tuple[str, str]]:
     """Return the programs that ran the models, as a label and a text."""
-    spelled = []
+    found = []
     for run in document["runs"]:
         program = run["program"]
         digest = program["sha256"]
         words = [program["name"], program["version"], digest and f"sha256 {digest[:_HASH_DIGITS]}…"]
-        spelled.append(" ".join(word for word in words if word))
-    return [("Run by", ", ".join(dict.fromkeys(spelled)))]
-
-
-def _quality(run: Run) -> dict[str, Any]:
-    """Spell the parity figures that a model carries, beside how long it takes."""
-    quality = run.data["quality"]
-    sizes = quality["sizes"]
-    return {
-        "median": figures.duration(run.median_ms),
-        "psnr": figures.decibels(quality["psnr_db"], missing="equal"),
-        "least": figures.decibels(quality["least_psnr_db"]),
-        "snr": figures.decibels(quality["snr_db"], missing="equal"),
-        "largest": figures.scientific(quality["max_abs_diff"]),
-        "tolerance": figures.scientific(quality["tolerance"]),
-        "passed": quality["passed"],
-        "reference": quality["reference"],
-        "sizes": figures.size(sizes[0]) if len(sizes) == 1 else f"{len(sizes)} sizes",
-    }
+        found.append(" ".join(word for word in words if word))
+    return [("Run by", ", ".join(dict.fromkeys(found)))]
 
 
 def _named(run: Run, with_device: bool) -> dict[str, Any]:
     """Return a run with what tells it from the others in a table of all devices."""
     qualifiers = (*run.qualifiers, run.device) if with_device else run.qualifiers
     return {"run": run, "qualifiers": qualifiers}
-
-
-def _round(data: dict[str, Any]) -> list[str]:
-    samples, warmup = data["samples_ms"], data["warmup_ms"]
-    sensors = data.get("sensors") or {}
-    before, after = sensors.get("before") or {}, sensors.get("after") or {}
-    load = data.get("other_load")
-    return [
-        figures.duration(statistics.median(samples)) if samples else figures.UNKNOWN,
-        str(len(samples)),
-        f"{len(warmup)} in {figures.duration(sum(warmup))}" if warmup else "0",
-        figures.duration(data["first_run_ms"]),
-        figures.duration(data["load_ms"]),
-        _waited(data["waited"]),
-        figures.UNKNOWN if load is None else f"{load:.2f}\u00a0cores",
-        _change(_clock(before), _clock(after), "MHz"),
-        _change(_hottest(before), _hottest(after), "°C"),
-        _throttling(before.get("throttled"), after.get("throttled")),
-        _power(after) or figures.UNKNOWN,
-    ]
-
-
-def _waited(waited: Mapping[str, Any] | None) -> str:
-    """Spell how long a device cooled, and to what."""
-    if waited is None:
-        return figures.UNKNOWN
-    late = "timed out, " if waited["timed_out"] else ""
-    reached = f"{waited['temperature_c']:.1f}\u00a0°C ({waited['sensor']})"
-    return f"{late}{figures.duration(1000 * waited['seconds'])}, {reached}"
-
-
-def _power(sensors: dict[str, Any]) -> str:
-    """Spell what sets a device's clocks and feeds it."""
-    battery, pinned = sensors.get("battery"), sensors.get("clocks_pinned")
-    return ", ".join(
-        filter(
-            None,
-            (
-                sensors.get("power_mode"),
-                sensors.get("governor"),
-                None if pinned is None else f"clocks {'' if pinned else 'not '}pinned",
-                battery
-                and " ".join(filter(None, (f"{battery['percent']:.0f}\u00a0%", battery["status"]))),
-            ),
-        )
-    )
-
-
-def _throttling(before: bool | int | None, after: bool | int | None) -> str:
-    """Spell whether the device throttles now, or how often it did while sampling."""
-    if after is None:
-        return figures.UNKNOWN
-    if isinstance(after, bool):
-        return "yes" if after else "no"
-    return f"{after - (before or 0)}×"
-
-
-def _clock(sensors: dict[str, Any]) -> float | None:
-    clocks = sensors.get("clock_mhz")
-    return statistics.fmean(clocks) if clocks else None
-
-
-def _hottest(sensors: dict[str, Any]) -> float | None:
-    temperatures = sensors.get("temperature_c")
-    return max(temperatures.values()) if temperatures else None
-
-
-def _change(before: float | None, after: float | None, unit: str) -> str:
-    if before is None and after is None:
-        return figures.UNKNOWN
-    spelled = [figures.UNKNOWN if v is None else f"{v:.0f}" for v in (before, after)]
-    return f"{spelled[0]} → {spelled[1]}\u00a0{unit}"
 
 
 def _settings(documents: Sequence[Document]) -> list[list[tuple[str, str]]]:
