@@ -323,6 +323,23 @@ def local_target(address: str, options: TargetOptions) -> DeviceTarget:
     return DeviceTarget(LocalPlace(), program)
 
 
+def ssh_target(address: str, options: TargetOptions) -> DeviceTarget:
+    """Return a machine that is reached over SSH.
+
+    Args:
+        address: ``ssh://[user@]host[:port]``.
+        options: all of them.
+
+    Raises:
+        UsageError: when the address is none, or the options contradict each other.
+        MissingBackendError: when the package that speaks SSH, or the worker, is not there.
+    """
+    from lama_edge.benchmarks.targets.places.ssh import SshAddress, SshPlace
+
+    place = SshPlace(SshAddress.of(address), options.remote_folder)
+    return DeviceTarget(place, program_elsewhere(options))
+
+
 def program_elsewhere(options: TargetOptions) -> Program:
     """Return the program that the user's options ask for on another machine.
 

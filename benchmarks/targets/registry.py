@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # command line's help is made from this, so what a target needs is imported with its function alone.
 TARGETS = {
     "local": "lama_edge.benchmarks.targets.device:local_target",
+    "ssh": "lama_edge.benchmarks.targets.device:ssh_target",
 }
 
 

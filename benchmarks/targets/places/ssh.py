@@ -1,0 +1,356 @@
+"""Machines reached over SSH, by the user's own configuration, keys, agent and known hosts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import shlex
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from lama_edge.benchmarks.targets.places.base import Ended
+from lama_edge.benchmarks.targets.places.remote import Held, LostError, RemotePlace, Transport
+from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line
+
+with needs_extra("ssh"):
+    import asyncssh
+
+_FORM = "ssh://[USER@]HOST[:PORT]"
+_ADDRESS = re.compile(
+    r"ssh://(?:(?P<user>[^@:/\s]+)@)?(?P<host>\[[^]/@\s]+]|[^@:/\s\[\]-][^@:/\s\[\]]*)"
+    r"(?::(?P<port>\d{1,5}))?/?"
+)
+_CONFIGURATIONS = (Path("~/.ssh/config"), Path("/etc/ssh/ssh_config"))
+_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
+_DEFAULT_PORT = 22
+_LOST = "the connection to the target was lost"
+_FOLDER = "~/.cache/lama-edge"
+# Of all who measure on the machine, whichever user they are.
+_LOCK = "/tmp/lama-edge.lock"  # noqa: S108
+_CONNECT_S = 30
+_GRACE_S = 1.0
+_CHUNK_BYTES = 1 << 18
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class SshAddress:
+    """What ``ssh://`` says; what it leaves out is up to the user's configuration.
+
+    Attributes:
+        host: a name, an address, or an alias of the configuration.
+        port: None where it is not said.
+        user: None where it is not said.
+    """
+
+    host: str
+    port: int | None = None
+    user: str | None = None
+
+    @classmethod
+    def of(cls, text: str) -> SshAddress:
+        """Read an address.
+
+        Raises:
+            UsageError: when it is none.
+        """
+        match = _ADDRESS.fullmatch(text)
+        if match is None or not 0 < int(match["port"] or 22) < 1 << 16:
+            raise UsageError(
+                f"--target {text!r} is no address of this kind: give {_FORM}, and what else the "
+                "machine wants in ~/.ssh/config"
+            )
+        port = None if match["port"] is None else int(match["port"])
+        return cls(match["host"].strip("[]"), port, match["user"])
+
+    def words(self) -> str:
+        """Return what to type after ``ssh``."""
+        port = [] if self.port is None else ["-p", str(self.port)]
+        return shlex.join([*port, self.host if self.user is None else f"{self.user}@{self.host}"])
+
+
+class SshPlace(RemotePlace):
+    """See `Place`."""
+
+    name = "ssh"
+
+    def __init__(self, address: SshAddress, folder: str | None = None) -> None:
+        """Take a machine.
+
+        Args:
+            address: where it is.
+            folder: where the session's folder is made there; None is ``~/.cache/lama-edge``.
+        """
+        super().__init__(SshTransport(address), folder=folder or _FOLDER, lock=_LOCK)
+
+
+class _HostKeys(asyncssh.SSHClient):
+    """The user's known hosts, and what the server showed that is none of them.
+
+    Attributes:
+        refused: that key, with the host's name and port; None where it showed none.
+    """
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = [str(file) for file in files if file.is_file()]
+        self.refused: tuple[asyncssh.SSHKey, str, int] | None = None
+        self._expected: Sequence[asyncssh.SSHKey] = ()
+
+    @property
+    def expected(self) -> bool:
+        """Whether a key of that host was known."""
+        return bool(self._expected)
+
+    def known(self, host: str, addr: str, port: int | None) -> Any:
+        """Return the keys that a host may have, as asyncssh asks for them."""
+        found = asyncssh.match_known_hosts(self._files or b"", host, addr, port)
+        self._expected = found[0]
+        return found
+
+    def validate_host_public_key(
+        self, host: str, addr: str, port: int, key: asyncssh.SSHKey
+    ) -> bool:
+        """Refuse a key that is not among those, and keep it."""
+        self.show(host, port, key)
+        return False
+
+    def show(self, host: str, port: int, key: asyncssh.SSHKey | None) -> None:
+        """Take a key that a host shows."""
+        if key is not None and key not in self._expected:
+            self.refused = key, host, port
+
+
+class SshTransport(Transport):
+    """See `Transport`; the connection lives in a thread of its own."""
+
+    def __init__(self, address: SshAddress) -> None:
+        """Take where the machine is."""
+        self._address = address
+        self._loop = asyncio.new_event_loop()
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._lost: str | None = None
+
+    def open(self) -> None:
+        """See `Transport.open`."""
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._connection = self.wait(self._connect())
+
+    def post(self, act: Callable[..., object], *words: object) -> None:
+        """Do something in the connection's thread, whatever comes of it."""
+        if self._loop.is_running():
+            self._loop.call_soon_threadsafe(act, *words)
+
+    def close(self) -> None:
+        """See `Transport.close`."""
+        if self._loop.is_running():
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                self._loop.call_soon_threadsafe(connection.close)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def abort(self, reason: str) -> None:
+        """See `Transport.abort`."""
+        self._lost = self._lost or reason
+        if self._connection is not None and self._loop.is_running():
+            self._loop.call_soon_threadsafe(self._connection.abort)
+
+    def execute(
+        self,
+        script: str,
+        *,
+        timeout_s: float | None = None,
+        step: Callable[[str], None] = lambda line: None,
+    ) -> Ended:
+        """See `Transport.execute`."""
+        return self.wait(asyncio.wait_for(self._execute(script, step), timeout_s))
+
+    def hold(self, script: str, *words: str) -> Held:
+        """See `Transport.hold`."""
+        return _SshHeld(self, self.wait(self._start(script, *words)))
+
+    def push(self, local: Path, remote: str) -> None:
+        """See `Transport.push`."""
+        self.wait(self._push(local, remote))
+
+    def pull(self, remote: str, local: Path) -> None:
+        """See `Transport.pull`."""
+        self.wait(self._pull(remote, local))
+
+    def wait(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Return what a coroutine gives in the connection's thread.
+
+        Raises:
+            TimeoutError: what it raised itself.
+            LostError: when the connection broke off meanwhile.
+        """
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except asyncio.TimeoutError as error:
+            # In Python 3.10 it is another one.
+            raise TimeoutError from error
+        except (OSError, asyncssh.Error) as error:
+            raise LostError(self._lost or f"{_LOST} ({one_line(error)})") from error
+        except BaseException:
+            future.cancel()
+            raise
+
+    async def _connect(self) -> asyncssh.SSHClientConnection:
+        address = self._address
+        asked: dict[str, Any] = {
+            "config": [path for path in map(Path.expanduser, _CONFIGURATIONS) if path.is_file()]
+        }
+        if address.port is not None:
+            asked["port"] = address.port
+        if address.user is not None:
+            asked["username"] = address.user
+        keys = _HostKeys(())
+        try:
+            settings = asyncssh.SSHClientConnectionOptions(host=address.host, **asked)
+            # None where the user wants none, and empty where nothing is said.
+            named: Any = settings.known_hosts
+            files = () if named is None else named or _KNOWN_HOSTS
+            keys = _HostKeys([Path(file).expanduser() for file in files])
+            return await asyncssh.connect(
+                address.host,
+                client_factory=lambda: keys,
+                known_hosts=keys.known,
+                connect_timeout=_CONNECT_S,
+                agent_forwarding=False,
+                request_pty=False,
+                **asked,
+            )
+        except asyncssh.PermissionDenied as error:
+            raise LamaEdgeError(
+                f"{address.host!r} takes none of your keys ({one_line(error)}): let "
+                f"`ssh {address.words()}` work without a password first, by ssh-copy-id or an agent"
+            ) from error
+        except (OSError, ValueError, asyncio.TimeoutError, asyncssh.Error) as error:
+            if keys.expected and keys.refused is None:
+                # Only keys of the kinds that were known were asked for, and it may have none.
+                asked.pop("username", None)
+                with contextlib.suppress(OSError, ValueError, asyncio.TimeoutError, asyncssh.Error):
+                    key = await asyncssh.get_server_host_key(address.host, **asked)
+                    keys.show(settings.host, settings.port, key)
+            raise LamaEdgeError(self._unreached(keys, error)) from error
+
+    def _unreached(self, keys: _HostKeys, error: BaseException) -> str:
+        """Say why there is no connection, and what to do about it."""
+        address = self._address
+        if keys.refused is None:
+            return (
+                f"{address.host!r} cannot be reached ({one_line(error)}): look at it with "
+                f"`ssh {address.words()}`"
+            )
+        key, host, port = keys.refused
+        found = f"{key.get_algorithm()} {key.get_fingerprint()}"
+        if not keys.expected:
+            return (
+                f"the host key of {address.host!r} is unknown ({found}): if it is that machine's, "
+                f"accept it by connecting once with `ssh {address.words()}`"
+            )
+        name = host if port == _DEFAULT_PORT else f"[{host}]:{port}"
+        return (
+            f"the host key of {address.host!r} has changed (now {found}), and another machine may "
+            "pose as it: if you know why, forget the old one with "
+            f"`ssh-keygen -R {shlex.quote(name)}` and accept this one with `ssh {address.words()}`"
+        )
+
+    async def _execute(self, script: str, step: Callable[[str], None]) -> Ended:
+        process = await self._start(self.session + script)
+        last, output = "", []
+
+        async def results() -> None:
+            while chunk := await process.stdout.read(_CHUNK_BYTES):
+                output.append(chunk)
+
+        async def steps() -> None:
+            nonlocal last
+            async for line in process.stderr:
+                step(line.rstrip("\r\n"))
+                last = line.strip() or last
+
+        reading, seen = asyncio.gather(results(), steps()), -1
+        try:
+            process.stdin.write_eof()
+            # What it started itself may hold its output open when it has ended.
+            while not reading.done() and (process.returncode is None or len(output) > seen):
+                seen = len(output)
+                await asyncio.wait([reading], timeout=_GRACE_S)
+            if not reading.cancel():
+                await reading
+                await process.wait()
+        finally:
+            # Without waiting for its end over there.
+            reading.cancel()
+            process.close()
+        if process.returncode is None:
+            raise LostError(self._lost or _LOST)
+        return Ended(process.returncode, "".join(output), last)
+
+    async def _start(self, script: str, *words: str, **options: Any) -> Any:
+        if self._lost is not None or self._connection is None:
+            raise LostError(self._lost or _LOST)
+        # The login shell, whichever it is, only hands the script to a standard one.
+        command = shlex.join(["exec", "sh", "-c", script, *words])
+        options = options or {"encoding": "utf-8", "errors": "replace"}
+        return await self._connection.create_process(command, **options)
+
+    async def _push(self, local: Path, remote: str) -> None:
+        folder, name = shlex.quote(str(PurePosixPath(remote).parent)), shlex.quote(remote)
+        script = f"{self.session}mkdir -p {folder} && cat >{name}"
+        async with await self._start(script, encoding=None) as process:
+            with local.open("rb") as file, contextlib.suppress(BrokenPipeError, ConnectionError):
+                while chunk := file.read(_CHUNK_BYTES):
+                    process.stdin.write(chunk)
+                    await process.stdin.drain()
+                process.stdin.write_eof()
+            await _finished(process)
+
+    async def _pull(self, remote: str, local: Path) -> None:
+        script = f"{self.session}cat {shlex.quote(remote)}"
+        async with await self._start(script, encoding=None) as process:
+            process.stdin.write_eof()
+            with local.open("wb") as file:
+                while chunk := await process.stdout.read(_CHUNK_BYTES):
+                    file.write(chunk)
+            await _finished(process)
+
+
+class _SshHeld(Held):
+    """See `Held`."""
+
+    def __init__(self, transport: SshTransport, process: Any) -> None:
+        self._transport, self._process = transport, process
+
+    def send(self, line: str) -> None:
+        """See `Held.send`."""
+        self._transport.post(self._process.stdin.write, f"{line}\n")
+
+    def lines(self) -> Iterator[str]:
+        """See `Held.lines`."""
+        with contextlib.suppress(LostError):
+            while line := self._transport.wait(self._process.stdout.readline()):
+                yield line.rstrip("\n")
+
+    def close(self) -> None:
+        """See `Held.close`."""
+        self._transport.post(self._process.close)
+
+
+async def _finished(process: Any) -> None:
+    """Wait for a process that has to succeed.
+
+    Raises:
+        LamaEdgeError: with its last words.
+    """
+    said = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
+    await process.wait()
+    if process.returncode is None:
+        raise LostError(_LOST)
+    if process.returncode != 0:
+        raise LamaEdgeError(said[-1] if said else f"exit code {process.returncode}")
