@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from lama_edge.benchmarks.targets.places.base import Ended, Place
 from lama_edge.benchmarks.targets.places.guardian import GUARDIAN, SESSION
-from lama_edge.errors import LamaEdgeError, one_line
+from lama_edge.errors import LamaEdgeError, one_line, shown
 from lama_edge.process import CrashError
 
 _log = logging.getLogger(__name__)
@@ -26,7 +26,8 @@ PATIENCE_S = 30
 # Opening ends processes of a session that broke off, closing those of this one.
 _TIDY_S = 30.0
 _NO_ROOM = "No space left"
-_LOST = "the connection to the target was lost"
+# What is said where no more is known of it.
+LOST = "the connection to the target was lost"
 
 
 class LostError(LamaEdgeError):
@@ -145,8 +146,8 @@ class RemotePlace(Place):
 
     def open(self) -> None:
         """See `Place.open`."""
-        self.transport.open()
         try:
+            self.transport.open()
             words = ("lama-edge-guardian", self._parent, self._lock, str(PATIENCE_S))
             self._guardian = _Guardian(self.transport.hold(GUARDIAN, *words), self.transport.abort)
             self._folder = self._guardian.begin()
@@ -319,8 +320,13 @@ class _Guardian:
                 "another measurement runs on this target: wait for its end, two would disturb "
                 "each other"
             )
+        if word == "failed":
+            raise LamaEdgeError(f"the target cannot be used: {one_line(rest)}")
         if word != "folder":
-            raise LamaEdgeError(f"the target cannot be used: {one_line(rest or word)}")
+            raise LamaEdgeError(
+                f"the target's shell said {shown(f'{word} {rest}')} at first: let it be silent "
+                "where it has no terminal, and see that it runs commands"
+            )
         threading.Thread(target=self._beat, daemon=True).start()
         return rest
 
@@ -344,8 +350,8 @@ class _Guardian:
         except queue.Empty:
             answer = None
         if answer is None:
-            self._give_up(_LOST)
-            raise LostError(_LOST)
+            self._give_up(LOST)
+            raise LostError(LOST)
         return answer
 
     def _listen(self) -> None:
@@ -354,7 +360,7 @@ class _Guardian:
             if line != "beat":
                 self._answers.put(line)
         self._answers.put(None)
-        self._give_up(_LOST)
+        self._give_up(LOST)
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S):

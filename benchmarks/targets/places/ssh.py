@@ -8,12 +8,19 @@ import re
 import shlex
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from lama_edge.benchmarks.targets.places.base import Ended
-from lama_edge.benchmarks.targets.places.remote import Held, LostError, RemotePlace, Transport
+from lama_edge.benchmarks.targets.places.remote import (
+    LOST,
+    Held,
+    LostError,
+    RemotePlace,
+    Transport,
+)
 from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line
 
 with needs_extra("ssh"):
@@ -27,11 +34,11 @@ _ADDRESS = re.compile(
 _CONFIGURATIONS = (Path("~/.ssh/config"), Path("/etc/ssh/ssh_config"))
 _KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
 _DEFAULT_PORT = 22
-_LOST = "the connection to the target was lost"
 _FOLDER = "~/.cache/lama-edge"
 # Of all who measure on the machine, whichever user they are.
 _LOCK = "/tmp/lama-edge.lock"  # noqa: S108
 _CONNECT_S = 30
+_CLOSE_S = 5.0
 _GRACE_S = 1.0
 _CHUNK_BYTES = 1 << 18
 _T = TypeVar("_T")
@@ -130,33 +137,35 @@ class SshTransport(Transport):
     def __init__(self, address: SshAddress) -> None:
         """Take where the machine is."""
         self._address = address
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._connection: asyncssh.SSHClientConnection | None = None
         self._lost: str | None = None
 
     def open(self) -> None:
         """See `Transport.open`."""
-        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=_run, args=(self._loop,), daemon=True).start()
         self._connection = self.wait(self._connect())
-
-    def post(self, act: Callable[..., object], *words: object) -> None:
-        """Do something in the connection's thread, whatever comes of it."""
-        if self._loop.is_running():
-            self._loop.call_soon_threadsafe(act, *words)
 
     def close(self) -> None:
         """See `Transport.close`."""
-        if self._loop.is_running():
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                self._loop.call_soon_threadsafe(connection.close)
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        if self._loop is not None:
+            with contextlib.suppress(TimeoutError, LostError):
+                self.wait(self._disconnect(), _CLOSE_S)
+            self.post(self._loop.stop)
+            self._loop = None
+
+    def post(self, act: Callable[..., object], *words: object) -> None:
+        """Do something in the connection's thread, whatever comes of it."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it was closed since
+                self._loop.call_soon_threadsafe(act, *words)
 
     def abort(self, reason: str) -> None:
         """See `Transport.abort`."""
         self._lost = self._lost or reason
-        if self._connection is not None and self._loop.is_running():
-            self._loop.call_soon_threadsafe(self._connection.abort)
+        if self._connection is not None:
+            self.post(self._connection.abort)
 
     def execute(
         self,
@@ -166,7 +175,7 @@ class SshTransport(Transport):
         step: Callable[[str], None] = lambda line: None,
     ) -> Ended:
         """See `Transport.execute`."""
-        return self.wait(asyncio.wait_for(self._execute(script, step), timeout_s))
+        return self.wait(self._execute(script, step), timeout_s)
 
     def hold(self, script: str, *words: str) -> Held:
         """See `Transport.hold`."""
@@ -180,24 +189,39 @@ class SshTransport(Transport):
         """See `Transport.pull`."""
         self.wait(self._pull(remote, local))
 
-    def wait(self, work: Coroutine[Any, Any, _T]) -> _T:
+    def wait(self, work: Coroutine[Any, Any, _T], timeout_s: float | None = None) -> _T:
         """Return what a coroutine gives in the connection's thread.
 
+        Args:
+            work: what to wait for; it is cancelled when this call ends by an exception.
+            timeout_s: for how long, in seconds; None is for ever.
+
         Raises:
-            TimeoutError: what it raised itself.
+            TimeoutError: when time ran out.
             LostError: when the connection broke off meanwhile.
         """
+        if self._loop is None:
+            work.close()
+            raise LostError(self._lost or LOST)
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result()
-        except asyncio.TimeoutError as error:
+            return future.result(timeout_s)
+        except futures.TimeoutError as error:
+            if future.done():  # the system gave up on the connection
+                raise LostError(self._lost or LOST) from error
+            future.cancel()
             # In Python 3.10 it is another one.
             raise TimeoutError from error
         except (OSError, asyncssh.Error) as error:
-            raise LostError(self._lost or f"{_LOST} ({one_line(error)})") from error
+            raise LostError(self._lost or f"{LOST} ({one_line(error)})") from error
         except BaseException:
             future.cancel()
             raise
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            await self._connection.wait_closed()
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
         address = self._address
@@ -289,12 +313,12 @@ class SshTransport(Transport):
             reading.cancel()
             process.close()
         if process.returncode is None:
-            raise LostError(self._lost or _LOST)
+            raise LostError(self._lost or LOST)
         return Ended(process.returncode, "".join(output), last)
 
     async def _start(self, script: str, *words: str, **options: Any) -> Any:
         if self._lost is not None or self._connection is None:
-            raise LostError(self._lost or _LOST)
+            raise LostError(self._lost or LOST)
         # The login shell, whichever it is, only hands the script to a standard one.
         command = shlex.join(["exec", "sh", "-c", script, *words])
         options = options or {"encoding": "utf-8", "errors": "replace"}
@@ -303,22 +327,24 @@ class SshTransport(Transport):
     async def _push(self, local: Path, remote: str) -> None:
         folder, name = shlex.quote(str(PurePosixPath(remote).parent)), shlex.quote(remote)
         script = f"{self.session}mkdir -p {folder} && cat >{name}"
-        async with await self._start(script, encoding=None) as process:
-            with local.open("rb") as file, contextlib.suppress(BrokenPipeError, ConnectionError):
-                while chunk := file.read(_CHUNK_BYTES):
-                    process.stdin.write(chunk)
-                    await process.stdin.drain()
-                process.stdin.write_eof()
-            await _finished(process)
+        with _opened(local, "rb") as file:
+            async with await self._start(script, encoding=None) as process:
+                # It ends before it has read all where it cannot write, and says why.
+                with contextlib.suppress(BrokenPipeError, ConnectionError):
+                    while chunk := file.read(_CHUNK_BYTES):
+                        process.stdin.write(chunk)
+                        await process.stdin.drain()
+                    process.stdin.write_eof()
+                await _finished(process)
 
     async def _pull(self, remote: str, local: Path) -> None:
         script = f"{self.session}cat {shlex.quote(remote)}"
-        async with await self._start(script, encoding=None) as process:
-            process.stdin.write_eof()
-            with local.open("wb") as file:
+        with _opened(local, "wb") as file:
+            async with await self._start(script, encoding=None) as process:
+                process.stdin.write_eof()
                 while chunk := await process.stdout.read(_CHUNK_BYTES):
                     file.write(chunk)
-            await _finished(process)
+                await _finished(process)
 
 
 class _SshHeld(Held):
@@ -342,6 +368,26 @@ class _SshHeld(Held):
         self._transport.post(self._process.close)
 
 
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Do a loop's work until it is stopped."""
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+@contextlib.contextmanager
+def _opened(path: Path, mode: str) -> Iterator[IO[bytes]]:
+    """Open a file of this machine; what is wrong with it is no matter of the connection's."""
+    try:
+        with path.open(mode) as file:
+            yield file
+    except OSError as error:
+        if isinstance(error, ConnectionError | TimeoutError):
+            raise
+        raise LamaEdgeError(f"cannot use {str(path)!r}: {error.strerror or error}") from error
+
+
 async def _finished(process: Any) -> None:
     """Wait for a process that has to succeed.
 
@@ -351,6 +397,6 @@ async def _finished(process: Any) -> None:
     said = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
     await process.wait()
     if process.returncode is None:
-        raise LostError(_LOST)
+        raise LostError(LOST)
     if process.returncode != 0:
         raise LamaEdgeError(said[-1] if said else f"exit code {process.returncode}")

@@ -163,6 +163,15 @@ def test_a_folder_that_cannot_be_made_is_told(server: SshServer) -> None:
     assert server.nothing_left()
 
 
+def test_a_login_shell_that_talks_is_told(server: SshServer) -> None:
+    # Bash reads it for commands over SSH as well.
+    (server.home / ".bashrc").write_text("echo Welcome to this machine")
+    with pytest.raises(LamaEdgeError, match=r"said 'Welcome to this machine' at first: .*silent"):
+        open_target(server.address, HERE).__enter__()
+    (server.home / ".bashrc").unlink()
+    assert server.nothing_left()
+
+
 def test_two_do_not_measure_on_one_device(server: SshServer, model: Path) -> None:
     with reached(server) as target:
         with pytest.raises(LamaEdgeError, match="another measurement runs on this target"):
