@@ -127,7 +127,7 @@ def test_a_full_disk_is_told_and_left_empty(
 ) -> None:
     server = start(tmp_bytes=1 << 20)
     large = tmp_path / "large.onnx"
-    large.write_bytes(bytes(3 << 20))
+    large.write_bytes(bytes(32 << 20))
     with reached(server, replace(HERE, remote_folder="/tmp")) as target:
         with pytest.raises(LamaEdgeError, match=r"'large.onnx' .*No space left.*--remote-folder"):
             target._place.put(large)
