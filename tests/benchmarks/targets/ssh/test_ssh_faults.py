@@ -213,6 +213,16 @@ def test_a_worker_for_another_processor_is_told_from_one_without_its_loader(
         with pytest.raises(MissingBackendError, match=message):
             open_target(server.address, TargetOptions(worker=worker)).__enter__()
         assert server.nothing_left()
+    bundle = tmp_path / "bundle"
+    (bundle / "lib").mkdir(parents=True)
+    (bundle / "lib" / "worker").write_bytes(other)
+    worker = bundle / "lama-edge-worker"
+    worker.write_text('#!/bin/sh\nexec "$(dirname "$0")/lib/worker"')
+    for file in (worker, bundle / "lib" / "worker"):
+        file.chmod(0o755)
+    with pytest.raises(MissingBackendError, match="is for aarch64 and the target is x86_64"):
+        open_target(server.address, TargetOptions(worker=bundle)).__enter__()
+    assert server.nothing_left()
 
 
 def test_a_target_without_python_or_without_lama_edge_says_what_to_type(
