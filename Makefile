@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz worker check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz worker release check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ cpp-overhead: $(VENV)/.dev ## Measure what the C++ library and Python take besid
 
 worker: $(VENV)/.dev ## Build lama-edge-worker and all it needs to run: ARCH=x86_64 or aarch64 (dist/)
 	PYTHON=$(BIN)/python runtimes/cpp/worker/bundle $(ARCH)
+
+release: $(VENV)/.dev ## Make what a release carries: wheel, source, the worker for each processor, sums (dist/)
+	.ci/release
 
 # Of manifests the vectors are the first inputs; what was found before stays in the corpus.
 FUZZ_SECONDS ?= 600

@@ -13,7 +13,9 @@ static lama_edge_mutable_image read_picture(const char* path) {
     int width = 0;
     FILE* file = fopen(path, "rb");
     if (file == NULL) return image;
-    if (fscanf(file, "P%c %d %d 255", &kind, &width, &height) == 3 && fgetc(file) == '\n' &&
+    /* Nine digits at most: what `int` cannot hold would wrap round to another size. */
+    if (fscanf(file, "P%c%*[ \t\r\n]%9d%9d 255", &kind, &width, &height) == 3 &&
+        fgetc(file) == '\n' &&
         (kind == '5' || kind == '6') && width > 0 && height > 0 && width <= 32768 &&
         height <= 32768) {
         const size_t row = (size_t)width * (kind == '5' ? 1U : 3U);

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "contract/text.hpp"
+
 namespace lama_edge::json {
 namespace {
 
@@ -12,8 +14,10 @@ void write(const Value& value, std::string& out);
 void write(const std::string& text, std::string& out) {
     constexpr const char* kDigits = "0123456789abcdef";
     out += '"';
-    for (const char letter : text) {
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const char letter = text[at];
         const auto code = static_cast<unsigned char>(letter);
+        const std::size_t length = sequence_length(text, at);
         if (letter == '"' || letter == '\\') {
             out += '\\';
             out += letter;
@@ -21,8 +25,12 @@ void write(const std::string& text, std::string& out) {
             out += "\\u00";
             out += kDigits[code >> 4];
             out += kDigits[code & 15];
+        } else if (length == 0) {
+            // Firmware names machines in whatever bytes it likes.
+            out += '?';
         } else {
-            out += letter;
+            out.append(text, at, length);
+            at += length - 1;
         }
     }
     out += '"';

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
 #include <string>
@@ -29,7 +28,10 @@ constexpr unsigned long kPiThrottledNow = 0xF;
 /// A file of the system without blanks at its ends; empty where it says nothing or is not there.
 std::string text(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
-    std::string found((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    // A sensor that is switched off opens and fails to be read; this takes that as nothing.
+    std::ostringstream content;
+    content << file.rdbuf();
+    std::string found = content.str();
     const auto blank = [](char letter) {
         return letter == '\0' || letter == '\n' || letter == ' ';
     };

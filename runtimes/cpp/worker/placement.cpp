@@ -2,9 +2,10 @@
 
 #include <onnxruntime_cxx_api.h>
 
+#include <charconv>
 #include <map>
 #include <mutex>
-#include <regex>
+#include <string_view>
 
 #include "providers.hpp"
 
@@ -16,14 +17,24 @@ struct Counts {
     std::map<std::string, std::int64_t> nodes;
 };
 
+/// Counts nodes from a line of ONNX Runtime's log, " Node(s) placed on [NAME]. Number of nodes: 7",
+/// or " All nodes …". Other lines hold names out of the model, which may spell what they like.
 void ORT_API_CALL
 note(void* counts, OrtLoggingLevel, const char*, const char*, const char*, const char* message) {
-    static const std::regex pattern(R"(placed on \[(\w+)\]\. Number of nodes: (\d+))");
-    std::cmatch match;
-    if (!std::regex_search(message, match, pattern)) return;
-    auto& found = *static_cast<Counts*>(counts);
-    const std::lock_guard<std::mutex> held(found.lock);
-    found.nodes[match[1]] += std::stoll(match[2]);
+    constexpr std::string_view kMiddle = "]. Number of nodes: ";
+    for (const std::string_view begin : {" All nodes placed on [", " Node(s) placed on ["}) {
+        std::string_view line = message;
+        if (line.substr(0, begin.size()) != begin) continue;
+        line.remove_prefix(begin.size());
+        const std::size_t end = line.find(kMiddle);
+        if (end == std::string_view::npos) return;
+        const std::string_view digits = line.substr(end + kMiddle.size());
+        std::int64_t nodes = 0;
+        std::from_chars(digits.data(), digits.data() + digits.size(), nodes);
+        auto& found = *static_cast<Counts*>(counts);
+        const std::lock_guard<std::mutex> held(found.lock);
+        found.nodes[std::string(line.substr(0, end))] += nodes;
+    }
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 #include "request.hpp"
 
+#include <algorithm>
+#include <array>
 #include <fstream>
-#include <iterator>
 
 #include "contract/json.hpp"
 #include "contract/text.hpp"
@@ -13,11 +14,33 @@ constexpr int kVersion = 1;
 constexpr int kMostRuns = 1'000'000;
 constexpr int kMostSide = 32768;
 constexpr int kMostThreads = 4096;
+/// A day: what is longer is a mistake, and clocks cannot count what doubles can.
+constexpr double kMostSeconds = 86'400;
 
 [[noreturn]] void refuse(const std::string& why) { throw json::Problem(why); }
 
+/// What `read` makes of the member of a name; what it refuses says that name.
+template <typename Read>
+auto member(const json::Value& value, const char* name, Read read) {
+    const json::Value& found = value.at(name);
+    try {
+        return read(found);
+    } catch (const json::Problem& problem) {
+        refuse(std::string(name) + ": " + problem.what());
+    }
+}
+
+std::string text(const json::Value& value, const char* name) {
+    return member(value, name, [](const json::Value& found) { return found.string(); });
+}
+
+json::Value::Array list(const json::Value& value, const char* name) {
+    return member(value, name, [](const json::Value& found) { return found.array(); });
+}
+
 int whole(const json::Value& value, const char* name, int least, int most) {
-    const std::int64_t number = value.at(name).integer();
+    const std::int64_t number =
+        member(value, name, [](const json::Value& found) { return found.integer(); });
     if (number < least || number > most) {
         refuse(
             std::string(name) + " is " + std::to_string(number) + "; give " +
@@ -26,26 +49,32 @@ int whole(const json::Value& value, const char* name, int least, int most) {
     return static_cast<int>(number);
 }
 
-double duration(const json::Value& value, const char* name) {
-    const double number = value.at(name).number();
-    if (number < 0) refuse(std::string(name) + " is negative");
-    return number;
+double within(const json::Value& found, double most) {
+    const double number = found.number();
+    if (number >= 0 && number <= most) return number;
+    refuse("is " + found.spelled() + "; give 0 to " + json::Value(most).spelled());
+}
+
+double duration(const json::Value& value, const char* name, double most) {
+    return member(value, name, [&](const json::Value& found) { return within(found, most); });
 }
 
 Policy policy(const json::Value& value) {
     return {
-        whole(value, "min_warmup_runs", 1, kMostRuns), duration(value, "min_warmup_ms"),
-        whole(value, "min_runs", 1, kMostRuns), duration(value, "min_seconds")};
+        whole(value, "min_warmup_runs", 1, kMostRuns), duration(value, "min_warmup_ms", kMostSeconds * 1e3),
+        whole(value, "min_runs", 1, kMostRuns), duration(value, "min_seconds", kMostSeconds)};
 }
 
 ModelOptions options(const json::Value& value) {
     ModelOptions found;
     found.threads = whole(value, "threads", 0, kMostThreads);
-    for (const json::Value& one : value.at("providers").array()) {
-        Provider provider{one.at("name").string(), {}};
-        for (const json::Member& option : one.at("options").object()) {
-            provider.options[option.name] = option.value.string();
-        }
+    for (const json::Value& one : list(value, "providers")) {
+        Provider provider{text(one, "name"), {}};
+        member(one, "options", [&](const json::Value& options) {
+            for (const json::Member& option : options.object()) {
+                provider.options[option.name] = option.value.string();
+            }
+        });
         found.providers.push_back(std::move(provider));
     }
     return found;
@@ -53,21 +82,22 @@ ModelOptions options(const json::Value& value) {
 
 Job job(const json::Value& value) {
     const auto path = [&](const char* name) {
-        return std::filesystem::u8path(value.at(name).string());
+        return std::filesystem::u8path(text(value, name));
     };
     const Size size{whole(value, "height", 1, kMostSide), whole(value, "width", 1, kMostSide)};
     return {size, path("image"), path("mask"), path("output")};
 }
 
 Request request(const json::Value& value) {
-    const std::int64_t version = value.at("schema_version").integer();
+    const std::int64_t version = member(
+        value, "schema_version", [](const json::Value& found) { return found.integer(); });
     if (version != kVersion) {
         refuse(
             "schema_version is " + std::to_string(version) + "; this worker reads " +
             std::to_string(kVersion));
     }
     Request found;
-    found.task = value.at("task").string();
+    found.task = text(value, "task");
     const bool sleeps = found.task == "sleep", measures = found.task == "measure";
     const bool runs = found.task == "run" || found.task == "memory" || measures;
     if (!runs && !sleeps && found.task != "describe") {
@@ -76,18 +106,19 @@ Request request(const json::Value& value) {
             "'; known: describe, measure, memory, run, sleep");
     }
     if (sleeps) {
-        for (const json::Value& each : value.at("sleeps_ms").array()) {
-            found.sleeps_ms.push_back(each.number());
-        }
+        member(value, "sleeps_ms", [&](const json::Value& sleeps) {
+            for (const json::Value& each : sleeps.array()) {
+                found.sleeps_ms.push_back(within(each, kMostSeconds * 1e3));
+            }
+        });
         if (found.sleeps_ms.size() < 2) refuse("sleeps_ms has less than 2 sleeps");
         return found;
     }
-    found.model = std::filesystem::u8path(value.at("model").string());
+    found.model = std::filesystem::u8path(text(value, "model"));
     found.options = options(value);
-    if (measures) found.policy = policy(value.at("policy"));
+    if (measures) found.policy = member(value, "policy", policy);
     if (!runs) return found;
-    for (const json::Value& each : value.at("pictures").array())
-        found.pictures.push_back(job(each));
+    for (const json::Value& each : list(value, "pictures")) found.pictures.push_back(job(each));
     if (found.pictures.empty() || (found.task != "run" && found.pictures.size() != 1)) {
         refuse("the task " + found.task + " takes one picture, and the task run one or more");
     }
@@ -96,9 +127,17 @@ Request request(const json::Value& value) {
 
 }  // namespace
 
-std::string contents_of(const std::filesystem::path& path) {
+std::string contents_of(const std::filesystem::path& path, std::size_t most) {
     std::ifstream file(path, std::ios::binary);
-    std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    std::string text;
+    // In pieces: a file may tell a size that it has not, and none at all.
+    std::array<char, 1 << 16> piece{};
+    while (file && text.size() < most) {
+        const std::size_t wanted = std::min(piece.size(), most - text.size());
+        file.read(piece.data(), static_cast<std::streamsize>(wanted));
+        text.append(piece.data(), static_cast<std::size_t>(file.gcount()));
+    }
+    // A folder opens as a file does; reading it fails.
     if (!file.is_open() || file.bad()) {
         throw Error(ErrorKind::kUsage, "cannot read '" + one_line(path.u8string()) + "'");
     }
@@ -106,9 +145,9 @@ std::string contents_of(const std::filesystem::path& path) {
 }
 
 Request read_request(const std::filesystem::path& path) {
-    const std::string text = contents_of(path);
+    const std::string content = contents_of(path, json::kMostBytes + 1);
     try {
-        return request(json::parse(text));
+        return request(json::parse(content));
     } catch (const json::Problem& problem) {
         throw Error(
             ErrorKind::kUsage,

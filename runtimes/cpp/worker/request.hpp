@@ -33,7 +33,7 @@ struct Request {
 /// Throws Error of kind usage when the file cannot be read, or is no request.
 Request read_request(const std::filesystem::path& path);
 
-/// All of a file. Throws Error of kind usage when it cannot be read.
-std::string contents_of(const std::filesystem::path& path);
+/// A file's first bytes, at most so many. Throws Error of kind usage when it cannot be read.
+std::string contents_of(const std::filesystem::path& path, std::size_t most);
 
 }  // namespace lama_edge::worker

@@ -30,15 +30,15 @@ Value numbers(const std::vector<double>& values) {
 class Picture {
    public:
     Picture(const Manifest& manifest, const Job& job)
-        : size_(job.size), image_(contents_of(job.image)), mask_(contents_of(job.mask)) {
+        : size_(job.size) {
         if (const auto problem = manifest.size.problem(size_)) {
             throw Error(
                 ErrorKind::kUsage,
                 "the picture is " + spelled(size_) + " (height x width): " + problem->description);
         }
         const std::int64_t pictures = manifest.batch.value_or(1);
-        inputs_.push_back(tensor(manifest.io.image(), pictures, image_));
-        inputs_.push_back(tensor(manifest.io.mask(), pictures, mask_));
+        inputs_.push_back(tensor(manifest.io.image(), pictures, job.image, image_));
+        inputs_.push_back(tensor(manifest.io.mask(), pictures, job.mask, mask_));
     }
 
     /// Runs the model once; its output lies in the host's memory.
@@ -51,7 +51,9 @@ class Picture {
     }
 
    private:
-    Ort::Value tensor(const TensorSpec& spec, std::int64_t pictures, std::string& bytes) const {
+    Ort::Value tensor(
+        const TensorSpec& spec, std::int64_t pictures, const std::filesystem::path& path,
+        std::string& bytes) const {
         const bool planar = std::string_view(spec.layout) == "NCHW";
         const bool wide = std::string_view(spec.dtype) == "float32";
         const std::int64_t height = size_.height, width = size_.width, channels = spec.channels;
@@ -60,11 +62,14 @@ class Picture {
                    : std::array<std::int64_t, 4>{pictures, height, width, channels};
         const auto expected =
             static_cast<std::size_t>(pictures * channels * height * width * (wide ? 4 : 1));
+        bytes = contents_of(path, expected + 1);
         if (bytes.size() != expected) {
+            const bool more = bytes.size() > expected;
             throw Error(
-                ErrorKind::kUsage, std::string(spec.name) + " has " + std::to_string(bytes.size()) +
-                                       " bytes; the model takes " + std::to_string(expected) +
-                                       " at this size");
+                ErrorKind::kUsage,
+                std::string(spec.name) + " has " +
+                    (more ? "more" : std::to_string(bytes.size()) + " bytes") +
+                    "; the model takes " + std::to_string(expected) + " at this size");
         }
         const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
         return Ort::Value::CreateTensor(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from places import ROOT, TOOLS
+from sanitizers import LIBRARY_BUILDS
 
 # All of the library and its tests took 40 s on two quiet cores, sanitizers included.
 TIMEOUT_S = 900
@@ -34,7 +35,14 @@ def onnxruntime_roots() -> str:
 
 
 @pytest.fixture(scope="session")
-def cmake_build() -> Build:
+def build_folder() -> Callable[[str], Path]:
+    """Return what names folders of builds: of their own for checkouts beside each other."""
+    root = hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:12]
+    return lambda name: TOOLS / "cpp-builds" / f"{root}-{name}"
+
+
+@pytest.fixture(scope="session")
+def cmake_build(build_folder: Callable[[str], Path]) -> Build:
     """Return what builds a CMake project; what it built before it only brings up to date.
 
     Names that end with `clang` are built by clang++.
@@ -43,11 +51,9 @@ def cmake_build() -> Build:
     compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
     if cmake is None or compiler is None:
         pytest.skip("CMake or a C++ compiler is missing: apt-get install cmake g++")
-    # Checkouts beside each other have folders of their own.
-    root = hashlib.sha256(os.fsencode(ROOT)).hexdigest()[:12]
 
     def build(source: Path, name: str, *options: str) -> Path:
-        folder = TOOLS / "cpp-builds" / f"{root}-{name}"
+        folder = build_folder(name)
         configure = [cmake, "-S", source, "-B", folder, f"-DCMAKE_CXX_COMPILER={compiler}"]
         if name.endswith("clang"):
             if shutil.which("clang++") is None:
@@ -59,3 +65,15 @@ def cmake_build() -> Build:
         return folder
 
     return build
+
+
+@pytest.fixture(scope="session")
+def build(cpp_library: Path, cmake_build: Build, onnxruntime_roots: str) -> Callable[[str], Path]:
+    """Return what builds the library with its worker, examples and tests, as `LIBRARY_BUILDS`."""
+    return lambda name: cmake_build(
+        cpp_library,
+        f"library-{name}",
+        f"-DOnnxRuntime_ROOT={onnxruntime_roots}",
+        "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON",
+        *LIBRARY_BUILDS[name],
+    )

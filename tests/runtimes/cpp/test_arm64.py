@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from places import DATA, TOOLS
+from places import DATA, ROOT, TOOLS
 
+from lama_edge.benchmarks.targets.base import Opening
+from lama_edge.benchmarks.targets.stopwatch import Policy
+from lama_edge.benchmarks.targets.worker import WorkerTarget, ask
+from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
 
 pytestmark = pytest.mark.cpp
@@ -37,6 +43,30 @@ def arm64() -> Path:
     if not root.is_dir():
         pytest.skip("no emulator for arm64: .ci/cpp-arm64 unpacks it")
     return root
+
+
+@pytest.fixture(scope="module")
+def bundle(
+    arm64: Path,
+    onnxruntime_roots: str,
+    build_folder: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """The worker with all that it needs to run, as `make worker` makes it."""
+    package = arm64 / "onnxruntime"
+    if not (package / "ThirdPartyNotices.txt").is_file():
+        pytest.skip("ONNX Runtime's package for arm64 is not whole: .ci/cpp-arm64 unpacks it")
+    folders = {"DIST": tmp_path_factory.mktemp("dist"), "BUILD": build_folder("bundle")}
+    words = {"PYTHON": sys.executable, "WHEEL": package, **folders}
+    ended = subprocess.run(
+        [ROOT / "runtimes" / "cpp" / "worker" / "bundle", "aarch64"],
+        env=os.environ | {name: str(word) for name, word in words.items()},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return Path(ended.stdout.strip())
 
 
 def run(root: Path, libraries: Path, *command: Any) -> list[str]:
@@ -93,3 +123,80 @@ def test_lama_tiny_erases_what_python_erases(
     # Sums in another order may round a level otherwise; measured 0 (ONNX Runtime 1.31).
     difference = np.abs(np.asarray(Image.open(names[2]), np.int16) - expected.astype(np.int16))
     assert difference.max() <= 1
+
+
+def test_the_workers_bundle_describes_runs_and_measures_with_what_is_in_it(
+    arm64: Path, bundle: Path, exported: Callable[..., Path], tmp_path: Path
+) -> None:
+    copied = shutil.copytree(bundle, tmp_path / "elsewhere")
+    program = copied / "lama-edge-worker"
+    emulator = arm64 / "usr" / "bin" / "qemu-aarch64"
+    program.write_text(program.read_text().replace("exec ", f"exec {emulator} "))
+    opening, policy = Opening("cpu", threads=1), Policy(1, 0.0, 2, 0.0)
+    image = np.random.default_rng(3).random((1, 3, 64, 72), np.float32)
+    mask = np.zeros((1, 1, 64, 72), np.float32)
+    mask[:, :, 20:40, 30:60] = 1
+    model = exported(None)
+    found = ask(program, "describe", {"model": str(model), "threads": 1, "providers": []})
+    assert found["result"]["environment"]["machine"] == "aarch64"
+    target = WorkerTarget(copied)
+    assert target.describe(model, opening).title.endswith("(C++ worker) cpu")
+    measured, output = target.measure(model, opening, image, mask, policy)
+    assert len(measured["samples_ms"]) == 2
+    (again,) = target.run(model, opening, [(image, mask)])
+    np.testing.assert_array_equal(again, output)
+    with open_runner(model, provider="cpu", threads=1) as runner:
+        expected = runner.run(image, mask)
+    assert (expected != image).any()
+    np.testing.assert_allclose(output, expected, rtol=0, atol=1e-4)
+
+
+def test_the_workers_bundle_carries_its_licences_and_no_path_of_this_machine(bundle: Path) -> None:
+    if shutil.which("dpkg-query") is None:
+        pytest.skip("the C library's notices are gathered from Debian's packages")
+    names = {path.name for path in (bundle / "licences").iterdir()}
+    assert names >= {"lama-edge.txt", "onnxruntime.txt", "onnxruntime-others.txt", "README.txt"}
+    assert names >= {"GPL-3.txt", "LGPL-2.1.txt"}
+    readme = (bundle / "licences" / "README.txt").read_text()
+    for owner in ("libc6-arm64-cross", "libgcc-s1-arm64-cross", "libstdc++6-arm64-cross"):
+        assert f"{owner}.txt" in names
+        assert f"{owner} " in readme
+    assert "https://snapshot.debian.org/package/glibc/" in readme
+    assert "https://snapshot.debian.org/package/gcc-" in readme
+    worker = (bundle / "lib" / "worker").read_bytes()
+    assert bytes(ROOT) not in worker
+    assert b"RUNPATH" not in worker
+
+
+def test_a_packed_bundle_has_the_same_bytes_from_another_folder_and_day(
+    bundle: Path, tmp_path: Path
+) -> None:
+    packed = []
+    for name, mode in (("one", 0o755), ("other", 0o700)):
+        copy = shutil.copytree(bundle, tmp_path / name / "bundle", copy_function=shutil.copyfile)
+        for index, path in enumerate(sorted(copy.rglob("*"), reverse=mode == 0o700)):
+            os.utime(path, (index, index))
+        for path in (copy / "lama-edge-worker", copy / "lib" / "worker"):
+            path.chmod(mode)
+        archive = tmp_path / name / "worker-1.0-aarch64"
+        subprocess.run(
+            [ROOT / ".ci" / "release", "pack", copy, archive],
+            env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"},
+            check=True,
+            timeout=120,
+        )
+        assert sorted(path.name for path in archive.parent.iterdir()) == [
+            "bundle",
+            f"{archive.name}.tar.gz",
+        ]
+        packed.append(Path(f"{archive}.tar.gz"))
+    assert packed[0].read_bytes() == packed[1].read_bytes()
+    with tarfile.open(packed[0]) as archive_:
+        members = archive_.getmembers()
+    assert [member.name for member in members] == sorted(member.name for member in members)
+    assert {member.name.partition("/")[0] for member in members} == {"worker-1.0-aarch64"}
+    assert {member.mtime for member in members} == {1700000000}
+    assert {member.uid for member in members} == {0}
+    modes = {member.name: member.mode for member in members}
+    assert modes["worker-1.0-aarch64/lama-edge-worker"] == 0o755
+    assert modes["worker-1.0-aarch64/licences/README.txt"] == 0o644

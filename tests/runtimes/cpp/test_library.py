@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from places import ROOT
+from sanitizers import LIBRARY_BUILDS, sanitizing
 
 from lama_edge.export.formats.record import Export
 from lama_edge.models.checkpoint import Checkpoint
@@ -24,15 +23,6 @@ from lama_edge.spec import Size
 
 pytestmark = pytest.mark.cpp
 
-LEAKS = ROOT / "runtimes" / "cpp" / "tests" / "leaks.supp"
-RACES = LEAKS.with_name("races.supp")
-SANITIZERS = "-fno-sanitize-recover=all -fno-omit-frame-pointer -fsanitize"
-BUILDS = {
-    "plain": ["-DCMAKE_BUILD_TYPE=Release"],
-    "sanitized": ["-DCMAKE_BUILD_TYPE=Debug", f"-DCMAKE_CXX_FLAGS={SANITIZERS}=address,undefined"],
-    "clang": ["-DCMAKE_BUILD_TYPE=Release"],
-    "threads": ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", f"-DCMAKE_CXX_FLAGS={SANITIZERS}=thread"],
-}
 # Each family, form, precision and kind of size once.
 MODELS: dict[str, tuple[str | None, Size | None, dict[str, Any]]] = {
     "lama-tiny": (None, None, {"io": "uint8"}),
@@ -46,36 +36,12 @@ MODELS: dict[str, tuple[str | None, Size | None, dict[str, Any]]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def build(
-    cpp_library: Path, cmake_build: Callable[..., Path], onnxruntime_roots: str
-) -> Callable[[str], Path]:
-    return lambda name: cmake_build(
-        cpp_library,
-        f"library-{name}",
-        f"-DOnnxRuntime_ROOT={onnxruntime_roots}",
-        "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON",
-        *BUILDS[name],
-    )
-
-
 def run(*command: Any, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    # What ONNX Runtime keeps to its end is no leak of ours, and the order in which its threads
-    # work, which a sanitizer that it was not built with cannot see, no race of ours.
-    environment = os.environ | {
-        "LSAN_OPTIONS": f"suppressions={LEAKS}:print_suppressions=0",
-        "TSAN_OPTIONS": f"suppressions={RACES}:halt_on_error=1",
-    }
-    return subprocess.run(
-        [str(word) for word in command],
-        input=given,
-        capture_output=True,
-        timeout=120,
-        env=environment,
-    )
+    words = [str(word) for word in command]
+    return subprocess.run(words, input=given, capture_output=True, timeout=120, env=sanitizing())
 
 
-@pytest.mark.parametrize("name", BUILDS)
+@pytest.mark.parametrize("name", LIBRARY_BUILDS)
 def test_the_library_keeps_what_its_headers_say(
     build: Callable[[str], Path], exported: Callable[..., Path], name: str
 ) -> None:

@@ -32,15 +32,8 @@ CPU = Opening("cpu", threads=1)
 
 
 @pytest.fixture(scope="module")
-def worker(cpp_library: Path, cmake_build: Callable[..., Path], onnxruntime_roots: str) -> Path:
-    built = cmake_build(
-        cpp_library,
-        "library-plain",
-        f"-DOnnxRuntime_ROOT={onnxruntime_roots}",
-        "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON",
-        "-DCMAKE_BUILD_TYPE=Release",
-    )
-    return built / "worker" / "lama-edge-worker"
+def worker(build: Callable[[str], Path]) -> Path:
+    return build("plain") / "worker" / "lama-edge-worker"
 
 
 @pytest.fixture

@@ -14,36 +14,6 @@ constexpr std::size_t kMostShown = 100;
 
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 
-/// The length of the UTF-8 sequence at `at`; 0 where there is none.
-std::size_t sequence_length(std::string_view text, std::size_t at) {
-    const auto byte = [&](std::size_t place) {
-        return place < text.size() ? static_cast<unsigned char>(text[place]) : 0U;
-    };
-    const unsigned first = byte(at);
-    if (first < 0x80) return 1;
-    std::size_t length = 0;
-    unsigned low = 0x80;
-    unsigned high = 0xBF;
-    if (first >= 0xC2 && first <= 0xDF) {
-        length = 2;
-    } else if (first >= 0xE0 && first <= 0xEF) {
-        length = 3;
-        if (first == 0xE0) low = 0xA0;   // no longer form than needed
-        if (first == 0xED) high = 0x9F;  // no half of a surrogate pair
-    } else if (first >= 0xF0 && first <= 0xF4) {
-        length = 4;
-        if (first == 0xF0) low = 0x90;
-        if (first == 0xF4) high = 0x8F;
-    }
-    for (std::size_t next = 1; next < length; ++next) {
-        const unsigned found = byte(at + next);
-        if (found < low || found > high) return 0;
-        low = 0x80;
-        high = 0xBF;
-    }
-    return length;
-}
-
 void append_utf8(std::string& text, std::uint32_t point) {
     const auto add = [&](std::uint32_t byte) { text += static_cast<char>(byte); };
     if (point < 0x80) {

@@ -183,6 +183,7 @@ PlainValues read_format(const Field& format) {
 }
 
 Source read_source(const Field& source) {
+    if (const auto ignored = source.find("ignored")) ignored->items();
     const Field architecture = source.at("architecture");
     for (const json::Member& member : architecture.members()) {
         if (member.value.is_number()) {
@@ -242,6 +243,9 @@ Manifest read_fields(const Field& whole) {
         manifest.tools[tool.name] = Field(tool.value, "tools." + tool.name).text();
     }
     if (const auto parity = whole.nullable("parity")) manifest.parity = read_parity(*parity);
+    if (const auto engine = whole.set("engine")) {
+        engine->refuse("belongs to a TensorRT engine, whose sizes are others");
+    }
     if (const auto numerics = whole.set("numerics")) manifest.numerics = plain_values(*numerics);
     return manifest;
 }
