@@ -12,6 +12,8 @@ import onnx
 from mutations import damaged
 from places import DATA
 
+from lama_edge.manifest import METADATA_KEY
+
 FLOAT, UINT8, INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8, onnx.TensorProto.INT64
 Change = Callable[[onnx.ModelProto], None]
 
@@ -81,8 +83,12 @@ def with_external_data(whole: bytes, folder: Path, place: str | None) -> bytes:
 
 def manifest_of(whole: bytes) -> str:
     """Return the manifest's text."""
-    (entry,) = onnx.load_from_string(whole).metadata_props
-    return str(entry.value)
+    return str(entry_of(onnx.load_from_string(whole)).value)
+
+
+def entry_of(model: onnx.ModelProto) -> onnx.StringStringEntryProto:
+    """Return where a model carries its manifest."""
+    return next(entry for entry in model.metadata_props if entry.key == METADATA_KEY)
 
 
 def _changed(whole: bytes, change: Change) -> bytes:
@@ -92,7 +98,7 @@ def _changed(whole: bytes, change: Change) -> bytes:
 
 
 def _with_text(whole: bytes, text: str) -> bytes:
-    return _changed(whole, lambda model: setattr(model.metadata_props[0], "value", text))
+    return _changed(whole, lambda model: setattr(entry_of(model), "value", text))
 
 
 def _with_value(whole: bytes, path: str, value: Any) -> bytes:

@@ -34,10 +34,6 @@ std::string text(const json::Value& value, const char* name) {
     return member(value, name, [](const json::Value& found) { return found.string(); });
 }
 
-json::Value::Array list(const json::Value& value, const char* name) {
-    return member(value, name, [](const json::Value& found) { return found.array(); });
-}
-
 int whole(const json::Value& value, const char* name, int least, int most) {
     const std::int64_t number =
         member(value, name, [](const json::Value& found) { return found.integer(); });
@@ -68,15 +64,17 @@ Policy policy(const json::Value& value) {
 ModelOptions options(const json::Value& value) {
     ModelOptions found;
     found.threads = whole(value, "threads", 0, kMostThreads);
-    for (const json::Value& one : list(value, "providers")) {
-        Provider provider{text(one, "name"), {}};
-        member(one, "options", [&](const json::Value& options) {
-            for (const json::Member& option : options.object()) {
-                provider.options[option.name] = option.value.string();
-            }
-        });
-        found.providers.push_back(std::move(provider));
-    }
+    member(value, "providers", [&](const json::Value& providers) {
+        for (const json::Value& one : providers.array()) {
+            Provider provider{text(one, "name"), {}};
+            member(one, "options", [&](const json::Value& options) {
+                for (const json::Member& option : options.object()) {
+                    provider.options[option.name] = option.value.string();
+                }
+            });
+            found.providers.push_back(std::move(provider));
+        }
+    });
     return found;
 }
 
@@ -118,9 +116,13 @@ Request request(const json::Value& value) {
     found.options = options(value);
     if (measures) found.policy = member(value, "policy", policy);
     if (!runs) return found;
-    for (const json::Value& each : list(value, "pictures")) found.pictures.push_back(job(each));
+    member(value, "pictures", [&](const json::Value& pictures) {
+        for (const json::Value& each : pictures.array()) found.pictures.push_back(job(each));
+    });
     if (found.pictures.empty() || (found.task != "run" && found.pictures.size() != 1)) {
-        refuse("the task " + found.task + " takes one picture, and the task run one or more");
+        refuse(
+            "pictures has " + std::to_string(found.pictures.size()) +
+            "; the task run takes one or more, the others take one");
     }
     return found;
 }
