@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 from places import DATA, ROOT, TOOLS
 
-from lama_edge.benchmarks.targets.base import Opening
-from lama_edge.benchmarks.targets.stopwatch import Policy
-from lama_edge.benchmarks.targets.worker import WorkerTarget, ask
+from lama_edge.benchmarks.targets.base import Opening, TargetOptions
+from lama_edge.benchmarks.targets.device import local_target
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
 
@@ -137,13 +137,13 @@ def test_the_workers_bundle_describes_runs_and_measures_with_what_is_in_it(
     mask = np.zeros((1, 1, 64, 72), np.float32)
     mask[:, :, 20:40, 30:60] = 1
     model = exported(None)
-    found = ask(program, "describe", {"model": str(model), "threads": 1, "providers": []})
-    assert found["result"]["environment"]["machine"] == "aarch64"
-    target = WorkerTarget(copied)
-    assert target.describe(model, opening).title.endswith("(C++ worker) cpu")
-    measured, output = target.measure(model, opening, image, mask, policy)
-    assert len(measured["samples_ms"]) == 2
-    (again,) = target.run(model, opening, [(image, mask)])
+    with local_target("local", TargetOptions(worker=copied)) as target:
+        assert target.environment()["machine"] == "aarch64"
+        handle = target.push(model)
+        assert target.describe(handle, opening).title.endswith("(C++ worker) cpu")
+        measured, output = target.measure(handle, opening, image, mask, policy)
+        assert len(measured["samples_ms"]) == 2
+        (again,) = target.run(handle, opening, [(image, mask)])
     np.testing.assert_array_equal(again, output)
     with open_runner(model, provider="cpu", threads=1) as runner:
         expected = runner.run(image, mask)
