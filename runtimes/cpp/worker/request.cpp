@@ -57,7 +57,8 @@ double duration(const json::Value& value, const char* name, double most) {
 
 Policy policy(const json::Value& value) {
     return {
-        whole(value, "min_warmup_runs", 1, kMostRuns), duration(value, "min_warmup_ms", kMostSeconds * 1e3),
+        whole(value, "min_warmup_runs", 1, kMostRuns),
+        duration(value, "min_warmup_ms", kMostSeconds * 1e3),
         whole(value, "min_runs", 1, kMostRuns), duration(value, "min_seconds", kMostSeconds)};
 }
 

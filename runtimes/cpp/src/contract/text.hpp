@@ -47,9 +47,10 @@ inline std::string one_line(std::string_view text, std::size_t most = 300) {
             return static_cast<unsigned char>(letter[place]);
         };
         // Controls of one byte and of two; U+2028 to U+202E end lines and turn their direction.
+        const bool turns =
+            letter.substr(0, 2) == "\xE2\x80" && byte(2) >= 0xA8 && byte(2) <= 0xAE;
         const bool obeyed = byte(0) < 0x20 || byte(0) == 0x7F ||
-                            (byte(0) == 0xC2 && byte(1) < 0xA0) ||
-                            (letter.substr(0, 2) == "\xE2\x80" && byte(2) >= 0xA8 && byte(2) <= 0xAE);
+                            (byte(0) == 0xC2 && byte(1) < 0xA0) || turns;
         if (obeyed) letter = " ";
         if (line.size() + letter.size() > most) break;
         line += letter;
