@@ -57,8 +57,11 @@ def with_damaged_manifests(whole: bytes) -> Iterator[tuple[str, bytes]]:
     for name, (path, value) in _VALUES.items():
         yield f"manifest {name}", _with_value(whole, path, value)
     yield "no manifest", _changed(whole, lambda model: model.ClearField("metadata_props"))
-    at = whole.rindex(b'"precision"')
-    yield "manifest of no UTF-8", whole[:at] + b"\xff" + whole[at + 1 :]
+    entries = onnx.load_from_string(whole).metadata_props
+    other = next(entry.value for entry in entries if entry.key != METADATA_KEY)
+    for name, text in (("manifest", '"precision"'), ("another text", other)):
+        at = whole.rindex(text.encode())
+        yield f"{name} of no UTF-8", whole[:at] + b"\xff" + whole[at + 1 :]
 
 
 def contradicting(whole: bytes) -> Iterator[tuple[str, bytes]]:

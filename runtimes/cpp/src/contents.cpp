@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "contract/forms.hpp"
+#include "contract/text.hpp"
 
 namespace lama_edge {
 namespace {
@@ -60,9 +61,20 @@ void repeat(Level* first, std::size_t count, int pictures) {
 
 std::string manifest_text(const Ort::Session& session) {
     Ort::AllocatorWithDefaultOptions allocator;
-    const Ort::AllocatedStringPtr text =
-        session.GetModelMetadata().LookupCustomMetadataMapAllocated(kManifestKey, allocator);
-    return text == nullptr ? std::string() : std::string(text.get());
+    const Ort::ModelMetadata metadata = session.GetModelMetadata();
+    std::string found;
+    for (const auto& key : metadata.GetCustomMetadataMapKeysAllocated(allocator)) {
+        const auto text = metadata.LookupCustomMetadataMapAllocated(key.get(), allocator);
+        if (text == nullptr) continue;
+        // As in Python: a file that was damaged there may be so anywhere.
+        if (!is_utf8(key.get()) || !is_utf8(text.get())) {
+            throw Error(
+                ErrorKind::kModel,
+                "the model is damaged: a text in it is no UTF-8; export it again");
+        }
+        if (std::strcmp(key.get(), kManifestKey) == 0) found = text.get();
+    }
+    return found;
 }
 
 void check_contents(

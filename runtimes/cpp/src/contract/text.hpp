@@ -36,6 +36,15 @@ inline std::size_t sequence_length(std::string_view text, std::size_t at) {
     return length;
 }
 
+inline bool is_utf8(std::string_view text) {
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t length = sequence_length(text, at);
+        if (length == 0) return false;
+        at += length;
+    }
+    return true;
+}
+
 /// A text on one line: what a terminal would obey becomes spaces, what is no UTF-8 question marks,
 /// and what is beyond `most` bytes is cut between two characters.
 inline std::string one_line(std::string_view text, std::size_t most = 300) {
