@@ -1,9 +1,11 @@
-// What the vectors do not show: sizes that do not fit, figures beyond reason, grey with alpha.
+// What the vectors do not show: sizes that do not fit, figures beyond reason, grey with alpha, and
+// what the worker reads from a log.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "contract/forms.hpp"
 #include "contract/masks.hpp"
 #include "contract/windows.hpp"
+#include "placement_log.hpp"
 #include "shared_vectors.hpp"
 #include "tests.hpp"
 
@@ -236,6 +239,38 @@ void test_padding_a_hole_is_padding_its_picture() {
     require(read_mask(mask).hole.padded({9, 16}) == padded, "");
 }
 
+void test_nodes_that_fell_back_are_read_from_the_log() {
+    worker::PlacementLog log;
+    // What ONNX Runtime 1.24 logs of a model that OpenVINO takes in part.
+    for (const char* line :
+         {"Removing NodeArg placed on [nothing]. Number of nodes: 9", "Node placements",
+          " Node(s) placed on [OpenVINOExecutionProvider]. Number of nodes: 1",
+          "  OpenVINO-EP-subgraph_1 (OpenVINOExecutionProvider_OpenVINO-EP-subgraph_1_0)",
+          " Node(s) placed on [CPUExecutionProvider]. Number of nodes: 3",
+          "  ReduceMean (odd/mean)", "  Det (odd/det (of 1))", "  Exp ()",
+          "SaveMLValueNameIndexMapping", "  Conv (not/listed)"}) {
+        log.read(line);
+    }
+    using Counts = std::map<std::string, std::int64_t>;
+    const Counts counts{{"CPUExecutionProvider", 3}, {"OpenVINOExecutionProvider", 1}};
+    require(log.nodes().counts == counts, "counts");
+    const std::vector<std::string> names{"odd/mean (ReduceMean)", "odd/det (of 1) (Det)", "Exp"};
+    require(log.nodes().on_processor == names, "names");
+}
+
+void test_the_log_of_one_provider_names_no_node_and_long_ones_some() {
+    worker::PlacementLog alone;
+    alone.read(" All nodes placed on [CPUExecutionProvider]. Number of nodes: 360");
+    alone.read("");
+    require(alone.nodes().counts.at("CPUExecutionProvider") == 360, "count");
+    require(alone.nodes().on_processor.empty(), "names");
+    worker::PlacementLog many;
+    many.read(" Node(s) placed on [CPUExecutionProvider]. Number of nodes: 99");
+    for (int node = 0; node < 99; ++node) many.read("  Conv (" + std::to_string(node) + ")");
+    require(many.nodes().on_processor.size() == worker::kMostNames, "at most 20");
+    require(many.nodes().on_processor.back() == "19 (Conv)", "the first 20");
+}
+
 }  // namespace
 
 void test_code(Results& results) {
@@ -262,6 +297,10 @@ void test_code(Results& results) {
         {"what premultiplied storage loses is still one colour",
          test_what_premultiplied_storage_loses_is_still_one_colour},
         {"padding a hole is padding its picture", test_padding_a_hole_is_padding_its_picture},
+        {"nodes that fell back are read from the log",
+         test_nodes_that_fell_back_are_read_from_the_log},
+        {"the log of one provider names no node and long ones some",
+         test_the_log_of_one_provider_names_no_node_and_long_ones_some},
     };
     for (const auto& [name, test] : tests) {
         results.run(name, test);

@@ -1,11 +1,16 @@
 #include "machine.hpp"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <cmath>
+#include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -142,22 +147,65 @@ Value throttled() {
     return Value((std::strtoul(flags.c_str(), nullptr, 16) & kPiThrottledNow) != 0);
 }
 
-Value battery_power() {
+/// The battery that the machine runs on, not one of a mouse; empty where there is none.
+fs::path battery_folder() {
     for (const fs::path& supply : entries("/sys/class/power_supply", "")) {
-        const auto microwatts = number(supply / "power_now");
-        if (text(supply / "status") == "Discharging" && microwatts) {
-            return Value(*microwatts / 1e6);
+        if (text(supply / "type") == "Battery" && text(supply / "scope") != "Device") return supply;
+    }
+    return {};
+}
+
+Value battery_power(const fs::path& supply) {
+    const auto microwatts = number(supply / "power_now");
+    if (text(supply / "status") != "Discharging" || !microwatts) return Value();
+    return Value(*microwatts / 1e6);
+}
+
+Value battery(const fs::path& supply) {
+    const auto percent = number(supply / "capacity");
+    if (!percent) return Value();
+    return Value(
+        Value::Object{
+            {"percent", Value(*percent)},
+            {"status", json::text_or_null(text(supply / "status"))}});
+}
+
+/// What a Jetson calls its power mode: the status holds its number, the configuration its name.
+std::string nvpmodel() {
+    const std::string status = text("/var/lib/nvpmodel/status");
+    const std::string key = "pmode:";
+    if (status.rfind(key, 0) != 0) return status;
+    const std::string mode = std::to_string(std::strtol(status.c_str() + key.size(), nullptr, 10));
+    std::istringstream lines(text("/etc/nvpmodel.conf"));
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string bracket, model, id, name;
+        words >> bracket >> model >> id >> name;
+        if (bracket == "<" && model == "POWER_MODEL" && id == "ID=" + mode &&
+            name.rfind("NAME=", 0) == 0) {
+            return name.substr(5);
         }
     }
-    return Value();
+    return mode;
 }
 
 Value power_mode() {
     const std::string profile = text("/sys/firmware/acpi/platform_profile");
     if (!profile.empty()) return Value(profile);
-    const std::string jetson = text("/var/lib/nvpmodel/status");
-    if (jetson.empty()) return Value();
-    return Value("nvpmodel " + (jetson.rfind("pmode:", 0) == 0 ? jetson.substr(6) : jetson));
+    const std::string jetson = nvpmodel();
+    return jetson.empty() ? Value() : Value("nvpmodel " + jetson);
+}
+
+Value clocks_pinned() {
+    bool known = false, pinned = true;
+    for (const fs::path& core : cores()) {
+        const auto least = number(core / "cpufreq/scaling_min_freq");
+        const auto most = number(core / "cpufreq/scaling_max_freq");
+        if (!least || !most) continue;
+        known = true;
+        pinned = pinned && *least == *most;
+    }
+    return known ? Value(pinned) : Value();
 }
 
 Value governor() {
@@ -189,21 +237,85 @@ double own_seconds() {
     return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-Value device() {
-    const std::string tree = text("/proc/device-tree/model");
-    return json::text_or_null(tree.empty() ? text("/sys/class/dmi/id/product_name") : tree);
+/// A text in small letters, for comparisons.
+std::string small(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char letter) {
+        return static_cast<char>(std::tolower(letter));
+    });
+    return text;
 }
 
-std::string chip(const std::string& machine) {
+/// Whether a board's name is what boards say that nobody gave one.
+bool is_generic(const std::string& name) {
+    static const std::set<std::string> kGeneric{
+        "",
+        "default string",
+        "n/a",
+        "none",
+        "not applicable",
+        "not specified",
+        "o.e.m.",
+        "product name",
+        "system manufacturer",
+        "system product name",
+        "to be filled by o.e.m.",
+        "unknown"};
+    return kGeneric.count(small(name)) != 0;
+}
+
+std::string device() {
+    const std::string tree = text("/proc/device-tree/model");
+    if (!tree.empty()) return tree;
+    const std::string vendor = text("/sys/class/dmi/id/sys_vendor");
+    const std::string product = text("/sys/class/dmi/id/product_name");
+    if (is_generic(product)) return "";
+    const bool says_both = small(product).rfind(small(vendor), 0) == 0;
+    return is_generic(vendor) || says_both ? product : vendor + " " + product;
+}
+
+/// The graphics processors that NVIDIA's driver knows of, each after a plus.
+std::string graphics() {
+    // Not everybody has the tool, and the shell says so.
+    std::FILE* pipe = popen("nvidia-smi --query-gpu=name --format=csv,noheader 2>/dev/null", "r");
+    if (pipe == nullptr) return "";
+    std::string names;
+    std::array<char, 256> line{};
+    while (std::fgets(line.data(), line.size(), pipe) != nullptr) {
+        names += " + " + std::string(line.data(), std::strcspn(line.data(), "\r\n"));
+    }
+    return pclose(pipe) == 0 ? names : "";
+}
+
+std::string processor(const std::string& machine) {
     for (const char* name : {"model name", "Model Name", "Hardware"}) {
         const std::vector<std::string> found = fields("/proc/cpuinfo", name);
-        if (!found.empty()) return found.front();
+        if (found.empty()) continue;
+        std::istringstream words(found.front());
+        std::string joined;
+        for (std::string word; words >> word;) joined += (joined.empty() ? "" : " ") + word;
+        return joined;
     }
     // The last of the devicetree's names is the most general one: the system on chip.
     const std::string tree = text("/proc/device-tree/compatible");
     const std::size_t last = tree.rfind('\0');
     const std::string found = last == std::string::npos ? tree : tree.substr(last + 1);
     return found.empty() ? machine : found;
+}
+
+/// Physical cores that this process may use.
+std::int64_t available_cores() {
+    std::set<std::string> physical;
+    for (const fs::path& core : cores()) {
+        std::string siblings = text(core / "topology/core_cpus_list");
+        // Kernels before 5.3 have the older name alone.
+        if (siblings.empty()) siblings = text(core / "topology/thread_siblings_list");
+        if (!siblings.empty()) physical.insert(siblings);
+    }
+    const std::int64_t logical = std::max(1L, sysconf(_SC_NPROCESSORS_ONLN));
+    cpu_set_t allowed;
+    const bool told = sched_getaffinity(0, sizeof allowed, &allowed) == 0;
+    const std::int64_t count = physical.empty() ? logical : std::int64_t(physical.size());
+    return std::min<std::int64_t>(count, told ? CPU_COUNT(&allowed) : logical);
 }
 
 std::string system_name(const utsname& names) {
@@ -229,35 +341,28 @@ Value environment() {
     const std::int64_t pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGE_SIZE);
     return Value(
         Value::Object{
-            {"device", device()},
-            {"chip", Value(chip(names.machine))},
-            {"cores", Value(std::int64_t{sysconf(_SC_NPROCESSORS_ONLN)})},
+            {"device", json::text_or_null(device())},
+            {"chip", Value(processor(names.machine) + graphics())},
+            {"cores", Value(available_cores())},
             {"memory_bytes", Value(pages * page)},
             {"os", Value(system_name(names))},
             {"machine", Value(std::string(names.machine))}});
 }
 
-Value sensors() {
-    return Value(
-        Value::Object{
-            {"clock_mhz", clocks()},
-            {"temperature_c", temperatures()},
-            {"throttled", throttled()},
-            {"power_w", battery_power()},
-            {"power_mode", power_mode()},
-            {"governor", governor()}});
+Value::Object heat() {
+    return {
+        {"clock_mhz", clocks()}, {"temperature_c", temperatures()}, {"throttled", throttled()}};
 }
 
-Value battery() {
-    for (const fs::path& supply : entries("/sys/class/power_supply", "")) {
-        const auto percent = number(supply / "capacity");
-        if (text(supply / "type") != "Battery" || !percent) continue;
-        return Value(
-            Value::Object{
-                {"percent", Value(*percent)},
-                {"status", json::text_or_null(text(supply / "status"))}});
-    }
-    return Value();
+Value sensors() {
+    Value::Object found = heat();
+    const fs::path supply = battery_folder();
+    found.push_back({"power_w", battery_power(supply)});
+    found.push_back({"power_mode", power_mode()});
+    found.push_back({"governor", governor()});
+    found.push_back({"clocks_pinned", clocks_pinned()});
+    found.push_back({"battery", battery(supply)});
+    return Value(std::move(found));
 }
 
 Value peak_memory() {

@@ -9,15 +9,16 @@
 
 namespace lama_edge::worker {
 
-/// Device, chip, cores, memory and system, as the documents' `environment`: nothing of whose it is.
+/// Device, chip, the cores that the process may use, memory and system, as the documents'
+/// `environment`: nothing of whose it is.
 json::Value environment();
 
-/// Clocks, temperatures, throttling, a battery's power, power mode and governor, as the documents'
-/// `sensors`; null where nothing tells.
+/// Clocks, temperatures, throttling, a battery's power and charge, power mode, governor and whether
+/// clocks are pinned, as the documents' `sensors`; null where nothing tells.
 json::Value sensors();
 
-/// A battery's charge in percent and its status; null where there is none.
-json::Value battery();
+/// Clocks, temperatures and throttling alone, which change while a machine works.
+json::Value::Object heat();
 
 /// The most memory that this process has had resident, in bytes; null where nothing tells.
 json::Value peak_memory();

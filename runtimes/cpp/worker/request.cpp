@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
+#include <initializer_list>
 
 #include "contract/json.hpp"
 #include "contract/text.hpp"
@@ -79,6 +80,18 @@ ModelOptions options(const json::Value& value) {
     return found;
 }
 
+/// Python alone opens a part of a model, or a checkpoint without what is to be ignored.
+void check_whole_file(const json::Value& value) {
+    const json::Value* part = value.find("part");
+    if (part != nullptr && !part->is_null()) {
+        refuse("part is " + part->spelled() + "; this worker opens files of one model");
+    }
+    const auto is_empty = [](const json::Value& found) { return found.array().empty(); };
+    if (value.find("ignore") != nullptr && !member(value, "ignore", is_empty)) {
+        refuse("ignore is not empty; this worker opens no checkpoints");
+    }
+}
+
 Job job(const json::Value& value) {
     const auto path = [&](const char* name) {
         return std::filesystem::u8path(text(value, name));
@@ -97,14 +110,17 @@ Request request(const json::Value& value) {
     }
     Request found;
     found.task = text(value, "task");
-    const bool sleeps = found.task == "sleep", measures = found.task == "measure";
-    const bool runs = found.task == "run" || found.task == "memory" || measures;
-    if (!runs && !sleeps && found.task != "describe") {
+    const auto is_one_of = [&](std::initializer_list<const char*> tasks) {
+        return std::find(tasks.begin(), tasks.end(), found.task) != tasks.end();
+    };
+    const bool runs = is_one_of({"measure", "memory", "sustain", "run"});
+    if (!runs && !is_one_of({"machine", "describe", "sleep"})) {
         refuse(
             "unknown task '" + one_line(found.task, 100) +
-            "'; known: describe, measure, memory, run, sleep");
+            "'; known: machine, describe, measure, memory, sustain, run, sleep");
     }
-    if (sleeps) {
+    if (found.task == "machine") return found;
+    if (found.task == "sleep") {
         member(value, "sleeps_ms", [&](const json::Value& sleeps) {
             for (const json::Value& each : sleeps.array()) {
                 found.sleeps_ms.push_back(within(each, kMostSeconds * 1e3));
@@ -115,7 +131,9 @@ Request request(const json::Value& value) {
     }
     found.model = std::filesystem::u8path(text(value, "model"));
     found.options = options(value);
-    if (measures) found.policy = member(value, "policy", policy);
+    check_whole_file(value);
+    if (found.task == "measure") found.policy = member(value, "policy", policy);
+    if (found.task == "sustain") found.seconds = duration(value, "seconds", kMostSeconds);
     if (!runs) return found;
     member(value, "pictures", [&](const json::Value& pictures) {
         for (const json::Value& each : pictures.array()) found.pictures.push_back(job(each));

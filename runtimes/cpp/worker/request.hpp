@@ -20,11 +20,13 @@ struct Job {
 
 /// See docs/worker.md.
 struct Request {
-    /// describe, measure, memory, run or sleep.
+    /// machine, describe, measure, memory, sustain, run or sleep.
     std::string task;
     std::filesystem::path model;
     ModelOptions options;
     Policy policy;
+    /// How long the task sustain samples.
+    double seconds = 0;
     std::vector<Job> pictures;
     /// How long each run of the task sleep sleeps, in milliseconds; the first is the warm-up.
     std::vector<double> sleeps_ms;

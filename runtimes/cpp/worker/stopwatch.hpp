@@ -21,24 +21,33 @@ inline double milliseconds(Clock::duration passed) {
     return std::chrono::duration<double, std::milli>(passed).count();
 }
 
-/// Calls `run` until there are enough runs and enough time has passed; each call's time in
-/// milliseconds. What `run` returns is freed after the clock was read.
+/// When a run began and when it ended.
+struct Span {
+    Clock::time_point start;
+    Clock::time_point stop;
+
+    double ms() const { return milliseconds(stop - start); }
+};
+
+/// Calls `run` once. What it returns is freed after the clock was read.
 template <typename Run>
-std::vector<double> repeated(int runs, double at_least_ms, Run&& run) {
-    std::vector<double> times;
+Span timed(Run&& run) {
+    const Clock::time_point start = Clock::now();
+    [[maybe_unused]] const auto result = run();
+    return {start, Clock::now()};
+}
+
+/// Calls `run` until there are enough runs and enough time has passed.
+template <typename Run>
+std::vector<Span> repeated(int runs, double at_least_ms, Run&& run) {
+    std::vector<Span> spans;
     // Growing it between two runs would cost the next one its caches.
-    times.reserve(1 << 14);
+    spans.reserve(1 << 14);
     const Clock::time_point begin = Clock::now();
     while (true) {
-        const Clock::time_point start = Clock::now();
-        Clock::time_point stop;
-        {
-            [[maybe_unused]] const auto result = run();
-            stop = Clock::now();
-        }
-        times.push_back(milliseconds(stop - start));
-        const bool enough = static_cast<int>(times.size()) >= runs;
-        if (enough && milliseconds(stop - begin) >= at_least_ms) return times;
+        spans.push_back(timed(run));
+        const bool enough = static_cast<int>(spans.size()) >= runs;
+        if (enough && milliseconds(spans.back().stop - begin) >= at_least_ms) return spans;
     }
 }
 

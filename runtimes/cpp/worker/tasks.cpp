@@ -18,11 +18,20 @@ namespace {
 
 using json::Value;
 
+// How often a long run looks at the machine: often enough to see it heat up, and for no time.
+constexpr double kWatchMs = 5000;
+
 void tell(const std::string& step) { std::cerr << step << std::endl; }
 
 Value numbers(const std::vector<double>& values) {
     Value::Array all;
     for (const double value : values) all.emplace_back(value);
+    return Value(std::move(all));
+}
+
+Value times(const std::vector<Span>& spans) {
+    Value::Array all;
+    for (const Span& span : spans) all.emplace_back(span.ms());
     return Value(std::move(all));
 }
 
@@ -104,7 +113,8 @@ Value model_facts(const OnnxRuntimeModel& model) {
             {"runtime", Value(std::string("onnxruntime"))},
             {"version", Value(std::string(OrtGetApiBase()->GetVersionString()))},
             {"provider", Value(model.info().provider)},
-            {"notes", Value(std::move(notes))}});
+            {"notes", Value(std::move(notes))},
+            {"parts", Value(Value::Array())}});
 }
 
 Value measured(const Request& request, const OnnxRuntimeModel& model, double load_ms) {
@@ -113,24 +123,62 @@ Value measured(const Request& request, const OnnxRuntimeModel& model, double loa
     const Picture picture(model.manifest(), job);
     const auto run = [&] { return picture.run(model); };
     tell("warming up");
-    const std::vector<double> warmup = repeated(policy.min_warmup_runs, policy.min_warmup_ms, run);
-    tell("sampling");
+    const std::vector<Span> warmup = repeated(policy.min_warmup_runs, policy.min_warmup_ms, run);
     const Value before = sensors();
     const Load load;
-    const std::vector<double> samples = repeated(policy.min_runs, policy.min_seconds * 1e3, run);
+    // Whoever asked times what lies between these two lines by a clock of its own.
+    tell("sampling");
+    const std::vector<Span> samples = repeated(policy.min_runs, policy.min_seconds * 1e3, run);
+    tell("sampled");
     const Value others = load.others();
     const Value after = sensors();
     save(run(), job.output);
     return Value(
         Value::Object{
             {"load_ms", Value(load_ms)},
-            {"first_run_ms", Value(warmup.front())},
-            {"warmup_ms", numbers(warmup)},
-            {"samples_ms", numbers(samples)},
-            // Of a process that did nothing else, see the task memory.
-            {"peak_memory_bytes", Value()},
+            {"first_run_ms", Value(warmup.front().ms())},
+            {"warmup_ms", times(warmup)},
+            {"samples_ms", times(samples)},
             {"other_load", others},
             {"sensors", Value(Value::Object{{"before", before}, {"after", after}})}});
+}
+
+/// Samples for a long time, and looks at the machine now and then.
+Value sustained(const Request& request, const OnnxRuntimeModel& model) {
+    const Picture picture(model.manifest(), request.pictures.front());
+    const auto run = [&] { return picture.run(model); };
+    tell("warming up");
+    timed(run);
+    std::vector<Span> samples;
+    Value::Array watched;
+    const auto watch = [&](Clock::duration passed) {
+        Value::Object seen{{"at_s", Value(milliseconds(passed) / 1e3)}};
+        for (json::Member& reading : heat()) seen.push_back(std::move(reading));
+        watched.emplace_back(std::move(seen));
+    };
+    watch(Clock::duration::zero());
+    tell("sampling");
+    const Clock::time_point begin = Clock::now();
+    Clock::time_point seen = begin;
+    do {
+        samples.push_back(timed(run));
+        if (milliseconds(samples.back().stop - seen) >= kWatchMs) {
+            seen = samples.back().stop;
+            watch(seen - begin);
+        }
+    } while (milliseconds(samples.back().stop - begin) < request.seconds * 1e3);
+    tell("sampled");
+    watch(samples.back().stop - begin);
+    Value::Array at;
+    for (const Span& span : samples) {
+        at.emplace_back(milliseconds(span.start - samples.front().start) / 1e3);
+    }
+    return Value(
+        Value::Object{
+            {"asked_s", Value(request.seconds)},
+            {"at_s", Value(std::move(at))},
+            {"samples_ms", times(samples)},
+            {"watched", Value(std::move(watched))}});
 }
 
 /// Times sleeps, and gives what each took by the sleeper's own record, in the wall clock's time.
@@ -146,27 +194,27 @@ Value::Object slept(const Request& request) {
     };
     record.reserve(request.sleeps_ms.size());
     repeated(1, 0, sleep);
-    const std::vector<double> samples =
+    const std::vector<Span> samples =
         repeated(static_cast<int>(request.sleeps_ms.size()) - 1, 0, sleep);
     record.erase(record.begin());
-    return {{"samples_ms", numbers(samples)}, {"slept_ms", numbers(record)}};
+    return {{"samples_ms", times(samples)}, {"slept_ms", numbers(record)}};
 }
 
 Value::Object worked(const Request& request, const OnnxRuntimeModel& model, double load_ms) {
     if (request.task == "describe") {
         return {
-            {"environment", environment()},
-            {"battery", battery()},
+            {"load_ms", Value(load_ms)},
             {"placement", placement(request, model.info().provider)}};
     }
     if (request.task == "measure") return {{"round", measured(request, model, load_ms)}};
+    if (request.task == "sustain") return {{"sustained", sustained(request, model)}};
     for (const Job& job : request.pictures) {
         tell("running at " + spelled(job.size));
         const Picture picture(model.manifest(), job);
-        Ort::Value output = picture.run(model);
         // The first run at a size gives its memory back; the second is what a series of them holds.
-        if (request.task == "memory") output = picture.run(model);
-        save(output, job.output);
+        if (request.task == "memory") picture.run(model);
+        const Ort::Value output = picture.run(model);
+        if (request.task == "run") save(output, job.output);
     }
     if (request.task == "memory") return {{"peak_memory_bytes", peak_memory()}};
     return {};
@@ -177,7 +225,9 @@ Value::Object worked(const Request& request, const OnnxRuntimeModel& model, doub
 Value answer(const Request& request) {
     Value model_found;
     Value::Object result;
-    if (request.task == "sleep") {
+    if (request.task == "machine") {
+        result = {{"environment", environment()}, {"sensors", sensors()}};
+    } else if (request.task == "sleep") {
         result = slept(request);
     } else {
         tell("opening " + one_line(request.model.filename().u8string()));
