@@ -166,8 +166,7 @@ Value battery(const fs::path& supply) {
     if (!percent) return Value();
     return Value(
         Value::Object{
-            {"percent", Value(*percent)},
-            {"status", json::text_or_null(text(supply / "status"))}});
+            {"percent", Value(*percent)}, {"status", json::text_or_null(text(supply / "status"))}});
 }
 
 /// What a Jetson calls its power mode: the status holds its number, the configuration its name.
@@ -177,14 +176,15 @@ std::string nvpmodel() {
     if (status.rfind(key, 0) != 0) return status;
     const std::string mode = std::to_string(std::strtol(status.c_str() + key.size(), nullptr, 10));
     std::istringstream lines(text("/etc/nvpmodel.conf"));
+    // < POWER_MODEL ID=2 NAME=MODE_30W >
+    const std::string word = "POWER_MODEL ";
     for (std::string line; std::getline(lines, line);) {
-        std::istringstream words(line);
-        std::string bracket, model, id, name;
-        words >> bracket >> model >> id >> name;
-        if (bracket == "<" && model == "POWER_MODEL" && id == "ID=" + mode &&
-            name.rfind("NAME=", 0) == 0) {
-            return name.substr(5);
-        }
+        const std::size_t at = line.find(word);
+        if (line.rfind('<', 0) != 0 || at == std::string::npos) continue;
+        std::istringstream rest(line.substr(at + word.size(), line.find('>') - at - word.size()));
+        std::string id, name;
+        rest >> id >> name;
+        if (id == "ID=" + mode && name.rfind("NAME=", 0) == 0) return name.substr(5);
     }
     return mode;
 }
@@ -350,8 +350,7 @@ Value environment() {
 }
 
 Value::Object heat() {
-    return {
-        {"clock_mhz", clocks()}, {"temperature_c", temperatures()}, {"throttled", throttled()}};
+    return {{"clock_mhz", clocks()}, {"temperature_c", temperatures()}, {"throttled", throttled()}};
 }
 
 Value sensors() {

@@ -93,16 +93,14 @@ void check_whole_file(const json::Value& value) {
 }
 
 Job job(const json::Value& value) {
-    const auto path = [&](const char* name) {
-        return std::filesystem::u8path(text(value, name));
-    };
+    const auto path = [&](const char* name) { return std::filesystem::u8path(text(value, name)); };
     const Size size{whole(value, "height", 1, kMostSide), whole(value, "width", 1, kMostSide)};
     return {size, path("image"), path("mask"), path("output")};
 }
 
 Request request(const json::Value& value) {
-    const std::int64_t version = member(
-        value, "schema_version", [](const json::Value& found) { return found.integer(); });
+    const std::int64_t version =
+        member(value, "schema_version", [](const json::Value& found) { return found.integer(); });
     if (version != kVersion) {
         refuse(
             "schema_version is " + std::to_string(version) + "; this worker reads " +

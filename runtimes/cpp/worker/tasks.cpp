@@ -38,8 +38,7 @@ Value times(const std::vector<Span>& spans) {
 /// A picture's tensors over its bytes, as many pictures as the model's fixed batch.
 class Picture {
    public:
-    Picture(const Manifest& manifest, const Job& job)
-        : size_(job.size) {
+    Picture(const Manifest& manifest, const Job& job) : size_(job.size) {
         if (const auto problem = manifest.size.problem(size_)) {
             throw Error(
                 ErrorKind::kUsage,
@@ -75,10 +74,10 @@ class Picture {
         if (bytes.size() != expected) {
             const bool more = bytes.size() > expected;
             throw Error(
-                ErrorKind::kUsage,
-                std::string(spec.name) + " has " +
-                    (more ? "more" : std::to_string(bytes.size()) + " bytes") +
-                    "; the model takes " + std::to_string(expected) + " at this size");
+                ErrorKind::kUsage, std::string(spec.name) + " has " +
+                                       (more ? "more" : std::to_string(bytes.size()) + " bytes") +
+                                       "; the model takes " + std::to_string(expected) +
+                                       " at this size");
         }
         const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
         return Ort::Value::CreateTensor(
@@ -170,9 +169,7 @@ Value sustained(const Request& request, const OnnxRuntimeModel& model) {
     tell("sampled");
     watch(samples.back().stop - begin);
     Value::Array at;
-    for (const Span& span : samples) {
-        at.emplace_back(milliseconds(span.start - samples.front().start) / 1e3);
-    }
+    for (const Span& span : samples) at.emplace_back(milliseconds(span.start - begin) / 1e3);
     return Value(
         Value::Object{
             {"asked_s", Value(request.seconds)},
@@ -203,8 +200,7 @@ Value::Object slept(const Request& request) {
 Value::Object worked(const Request& request, const OnnxRuntimeModel& model, double load_ms) {
     if (request.task == "describe") {
         return {
-            {"load_ms", Value(load_ms)},
-            {"placement", placement(request, model.info().provider)}};
+            {"load_ms", Value(load_ms)}, {"placement", placement(request, model.info().provider)}};
     }
     if (request.task == "measure") return {{"round", measured(request, model, load_ms)}};
     if (request.task == "sustain") return {{"sustained", sustained(request, model)}};

@@ -77,3 +77,9 @@ def build(cpp_library: Path, cmake_build: Build, onnxruntime_roots: str) -> Call
         "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON",
         *LIBRARY_BUILDS[name],
     )
+
+
+@pytest.fixture(scope="session")
+def worker(build: Callable[[str], Path]) -> Path:
+    """Return `lama-edge-worker`, built with the library."""
+    return build("plain") / "worker" / "lama-edge-worker"

@@ -31,11 +31,6 @@ SHORT = Policy(min_warmup_runs=2, min_warmup_ms=0, min_runs=3, min_seconds=0)
 CPU = Opening("cpu", threads=1)
 
 
-@pytest.fixture(scope="module")
-def worker(build: Callable[[str], Path]) -> Path:
-    return build("plain") / "worker" / "lama-edge-worker"
-
-
 @pytest.fixture
 def target(worker: Path) -> Iterator[Target]:
     with open_target("local", TargetOptions(worker=worker)) as opened:
@@ -178,7 +173,7 @@ def test_a_model_that_the_worker_refuses_is_a_row_with_its_error(
         ("", "is no request"),
         ("{", "is no request"),
         ('{"schema_version": 2}', "schema_version is 2; this worker reads 1"),
-        ({"schema_version": 1, "task": "fly"}, "unknown task 'fly'; known: describe"),
+        ({"schema_version": 1, "task": "fly"}, "unknown task 'fly'; known: machine"),
         ({"schema_version": 1, "task": "describe"}, "model"),
         ({"schema_version": 1, "task": "sleep", "sleeps_ms": [1]}, "less than 2 sleeps"),
     ],
