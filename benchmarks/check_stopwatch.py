@@ -139,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = target_options(options)
     if options.target != "local" or wanted != TargetOptions():
         with open_target(options.target, wanted) as target:
+            target.claim()
             found = check_target(target)
         print(found.text)
         return 0 if found.passed else 1

@@ -9,6 +9,7 @@ import os
 # processes that tests start, would wait for each other longer than they work. Read on import.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,14 @@ LONGEST = (
 )
 GOLDEN_CASES = 3
 THREADS, KERNEL_THREADS = torch.get_num_threads(), kernel_threads._count
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_lock() -> Iterator[None]:
+    """Let tests that run at once measure at once: nobody looks at their figures."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

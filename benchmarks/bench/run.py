@@ -169,7 +169,7 @@ def run_bench(
             tells no temperature where one was asked for, or the reference named cannot be opened.
         MissingBackendError: when what the target or the reference named needs is not installed.
         ModelError: when a model does not exist.
-        LamaEdgeError: when the target cannot be reached.
+        LamaEdgeError: when the target cannot be reached, or another session measures there.
     """
     # Every path is looked up before the first model is opened: a slip of the pen should not cost
     # the time of the models before it.
@@ -182,6 +182,7 @@ def run_bench(
     with open_target("local") as here:
         references = References(here, job.reference)
         with open_targets(job.target, job.options, with_python=job.with_python) as targets:
+            targets[0].claim()
             # Asked before anything else: the connection may be lost in between.
             environment = targets[-1].environment()
             if cooling is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from lama_edge.judging.judge import CaseOutput, case_output
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pictures.folder_cases import picture_cases
 from lama_edge.pictures.pairs import find_pairs
-from lama_edge.process import run_isolated
+from lama_edge.process import WatchedFolder, run_isolated
 from lama_edge.runtimes.base import runtimes_of
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import Progress, SizePolicy
@@ -240,8 +239,8 @@ class _Check:
             return None
         manifest = subject.manifest
         same_values = manifest.format["name"] == "onnx" and manifest.precision == "fp32"
-        with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
-            picture = Path(folder, "picture.npz")
+        with WatchedFolder() as watched:
+            picture = watched.path / "picture.npz"
             save_arrays(picture, [case.image, case.hole])
             payload = {
                 "model": subject.model,

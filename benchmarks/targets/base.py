@@ -123,6 +123,13 @@ class Target(ABC):
     ) -> None:
         self.close()
 
+    def claim(self) -> None:  # noqa: B027
+        """Keep others from measuring there until it is closed; called before measuring.
+
+        Raises:
+            LamaEdgeError: when another session measures there.
+        """
+
     @abstractmethod
     def close(self) -> None:
         """Remove what was brought there and let go of it."""

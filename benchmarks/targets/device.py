@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -39,7 +38,7 @@ from lama_edge.errors import (
 )
 from lama_edge.files import beside
 from lama_edge.manifest import Manifest
-from lama_edge.process import CrashError
+from lama_edge.process import CrashError, WatchedFolder
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.registry import load, title_of
 
@@ -102,6 +101,10 @@ class DeviceTarget(Target):
         """Return this target, moved to the place of another one, which opens and closes it."""
         self._place, self._is_guest = host._place, True
         return self
+
+    def claim(self) -> None:
+        """See `Target.claim`."""
+        self._place.claim()
 
     def close(self) -> None:
         """See `Target.close`."""
@@ -217,8 +220,8 @@ class DeviceTarget(Target):
     ) -> tuple[dict[str, Any], list[Array]]:
         """Bring pictures there and return the answer and, where the task gives some, outputs."""
         gives = task in ("measure", "run")
-        with tempfile.TemporaryDirectory(prefix="lama-edge-") as temporary:
-            folder = Path(temporary, "pictures")
+        with WatchedFolder() as temporary:
+            folder = temporary.path / "pictures"
             folder.mkdir()
             for number, (image, mask) in enumerate(pictures):
                 image.tofile(folder / f"{number}.image")
@@ -232,7 +235,7 @@ class DeviceTarget(Target):
                 spec = Manifest.from_json(answer["model"]["manifest"]).io.output
                 outputs: list[Array] = []
                 for job, (image, _) in zip(jobs if gives else (), pictures, strict=gives):
-                    file = Path(temporary, "output")
+                    file = temporary.path / "output"
                     self._place.fetch(job["output"], file)
                     shape = spec.shape(job["height"], job["width"], len(image))
                     outputs.append(_array(file, spec.dtype, shape))
@@ -280,8 +283,8 @@ class DeviceTarget(Target):
         Raises:
             LamaEdgeError: what it refused, that it died, or ran out of time.
         """
-        with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
-            file = Path(folder, "request.json")
+        with WatchedFolder() as folder:
+            file = folder.path / "request.json"
             content = {"schema_version": _SCHEMA_VERSION, "task": task, **request}
             file.write_text(json.dumps(content), encoding="utf-8")
             there = self._place.put(file)

@@ -7,16 +7,19 @@ data; arrays travel as files.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import IO, Any
 
 from lama_edge.errors import LamaEdgeError, one_line
@@ -28,8 +31,74 @@ _PACKAGE = "lama_edge"
 _NO_CURRENT_FOLDER = {"PYTHONSAFEPATH": "1"}
 
 
+# Its input ends with the process that started it, also with one that is killed; see `running`.
+_WATCH = """
+trap '' HUP INT TERM
+read -r end
+for one in "$1"/running-*; do kill -9 "${one##*/running-}"; done
+rm -rf "$1" || { sleep 1; rm -rf "$1"; }
+"""
+
+
 class CrashError(LamaEdgeError):
     """A process that died, or ran out of time, instead of giving a result."""
+
+
+class WatchedFolder:
+    """A temporary folder which goes, as do processes, also when this process is killed.
+
+    A context manager. A shell beside this process sees to it; where there is none, as on Windows,
+    it is a temporary folder as any other.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="lama-edge-"))
+        self._watcher: subprocess.Popen[bytes] | None = None
+        with contextlib.suppress(OSError):
+            self._watcher = subprocess.Popen(
+                ["/bin/sh", "-c", _WATCH, "lama-edge-watch", str(self.path)],
+                cwd="/",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                # Whatever ends this process's group or terminal does not end it.
+                start_new_session=True,
+            )
+
+    def __enter__(self) -> WatchedFolder:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the folder and all that is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._watcher is not None:
+            with self._watcher:
+                pass
+
+    @contextlib.contextmanager
+    def running(self, process: int) -> Iterator[None]:
+        """Let a process be killed if this one is inside the block.
+
+        Args:
+            process: its number; minus that of a group for all in it.
+        """
+        note = self.path / f"running-{process}"
+        note.touch()
+        try:
+            yield
+        finally:
+            note.unlink(missing_ok=True)
 
 
 def run_isolated(
@@ -42,7 +111,8 @@ def run_isolated(
 ) -> dict[str, Any]:
     """Call a function in a fresh Python process and wait for its result.
 
-    The process is killed when waiting ends by an exception, such as KeyboardInterrupt.
+    The process is killed when waiting ends by an exception, such as KeyboardInterrupt, or with this
+    process.
 
     Args:
         task: the function as ``package.module:name``; it takes `payload`, and after it a
@@ -61,13 +131,14 @@ def run_isolated(
         LamaEdgeError: what the function raised, of the same class where that can be imported
             here from lama-edge, or is already; else of the nearest base class that can.
     """
-    with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
+    with WatchedFolder() as watched:
+        folder = watched.path
         request, reply = Path(folder, "request.json"), Path(folder, "reply.json")
         job = {"task": task, "payload": dict(payload), "tells": progress is not None}
         request.write_text(json.dumps(job), encoding="utf-8")
         command = [sys.executable, "-m", f"{_PACKAGE}.process", str(request), str(reply)]
         with Path(folder, "log").open("w+b") as log:
-            code, in_time = _wait(command, environment or {}, log, timeout_s, progress)
+            code, in_time = _wait(watched, command, environment or {}, log, timeout_s, progress)
             if not reply.exists():
                 raise CrashError(
                     _last_words(code, log)
@@ -84,6 +155,7 @@ def run_isolated(
 
 
 def _wait(
+    watched: WatchedFolder,
     command: Sequence[str],
     environment: Mapping[str, str],
     log: IO[bytes],
@@ -108,12 +180,13 @@ def _wait(
 
         timer = None if timeout_s is None else threading.Timer(timeout_s, stop)
         try:
-            if timer is not None:
-                timer.start()
-            for line in process.stdout or ():
-                if progress is not None:
-                    progress(line.rstrip("\n"))
-            process.wait()
+            with watched.running(process.pid):
+                if timer is not None:
+                    timer.start()
+                for line in process.stdout or ():
+                    if progress is not None:
+                        progress(line.rstrip("\n"))
+                process.wait()
         except BaseException:
             process.kill()
             raise

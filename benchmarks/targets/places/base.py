@@ -11,6 +11,8 @@ from typing import Any
 
 from lama_edge.errors import one_line
 
+# What whoever comes second is told.
+BUSY = "another measurement runs on this target: wait for its end, two would disturb each other"
 _MOST_SAID = 300
 
 
@@ -68,6 +70,13 @@ class Place(ABC):
             MissingBackendError: when a program or package that this needs is not installed here.
             LamaEdgeError: when the machine cannot be reached, or another session has it; nothing
                 is left behind then.
+        """
+
+    def claim(self) -> None:  # noqa: B027
+        """Keep others from measuring there until it is closed, where opening it did not do so.
+
+        Raises:
+            LamaEdgeError: when another session measures there.
         """
 
     @abstractmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import platform
 import shutil
@@ -10,32 +11,46 @@ import signal
 import subprocess
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
-from lama_edge.benchmarks.targets.places.base import Ended, Place
+import platformdirs
+
+from lama_edge.benchmarks.targets.places.base import BUSY, Ended, Place
 from lama_edge.errors import LamaEdgeError, one_line
-from lama_edge.process import CrashError
+from lama_edge.process import CrashError, WatchedFolder
+
+_log = logging.getLogger(__name__)
 
 
 class LocalPlace(Place):
-    """See `Place`. Sessions do not exclude each other here; other load is part of every round."""
+    """See `Place`. Sessions of a user exclude each other only if they measure, see `claim`."""
 
     name = "local"
     shares_machine = True
 
     def __init__(self) -> None:
-        self._folder: Path | None = None
+        self._session: WatchedFolder | None = None
+        self._lock: IO[str] | None = None
 
     def open(self) -> None:
         """See `Place.open`."""
-        self._folder = Path(tempfile.mkdtemp(prefix="lama-edge-"))
+        self._session = WatchedFolder()
+
+    def claim(self) -> None:
+        """See `Place.claim`: a lock of this process's, which ends with it; none on Windows."""
+        self._lock = self._lock or _locked()
 
     def close(self) -> None:
         """See `Place.close`."""
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        session, self._session = self._session, None
+        lock, self._lock = self._lock, None
+        if session is not None:
+            session.close()
+        if lock is not None:
+            lock.close()
 
     def put(self, path: Path, beside: Sequence[Path] = ()) -> str:
         """Return the path: it is here."""
@@ -43,7 +58,7 @@ class LocalPlace(Place):
 
     def new_path(self, name: str) -> str:
         """See `Place.new_path`."""
-        return str(Path(tempfile.mkdtemp(dir=self._opened()), name))
+        return str(Path(tempfile.mkdtemp(dir=self._opened().path), name))
 
     def fetch(self, there: str, here: Path) -> None:
         """See `Place.fetch`."""
@@ -54,7 +69,7 @@ class LocalPlace(Place):
 
     def remove(self, there: str) -> None:
         """See `Place.remove`."""
-        if self._opened() in Path(there).parents:
+        if self._opened().path in Path(there).parents:
             shutil.rmtree(there, ignore_errors=True)
             with contextlib.suppress(OSError):
                 Path(there).unlink()
@@ -68,7 +83,8 @@ class LocalPlace(Place):
     ) -> Ended:
         """See `Place.run`."""
         # In a user's folder a numpy.py of theirs would take the real one's place in Python.
-        folder = tempfile.mkdtemp(dir=self._opened())
+        session = self._opened()
+        folder = tempfile.mkdtemp(dir=session.path)
         with tempfile.TemporaryFile() as output:
             try:
                 process = subprocess.Popen(
@@ -84,7 +100,8 @@ class LocalPlace(Place):
             except OSError as error:
                 code = 127 if isinstance(error, FileNotFoundError) else 126
                 return Ended(code, "", error.strerror or one_line(error))
-            last_words, in_time = _followed(process, timeout_s, step)
+            with session.running(-process.pid):
+                last_words, in_time = _followed(process, timeout_s, step)
             if not in_time:
                 raise CrashError(
                     f"the process did not finish within {timeout_s:g} s and was stopped"
@@ -98,10 +115,35 @@ class LocalPlace(Place):
         """See `Place.machine`."""
         return platform.machine()
 
-    def _opened(self) -> Path:
-        if self._folder is None:
+    def _opened(self) -> WatchedFolder:
+        if self._session is None:
             raise LamaEdgeError("the target is closed: use it in a with block")
-        return self._folder
+        return self._session
+
+
+def _locked() -> IO[str] | None:
+    """Return the file by which one session of a user measures at a time; None where none can be.
+
+    Raises:
+        LamaEdgeError: when another process has it.
+    """
+    try:
+        import fcntl
+
+        with warnings.catch_warnings():
+            # Where the session has no such folder it is one among the temporary ones.
+            warnings.simplefilter("ignore")
+            folder = platformdirs.user_runtime_path("lama-edge", False, ensure_exists=True)
+        file = (folder / "measuring.lock").open("w", encoding="utf-8")
+    except (ImportError, OSError) as error:
+        _log.info("others are not kept from measuring meanwhile: %s", one_line(error))
+        return None
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise LamaEdgeError(BUSY) from error
+    return file
 
 
 def _followed(

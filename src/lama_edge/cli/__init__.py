@@ -8,9 +8,13 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import lama_edge
 from lama_edge.cli.bench import add_bench
@@ -33,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         0 done, 1 parity failed or a regression, 2 wrong usage or input, 3 missing backend,
-        130 interrupted.
+        130 interrupted, 143 terminated, 129 the terminal hung up.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -46,8 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stream=sys.stderr,
     )
     command: Command = options.command
+    stopped: list[int] = []
     try:
-        exit_code = command(options) or 0
+        with _in_order(stopped):
+            exit_code = command(options) or 0
         sys.stdout.flush()
     except LamaEdgeError as error:
         if options.debug:
@@ -55,13 +61,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lama-edge: error: {one_line(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("lama-edge: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        with suppress(OSError):  # of a terminal that is gone
+            print("lama-edge: interrupted", file=sys.stderr)
+        return 128 + stopped[0] if stopped else INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away, as `head` does; keep Python from complaining later.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return exit_code
+
+
+@contextmanager
+def _in_order(stopped: list[int]) -> Iterator[None]:
+    """Let what asks the command to end do what Ctrl-C does; `stopped` is told by what signal."""
+    asked = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # What is ignored, as under nohup, stays so. A program's main thread alone may set them.
+    here = threading.current_thread() is threading.main_thread()
+    before = {one: signal.getsignal(one) for one in asked if here}
+    before = {one: now for one, now in before.items() if now not in (signal.SIG_IGN, None)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # A terminal and its shell tell both; the second one would end the tidying up.
+        for one in before:
+            signal.signal(one, signal.SIG_IGN)
+        stopped.append(number)
+        raise KeyboardInterrupt
+
+    for one in before:
+        signal.signal(one, stop)
+    try:
+        yield
+    finally:
+        for one, now in before.items():
+            signal.signal(one, now)
 
 
 def _parser() -> argparse.ArgumentParser:
