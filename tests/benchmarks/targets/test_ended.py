@@ -155,9 +155,10 @@ def test_what_is_ignored_stays_ignored_and_handlers_come_back() -> None:
 def test_one_session_measures_at_a_time_and_a_killed_one_makes_room(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
-    temporary = tmp_path / "temporary"
+    runtime, temporary = tmp_path / "runtime", tmp_path / "temporary"
+    runtime.mkdir(mode=0o700)
     temporary.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     with LocalPlace() as place:
         with _started(_bench(model, 3600), temporary, _measures) as (process, _):
             refused = subprocess.run(
@@ -169,6 +170,7 @@ def test_one_session_measures_at_a_time_and_a_killed_one_makes_room(
                 place.claim()
             # What is not measured does not wait for it.
             assert place.run(["sh", "-c", "echo here"]).output == "here\n"
+            assert (runtime / "lama-edge" / "measuring.lock").exists()
             process.kill()
             process.wait(PATIENCE_S)
             assert _left(temporary) == []
@@ -179,6 +181,7 @@ def test_one_session_measures_at_a_time_and_a_killed_one_makes_room(
 def test_where_no_lock_can_be_made_it_is_measured_without(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "file"))
+    tmp_path.chmod(0o700)
+    (tmp_path / "lama-edge" / "measuring.lock").mkdir(parents=True)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert local._locked() is None

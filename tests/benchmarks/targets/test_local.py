@@ -260,8 +260,9 @@ def test_nothing_of_a_program_that_is_stopped_or_killed_runs_on(
     tmp_path: Path, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it started itself would keep a core busy beside the next round."""
-    started = tmp_path / "started"
-    child = f"sh -c 'echo > {started}; for i in $(seq 400); do sleep 0.05; done; : {tmp_path}' &"
+    started = tmp_path / "program" / "started"
+    started.parent.mkdir()
+    child = f"sh -c 'echo > {started}; for i in $(seq 400); do sleep 0.05; done' &"
     script = f"{child} while [ ! -e {started} ]; do sleep 0.01; done; {end} sleep 20"
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -271,7 +272,7 @@ def test_nothing_of_a_program_that_is_stopped_or_killed_runs_on(
         with pytest.raises(CrashError, match=message):
             target.ask("machine", {}, timeout_s=None if end else 1.0)
         assert started.exists()
-        assert _gone(tmp_path)
+        assert _gone(started.parent)
     assert [*temporary.iterdir()] == []
 
 
