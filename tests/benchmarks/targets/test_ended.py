@@ -25,6 +25,7 @@ from lama_edge.spec import Size
 PATIENCE_S = 60.0
 # What the kernel and a shell need, on a machine that is busy.
 SOON_S = 10.0
+TIDIED = -1
 # A task that has computed for as long reads no file any more, whose lack would end it by itself.
 SETTLED_S = 4.0
 ASKS = """
@@ -133,8 +134,12 @@ def test_a_task_does_not_outlive_who_asked_for_it(
 def _told(stopped: list[int]) -> None:
     os.kill(os.getpid(), signal.SIGHUP)
     assert stopped == []
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(SOON_S)
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(SOON_S)
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        stopped.append(TIDIED)
 
 
 def test_what_is_ignored_stays_ignored_and_handlers_come_back() -> None:
@@ -144,7 +149,7 @@ def test_what_is_ignored_stays_ignored_and_handlers_come_back() -> None:
         stopped: list[int] = []
         with pytest.raises(KeyboardInterrupt), _in_order(stopped):
             _told(stopped)
-        assert stopped == [signal.SIGTERM]
+        assert stopped == [signal.SIGTERM, TIDIED]
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGTERM) is term
     finally:
