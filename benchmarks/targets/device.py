@@ -343,6 +343,23 @@ def ssh_target(address: str, options: TargetOptions) -> DeviceTarget:
     return DeviceTarget(place, program_elsewhere(options))
 
 
+def adb_target(address: str, options: TargetOptions) -> DeviceTarget:
+    """Return a device that adb reaches as a target.
+
+    Args:
+        address: ``adb://SERIAL``, or ``adb://`` for the only one.
+        options: any of them; without a worker it is Python that runs the models there.
+
+    Raises:
+        UsageError: when the address is none, or options contradict each other.
+        MissingBackendError: when the worker is not there.
+    """
+    from lama_edge.benchmarks.targets.places.adb import AdbPlace, serial_of
+
+    place = AdbPlace(serial_of(address), options.remote_folder)
+    return DeviceTarget(place, program_elsewhere(options))
+
+
 def program_elsewhere(options: TargetOptions) -> Program:
     """Return the program that the user's options ask for on another machine.
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TARGETS = {
     "local": "lama_edge.benchmarks.targets.device:local_target",
     "ssh": "lama_edge.benchmarks.targets.device:ssh_target",
+    "adb": "lama_edge.benchmarks.targets.device:adb_target",
 }
 
 
