@@ -1,0 +1,177 @@
+"""What goes wrong over adb: one clear line here, and nothing left there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from adb_device import AdbDevice, waits
+from worker_bundle import worker_bundle
+
+from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
+from lama_edge.benchmarks.targets.places import remote
+from lama_edge.benchmarks.targets.registry import open_target
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
+from lama_edge.errors import LamaEdgeError, MissingBackendError
+from lama_edge.process import CrashError
+from lama_edge.runtimes.base import Array
+
+pytestmark = pytest.mark.adb
+CPU = Opening(provider="cpu", threads=1)
+SHORT = Policy(min_warmup_runs=1, min_warmup_ms=0, min_runs=1, min_seconds=0)
+LONG = replace(SHORT, min_seconds=120)
+WORKER = "/lib/worker"
+
+
+@pytest.fixture
+def model(exported: Callable[..., Path]) -> Path:
+    return exported("fourier")
+
+
+def picture() -> tuple[Array, Array]:
+    image, mask = np.full((1, 3, 64, 64), 0.5, np.float32), np.zeros((1, 1, 64, 64), np.float32)
+    mask[:, :, 16:40, 16:40] = 1
+    return image, mask
+
+
+@contextmanager
+def reached(device: AdbDevice) -> Iterator[Target]:
+    """Open a target there and look, when it is closed, whether something was left."""
+    with open_target("adb://", TargetOptions(worker=worker_bundle())) as target:
+        yield target
+    waits(lambda: not device.processes())
+    assert device.files() == []
+
+
+def when_sampling(act: Callable[[], object]) -> Callable[[str], None]:
+    """Return what does something once, beside the call, when a target tells that it samples."""
+
+    def step(line: str) -> None:
+        if line == "sampling":
+            threading.Thread(target=act).start()
+
+    return step
+
+
+def test_a_worker_that_is_killed_is_an_error_and_the_target_goes_on(
+    device: AdbDevice, model: Path
+) -> None:
+    with reached(device) as target:
+        handle = target.push(model)
+        kill = when_sampling(lambda: device.kill(WORKER))
+        with pytest.raises(CrashError, match="killed by SIGKILL: the system may have run out"):
+            target.measure(handle, CPU, *picture(), LONG, kill)
+        assert target.measure(handle, CPU, *picture(), SHORT)
+
+
+def test_a_device_that_is_unplugged_ends_the_run_on_both_sides(
+    device: AdbDevice, model: Path
+) -> None:
+    with reached(device) as target:
+        handle = target.push(model)
+        with pytest.raises(LamaEdgeError, match=r"connection to the (target|device) was lost"):
+            target.measure(handle, CPU, *picture(), LONG, when_sampling(device.unplug))
+        with pytest.raises(LamaEdgeError, match="lost"):
+            target.measure(handle, CPU, *picture(), SHORT)
+    device.plug()
+    with reached(device) as target:
+        assert target.measure(target.push(model), CPU, *picture(), SHORT)
+
+
+def test_a_device_that_falls_silent_ends_the_run_on_both_sides(
+    device: AdbDevice, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "BEAT_S", 0.2)
+    monkeypatch.setattr(remote, "PATIENCE_S", 3)
+    with reached(device) as target:
+        handle = target.push(model)
+        with pytest.raises(LamaEdgeError, match="nothing was heard of the target for 3 s"):
+            target.measure(handle, CPU, *picture(), LONG, when_sampling(device.freeze))
+        # Before the place is closed: over there nobody hears of that.
+        waits(lambda: not device.processes())
+        assert device.files() == []
+
+
+def test_a_run_that_takes_too_long_is_stopped(device: AdbDevice, model: Path) -> None:
+    with reached(device) as target:
+        handle = target.push(model)
+        target.describe(handle, CPU)
+        with pytest.raises(CrashError, match="did not finish within 3 s and was stopped"):
+            target.measure(handle, replace(CPU, timeout_s=3), *picture(), LONG)
+        waits(lambda: not any(WORKER in line for line in device.processes()))
+        assert target.measure(handle, CPU, *picture(), SHORT)
+
+
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_command_that_is_ended_leaves_nothing_there(
+    device: AdbDevice, model: Path, sign: signal.Signals, code: int
+) -> None:
+    words = ["bench", str(model), "--target", "adb://", "--worker", str(worker_bundle())]
+    command = [sys.executable, "-P", "-m", "lama_edge.cli", *words, "--min-seconds", "120"]
+    # As Ctrl-C does: all that the terminal's command started hears of it.
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as bench:
+        waits(lambda: any(f"{WORKER} " in line for line in device.processes()))
+        os.killpg(bench.pid, sign)
+        told = bench.communicate(timeout=60)[1]
+    assert bench.returncode == code
+    assert "left" not in told
+    waits(lambda: not device.processes())
+    assert device.files() == []
+
+
+def test_no_room_for_a_model(start: Callable[..., AdbDevice], model: Path, tmp_path: Path) -> None:
+    room = sum(file.stat().st_size for file in worker_bundle().rglob("*") if file.is_file())
+    device = start("x86_64", str(room + (8 << 20)))
+    large = tmp_path / "large.safetensors"
+    large.write_bytes(bytes(16 << 20))
+    with reached(device) as target:
+        with pytest.raises(
+            LamaEdgeError, match=r"'large.safetensors' .*No space left.*free some room"
+        ):
+            target.push(large)
+        assert target.measure(target.push(model), CPU, *picture(), SHORT)
+
+
+def test_no_room_for_the_worker(start: Callable[..., AdbDevice]) -> None:
+    device = start("x86_64", "2m")
+    with pytest.raises(LamaEdgeError, match="No space left"), reached(device):
+        pass
+    assert (device.files(), device.processes()) == ([], [])
+
+
+def test_a_worker_for_another_processor_is_told_from_one_without_its_libraries(
+    device: AdbDevice, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(worker_bundle(), bundle)
+    worker = bundle / "lib" / "worker"
+    content = bytearray(worker.read_bytes())
+    content[18:20] = (183).to_bytes(2, "little")  # ELF's number of aarch64
+    worker.write_bytes(content)
+    alone = tmp_path / "lama-edge-worker"
+    shutil.copy(worker_bundle() / "lib" / "worker", alone)
+    for path, reason in (
+        (bundle, r"is for aarch64 and the target is x86_64; .*ARCH=x86_64"),
+        (alone, r"libonnxruntime.so.1.*bring a bundle: .*ARCH=x86_64"),
+    ):
+        with pytest.raises(MissingBackendError, match=reason):
+            open_target("adb://", TargetOptions(worker=path)).__enter__()
+        assert (device.files(), device.processes()) == ([], [])
+
+
+def test_a_phone_has_no_python(device: AdbDevice) -> None:
+    with pytest.raises(MissingBackendError, match=r"no program 'python3' .*--worker"):
+        open_target("adb://").__enter__()
+    assert (device.files(), device.processes()) == ([], [])
