@@ -56,9 +56,9 @@ def read_sensors(output: str) -> dict[str, Any]:
     temperatures: dict[str, float] = {}
     if _field(output, "present") == "true":
         level, scale = _number(output, "level"), _number(output, "scale") or 100
-        status = _CHARGING.get(_number(output, "status") or 0)
+        charging = _CHARGING.get(_number(output, "status") or 0)
         if level is not None:
-            sensors["battery"] = {"percent": 100.0 * level / scale, "status": status}
+            sensors["battery"] = {"percent": 100.0 * level / scale, "status": charging}
         tenths = _number(output, "temperature")
         if tenths is not None:
             temperatures["battery"] = tenths / 10
