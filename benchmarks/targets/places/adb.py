@@ -138,19 +138,19 @@ class AdbTransport(Transport):
             (self._serial,) = states
         if self._serial in states:
             return states[self._serial].strip()
-        known = ", ".join(sorted(states)) or "none"
+        # Other devices' serials are nobody's business: errors get into documents.
         if self._serial:
             mend = (
                 f"`adb connect {self._serial}`" if ":" in self._serial else "look at `adb devices`"
             )
-            raise UsageError(f"adb has no device {self._serial!r}; devices: {known}; {mend}")
+            raise UsageError(f"adb has no device {self._serial!r}: {mend}")
         if not states:
             raise UsageError(
                 "adb has no device: plug one in and allow USB debugging on it, or `adb connect` it"
             )
         raise UsageError(
-            f"--target adb:// is the only device, and adb has several; name one of {known}: "
-            "--target adb://SERIAL"
+            f"--target adb:// is the only device, and adb has {len(states)}; name one of "
+            "`adb devices`: --target adb://SERIAL"
         )
 
     def close(self) -> None:
