@@ -218,7 +218,7 @@ def adb_device(arch: str = "x86_64", size: str = "400m") -> Iterator[AdbDevice]:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_without_vsock,
+                preexec_fn=_confine,
             ) as process,
         ):
             try:
@@ -241,8 +241,11 @@ def _listens(path: Path) -> bool:
         return client.connect_ex(str(path)) == 0
 
 
-def _without_vsock() -> None:
-    """Refuse sockets that reach out of the network's namespace: adbd listens on one to the host."""
+def _confine() -> None:
+    """End with this process, and refuse sockets that no namespace holds.
+
+    adbd listens on one of those (vsock), to the host of a virtual machine.
+    """
     family, forbidden = 40, 97  # AF_VSOCK, EAFNOSUPPORT
     arch, call = {"x86_64": (0xC000003E, 41), "aarch64": (0xC00000B7, 198)}[platform.machine()]
     load, equal, give = 0x20, 0x15, 0x06
@@ -260,5 +263,7 @@ def _without_vsock() -> None:
     # struct sock_fprog: the number of steps, and where they are.
     filter_ = struct.pack("HP", len(program), ctypes.addressof(code))
     libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+    # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP with a filter
     if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.c_char_p(filter_), 0, 0):
         sys.exit("no filter of system calls")

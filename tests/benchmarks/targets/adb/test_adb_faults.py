@@ -20,6 +20,8 @@ from worker_bundle import worker_bundle
 
 from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
 from lama_edge.benchmarks.targets.places import remote
+from lama_edge.benchmarks.targets.places.adb import AdbTransport
+from lama_edge.benchmarks.targets.places.remote import LostError
 from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, MissingBackendError
@@ -86,6 +88,15 @@ def test_a_device_that_is_unplugged_ends_the_run_on_both_sides(
     device.plug()
     with reached(device) as target:
         assert target.measure(target.push(model), CPU, *picture(), SHORT)
+
+
+def test_a_script_that_was_cut_off_is_not_taken_for_one_that_ended(device: AdbDevice) -> None:
+    # adb's own client ends with 0 there, and no guardian has told of it yet.
+    transport = AdbTransport("")
+    transport.open()
+    threading.Timer(1, device.unplug).start()
+    with pytest.raises(LostError, match="lost"):
+        transport.execute("echo half; sleep 5; echo done")
 
 
 def test_a_device_that_falls_silent_ends_the_run_on_both_sides(
