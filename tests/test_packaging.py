@@ -221,7 +221,7 @@ def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
     for name, error in report["modules"].items():
         if error is not None:
             assert re.search(
-                r'pip install "lama-edge\[(export|torch|train|bench|coreml|dev)\]"', error
+                r'pip install "lama-edge\[(export|torch|train|bench|ssh|coreml|dev)\]"', error
             ), name
     _check_command_line(interpreter, model, tmp_path)
 

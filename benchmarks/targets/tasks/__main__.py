@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import sys
 from pathlib import Path
 
-from lama_edge.errors import UsageError, exit_code_of, one_line
+from lama_edge.errors import exit_code_of, one_line
 
 
 def main() -> None:
@@ -16,15 +17,19 @@ def main() -> None:
     Raises:
         LamaEdgeError: when it cannot be answered.
     """
+    parser = argparse.ArgumentParser(
+        prog="python -m lama_edge.benchmarks.targets.tasks",
+        description="Answer a request, see docs/worker.md.",
+    )
+    parser.add_argument("request", type=Path, metavar="REQUEST.json")
+    request: Path = parser.parse_args().request
     # What a library prints is no answer, whichever way it reaches the descriptor.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    if len(sys.argv) != 2:
-        raise UsageError("usage: python -m lama_edge.benchmarks.targets.tasks REQUEST.json")
     # Imported here so that a package that is missing is told in one line.
     from lama_edge.benchmarks.targets.tasks.answer import answer
 
-    found = answer(Path(sys.argv[1]), lambda step: print(one_line(step), file=sys.stderr))
+    found = answer(request, lambda step: print(one_line(step), file=sys.stderr))
     with answers:
         json.dump(found, answers)
 
