@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,6 +66,13 @@ def tell(payload, progress):
 def tell_and_hang(payload, progress):
     progress(str(os.getpid()))
     time.sleep(60)
+
+def tidy(payload, progress):
+    try:
+        progress("busy")
+        time.sleep(60)
+    finally:
+        open(payload["file"], "w").close()
 """
 
 
@@ -158,6 +166,23 @@ def test_the_process_does_not_outlive_the_interrupted_wait(call: Any) -> None:
         call("tell_and_hang", {}, progress=interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(told[0], 0)
+
+
+def test_whoever_is_told_of_the_process_can_interrupt_it_and_it_cleans_up(
+    call: Any, tmp_path: Path
+) -> None:
+    told: list[subprocess.Popen[str]] = []
+    sessions: list[int] = []
+
+    def interrupt(step: str) -> None:
+        sessions.append(os.getsid(told[0].pid))
+        told[0].send_signal(signal.SIGINT)
+
+    with pytest.raises(CrashError, match="SIGINT"):
+        call("tidy", {"file": str(tmp_path / "clean")}, progress=interrupt, started=told.append)
+    assert (tmp_path / "clean").exists()
+    # The terminal's own Ctrl-C would be the second one, in the middle of cleaning up.
+    assert sessions == [told[0].pid]
 
 
 def test_a_death_by_signal_is_a_crash_that_names_it(call: Any) -> None:

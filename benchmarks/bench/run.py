@@ -21,7 +21,13 @@ from lama_edge.benchmarks.targets.base import Opening, TargetOptions
 from lama_edge.benchmarks.targets.registry import open_target, open_targets
 from lama_edge.benchmarks.targets.subjects import Opened, open_model
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
-from lama_edge.errors import LamaEdgeError, NotFiniteError, ParityError, UsageError
+from lama_edge.errors import (
+    LamaEdgeError,
+    NotFiniteError,
+    ParityError,
+    UsageError,
+    worst_exit_code,
+)
 from lama_edge.files import split_part
 from lama_edge.spec import Progress, Size
 
@@ -145,8 +151,7 @@ class BenchResult:
     @property
     def exit_code(self) -> int:
         """That of what failed, 0 if nothing did: 1 wins over 3 over 2."""
-        codes = {failure.exit_code for failure in self.failures}
-        return next((code for code in (1, 3, 2) if code in codes), 0)
+        return worst_exit_code(failure.exit_code for failure in self.failures)
 
 
 def run_bench(

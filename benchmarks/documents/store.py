@@ -21,6 +21,7 @@ with needs_extra("bench"):
     from referencing import Registry, Resource
 
 BENCH = "lama_edge.bench"
+FLEET = "lama_edge.fleet"
 PARITY = "lama_edge.parity"
 PEERS = "lama_edge.peers"
 RANGES = "lama_edge.ranges"
@@ -28,6 +29,7 @@ TRADEOFF = "lama_edge.tradeoff"
 WORKER = "lama_edge.worker"
 _MADE_BY = {
     BENCH: "lama-edge bench --json-out",
+    FLEET: "lama-edge bench --fleet DEVICES.toml --json-out",
     PARITY: "lama-edge parity --json-out",
     PEERS: "python -m lama_edge.benchmarks.studies.peers --json-out",
     RANGES: "lama-edge inspect --ranges --json-out",
@@ -35,7 +37,7 @@ _MADE_BY = {
     WORKER: "lama-edge-worker REQUEST.json",
 }
 # The newest version of each, which is what is written; older ones are read as well.
-_VERSION = {BENCH: 3, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2, WORKER: 1}
+_VERSION = {BENCH: 3, FLEET: 1, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2, WORKER: 1}
 _MAX_REASON_CHARACTERS = 160
 
 
@@ -70,12 +72,13 @@ def load_bench(path: Path) -> dict[str, Any]:
     return load_document(path, BENCH)
 
 
-def load_document(path: Path, kind: str) -> dict[str, Any]:
+def load_document(path: Path, kind: str, *others: str) -> dict[str, Any]:
     """Read a document and check that it is one.
 
     Args:
         path: a JSON file.
-        kind: `BENCH`, `PARITY`, `PEERS`, `RANGES` or `TRADEOFF`.
+        kind: `BENCH`, `FLEET`, `PARITY`, `PEERS`, `RANGES` or `TRADEOFF`.
+        others: what else it may be.
 
     Returns:
         The document in the newest version of its kind, see `check_document`.
@@ -95,8 +98,9 @@ def load_document(path: Path, kind: str) -> dict[str, Any]:
         document = plain.loads(text)
     except (ValueError, RecursionError) as error:
         raise DocumentError(f"{str(path)!r} cannot be read as JSON: {reason(error)}") from error
+    seen = document.get("kind") if isinstance(document, dict) else None
     try:
-        return check_document(document, kind)
+        return check_document(document, next((other for other in others if other == seen), kind))
     except DocumentError as error:
         raise DocumentError(f"{str(path)!r} {error}") from error
 

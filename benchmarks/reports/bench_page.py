@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lama_edge.benchmarks.documents.pictures import Picture
-from lama_edge.benchmarks.documents.store import BENCH
+from lama_edge.benchmarks.documents.store import BENCH, heading
 from lama_edge.benchmarks.reports import figures, images, spelled
 from lama_edge.benchmarks.reports.charts.bench import (
     cost_charts,
@@ -40,6 +40,7 @@ def bench_page(
     documents: Sequence[Document],
     *,
     pictures: Sequence[Picture] = (),
+    missing: Mapping[str, str] | None = None,
     show_failed: bool = False,
 ) -> str:
     """Return one self-contained HTML page about one or more benchmark documents.
@@ -47,6 +48,7 @@ def bench_page(
     Args:
         documents: benchmark documents that fit their schema, usually one for each device.
         pictures: what runs of the first document made of a picture.
+        missing: devices without a document, and why there is none.
         show_failed: whether to show the times of runs whose parity failed, struck through.
 
     Raises:
@@ -60,7 +62,7 @@ def bench_page(
     return render(
         "bench.html.jinja",
         title=_title(documents),
-        lead=_lead(documents, runs),
+        lead=_lead(documents, runs, missing or {}),
         tiles=[tile for device in by_device for tile in _tiles(device)],
         shared=shared_traits(documents),
         columns=_COLUMNS,
@@ -68,6 +70,7 @@ def bench_page(
             (_heading(document, documents), _rows(device, show_failed))
             for document, device in zip(documents, by_device, strict=True)
         ],
+        missing=missing or {},
         latency=latency_charts(by_device),
         common_scale=has_common_scale(by_device),
         costs=cost_charts(runs),
@@ -114,7 +117,7 @@ def bench_page(
             [*environment_facts(document), *_programs(document)] for document in documents
         ],
         pictures=_pictures(pictures, by_device[0] if by_device else []),
-        tools=sorted({str(document["tool"]) for document in documents}),
+        tools=sorted({str(document["tool"]) for document in documents}) or [heading(BENCH)["tool"]],
     )
 
 
@@ -126,16 +129,21 @@ def _title(documents: Sequence[Document]) -> str:
     devices = list(dict.fromkeys(device_name(d["environment"]) for d in documents))
     if len(devices) == 1:
         return f"Latency on {devices[0]}"
-    return f"Latency on {len(devices)} devices"
+    return f"Latency on {len(devices) or 'no'} devices"
 
 
-def _lead(documents: Sequence[Document], runs: Sequence[Run]) -> list[str]:
+def _lead(
+    documents: Sequence[Document], runs: Sequence[Run], missing: Mapping[str, str]
+) -> list[str]:
     """Say in a few sentences what was measured and what went wrong."""
     models = len({run.data["model"].get("sha256") or run.name for run in runs})
     devices = figures.count(len(documents), "device")
-    sentences = [
-        f"{figures.count(models, 'model')} in {figures.count(len(runs), 'run')}, {devices}."
-    ]
+    counts = f"{figures.count(models, 'model')} in {figures.count(len(runs), 'run')}, {devices}."
+    sentences = [counts] if documents else []
+    if missing:
+        verb = "has" if len(missing) == 1 else "have"
+        count = figures.count(len(missing), "device")
+        sentences.append(f"{count} {verb} no result: {', '.join(missing)}.")
     failed = [run for run in runs if run.data["statistics"] is None]
     wrong = [run for run in runs if run.is_wrong]
     warned = [run for run in runs if run.data["warnings"] and not run.is_wrong]
@@ -151,7 +159,7 @@ def _lead(documents: Sequence[Document], runs: Sequence[Run]) -> list[str]:
     if warned:
         verb = "carries" if len(warned) == 1 else "carry"
         sentences.append(f"{figures.count(len(warned), 'run')} {verb} a warning to read first.")
-    if runs and not failed and not wrong and not warned:
+    if runs and not (missing or failed or wrong or warned):
         sentences.append("Every run finished, none with a warning.")
     return sentences
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -122,6 +122,12 @@ def exit_code_of(run: Callable[[], int | None]) -> int:
     except KeyboardInterrupt:
         print("lama-edge: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def worst_exit_code(codes: Iterable[int]) -> int:
+    """Return the exit code of several things done: 1 wins over 3 over 2, and 0 is for none."""
+    found = set(codes)
+    return next((code for code in (1, 3, 2) if code in found), 0)
 
 
 def shown(value: object) -> str:

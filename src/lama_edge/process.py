@@ -108,6 +108,7 @@ def run_isolated(
     environment: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
     progress: Callable[[str], None] | None = None,
+    started: Callable[[subprocess.Popen[str]], None] | None = None,
 ) -> dict[str, Any]:
     """Call a function in a fresh Python process and wait for its result.
 
@@ -121,6 +122,8 @@ def run_isolated(
         environment: variables to add to this process's own.
         timeout_s: how long it may take, in seconds; None is for ever.
         progress: called with each step that the task tells.
+        started: called with the process, which Ctrl-C in a terminal does not reach then: whoever
+            is called can interrupt it, so that it is done once and the task can clean up.
 
     Returns:
         What the function returned.
@@ -138,7 +141,9 @@ def run_isolated(
         request.write_text(json.dumps(job), encoding="utf-8")
         command = [sys.executable, "-m", f"{_PACKAGE}.process", str(request), str(reply)]
         with Path(folder, "log").open("w+b") as log:
-            code, in_time = _wait(watched, command, environment or {}, log, timeout_s, progress)
+            code, in_time = _wait(
+                watched, command, environment or {}, log, timeout_s, progress, started
+            )
             if not reply.exists():
                 raise CrashError(
                     _last_words(code, log)
@@ -161,6 +166,7 @@ def _wait(
     log: IO[bytes],
     timeout_s: float | None,
     progress: Callable[[str], None] | None,
+    started: Callable[[subprocess.Popen[str]], None] | None,
 ) -> tuple[int, bool]:
     """Return the process's exit code, and whether it ended by itself."""
     expired = threading.Event()
@@ -172,6 +178,7 @@ def _wait(
         stderr=log,
         encoding="utf-8",
         errors="replace",
+        start_new_session=started is not None,
     ) as process:
 
         def stop() -> None:
@@ -181,6 +188,8 @@ def _wait(
         timer = None if timeout_s is None else threading.Timer(timeout_s, stop)
         try:
             with watched.running(process.pid):
+                if started is not None:
+                    started(process)
                 if timer is not None:
                     timer.start()
                 for line in process.stdout or ():

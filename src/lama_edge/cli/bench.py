@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lama_edge.benchmarks.reports.figures import table
 from lama_edge.benchmarks.targets.registry import add_target, target_options
 from lama_edge.cli.opening import add_function, add_provider
 from lama_edge.cli.outputs import add_outputs, check_outputs, give
 from lama_edge.cli.rendering import milliseconds, steps
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, one_line
 from lama_edge.files import join_part
 from lama_edge.spec import fixed_size
+
+if TYPE_CHECKING:
+    from lama_edge.benchmarks.bench.run import Bench
+    from lama_edge.benchmarks.fleet.kept import Kept
 
 _TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -40,6 +44,13 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
         help="exported models, checkpoints; MODEL#PART is one size of several in a package",
     )
     add_target(bench)
+    add(
+        "--fleet",
+        type=Path,
+        metavar="DEVICES.toml",
+        help="measure all devices of this file at once, into one result and one page, and go on "
+        "past dead ones; the same command again measures what is missing",
+    )
     add(
         "--with-python",
         action="store_true",
@@ -121,28 +132,12 @@ def _bench(options: argparse.Namespace) -> int:
     if options.beside and options.report is None:
         raise UsageError("--beside shows other results on the page: add --report OUT.html")
     others = [load_bench(path) for path in options.beside]
-    models = tuple(join_part(model, options.function) for model in options.models)
-    sizes = tuple(fixed_size(token) for token in options.size or ())
+    if options.fleet is not None:
+        return _fleet(options, others)
     with steps() as (progress, expect):
-        from lama_edge.benchmarks.bench.run import Bench, run_bench
+        from lama_edge.benchmarks.bench.run import run_bench
 
-        job = Bench(
-            models=models,
-            target=options.target,
-            options=target_options(options),
-            with_python=options.with_python,
-            sizes=sizes,
-            threads=options.threads,
-            provider=options.provider,
-            rounds=options.rounds,
-            min_runs=options.min_runs,
-            min_seconds=options.min_seconds,
-            cool_down_s=options.cool_down,
-            max_temperature_c=options.max_temperature,
-            cool_timeout_s=options.cool_timeout,
-            sustained_s=options.sustained,
-            reference=options.reference,
-        )
+        job = _job(options)
         expect(job.steps)
         result = run_bench(job, progress, progress.detail)
 
@@ -154,12 +149,99 @@ def _bench(options: argparse.Namespace) -> int:
         )
 
     give(options, result.document, page, lambda it: bench_lines(it, options.show_failed))
-    for line in () if options.json else warning_lines(result.document):
-        print(f"lama-edge: warning: {line}", file=sys.stderr)
-    # Everything is written by now; a script shall notice the failure all the same.
-    for line in failure_lines(result.document):
-        print(f"lama-edge: error: {line}", file=sys.stderr)
+    _complain(result.document, warnings=not options.json)
     return result.exit_code
+
+
+def _job(options: argparse.Namespace) -> Bench:
+    from lama_edge.benchmarks.bench.run import Bench
+
+    return Bench(
+        models=tuple(join_part(model, options.function) for model in options.models),
+        target=options.target,
+        options=target_options(options),
+        with_python=options.with_python,
+        sizes=tuple(fixed_size(token) for token in options.size or ()),
+        threads=options.threads,
+        provider=options.provider,
+        rounds=options.rounds,
+        min_runs=options.min_runs,
+        min_seconds=options.min_seconds,
+        cool_down_s=options.cool_down,
+        max_temperature_c=options.max_temperature,
+        cool_timeout_s=options.cool_timeout,
+        sustained_s=options.sustained,
+        reference=options.reference,
+    )
+
+
+def _fleet(options: argparse.Namespace, others: Sequence[dict[str, Any]]) -> int:
+    from lama_edge.benchmarks.fleet.devices import read_devices
+    from lama_edge.benchmarks.fleet.kept import Kept
+    from lama_edge.benchmarks.fleet.run import Fleet, run_fleet
+    from lama_edge.benchmarks.targets.base import TargetOptions
+
+    if options.json_out is None:
+        raise UsageError("--fleet keeps what is done beside its result: add --json-out FLEET.json")
+    if options.target != "local" or target_options(options) != TargetOptions():
+        raise UsageError(
+            f"{str(options.fleet)!r} says of each device where and how models run there: leave "
+            "out --target, --worker, --remote-python, --make-venv and --remote-folder"
+        )
+    kept = Kept.beside(options.json_out)
+    try:
+        with steps() as (progress, expect):
+            fleet = Fleet(read_devices(options.fleet), _job(options), kept)
+            expect(len(fleet.devices) * fleet.job.steps)
+            result = run_fleet(fleet, progress)
+    except KeyboardInterrupt:
+        _tell_kept(kept)
+        raise
+
+    def page() -> str:
+        from lama_edge.benchmarks.reports.fleet_page import fleet_page
+
+        return fleet_page(result.document, beside=others, show_failed=options.show_failed)
+
+    give(options, result.document, page, lambda it: _fleet_lines(it, options.show_failed))
+    for one in result.devices:
+        if one.document is not None:
+            _complain(one.document, f"{one.device.name}: ", warnings=not options.json)
+        if one.failure is not None:
+            print(f"lama-edge: error: {one.device.name}: {one_line(one.failure)}", file=sys.stderr)
+    if result.complete:
+        kept.remove(device.name for device in fleet.devices)
+    else:
+        _tell_kept(kept)
+    return result.exit_code
+
+
+def _tell_kept(kept: Kept) -> None:
+    if kept.folder.is_dir():
+        print(
+            f"lama-edge: the devices that are done are kept in {str(kept.folder)!r}: the same "
+            "command measures the others",
+            file=sys.stderr,
+        )
+
+
+def _fleet_lines(document: dict[str, Any], show_failed: bool) -> Iterator[str]:
+    for number, device in enumerate(document["devices"]):
+        yield from [""] * (number > 0)
+        yield f"{device['name']} ({device['target']}):"
+        if device["result"] is None:
+            yield f"no result: {device['error']}"
+        else:
+            yield from bench_lines(device["result"], show_failed)
+
+
+def _complain(document: dict[str, Any], device: str = "", *, warnings: bool) -> None:
+    """Print what a bench document warns of, and what failed; all is written by then."""
+    for line in warning_lines(document) if warnings else ():
+        print(f"lama-edge: warning: {device}{line}", file=sys.stderr)
+    # A script shall notice the failure all the same.
+    for line in failure_lines(document):
+        print(f"lama-edge: error: {device}{line}", file=sys.stderr)
 
 
 def warning_lines(document: dict[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from lama_edge.benchmarks.targets.registry import add_target, target_options
 from lama_edge.cli.opening import add_provider
 from lama_edge.cli.outputs import add_outputs, check_outputs, give
 from lama_edge.cli.rendering import decibels, print_json, steps
-from lama_edge.errors import one_line
+from lama_edge.errors import LamaEdgeError, UsageError, one_line, worst_exit_code
 from lama_edge.runtimes.registry import checkpoint_runtimes
 
 _FAILED = 1
@@ -57,7 +58,7 @@ def add_compare(commands: Any, common: argparse.ArgumentParser) -> None:
     compare = commands.add_parser(
         "compare",
         parents=[common],
-        help="compare two results of bench",
+        help="compare two results of bench, or of a fleet",
         description="Ratio of the medians with a 95 % confidence interval. Exit code 1 when "
         "something became slower.",
     )
@@ -146,14 +147,40 @@ def _parity_lines(document: dict[str, Any]) -> Iterator[str]:
 
 def _compare(options: argparse.Namespace) -> int:
     from lama_edge.benchmarks.bench.compare import compare
-    from lama_edge.benchmarks.documents.store import load_bench
+    from lama_edge.benchmarks.documents.store import BENCH, FLEET, load_document
 
-    comparison = compare(
-        load_bench(options.base), load_bench(options.new), threshold=options.threshold / 100
-    )
+    base, new = (load_document(path, BENCH, FLEET) for path in (options.base, options.new))
+    if base["kind"] != new["kind"]:
+        raise UsageError(
+            "one document is of a single device and one of a fleet: compare two of the same kind"
+        )
+    threshold = options.threshold / 100
+    if base["kind"] == FLEET:
+        return _compare_fleets(base, new, threshold, as_json=options.json)
+    comparison = compare(base, new, threshold=threshold)
     if options.json:
         print_json(comparison.to_dict())
     else:
         for line in comparison.lines():
             print(line)
     return _FAILED if comparison.regressed else 0
+
+
+def _compare_fleets(
+    base: dict[str, Any], new: dict[str, Any], threshold: float, *, as_json: bool
+) -> int:
+    from lama_edge.benchmarks.fleet.compare import compare_fleets
+
+    found = compare_fleets(base, new, threshold=threshold)
+    done = {name: one for name, one in found.items() if not isinstance(one, LamaEdgeError)}
+    if as_json:
+        print_json({"devices": {name: one.to_dict() for name, one in done.items()}})
+    else:
+        for name, one in done.items():
+            for line in one.lines():
+                print(f"{name}: {line}")
+    refused = {name: one for name, one in found.items() if isinstance(one, LamaEdgeError)}
+    for name, error in refused.items():
+        print(f"lama-edge: error: {name}: {one_line(error)}", file=sys.stderr)
+    regressed = any(one.regressed for one in done.values())
+    return worst_exit_code([_FAILED] * regressed + [one.exit_code for one in refused.values()])

@@ -1,0 +1,1 @@
+"""Many devices measured at once, into one result and one page."""
