@@ -8,6 +8,8 @@ import os
 # Two workers share two cores, and the nets are small: torch's and NumPy's threads, here and in the
 # processes that tests start, would wait for each other longer than they work. Read on import.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Tests, and programs that they start, may use ONNX Runtime without lama-edge, which turns this off.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import tempfile
 from collections.abc import Callable, Iterator

@@ -21,6 +21,7 @@ from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import is_checkpoint
+from lama_edge.runtimes.onnxruntime.library import ort
 
 with needs_extra("export"):
     import onnx
@@ -28,8 +29,6 @@ with needs_extra("export"):
     from lama_edge.export.formats.onnx.file import build_onnx
     from lama_edge.export.graph.deploy_graph import DEFAULT_OPSET, GraphOptions
     from lama_edge.models.checkpoint import load_checkpoint
-with needs_extra("onnx"):
-    import onnxruntime as ort
 
 # A value differs when it does so by more than this share of the reference's largest one. Graphs
 # built from the same checkpoint with the same options agree to the bit, those with another form

@@ -6,13 +6,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import needs_extra
+from lama_edge.runtimes.onnxruntime.library import ort
 from lama_edge.runtimes.onnxruntime.providers import providers_for
 from lama_edge.runtimes.onnxruntime.record import PROVIDERS
 from lama_edge.runtimes.onnxruntime.session import open_session
-
-with needs_extra("onnx"):
-    import onnxruntime as ort
 
 # Since ONNX Runtime 1.24: onnxruntime_session_options_config_keys.h.
 _RECORD = ("session.record_ep_graph_assignment_info", "1")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lama_edge.errors import ModelError, UsageError, needs_extra
+from lama_edge.errors import ModelError, UsageError
 from lama_edge.files import sha256_of
 from lama_edge.manifest import Manifest
 from lama_edge.models.zoo import cache_folder
+from lama_edge.runtimes.onnxruntime.library import ort
 from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 from lama_edge.runtimes.onnxruntime.record import PROVIDERS
-
-with needs_extra("onnx"):
-    import onnxruntime as ort
 
 # A provider's name as ONNX Runtime has it, and its options.
 Provider = tuple[str, dict[str, str]]

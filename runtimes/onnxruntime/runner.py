@@ -6,16 +6,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, needs_extra, one_line
+from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, one_line
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
+from lama_edge.runtimes.onnxruntime.library import ort
 from lama_edge.runtimes.onnxruntime.placement import placement
 from lama_edge.runtimes.onnxruntime.providers import available_providers, providers_for
 from lama_edge.runtimes.onnxruntime.record import ONNXRUNTIME, PROVIDERS
 from lama_edge.runtimes.onnxruntime.session import open_session, run_session
-
-with needs_extra("onnx"):
-    import onnxruntime as ort
 
 _log = logging.getLogger(__name__)
 # In the order of preference: those that run any graph without set-up of their own.

@@ -6,13 +6,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lama_edge.errors import needs_extra
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.inpainting.memory import trim_heap
+from lama_edge.runtimes.onnxruntime.library import ort
 from lama_edge.runtimes.onnxruntime.providers import Provider
-
-with needs_extra("onnx"):
-    import onnxruntime as ort
 
 # On x86-64 without VNNI, ONNX Runtime's int8 kernels add pairs of products in 16 bits, where they
 # saturate: fills differ by up to 38 levels, and in tiles from what they are whole. This takes its

@@ -66,8 +66,7 @@ def measure_limit(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 def shortest_run_s(convolution: Convolution, threads: int, policy: Policy) -> float:
     """Return the shortest time of one convolution alone in ONNX Runtime, in seconds."""
-    with needs_extra("onnx"):
-        import onnxruntime as ort
+    from lama_edge.runtimes.onnxruntime.library import ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

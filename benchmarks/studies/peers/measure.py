@@ -75,8 +75,7 @@ def difference(output: Array, reference: str, size: Size) -> float:
 
 @contextmanager
 def _onnxruntime(path: Path, size: Size, threads: int) -> Iterator[Run]:
-    with needs_extra("onnx"):
-        import onnxruntime as ort
+    from lama_edge.runtimes.onnxruntime.library import ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

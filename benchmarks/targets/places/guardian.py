@@ -11,7 +11,10 @@ from __future__ import annotations
 # Begins each command of a session, so that the guardian finds what runs for it: by the variable,
 # and where grep stops at a NUL, as busybox's does, by the folder that it was started in. ONNX
 # Runtime would keep a number of the device and what it met with in the user's home, and send it.
-SESSION = "export LAMA_EDGE_SESSION={folder}: ORT_DISABLE_TELEMETRY=1 && cd {folder}/empty && "
+SESSION = (
+    "export LAMA_EDGE_SESSION={folder}: ORT_DISABLE_TELEMETRY=${{ORT_DISABLE_TELEMETRY-1}} && "
+    "cd {folder}/empty && "
+)
 
 # Arguments: the folder to make the session's in, the lock, and for how many seconds to wait for
 # words. Answers are one a line: "folder PATH" or "busy" or "failed WHY" at first, then one to each

@@ -1,6 +1,8 @@
 /* Erases what a mask marks, from C: lama_edge_erase_c MODEL.onnx PICTURE.ppm MASK.pgm RESULT.ppm
  *
  * Picture and mask are binary PPM (P6) or PGM (P5) of 8 bits. */
+#define _POSIX_C_SOURCE 200112L /* setenv */
+
 #include <lama_edge/lama_edge.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +56,10 @@ static lama_edge_image reading(const lama_edge_mutable_image* image) {
 int main(int count, char** words) {
     lama_edge_error error = {LAMA_EDGE_OK, "", ""};
     lama_edge_inpainter* inpainter;
+#ifndef _WIN32
+    /* Before ONNX Runtime starts, which keeps a number of the machine and sends what was run. */
+    setenv("ORT_DISABLE_TELEMETRY", "1", 0);
+#endif
     if (count != 5) {
         fprintf(stderr, "usage: lama_edge_erase_c MODEL.onnx PICTURE.ppm MASK.pgm RESULT.ppm\n");
         return 2;

@@ -2,6 +2,7 @@
 //
 // Picture and mask are binary PPM (P6) or PGM (P5) of 8 bits; `magick in.jpg -depth 8 in.ppm`
 // writes one. In the mask everything above 0 is erased.
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <lama_edge/lama_edge.hpp>
@@ -51,6 +52,10 @@ static void write(const Picture& picture, const char* path) {
 }
 
 int main(int count, char** words) {
+#ifndef _WIN32
+    // Before ONNX Runtime starts, which keeps a number of the machine and sends what was run.
+    setenv("ORT_DISABLE_TELEMETRY", "1", 0);
+#endif
     if (count != 5) {
         std::cerr << "usage: lama_edge_erase MODEL.onnx PICTURE.ppm MASK.pgm RESULT.ppm\n";
         return 2;

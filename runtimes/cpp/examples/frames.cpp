@@ -26,6 +26,10 @@ static int number(const char* word, int least, int most) {
 }
 
 int main(int count, char** words) {
+#ifndef _WIN32
+    // Before ONNX Runtime starts, which keeps a number of the machine and sends what was run.
+    setenv("ORT_DISABLE_TELEMETRY", "1", 0);
+#endif
     if (count != 8) {
         std::cerr << "usage: lama_edge_frames MODEL.onnx WIDTH HEIGHT LEFT TOP RIGHT BOTTOM\n";
         return 2;

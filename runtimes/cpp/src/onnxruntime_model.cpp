@@ -1,6 +1,7 @@
 #include "onnxruntime_model.hpp"
 
 #include <array>
+#include <cstdlib>
 #include <system_error>
 
 #include "contents.hpp"
@@ -77,6 +78,8 @@ OnnxRuntimeModel::OnnxRuntimeModel(const ModelBytes& model, const ModelOptions& 
     try {
         // All environments of a process are one in ONNX Runtime; what goes wrong is thrown as well.
         env_ = Ort::Env(ORT_LOGGING_LEVEL_FATAL, "lama_edge");
+        // What it does as it starts only the app can turn off, by this variable (docs/cpp.md).
+        if (std::getenv("ORT_DISABLE_TELEMETRY") == nullptr) env_.DisableTelemetryEvents();
         open(model, options);
         describe(model);
         arena_ = Ort::Allocator(

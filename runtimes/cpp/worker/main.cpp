@@ -2,6 +2,7 @@
 //
 // Steps go to standard error, one a line, and so does the one line of an error. Exit code 2 where
 // the request, the model or a picture cannot be used, 3 where a provider is missing.
+#include <cstdlib>
 #include <iostream>
 
 #include "contract/text.hpp"
@@ -13,6 +14,10 @@ int main(int count, char** words) {
         std::cerr << "lama-edge-worker: error: " << lama_edge::one_line(why, 1000) << '\n';
         return code;
     };
+#ifndef _WIN32
+    // ONNX Runtime keeps a number of the machine and sends what was run; a user may want it.
+    setenv("ORT_DISABLE_TELEMETRY", "1", 0);
+#endif
     if (count != 2) return failed("usage: lama-edge-worker REQUEST.json", 2);
     try {
         const auto request = lama_edge::worker::read_request(std::filesystem::u8path(words[1]));

@@ -12,19 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from lama_edge.errors import ModelError, UsageError, needs_extra, one_line
+from lama_edge.errors import ModelError, UsageError, one_line
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.inpainting.strategies import DEFAULT_TILE
+from lama_edge.runtimes.onnxruntime.library import ort
 from lama_edge.runtimes.onnxruntime.parts import OnnxParts
 from lama_edge.runtimes.onnxruntime.providers import providers_for
 from lama_edge.runtimes.onnxruntime.record import ONNXRUNTIME
 from lama_edge.runtimes.onnxruntime.session import open_session, run_session
 from lama_edge.runtimes.onnxruntime.tiles.stages import Part, run_stages
 from lama_edge.stages import STAGES_KEY, Stage, StagePlan
-
-with needs_extra("onnx"):
-    import onnxruntime as ort
 
 
 def open_tiles(
