@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lama_edge.benchmarks.documents.model_files import model_files
-from lama_edge.benchmarks.documents.store import WORKER, DocumentError, check_document
+from lama_edge.benchmarks.targets.answers import MOST_SAID, Clock, read_answer, tidied, unnamed
 from lama_edge.benchmarks.targets.base import (
     Description,
     Opening,
@@ -47,13 +46,6 @@ _SCHEMA_VERSION = 1
 _REFUSAL = re.compile(r"lama-edge(?:-worker)?: error: (?P<reason>.+)")
 # By the program's exit code.
 _ERRORS: dict[int, type[LamaEdgeError]] = {1: ParityError, 2: ModelError, 3: MissingBackendError}
-# Between its first sample and its last a target's clock may differ from ours by what the samples
-# leave out, and by what the lines that tell of them need to arrive: by the larger of the two.
-_CLOCK_SHARE, _CLOCK_SECONDS = 0.25, 2.0
-
-
-class ClockError(LamaEdgeError):
-    """A target whose clock went another way than this machine's."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +107,12 @@ class DeviceTarget(Target):
         """See `Target.environment`."""
         if self._machine is None:
             found = self.ask("machine", {})["result"]["environment"]
-            self._machine = {**found, **self._place.facts()}
+            self._machine = {**found, **self._told(self._place.facts())}
         return dict(self._machine)
 
     def sensors(self) -> dict[str, Any]:
         """See `Target.sensors`."""
-        return _with(self.ask("machine", {})["result"]["sensors"], self._place.sensors())
+        return _with(self.ask("machine", {})["result"]["sensors"], self._sensors())
 
     def default_threads(self) -> int:
         """See `Target.default_threads`: one for each core that its environment tells of."""
@@ -135,8 +127,10 @@ class DeviceTarget(Target):
 
     def describe(self, handle: Brought, opening: Opening) -> Description:
         """See `Target.describe`."""
-        answer = self._asked("describe", handle, opening, {}, untold)
+        clock = Clock(untold)
+        answer = self._asked("describe", handle, opening, {}, clock)
         model, result = answer["model"], answer["result"]
+        clock.check_all(result["load_ms"])
         runtime, version, provider = model["runtime"], model["version"], model["provider"]
         if isinstance(self._program, WorkerProgram):
             version = f"{version} (C++ worker)"
@@ -162,15 +156,19 @@ class DeviceTarget(Target):
         step: Step = untold,
     ) -> tuple[dict[str, Any], Array]:
         """See `Target.measure`."""
-        before, watch = self._place.sensors(), _Sampling(step)
+        before, clock = self._sensors(), Clock(step)
         answer, (output,) = self._with_pictures(
-            "measure", handle, opening, [(image, mask)], {"policy": asdict(policy)}, watch
+            "measure", handle, opening, [(image, mask)], {"policy": asdict(policy)}, clock
         )
         found: dict[str, Any] = answer["result"]["round"]
-        watch.check(found["samples_ms"])
+        samples, warmup = found["samples_ms"], found["warmup_ms"]
+        if len(samples) < policy.min_runs or found["first_run_ms"] != warmup[0]:
+            raise CrashError("the program did not do the runs that it was asked for")
+        clock.check_sampling(samples)
+        clock.check_all(found["load_ms"], *warmup, *samples)
         sensors = {
             "before": _with(found["sensors"]["before"], before),
-            "after": _with(found["sensors"]["after"], self._place.sensors()),
+            "after": _with(found["sensors"]["after"], self._sensors()),
         }
         return {**found, "sensors": sensors}, output
 
@@ -190,12 +188,16 @@ class DeviceTarget(Target):
         step: Step = untold,
     ) -> dict[str, Any]:
         """See `Target.sustain`."""
-        watch = _Sampling(step)
+        clock = Clock(step)
         answer, _ = self._with_pictures(
-            "sustain", handle, opening, [(image, mask)], {"seconds": seconds}, watch
+            "sustain", handle, opening, [(image, mask)], {"seconds": seconds}, clock
         )
         found: dict[str, Any] = answer["result"]["sustained"]
-        watch.check(found["samples_ms"])
+        at_s, samples = found["at_s"], found["samples_ms"]
+        if len(at_s) != len(samples) or at_s != sorted(at_s):
+            raise CrashError("the program did not tell when each of its runs began")
+        clock.check_sampling(samples)
+        clock.check_all(1e3 * max(at_s[-1], *(look["at_s"] for look in found["watched"])))
         return found
 
     def sleep(self, sleeps_ms: Sequence[float]) -> dict[str, Any]:
@@ -236,8 +238,9 @@ class DeviceTarget(Target):
                 outputs: list[Array] = []
                 for job, (image, _) in zip(jobs if gives else (), pictures, strict=gives):
                     file = temporary.path / "output"
-                    self._place.fetch(job["output"], file)
                     shape = spec.shape(job["height"], job["width"], len(image))
+                    most = int(np.prod(shape)) * np.dtype(spec.dtype).itemsize
+                    self._place.fetch(job["output"], file, most)
                     outputs.append(_array(file, spec.dtype, shape))
             finally:
                 self._place.remove(there)
@@ -259,7 +262,16 @@ class DeviceTarget(Target):
         try:
             return self.ask(task, request, timeout_s=opening.timeout_s, step=step)
         except LamaEdgeError as error:
-            raise type(error)(str(error).replace(handle.there, str(handle.path))) from error
+            said = [unnamed(part, self._place.names) for part in str(error).split(handle.there)]
+            raise type(error)(str(handle.path).join(said)) from error
+
+    def _told(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """Return what the place knows, as documents may hold it."""
+        found: dict[str, Any] = tidied(facts, self._place.names)
+        return found
+
+    def _sensors(self) -> dict[str, Any]:
+        return self._told(self._place.sensors())
 
     def ask(
         self,
@@ -295,10 +307,9 @@ class DeviceTarget(Target):
                 self._place.remove(there)
         if ended.code != 0:
             raise error_of(ended)
-        try:
-            answer = check_document(json.loads(ended.output), WORKER)
-        except (ValueError, DocumentError) as error:
-            raise CrashError(f"the program's answer cannot be used: {one_line(error)}") from error
+        answer = read_answer(ended.output, self._place.names)
+        if answer["task"] != task:
+            raise CrashError(f"the program answered {answer['task']!r} to {task!r}")
         self.program_version = answer["tool"].rpartition(" ")[2]
         return answer
 
@@ -389,7 +400,7 @@ def error_of(ended: Ended) -> LamaEdgeError:
         return CrashError(f"the process was killed by {name}{hint}")
     refused = _REFUSAL.fullmatch(ended.last_words)
     if refused is not None:
-        return _ERRORS.get(ended.code, CrashError)(refused["reason"])
+        return _ERRORS.get(ended.code, CrashError)(one_line(refused["reason"])[:MOST_SAID])
     return CrashError(f"the process ended with code {ended.code}: {ended.said}")
 
 
@@ -424,33 +435,3 @@ def _with(sensors: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
         elif ours is None:
             merged[name] = value
     return merged
-
-
-class _Sampling:
-    """Notes by this machine's clock when a target began its samples and when it had them."""
-
-    def __init__(self, step: Callable[[str], None]) -> None:
-        self._step = step
-        self._told: dict[str, float] = {}
-
-    def __call__(self, line: str) -> None:
-        if line in ("sampling", "sampled"):
-            self._told[line] = time.monotonic()
-        self._step(line)
-
-    def check(self, samples_ms: Sequence[float]) -> None:
-        """Compare both clocks.
-
-        Raises:
-            ClockError: when they do not agree.
-            CrashError: when the program did not tell.
-        """
-        if self._told.keys() != {"sampling", "sampled"}:
-            raise CrashError("the program did not tell when it sampled; is it of this release?")
-        passed = self._told["sampled"] - self._told["sampling"]
-        counted = sum(samples_ms) / 1e3
-        if abs(passed - counted) > max(_CLOCK_SHARE * passed, _CLOCK_SECONDS):
-            raise ClockError(
-                f"the target's clock counted {counted:.1f} s of runs while {passed:.1f} s passed "
-                "here: it was set, or the device slept; keep it awake and measure again"
-            )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lama_edge.benchmarks.targets.places.android import FACTS, SENSORS, read_facts, read_sensors
-from lama_edge.benchmarks.targets.places.base import Ended
+from lama_edge.benchmarks.targets.places.base import MOST_OUTPUT, Ended, lines_of, too_much
 from lama_edge.benchmarks.targets.places.remote import Held, LostError, RemotePlace, Transport
 from lama_edge.errors import (
     LamaEdgeError,
@@ -27,6 +27,7 @@ _ADDRESS = re.compile(r"adb://([\w.:-]*)")
 _FOLDER = "/data/local/tmp"
 _LOCK = "lama-edge.lock"
 _ANSWER_S = 30.0
+_LOOK_S = 0.05
 # A device that was just plugged in is in one of these for some seconds.
 _PASSING = ("authorizing", "connecting")
 _PASSING_S = 10.0
@@ -73,11 +74,13 @@ class AdbPlace(RemotePlace):
             serial: as ``adb devices`` lists it; empty is the only one.
             folder: where the session's folder is made there; None is ``/data/local/tmp``.
         """
-        super().__init__(AdbTransport(serial), folder=folder or _FOLDER, lock=f"{_FOLDER}/{_LOCK}")
+        self._adb = AdbTransport(serial)
+        super().__init__(self._adb, folder=folder or _FOLDER, lock=f"{_FOLDER}/{_LOCK}")
 
     def open(self) -> None:
         """See `Place.open`."""
-        self.transport.open()
+        self._adb.open()
+        self._known_by = (self._adb.serial,)
         # Boards without Android have no such folder, and Android has no /tmp.
         self._lock = self._shell(
             f"[ -d {_FOLDER} ] && echo {self._lock} || echo /tmp/{_LOCK}"
@@ -94,11 +97,15 @@ class AdbPlace(RemotePlace):
 
 
 class AdbTransport(Transport):
-    """See `Transport`; each script is a process of adb's client."""
+    """See `Transport`; each script is a process of adb's client.
+
+    Attributes:
+        serial: of the device; once it is open also of the only one.
+    """
 
     def __init__(self, serial: str) -> None:
         """Take a device's serial, or none for the only one."""
-        self._serial = serial
+        self.serial = serial
         self._adb = ""
         self._running: subprocess.Popen[str] | None = None
         self._held: subprocess.Popen[str] | None = None
@@ -134,16 +141,14 @@ class AdbTransport(Transport):
         """
         lines = self._call("devices").splitlines()[1:]
         states = dict(line.split("\t", 1) for line in lines if "\t" in line)
-        if not self._serial and len(states) == 1:
-            (self._serial,) = states
-        if self._serial in states:
-            return states[self._serial].strip()
+        if not self.serial and len(states) == 1:
+            (self.serial,) = states
+        if self.serial in states:
+            return states[self.serial].strip()
         # Other devices' serials are nobody's business: errors get into documents.
-        if self._serial:
-            mend = (
-                f"`adb connect {self._serial}`" if ":" in self._serial else "look at `adb devices`"
-            )
-            raise UsageError(f"adb has no device {self._serial!r}: {mend}")
+        if self.serial:
+            mend = f"`adb connect {self.serial}`" if ":" in self.serial else "look at `adb devices`"
+            raise UsageError(f"adb has no device {self.serial!r}: {mend}")
         if not states:
             raise UsageError(
                 "adb has no device: plug one in and allow USB debugging on it, or `adb connect` it"
@@ -187,9 +192,29 @@ class AdbTransport(Transport):
         """See `Transport.push`."""
         self._call("push", str(local), remote)
 
-    def pull(self, remote: str, local: Path) -> None:
-        """See `Transport.pull`."""
-        self._call("pull", remote, str(local))
+    def pull(self, remote: str, local: Path, most_bytes: int) -> None:
+        """See `Transport.pull`: adb would write what comes for ever."""
+        ended, flooded = threading.Event(), threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(_LOOK_S):
+                if local.exists() and local.stat().st_size > most_bytes:
+                    flooded.set()
+                    if self._running is not None:
+                        self._running.kill()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            self._call("pull", remote, str(local))
+        except LamaEdgeError:
+            if not flooded.is_set():
+                raise
+        finally:
+            ended.set()
+            watcher.join()
+        if flooded.is_set() or local.stat().st_size > most_bytes:
+            raise too_much("the output", most_bytes)
 
     def _call(self, *words: str) -> str:
         """Return what adb prints.
@@ -230,8 +255,8 @@ class AdbTransport(Transport):
                 process.kill()
 
             def listen(stream: IO[str]) -> None:
-                for line in stream:
-                    told[:] = [printable(line.rstrip("\n"))]
+                for line in lines_of(stream):
+                    told[:] = [printable(line)]
                     step(told[0])
 
             timer = None if timeout_s is None else threading.Timer(timeout_s, stop)
@@ -242,7 +267,9 @@ class AdbTransport(Transport):
                     timer.start()
                 if self._lost is not None:
                     process.kill()
-                output = process.stdout.read() if process.stdout else ""
+                output = process.stdout.read(MOST_OUTPUT + 1) if process.stdout else ""
+                if len(output) > MOST_OUTPUT:
+                    raise too_much("what was printed", MOST_OUTPUT)
                 process.wait()
                 listener.join()
             except BaseException:
@@ -261,7 +288,7 @@ class AdbTransport(Transport):
     def _start(
         self, words: list[str] | tuple[str, ...], stdin: int = subprocess.DEVNULL
     ) -> subprocess.Popen[str]:
-        chosen = ["-s", self._serial] if self._serial else []
+        chosen = ["-s", self.serial] if self.serial else []
         return subprocess.Popen(
             [self._adb, *chosen, *words],
             stdin=stdin,
@@ -291,8 +318,8 @@ class _AdbHeld(Held):
 
     def lines(self) -> Iterator[str]:
         """See `Held.lines`."""
-        for line in self._process.stdout or ():
-            yield line.rstrip("\n")
+        if self._process.stdout is not None:
+            yield from lines_of(self._process.stdout)
 
     def close(self) -> None:
         """See `Held.close`."""

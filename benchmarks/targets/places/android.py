@@ -21,7 +21,7 @@ SENSORS = (
 # As Linux' files of batteries call them, by the number of android.os.BatteryManager.
 _CHARGING = {1: "Unknown", 2: "Charging", 3: "Discharging", 4: "Not charging", 5: "Full"}
 _TEMPERATURES = re.compile(r"Current temperatures from HAL:\n(.*?)(?:\n\S|\Z)", re.DOTALL)
-_TEMPERATURE = re.compile(r"Temperature\{mValue=([-\d.]+), mType=\d+, mName=([^,}]+)")
+_TEMPERATURE = re.compile(r"Temperature\{mValue=(-?\d+(?:\.\d+)?), mType=\d+, mName=([^,}]+)")
 
 
 def read_facts(output: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def read_sensors(output: str) -> dict[str, Any]:
     if _field(output, "present") == "true":
         level, scale = _number(output, "level"), _number(output, "scale") or 100
         charging = _CHARGING.get(_number(output, "status") or 0)
-        if level is not None:
+        if level is not None and 0 <= level <= scale:
             sensors["battery"] = {"percent": 100.0 * level / scale, "status": charging}
         tenths = _number(output, "temperature")
         if tenths is not None:

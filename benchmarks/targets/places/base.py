@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from lama_edge.errors import one_line
+from lama_edge.process import CrashError
 
 # What whoever comes second is told.
 BUSY = "another measurement runs on this target: wait for its end, two would disturb each other"
 _MOST_SAID = 300
+# What runs on a target is a stranger's: of what it prints so much is taken at most. An answer about
+# 10 minutes of runs of a millisecond each has 24 MB.
+MOST_OUTPUT = 32 << 20
+MOST_LINE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,17 @@ class Ended:
         return repr(one_line(self.last_words)[:_MOST_SAID]) if self.last_words else "no message"
 
 
+def too_much(what: str, most: int) -> CrashError:
+    """Return the error for a program that gives more than anything of ours does."""
+    return CrashError(f"{what} is larger than {most} bytes: the program there is not of lama-edge")
+
+
+def lines_of(stream: IO[str]) -> Iterator[str]:
+    """Give a stream's lines without their ends; those over `MOST_LINE` come in pieces."""
+    while line := stream.readline(MOST_LINE):
+        yield line.rstrip("\r\n")
+
+
 class Place(ABC):
     """A machine; a context manager, open while there is work.
 
@@ -45,10 +61,12 @@ class Place(ABC):
     Attributes:
         name: what documents call it: ``local``, ``ssh`` or ``adb``, never an address.
         shares_machine: whether it is this machine.
+        names: of that machine and its user, which no document may hold; once it is open.
     """
 
     name: str
     shares_machine: bool = False
+    names: Collection[str] = ()
 
     def __enter__(self) -> Place:
         self.open()
@@ -106,15 +124,16 @@ class Place(ABC):
         """Return an absolute path of that name in a fresh folder of the session's, for a result."""
 
     @abstractmethod
-    def fetch(self, there: str, here: Path) -> None:
+    def fetch(self, there: str, here: Path, most_bytes: int) -> None:
         """Copy a file from there.
 
         Args:
             there: its absolute path there.
             here: where it goes on this machine; its folder exists.
+            most_bytes: how large it can be; not much more is written.
 
         Raises:
-            LamaEdgeError: when it is not there or cannot be copied.
+            LamaEdgeError: when it is not there, cannot be copied, or is larger.
         """
 
     @abstractmethod
@@ -137,8 +156,8 @@ class Place(ABC):
         Args:
             command: the program's name or absolute path, and its arguments.
             timeout_s: how long it may take, in seconds; None is for ever.
-            step: called with each line of its standard error as it is written, without its end;
-                from the thread that waits or from another one.
+            step: called with each line of its standard error as it is written, without its end
+                and cut at `MOST_LINE`; from the thread that waits or from another one.
 
         Returns:
             How it ended, whatever its exit code is. Where the system has no such program, the
@@ -146,7 +165,8 @@ class Place(ABC):
             it started itself runs on, also when this call ends by an exception.
 
         Raises:
-            CrashError: when time ran out; the message says so, with the time.
+            CrashError: when time ran out; the message says so, with the time. When it printed more
+                than `MOST_OUTPUT`.
             LamaEdgeError: when the connection is lost.
         """
 

@@ -18,11 +18,19 @@ from typing import IO
 
 import platformdirs
 
-from lama_edge.benchmarks.targets.places.base import BUSY, Ended, Place
+from lama_edge.benchmarks.targets.places.base import (
+    BUSY,
+    MOST_OUTPUT,
+    Ended,
+    Place,
+    lines_of,
+    too_much,
+)
 from lama_edge.errors import LamaEdgeError, one_line
 from lama_edge.process import CrashError, WatchedFolder
 
 _log = logging.getLogger(__name__)
+_CHUNK = 1 << 16
 
 
 class LocalPlace(Place):
@@ -60,9 +68,11 @@ class LocalPlace(Place):
         """See `Place.new_path`."""
         return str(Path(tempfile.mkdtemp(dir=self._opened().path), name))
 
-    def fetch(self, there: str, here: Path) -> None:
+    def fetch(self, there: str, here: Path, most_bytes: int) -> None:
         """See `Place.fetch`."""
         try:
+            if Path(there).stat().st_size > most_bytes:
+                raise too_much("the output", most_bytes)
             shutil.copyfile(there, here)
         except OSError as error:
             raise LamaEdgeError(f"cannot read {there!r}: {error.strerror or error}") from error
@@ -85,31 +95,24 @@ class LocalPlace(Place):
         # In a user's folder a numpy.py of theirs would take the real one's place in Python.
         session = self._opened()
         folder = tempfile.mkdtemp(dir=session.path)
-        with tempfile.TemporaryFile() as output:
-            try:
-                process = subprocess.Popen(
-                    [*command],
-                    cwd=folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.PIPE,
-                    encoding="utf-8",
-                    errors="replace",
-                    start_new_session=True,
-                )
-            except OSError as error:
-                code = 127 if isinstance(error, FileNotFoundError) else 126
-                return Ended(code, "", error.strerror or one_line(error))
-            with session.running(-process.pid):
-                last_words, in_time = _followed(process, timeout_s, step)
-            if not in_time:
-                raise CrashError(
-                    f"the process did not finish within {timeout_s:g} s and was stopped"
-                )
-            output.seek(0)
-            text = output.read().decode(errors="replace")
+        try:
+            process = subprocess.Popen(
+                [*command],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as error:
+            code = 127 if isinstance(error, FileNotFoundError) else 126
+            return Ended(code, "", error.strerror or one_line(error))
+        with session.running(-process.pid):
+            ended = _followed(process, timeout_s, step)
         shutil.rmtree(folder, ignore_errors=True)
-        return Ended(process.returncode, text, last_words)
+        return ended
 
     def machine(self) -> str:
         """See `Place.machine`."""
@@ -148,31 +151,61 @@ def _locked() -> IO[str] | None:
 
 def _followed(
     process: subprocess.Popen[str], timeout_s: float | None, step: Callable[[str], None]
-) -> tuple[str, bool]:
-    """Follow a program to its end; returns its last words, and whether it ended by itself."""
-    expired = threading.Event()
+) -> Ended:
+    """Follow a program to its end.
+
+    Raises:
+        CrashError: when time ran out, or it printed too much.
+    """
+    expired, flooded = threading.Event(), threading.Event()
+    output: list[str] = []
 
     def wait() -> None:
         try:
             process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             expired.set()
-        # What it started holds the pipe as well, and would be waited for.
+        # What it started holds the pipes as well, and would be waited for.
         _kill(process)
 
-    waiter = threading.Thread(target=wait, daemon=True)
+    def take(stream: IO[str]) -> None:
+        room = MOST_OUTPUT
+        while chunk := stream.read(_CHUNK):
+            room -= len(chunk)
+            if room < 0:
+                flooded.set()
+                _kill(process)
+                return
+            output.append(chunk)
+
     last_words = ""
     with process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        helpers = [
+            threading.Thread(target=wait, daemon=True),
+            threading.Thread(target=take, args=(process.stdout,), daemon=True),
+        ]
         try:
-            waiter.start()
-            for line in process.stderr or ():
+            for helper in helpers:
+                helper.start()
+            for line in lines_of(process.stderr):
                 last_words = line.strip() or last_words
-                step(line.rstrip("\r\n"))
-            waiter.join()
+                step(line)
+            for helper in helpers:
+                helper.join()
         except BaseException:
             _kill(process)
+            # Before the pipe is closed that one of them reads.
+            for helper in helpers:
+                if helper.ident is not None:
+                    helper.join()
             raise
-    return last_words, not expired.is_set()
+    if expired.is_set():
+        raise CrashError(f"the process did not finish within {timeout_s:g} s and was stopped")
+    if flooded.is_set():
+        raise too_much("what was printed", MOST_OUTPUT)
+    return Ended(process.returncode, "".join(output), last_words)
 
 
 def _kill(process: subprocess.Popen[str]) -> None:

@@ -7,11 +7,12 @@ import itertools
 import logging
 import os
 import queue
+import re
 import shlex
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from lama_edge.benchmarks.targets.places.base import Ended, Place
@@ -26,6 +27,11 @@ PATIENCE_S = 30
 # Opening ends processes of a session that broke off, closing those of this one.
 _TIDY_S = 30.0
 _NO_ROOM = "No space left"
+# What a text is searched for; a machine that calls itself ``a`` has nothing to hide.
+_NAME = re.compile(r"[\w.:-]{2,255}")
+_LONGEST_PATH, _MOST_SAID = 4096, 300
+# The guardian answers word by word.
+_MOST_ANSWERS = 16
 # What is said where no more is known of it.
 LOST = "the connection to the target was lost"
 
@@ -118,26 +124,30 @@ class Transport(ABC):
         """
 
     @abstractmethod
-    def pull(self, remote: str, local: Path) -> None:
-        """Copy a file from there.
+    def pull(self, remote: str, local: Path, most_bytes: int) -> None:
+        """Copy a file from there; not much more than so many bytes, whatever comes.
 
         Raises:
-            LamaEdgeError: with the reason as the target says it.
+            LamaEdgeError: with the reason as the target says it, or when it is larger.
         """
 
 
 class RemotePlace(Place):
     """A place at the other end of a connection."""
 
-    def __init__(self, transport: Transport, *, folder: str, lock: str) -> None:
+    def __init__(
+        self, transport: Transport, *, folder: str, lock: str, names: Collection[str] = ()
+    ) -> None:
         """Take a connection that is not open yet.
 
         Args:
             transport: the connection.
             folder: where the session's folder is made there; ``~/`` at its begin is the home.
             lock: an absolute path there, the same one for all who measure on that device.
+            names: of the machine and its user, as the address has them.
         """
         self.transport = transport
+        self._known_by = names
         self._parent, self._lock = folder, lock
         self._guardian: _Guardian | None = None
         self._folder = ""
@@ -152,6 +162,8 @@ class RemotePlace(Place):
             self._guardian = _Guardian(self.transport.hold(GUARDIAN, *words), self.transport.abort)
             self._folder = self._guardian.begin()
             self.transport.session = SESSION.format(folder=shlex.quote(self._folder))
+            asked = self._shell("uname -n; id -un 2>/dev/null || :").splitlines()[:2]
+            self.names = {name for name in (*self._known_by, *asked) if _NAME.fullmatch(name)}
         except BaseException:
             self.close()
             raise
@@ -197,9 +209,9 @@ class RemotePlace(Place):
         self._shell(f"mkdir -p {shlex.quote(folder)}")
         return f"{folder}/{name}"
 
-    def fetch(self, there: str, here: Path) -> None:
+    def fetch(self, there: str, here: Path, most_bytes: int) -> None:
         """See `Place.fetch`."""
-        self.transport.pull(there, here)
+        self.transport.pull(there, here, most_bytes)
 
     def remove(self, there: str) -> None:
         """See `Place.remove`."""
@@ -305,7 +317,7 @@ class _Guardian:
             lost: called once, with the reason, when it is not heard any more.
         """
         self._held, self._lost = held, lost
-        self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._answers: queue.Queue[str | None] = queue.Queue()
         self._heard = time.monotonic()
         self._over = threading.Event()
         threading.Thread(target=self._listen, daemon=True).start()
@@ -321,8 +333,8 @@ class _Guardian:
                 "each other"
             )
         if word == "failed":
-            raise LamaEdgeError(f"the target cannot be used: {one_line(rest)}")
-        if word != "folder":
+            raise LamaEdgeError(f"the target cannot be used: {one_line(rest[:_MOST_SAID])}")
+        if word != "folder" or not rest.startswith("/") or len(rest) > _LONGEST_PATH:
             raise LamaEdgeError(
                 f"the target's shell said {shown(f'{word} {rest}')} at first: let it be silent "
                 "where it has no terminal, and see that it runs commands"
@@ -359,6 +371,8 @@ class _Guardian:
             self._heard = time.monotonic()
             if line != "beat":
                 self._answers.put(line)
+            if self._answers.qsize() > _MOST_ANSWERS:
+                break
         self._answers.put(None)
         self._give_up(LOST)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
-from lama_edge.benchmarks.targets.places.base import Ended
+from lama_edge.benchmarks.targets.places.base import MOST_LINE, MOST_OUTPUT, Ended, too_much
 from lama_edge.benchmarks.targets.places.remote import (
     LOST,
     Held,
@@ -92,7 +92,8 @@ class SshPlace(RemotePlace):
             address: where it is.
             folder: where the session's folder is made there; None is ``~/.cache/lama-edge``.
         """
-        super().__init__(SshTransport(address), folder=folder or _FOLDER, lock=_LOCK)
+        names = (address.host, address.host.partition(".")[0], address.user or "")
+        super().__init__(SshTransport(address), folder=folder or _FOLDER, lock=_LOCK, names=names)
 
 
 class _HostKeys(asyncssh.SSHClient):
@@ -185,9 +186,9 @@ class SshTransport(Transport):
         """See `Transport.push`."""
         self.wait(self._push(local, remote))
 
-    def pull(self, remote: str, local: Path) -> None:
+    def pull(self, remote: str, local: Path, most_bytes: int) -> None:
         """See `Transport.pull`."""
-        self.wait(self._pull(remote, local))
+        self.wait(self._pull(remote, local, most_bytes))
 
     def wait(self, work: Coroutine[Any, Any, _T], timeout_s: float | None = None) -> _T:
         """Return what a coroutine gives in the connection's thread.
@@ -286,17 +287,22 @@ class SshTransport(Transport):
 
     async def _execute(self, script: str, step: Callable[[str], None]) -> Ended:
         process = await self._start(self.session + script)
-        last, output = "", []
+        last, output, room = "", [], MOST_OUTPUT
 
         async def results() -> None:
+            nonlocal room
             while chunk := await process.stdout.read(_CHUNK_BYTES):
                 output.append(chunk)
+                room -= len(chunk)
+                if room < 0:
+                    raise too_much("what was printed", MOST_OUTPUT)
 
         async def steps() -> None:
             nonlocal last
             async for line in process.stderr:
-                step(line.rstrip("\r\n"))
-                last = line.strip() or last
+                cut = line[:MOST_LINE].rstrip("\r\n")
+                step(cut)
+                last = cut.strip() or last
 
         reading, seen = asyncio.gather(results(), steps()), -1
         try:
@@ -337,14 +343,20 @@ class SshTransport(Transport):
                     process.stdin.write_eof()
                 await _finished(process)
 
-    async def _pull(self, remote: str, local: Path) -> None:
+    async def _pull(self, remote: str, local: Path, most_bytes: int) -> None:
         script = f"{self.session}cat {shlex.quote(remote)}"
         with _opened(local, "wb") as file:
-            async with await self._start(script, encoding=None) as process:
+            process = await self._start(script, encoding=None)
+            try:
                 process.stdin.write_eof()
                 while chunk := await process.stdout.read(_CHUNK_BYTES):
+                    if file.tell() + len(chunk) > most_bytes:
+                        raise too_much("the output", most_bytes)
                     file.write(chunk)
                 await _finished(process)
+            finally:
+                # Without waiting for its end over there.
+                process.close()
 
 
 class _SshHeld(Held):
@@ -394,9 +406,14 @@ async def _finished(process: Any) -> None:
     Raises:
         LamaEdgeError: with its last words.
     """
-    said = (await process.stderr.read()).decode(errors="replace").strip().splitlines()
+    last, room = b"", MOST_OUTPUT
+    async for line in process.stderr:
+        last, room = line[:MOST_LINE].strip() or last, room - len(line)
+        if room < 0:
+            raise too_much("what was printed", MOST_OUTPUT)
     await process.wait()
     if process.returncode is None:
         raise LostError(LOST)
     if process.returncode != 0:
-        raise LamaEdgeError(said[-1] if said else f"exit code {process.returncode}")
+        said = last.decode(errors="replace")
+        raise LamaEdgeError(said or f"exit code {process.returncode}")

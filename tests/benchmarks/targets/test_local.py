@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from lama_edge.benchmarks.documents.store import WORKER, check_document
+from lama_edge.benchmarks.targets import answers
 from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
-from lama_edge.benchmarks.targets.device import ClockError, DeviceTarget
+from lama_edge.benchmarks.targets.device import DeviceTarget
 from lama_edge.benchmarks.targets.places.base import Ended
 from lama_edge.benchmarks.targets.places.local import LocalPlace
 from lama_edge.benchmarks.targets.programs.python import TASKS, PythonProgram
@@ -311,19 +312,17 @@ def test_files_of_the_user_are_never_removed(tmp_path: Path) -> None:
 def test_a_clock_that_goes_another_way_than_ours_is_no_result(
     samples_ms: list[float], seconds: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lama_edge.benchmarks.targets import device
-
     now = [100.0]
-    monkeypatch.setattr(device.time, "monotonic", lambda: now[0])
-    watch = device._Sampling(lambda step: None)
+    monkeypatch.setattr(answers.time, "monotonic", lambda: now[0])
+    clock = answers.Clock(lambda step: None)
     with pytest.raises(CrashError, match="did not tell when it sampled"):
-        watch.check(samples_ms)
-    watch("sampling")
+        clock.check_sampling(samples_ms)
+    clock("sampling")
     now[0] += seconds
-    watch("sampled")
-    with pytest.raises(ClockError, match="the target's clock counted"):
-        watch.check(samples_ms)
-    watch.check([seconds * 1e3 - 1900])
+    clock("sampled")
+    with pytest.raises(answers.ClockError, match="the target's clock counted"):
+        clock.check_sampling(samples_ms)
+    clock.check_sampling([seconds * 1e3 - 1900])
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_files_and_programs_come_and_go(device: AdbDevice, tmp_path: Path) -> No
         assert told == ["told"]
         result = place.new_path("result")
         place.run(["sh", "-c", f"pwd; printf raw >{result}; exit 0"])
-        place.fetch(result, tmp_path / "result")
+        place.fetch(result, tmp_path / "result", 1 << 20)
         assert (tmp_path / "result").read_text() == "raw"
         place.remove(there)
         assert not any("a folder" in file for file in device.files())

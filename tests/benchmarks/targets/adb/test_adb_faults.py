@@ -19,7 +19,7 @@ from adb_device import AdbDevice, waits
 from worker_bundle import worker_bundle
 
 from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
-from lama_edge.benchmarks.targets.places import remote
+from lama_edge.benchmarks.targets.places import adb, remote
 from lama_edge.benchmarks.targets.places.adb import AdbTransport
 from lama_edge.benchmarks.targets.places.remote import LostError
 from lama_edge.benchmarks.targets.registry import open_target
@@ -140,6 +140,21 @@ def test_a_command_that_is_ended_leaves_nothing_there(
     assert "left" not in told
     waits(lambda: not device.processes())
     assert device.files() == []
+
+
+def test_floods_take_bounded_room_here(
+    device: AdbDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adb, "MOST_OUTPUT", 1 << 20)
+    with reached(device) as target:
+        place = target._place
+        with pytest.raises(CrashError, match="what was printed is larger than"):
+            place.run(["sh", "-c", "exec cat /dev/zero"])
+        file = place.new_path("file")
+        place.run(["sh", "-c", f"head -c 3000000 /dev/zero >{file}"])
+        with pytest.raises(CrashError, match="the output is larger than 1000000 bytes"):
+            place.fetch(file, tmp_path / "here", 1_000_000)
+        assert place.run(["echo", "here"]).output == "here\n"
 
 
 def test_no_room_for_a_model(start: Callable[..., AdbDevice], model: Path, tmp_path: Path) -> None:

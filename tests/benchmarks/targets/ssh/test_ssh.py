@@ -60,10 +60,10 @@ def test_files_and_folders_travel_and_go(server: SshServer, tmp_path: Path) -> N
         assert there.endswith("/it's a $folder")
         path, _, *files = place.run([f"{there}/run"]).output.splitlines()
         assert (path, files) == (f"{there}/run", [])
-        place.fetch(f"{there}/inside/data", tmp_path / "back")
+        place.fetch(f"{there}/inside/data", tmp_path / "back", 1 << 22)
         assert (tmp_path / "back").read_bytes() == (folder / "inside" / "data").read_bytes()
         with pytest.raises(LamaEdgeError, match="No such file"):
-            place.fetch(f"{there}/nothing", tmp_path / "nothing")
+            place.fetch(f"{there}/nothing", tmp_path / "nothing", 1 << 20)
         result = place.new_path("result")
         assert place.run(["sh", "-c", f"echo 7 >{result}"]).code == 0
         place.remove(there)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ import pytest
 from ssh_server import CPU, HERE, SHORT, SshServer, picture, reached
 
 from lama_edge.benchmarks.targets.base import TargetOptions
-from lama_edge.benchmarks.targets.places import remote
+from lama_edge.benchmarks.targets.places import remote, ssh
+from lama_edge.benchmarks.targets.places.base import MOST_LINE
 from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, MissingBackendError
@@ -56,6 +58,59 @@ def test_a_worker_that_is_killed_is_an_error_and_the_target_goes_on(
         with pytest.raises(CrashError, match="killed by SIGKILL: the system may have run out"):
             target.measure(handle, CPU, *picture(), LONG, when_sampling(kill))
         assert target.measure(handle, CPU, *picture(), SHORT)
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("exec cat /dev/zero", "what was printed is larger than"),
+        ("head -c 50000000 /dev/zero >&2; exit 7", None),
+    ],
+    ids=["an answer", "a line of steps"],
+)
+def test_a_flood_takes_bounded_room_here(
+    server: SshServer, monkeypatch: pytest.MonkeyPatch, script: str, said: str | None
+) -> None:
+    monkeypatch.setattr(ssh, "MOST_OUTPUT", 1 << 20)
+    longest = 0
+
+    def step(line: str) -> None:
+        nonlocal longest
+        longest = max(longest, len(line))
+
+    with reached(server) as target:
+        tracemalloc.start()
+        try:
+            if said is None:
+                assert target._place.run(["sh", "-c", script], step=step).code == 7
+            else:
+                with pytest.raises(CrashError, match=said):
+                    target._place.run(["sh", "-c", script], step=step)
+            assert tracemalloc.get_traced_memory()[1] < 32 << 20
+        finally:
+            tracemalloc.stop()
+        assert longest <= MOST_LINE
+        # It was ended, and the target goes on.
+        assert target._place.run(["echo", "here"]).output == "here\n"
+
+
+def test_a_file_without_an_end_is_not_fetched(server: SshServer, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    with reached(server) as target:
+        with pytest.raises(CrashError, match="the output is larger than 1000000 bytes"):
+            target._place.fetch("/dev/zero", here, 1_000_000)
+        assert here.stat().st_size <= 1_000_000
+        assert target._place.run(["echo", "here"]).output == "here\n"
+
+
+def test_a_shell_that_does_not_stop_talking_is_not_listened_to(
+    server: SshServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "GUARDIAN", "while :; do echo folder of mine; done")
+    with pytest.raises(LamaEdgeError) as caught, open_target(server.address, HERE):
+        pass
+    assert "the target's shell said 'folder of mine' at first" in str(caught.value)
+    assert server.nothing_left()
 
 
 def test_a_connection_that_is_cut_ends_the_run_on_both_sides(
