@@ -28,7 +28,7 @@ from pathlib import Path
 
 import adb_handshake
 import pytest
-from places import TOOLS
+from places import TOOLS, lying_in
 
 PORT = 5591
 SERIAL = f"127.0.0.1:{PORT}"
@@ -102,8 +102,7 @@ class AdbDevice:
 
     def files(self) -> list[str]:
         """Return what lies in the folder for files that are pushed."""
-        place = Path(f"/proc/{self._leader}/root{self._root}/{FOLDER}")
-        return sorted(str(path.relative_to(place)) for path in place.rglob("*"))
+        return lying_in(Path(f"/proc/{self._leader}/root{self._root}/{FOLDER}"))
 
     def processes(self) -> list[str]:
         """Return the command lines of all that runs there, but of what makes it a device."""

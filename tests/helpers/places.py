@@ -10,3 +10,12 @@ DATA = TESTS / "data"
 ROOT = TESTS.parent
 # Where the scripts in `.ci` unpack tools.
 TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lama-edge"
+
+
+def lying_in(folder: Path) -> list[str]:
+    """Return what lies in a folder, by relative names, while others may be removing it."""
+    return sorted(
+        str(Path(place, name).relative_to(folder))
+        for place, folders, files in os.walk(folder)
+        for name in (*folders, *files)
+    )

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from places import lying_in
 
 from lama_edge.benchmarks.targets.base import Opening, TargetOptions
 from lama_edge.benchmarks.targets.registry import open_target
@@ -150,8 +151,7 @@ class SshServer:
 
     def files(self) -> list[str]:
         """Return what lies in its /tmp and its home."""
-        places = (self.tmp, self.home)
-        return sorted(str(path.relative_to(place)) for place in places for path in place.rglob("*"))
+        return sorted([*lying_in(self.tmp), *lying_in(self.home)])
 
     def nothing_left(self, within_s: float = 10.0) -> bool:
         """Return whether soon nothing runs there any more, and nothing lies there."""

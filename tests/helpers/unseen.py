@@ -21,7 +21,14 @@ class Home:
         """Return what a program printed that has to succeed."""
         # Should it send something all the same, then to nobody.
         nobody = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.path), **nobody, **variables}
+        # In the folder of temporary files it would keep a number of the session.
+        folders = {"HOME": self.path, "TMPDIR": self.path, "XDG_RUNTIME_DIR": self.path.parent}
+        environment = {
+            "PATH": os.environ["PATH"],
+            **{name: str(folder) for name, folder in folders.items()},
+            **nobody,
+            **variables,
+        }
         ended = subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=120
         )

@@ -79,8 +79,8 @@ def _measures(process: psutil.Process) -> bool:
 
 
 def _left(folder: Path) -> set[str]:
-    """Return what lies about, but for a file that ONNX Runtime leaves with temporary ones."""
-    return {path.name for path in folder.iterdir()} - {".ses"}
+    """Return what lies about."""
+    return {path.name for path in folder.iterdir()}
 
 
 def test_ctrl_c_leaves_nothing_running_or_lying_about(

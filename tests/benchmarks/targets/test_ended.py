@@ -89,9 +89,9 @@ def _measures(process: psutil.Process) -> bool:
 
 
 def _left(folder: Path) -> list[str]:
-    """Return what lies there in the end; ``.ses`` is ONNX Runtime's own."""
+    """Return what lies there in the end."""
     end = time.monotonic() + SOON_S
-    while (names := {path.name for path in folder.iterdir()} - {".ses"}) and time.monotonic() < end:
+    while (names := {path.name for path in folder.iterdir()}) and time.monotonic() < end:
         time.sleep(0.02)
     return sorted(names)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from places import lying_in
 
 from lama_edge.benchmarks.targets.places.guardian import GUARDIAN, SESSION
 
@@ -63,7 +64,8 @@ class Session:
     def left(self) -> list[str]:
         """Return what lies in the home, and the lock."""
         home = self.folder.parent
-        return [str(path) for path in (*home.rglob("*"), home.with_name("lock")) if path.exists()]
+        lock = home.with_name("lock")
+        return [*lying_in(home), *([lock.name] if lock.exists() else ())]
 
     def _line(self) -> str:
         assert self.process.stdout is not None
