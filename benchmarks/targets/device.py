@@ -39,6 +39,7 @@ from lama_edge.files import beside
 from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError, WatchedFolder
 from lama_edge.runtimes.base import Array
+from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 from lama_edge.runtimes.registry import load, title_of
 
 _VENV = "lama_edge.benchmarks.targets.programs.venv:VenvProgram"
@@ -134,8 +135,12 @@ class DeviceTarget(Target):
         runtime, version, provider = model["runtime"], model["version"], model["provider"]
         if isinstance(self._program, WorkerProgram):
             version = f"{version} (C++ worker)"
+        manifest = Manifest.from_json(model["manifest"])
+        if handle.path.suffix == ".onnx" and manifest != read_manifest_of(handle.path):
+            # Pictures are made, and references chosen, by what it says.
+            raise CrashError("the program described another model than the one that was brought")
         return Description(
-            Manifest.from_json(model["manifest"]),
+            manifest,
             runtime,
             version,
             provider,

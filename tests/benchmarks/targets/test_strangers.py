@@ -80,6 +80,8 @@ SPOILT = {
     "a short output": ("measure", "open(job['output'], 'wb').write(b'1234')", "has 4 bytes where"),
     "a long output": ("measure", "os.truncate(job['output'], 1 << 40)", "larger than 73728 bytes"),
     "no output": ("measure", "os.remove(job['output'])", "cannot read"),
+    "another source": ("describe", "old = json.loads(model['manifest']); old['source']['sha256'] = "
+                     "'1' * 64; model['manifest'] = json.dumps(old)", "described another model"),
     "another model's": ("measure", "model['manifest'] = '{}'", "manifest"),
 }  # fmt: skip
 
