@@ -75,7 +75,10 @@ _RUN = {
         "asked_s": 2.0,
         "at_s": [0.0, 1.0],
         "samples_ms": [1000.0, 1000.5],
-        "watched": [{"at_s": 0, "clock_mhz": None, "temperature_c": None, "throttled": None}],
+        "watched": [
+            {"at_s": at_s, "clock_mhz": None, "temperature_c": None, "throttled": None}
+            for at_s in (0, 2)
+        ],
     },
     "memory_bytes": None,
     "placement": {"providers": {"QNN": 7, "CPU": 1}, "fell_back": ["stem (Pad)"]},
