@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from same_process import call
 from toy_device import Toys, register
 
 from lama_edge import cli
@@ -31,7 +30,6 @@ threads = 2
 
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch) -> Toys:
-    monkeypatch.setattr(module, "run_isolated", call)
     return register(monkeypatch)
 
 

@@ -1,27 +1,27 @@
-"""A target for fleets: devices that are there, are not, break off, or tell when they work."""
+"""A target without Python: devices that are there, are not, break off, or tell when they work."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from same_process import call
 
-from lama_edge.benchmarks.targets.base import Description, Opening, Step, Target, TargetOptions
+from lama_edge.benchmarks.fleet import run as fleet
+from lama_edge.benchmarks.targets.base import Description, Opening, Target, TargetOptions
 from lama_edge.benchmarks.targets.registry import TARGETS
+from lama_edge.benchmarks.targets.tasks.sensors import read_sensors
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
+from lama_edge.errors import ModelError
 from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.spec import Progress, untold
 
-_SENSORS = dict.fromkeys(
-    (
-        *("clock_mhz", "temperature_c", "throttled", "power_w", "power_mode", "governor"),
-        *("battery", "clocks_pinned"),
-    )
-)
+NOTHING = dict.fromkeys(read_sensors(Path("/nowhere")))
 
 
 class Toys:
@@ -49,8 +49,9 @@ TOYS = Toys()
 
 
 def register(patch: pytest.MonkeyPatch) -> Toys:
-    """Add ``toy://NAME`` to the targets, all of them new and well."""
+    """Add ``toy://NAME`` to the targets, all of them new and well; fleets call them from here."""
     TOYS.__init__()  # type: ignore[misc]
+    patch.setattr(fleet, "run_isolated", call)
     patch.setitem(TARGETS, "toy", f"{__name__}:ToyDevice")
     return TOYS
 
@@ -83,26 +84,27 @@ class ToyDevice(Target):
         }  # fmt: skip
 
     def sensors(self) -> dict[str, Any]:
-        return dict(_SENSORS)
+        return NOTHING
 
     def default_threads(self) -> int:
         return 3
 
-    def push(self, path: Path) -> Manifest:
+    def push(self, path: Path) -> Any:
+        assert self.address in TOYS.opened
         found = {one.key: one.value for one in onnx.load(path).metadata_props}
         return Manifest.from_json(found[METADATA_KEY])
 
-    def describe(self, handle: Manifest, opening: Opening) -> Description:
+    def describe(self, handle: Any, opening: Opening) -> Description:
         return Description(handle, "onnxruntime", "1.0", "beads", "beads 1.0", load_ms=3.0)
 
     def measure(
         self,
-        handle: Manifest,
+        handle: Any,
         opening: Opening,
         image: np.ndarray,
         mask: np.ndarray,
         policy: Policy,
-        step: Step = lambda line: None,
+        step: Progress = untold,
     ) -> tuple[dict[str, Any], np.ndarray]:
         TOYS.measuring.get(self.address, lambda: None)()
         samples = [float(7 + n % 3) for n in range(policy.min_runs)]
@@ -112,13 +114,11 @@ class ToyDevice(Target):
         }  # fmt: skip
         return measured, np.where(mask > 0, 1 - image, image)
 
-    def memory(
-        self, handle: Manifest, opening: Opening, image: np.ndarray, mask: np.ndarray
-    ) -> int | None:
+    def memory(self, *arguments: Any) -> int | None:
         return 12 << 20
 
     def sustain(self, *arguments: Any, **options: Any) -> dict[str, Any]:
-        raise NotImplementedError
+        raise ModelError("beads wear out")
 
-    def sleep(self, sleeps_ms: Any) -> dict[str, Any]:
-        raise NotImplementedError
+    def sleep(self, sleeps_ms: Sequence[float]) -> dict[str, Any]:
+        return {"samples_ms": list(sleeps_ms[1:]), "slept_ms": list(sleeps_ms[1:])}

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from same_process import call
 from toy_device import Toys, register
 
 from lama_edge.benchmarks.bench.run import Bench
 from lama_edge.benchmarks.documents.store import BENCH, FLEET, check_document
-from lama_edge.benchmarks.fleet import run as module
 from lama_edge.benchmarks.fleet.devices import Device
 from lama_edge.benchmarks.fleet.kept import Kept
 from lama_edge.benchmarks.fleet.run import Fleet, FleetResult, run_fleet
@@ -32,8 +30,7 @@ PATIENCE_S = 10.0
 
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch) -> Toys:
-    """Registers the target, and lets the fleet measure in this process."""
-    monkeypatch.setattr(module, "run_isolated", call)
+    """Registers the target; the fleet measures in this process."""
     return register(monkeypatch)
 
 

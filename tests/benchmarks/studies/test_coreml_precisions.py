@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +12,6 @@ from places import ROOT
 
 from lama_edge.benchmarks.studies.coreml_precisions import PAGE as GENERATED
 from lama_edge.benchmarks.studies.coreml_precisions import main, measure
-from lama_edge.errors import UsageError
 from lama_edge.export.formats.coreml.options import PACKAGE_PRECISIONS
 
 RESULT, PAGE = ROOT / "benchmarks/results/coreml.json", ROOT / "docs/coreml.md"
@@ -25,23 +23,6 @@ def test_the_page_holds_the_committed_figures_of_every_precision() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert GENERATED.updated(page, document) == page
     assert main(["--check", "--json-out", str(RESULT), "--page", str(PAGE)]) == 0
-
-
-def test_a_page_that_is_out_of_date_is_told_and_left_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("\n".join(GENERATED.markers))
-    words = ["--json-out", str(RESULT), "--page", str(page)]
-    assert main([*words, "--check"]) == 1
-    assert (
-        "is out of date: run python -m lama_edge.benchmarks.studies.coreml"
-        in capsys.readouterr().err
-    )
-    assert page.read_text() == "\n".join(GENERATED.markers)
-    assert main(words) == 0
-    assert "| pal4 |" in page.read_text()
-    assert main(["--page", str(tmp_path / "none.md")]) == UsageError.exit_code
 
 
 @pytest.mark.slow

@@ -35,19 +35,6 @@ def test_the_page_holds_the_committed_figures() -> None:
     assert main(["--check", "--json-out", str(RESULT), "--page", str(PAGE)]) == 0
 
 
-def test_a_page_that_is_out_of_date_is_told_and_left_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page = tmp_path / "page.md"
-    page.write_text("\n".join(GENERATED.markers))
-    words = ["--json-out", str(RESULT), "--page", str(page)]
-    assert main([*words, "--check"]) == 1
-    assert "run python -m lama_edge.benchmarks.studies.cpp_overhead" in capsys.readouterr().err
-    assert page.read_text() == "\n".join(GENERATED.markers)
-    assert main(words) == 0
-    assert "| lama-tiny, float | 2 |" in page.read_text()
-
-
 def test_the_tables_take_medians_over_pairs() -> None:
     def row(table: str, language: str, bare: list[float], whole: list[float]) -> dict[str, object]:
         key = {"table": table, "title": "one", "language": language, "threads": 1}

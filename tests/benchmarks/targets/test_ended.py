@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+from commands import PATIENCE_S, SOON_S, left, started
 
 from lama_edge.benchmarks.targets.places import local
 from lama_edge.benchmarks.targets.places.base import BUSY
@@ -22,12 +21,7 @@ from lama_edge.cli import _in_order
 from lama_edge.errors import LamaEdgeError
 from lama_edge.spec import Size
 
-PATIENCE_S = 60.0
-# What the kernel and a shell need, on a machine that is busy.
-SOON_S = 10.0
 TIDIED = -1
-# A task that has computed for as long reads no file any more, whose lack would end it by itself.
-SETTLED_S = 4.0
 ASKS = """
 from lama_edge.process import run_isolated
 run_isolated("naps:nap", {})
@@ -50,52 +44,6 @@ def _bench(model: Path, seconds: float) -> list[str]:
     return [sys.executable, "-m", "lama_edge.cli", *words]
 
 
-@contextlib.contextmanager
-def _started(
-    command: list[str], temporary: Path, is_there: Callable[[psutil.Process], bool]
-) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-    """Start a command and wait for a process of its; none of them outlives the block."""
-    environment = {**os.environ, "TMPDIR": str(temporary)}
-    family: list[psutil.Process] = []
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            end = time.monotonic() + PATIENCE_S
-            while not any(is_there(one) for one in family):
-                assert process.poll() is None, process.communicate()
-                assert time.monotonic() < end, family
-                time.sleep(0.05)
-                family[:] = psutil.Process(process.pid).children(recursive=True)
-            yield process, family
-        finally:
-            process.kill()
-            for one in family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    one.kill()
-
-
-def _measures(process: psutil.Process) -> bool:
-    with contextlib.suppress(psutil.Error, OSError, ValueError):
-        words = process.cmdline()
-        if "lama_edge.benchmarks.targets.tasks" in words:
-            task = json.loads(Path(words[-1]).read_text())["task"]
-            return bool(task == "measure" and process.cpu_times().user > SETTLED_S)
-    return False
-
-
-def _left(folder: Path) -> list[str]:
-    """Return what lies there in the end."""
-    end = time.monotonic() + SOON_S
-    while (names := {path.name for path in folder.iterdir()}) and time.monotonic() < end:
-        time.sleep(0.02)
-    return sorted(names)
-
-
 @pytest.mark.parametrize(
     ("number", "code"),
     [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
@@ -103,13 +51,13 @@ def _left(folder: Path) -> list[str]:
 def test_a_bench_that_is_ended_leaves_nothing_running_and_no_folder(
     model: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    with _started(_bench(model, 3600), tmp_path, _measures) as (process, family):
+    with started(_bench(model, 3600), tmp_path) as (process, family):
         process.send_signal(number)
         # Both the terminal and the shell tell that it is gone; what was killed hears nothing.
         process.send_signal(number)
         process.wait(PATIENCE_S)
         assert psutil.wait_procs(family, timeout=SOON_S)[1] == []
-        assert _left(tmp_path) == []
+        assert left(tmp_path) == []
         assert process.returncode == code
         assert process.stderr is not None
         assert process.stderr.read() == ("" if code < 0 else "lama-edge: interrupted\n")
@@ -124,11 +72,11 @@ def test_a_task_does_not_outlive_who_asked_for_it(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     command, naps = [sys.executable, "-c", ASKS], tmp_path / "napping"
-    with _started(command, temporary, lambda one: naps.exists()) as (process, family):
+    with started(command, temporary, lambda one: naps.exists()) as (process, family):
         process.kill()
         process.wait(PATIENCE_S)
         assert psutil.wait_procs(family, timeout=SOON_S)[1] == []
-        assert _left(temporary) == []
+        assert left(temporary) == []
 
 
 def _told(stopped: list[int]) -> None:
@@ -164,7 +112,7 @@ def test_one_session_measures_at_a_time_and_a_killed_one_makes_room(
     temporary.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     with LocalPlace() as place:
-        with _started(_bench(model, 3600), temporary, _measures) as (process, _):
+        with started(_bench(model, 3600), temporary) as (process, _):
             refused = subprocess.run(
                 _bench(model, 0), capture_output=True, text=True, timeout=PATIENCE_S
             )
@@ -177,7 +125,7 @@ def test_one_session_measures_at_a_time_and_a_killed_one_makes_room(
             assert (runtime / "lama-edge" / "measuring.lock").exists()
             process.kill()
             process.wait(PATIENCE_S)
-            assert _left(temporary) == []
+            assert left(temporary) == []
         place.claim()
     subprocess.run(_bench(model, 0), check=True, capture_output=True, timeout=PATIENCE_S)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image
+from toy_device import NOTHING, ToyDevice
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import BENCH, PARITY, load_document
 from lama_edge.benchmarks.parity.check import ParityCheck, check_parity
-from lama_edge.benchmarks.targets.base import (
-    Description,
-    Opening,
-    Step,
-    Target,
-    TargetOptions,
-    untold,
-)
+from lama_edge.benchmarks.targets.base import Description, Opening
 from lama_edge.benchmarks.targets.registry import TARGETS, open_target
 from lama_edge.benchmarks.targets.tasks.environment import available_cores, environment
-from lama_edge.benchmarks.targets.tasks.sensors import read_sensors
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.engines import EngineBuild, ProfileSizes
 from lama_edge.errors import ModelError, UsageError
@@ -38,7 +31,7 @@ from lama_edge.manifest import METADATA_KEY, Manifest, Source
 from lama_edge.process import CrashError
 from lama_edge.runtimes import registry
 from lama_edge.runtimes.registry import Runtime
-from lama_edge.spec import Size, SizePolicy, io_spec
+from lama_edge.spec import Progress, Size, SizePolicy, io_spec, untold
 
 SIZE = Size(16, 24)
 SOURCE = Source("0" * 64, {"kind": "toy"}, 0)
@@ -59,7 +52,6 @@ def _inverted(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(mask > 0, 1 - image, image)
 
 
-NOTHING = dict.fromkeys(read_sensors(Path("/nowhere")))
 RULES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "right": _inverted,
     "wrong": lambda image, mask: np.where(mask > 0, np.float32(0.5), image),
@@ -69,77 +61,33 @@ RULES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 
-class ToyTarget(Target):
-    """A device that knows no Python: it has beads, and times that somebody wrote down."""
+class ToyTarget(ToyDevice):
+    """A device whose models are files that somebody wrote down: a rule and a manifest."""
 
-    name = "toy"
+    def push(self, path: Path) -> dict[str, Any]:
+        return dict(json.loads(path.read_text()))
 
-    def __init__(self, address: str, options: TargetOptions) -> None:
-        self.address, self.options = address, options
-        self.files: dict[str, dict[str, Any]] = {}
-        self.open = False
-
-    def __enter__(self) -> Target:
-        self.open = True
-        return self
-
-    def close(self) -> None:
-        self.open = False
-
-    def environment(self) -> dict[str, Any]:
-        return {
-            "device": "Abacus 12", "chip": "beads", "cores": 1, "memory_bytes": 120,
-            "os": "none", "machine": "wood",
-        }  # fmt: skip
-
-    def default_threads(self) -> int:
-        return 1
-
-    def push(self, path: Path) -> str:
-        assert self.open
-        self.files[path.name] = json.loads(path.read_text())
-        return path.name
-
-    def sensors(self) -> dict[str, Any]:
-        return NOTHING
-
-    def describe(self, handle: str, opening: Opening) -> Description:
-        manifest = Manifest.from_json(self.files[handle]["manifest"])
+    def describe(self, handle: dict[str, Any], opening: Opening) -> Description:
+        manifest = Manifest.from_json(handle["manifest"])
         return Description(manifest, "toy", "1.0", "beads", "toy 1.0")
 
     def measure(
         self,
-        handle: str,
+        handle: dict[str, Any],
         opening: Opening,
         image: np.ndarray,
         mask: np.ndarray,
         policy: Policy,
-        step: Step = untold,
+        step: Progress = untold,
     ) -> tuple[dict[str, Any], np.ndarray]:
         assert image.flags.c_contiguous
-        if self.files[handle]["rule"] == "lost":
+        if handle["rule"] == "lost":
             raise CrashError("the cable fell out")
-        manifest = Manifest.from_json(self.files[handle]["manifest"])
-        problem = manifest.problem_with(*image.shape[2:])
+        problem = Manifest.from_json(handle["manifest"]).problem_with(*image.shape[2:])
         if problem is not None:
             raise ModelError(f"no beads for {image.shape}: {problem}")
-        samples = [float(7 + n % 3) for n in range(policy.min_runs)]
-        measured = {
-            "load_ms": 3.0, "first_run_ms": 9.0, "warmup_ms": [9.0], "samples_ms": samples,
-            "other_load": None, "sensors": {"before": NOTHING, "after": NOTHING},
-        }  # fmt: skip
-        return measured, RULES[self.files[handle]["rule"]](image, mask)
-
-    def memory(
-        self, handle: str, opening: Opening, image: np.ndarray, mask: np.ndarray
-    ) -> int | None:
-        return None
-
-    def sustain(self, handle: str, opening: Opening, *rest: Any, **more: Any) -> dict[str, Any]:
-        raise ModelError("beads wear out")
-
-    def sleep(self, sleeps_ms: Sequence[float]) -> dict[str, Any]:
-        return {"samples_ms": list(sleeps_ms[1:]), "slept_ms": list(sleeps_ms[1:])}
+        measured, _ = super().measure(handle, opening, image, mask, policy)
+        return measured, RULES[handle["rule"]](image, mask)
 
 
 @pytest.fixture
