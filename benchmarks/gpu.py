@@ -37,7 +37,7 @@ from lama_edge.judging.metrics import psnr_db
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.models.config import BIG_LAMA
 from lama_edge.retired import add_retired, sets
-from lama_edge.spec import Progress, Size, fixed_size
+from lama_edge.spec import Progress, Size, fixed_size, untold
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class GpuResult:
     bench: BenchResult
 
 
-def run_gpu(job: GpuJob, progress: Progress = lambda step: None) -> GpuResult:
+def run_gpu(job: GpuJob, progress: Progress = untold) -> GpuResult:
     """Prepare the entries that can be measured here, and measure them interleaved.
 
     Args:

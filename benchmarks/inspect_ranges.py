@@ -23,7 +23,7 @@ from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.runtimes.base import is_checkpoint
-from lama_edge.spec import Progress, Size, SizePolicy
+from lama_edge.spec import Progress, Size, SizePolicy, untold
 
 Expect = Callable[[int], None]
 Document = dict[str, Any]
@@ -46,7 +46,7 @@ class RangesInspection:
 
 def inspect_ranges(
     job: RangesInspection,
-    progress: Progress = lambda step: None,
+    progress: Progress = untold,
     expect: Expect = lambda total: None,
 ) -> Document:
     """Measure the ranges of a model's values, operator by operator.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lama_edge.errors import UsageError
-from lama_edge.spec import Progress
+from lama_edge.spec import Progress, untold
 
 # Reading starts a program on the target, which must not be what keeps it warm.
 _POLL_S = 5.0
@@ -31,7 +31,7 @@ class Cooling:
     def wait(
         self,
         read: Callable[[], Sensors],
-        step: Progress = lambda text: None,
+        step: Progress = untold,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,

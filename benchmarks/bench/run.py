@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
@@ -29,14 +29,10 @@ from lama_edge.errors import (
     worst_exit_code,
 )
 from lama_edge.files import split_part
-from lama_edge.spec import Progress, Size
+from lama_edge.spec import Progress, Size, untold
 
 # How documents call what this module does; a change in what is timed raises it.
 PROTOCOL = 2
-
-
-def _silent(step: str) -> None:
-    """Take a step that nobody wants to hear."""
 
 
 @dataclass(frozen=True)
@@ -154,9 +150,7 @@ class BenchResult:
         return worst_exit_code(failure.exit_code for failure in self.failures)
 
 
-def run_bench(
-    job: Bench, progress: Progress = _silent, detail: Callable[[str], None] = _silent
-) -> BenchResult:
+def run_bench(job: Bench, progress: Progress = untold, detail: Progress = untold) -> BenchResult:
     """Measure models, and judge what they gave.
 
     A model that cannot be opened or run, whose runtime is not installed, or whose process dies, is
@@ -220,7 +214,7 @@ def _take(
     job: Bench,
     cooling: Cooling | None,
     progress: Progress,
-    detail: Callable[[str], None],
+    detail: Progress,
 ) -> None:
     """Measure all rows: rounds, then the passes that no round shall suffer from."""
     for row in _interleaved(rows, job, progress):
@@ -246,7 +240,7 @@ def _take(
             _sustain(row, job, cooling, detail)
 
 
-def _sustain(row: Row, job: Bench, cooling: Cooling | None, detail: Callable[[str], None]) -> None:
+def _sustain(row: Row, job: Bench, cooling: Cooling | None, detail: Progress) -> None:
     assert job.sustained_s is not None
     if cooling is not None:
         waited = cooling.wait(row.target.sensors, detail)

@@ -21,7 +21,7 @@ from lama_edge.benchmarks.fleet.one import as_plain
 from lama_edge.benchmarks.targets.tasks.environment import anonymous
 from lama_edge.errors import LamaEdgeError, one_line, worst_exit_code
 from lama_edge.process import run_isolated
-from lama_edge.spec import Progress
+from lama_edge.spec import Progress, untold
 
 _ONE = "lama_edge.benchmarks.fleet.one:measure_one"
 # An interrupted device removes what it brought; one that cannot be reached has this long for it.
@@ -104,7 +104,7 @@ class FleetResult:
         return all(device.failure is None for device in self.devices)
 
 
-def run_fleet(fleet: Fleet, progress: Progress = lambda step: None) -> FleetResult:
+def run_fleet(fleet: Fleet, progress: Progress = untold) -> FleetResult:
     """Measure all devices: this machine first and alone, then all others at once.
 
     Devices of one address, such as a phone's processor and its accelerator, take turns. What an

@@ -30,7 +30,7 @@ from lama_edge.pictures.pairs import find_pairs
 from lama_edge.process import WatchedFolder, run_isolated
 from lama_edge.runtimes.base import runtimes_of
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.spec import Progress, SizePolicy
+from lama_edge.spec import Progress, SizePolicy, untold
 
 Row = dict[str, Any]
 
@@ -99,7 +99,7 @@ class _Batch:
     reference: Side
 
 
-def check_parity(job: ParityCheck, progress: Progress = lambda step: None) -> ParityResult:
+def check_parity(job: ParityCheck, progress: Progress = untold) -> ParityResult:
     """Compare models with a reference on the same pictures, inside the holes.
 
     Each part of a model of several is judged, in a row of its own, unless one is named. A model

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from lama_edge.benchmarks.documents.store import WORKER, DocumentError, check_document
-from lama_edge.benchmarks.targets.base import Step
 from lama_edge.errors import LamaEdgeError, one_line, printable, shown
 from lama_edge.process import CrashError
+from lama_edge.spec import Progress
 
 MOST_SAID = 1000
 # JSON's whole numbers that everything reads alike: as bytes 9 PB, as milliseconds 285,000 years.
@@ -93,7 +93,7 @@ class Clock:
     To be called with each step that the target tells.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Progress) -> None:
         self._step = step
         self._begun = time.monotonic()
         self._told: dict[str, float] = {}

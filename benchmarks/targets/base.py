@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,15 +12,9 @@ from typing import Any
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array
+from lama_edge.spec import Progress, untold
 
 _SHORTEST = Policy(min_warmup_runs=1, min_warmup_ms=0, min_runs=1, min_seconds=0)
-
-# Called with each step that a target tells while it works.
-Step = Callable[[str], None]
-
-
-def untold(step: str) -> None:
-    """Take a step that nobody wants to hear."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +167,7 @@ class Target(ABC):
         image: Array,
         mask: Array,
         policy: Policy,
-        step: Step = untold,
+        step: Progress = untold,
     ) -> tuple[dict[str, Any], Array]:
         """Load a model there, in a process of its own, and time it on a picture.
 
@@ -218,7 +212,7 @@ class Target(ABC):
         image: Array,
         mask: Array,
         seconds: float,
-        step: Step = untold,
+        step: Progress = untold,
     ) -> dict[str, Any]:
         """Run a model there without a pause, and time each run.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,14 +13,7 @@ import numpy as np
 
 from lama_edge.benchmarks.documents.model_files import model_files
 from lama_edge.benchmarks.targets.answers import MOST_SAID, Clock, read_answer, tidied, unnamed
-from lama_edge.benchmarks.targets.base import (
-    Description,
-    Opening,
-    Step,
-    Target,
-    TargetOptions,
-    untold,
-)
+from lama_edge.benchmarks.targets.base import Description, Opening, Target, TargetOptions
 from lama_edge.benchmarks.targets.places.base import Ended, Place
 from lama_edge.benchmarks.targets.programs.base import Program
 from lama_edge.benchmarks.targets.programs.python import PythonProgram
@@ -37,10 +29,11 @@ from lama_edge.errors import (
 )
 from lama_edge.files import beside
 from lama_edge.manifest import Manifest
-from lama_edge.process import CrashError, WatchedFolder
+from lama_edge.process import CrashError, WatchedFolder, killed_by
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 from lama_edge.runtimes.registry import load, title_of
+from lama_edge.spec import Progress, untold
 
 _VENV = "lama_edge.benchmarks.targets.programs.venv:VenvProgram"
 _SCHEMA_VERSION = 1
@@ -158,7 +151,7 @@ class DeviceTarget(Target):
         image: Array,
         mask: Array,
         policy: Policy,
-        step: Step = untold,
+        step: Progress = untold,
     ) -> tuple[dict[str, Any], Array]:
         """See `Target.measure`."""
         before, clock = self._sensors(), Clock(step)
@@ -190,7 +183,7 @@ class DeviceTarget(Target):
         image: Array,
         mask: Array,
         seconds: float,
-        step: Step = untold,
+        step: Progress = untold,
     ) -> dict[str, Any]:
         """See `Target.sustain`."""
         clock = Clock(step)
@@ -223,7 +216,7 @@ class DeviceTarget(Target):
         opening: Opening,
         pictures: Sequence[tuple[Array, Array]],
         rest: dict[str, Any],
-        step: Step,
+        step: Progress,
     ) -> tuple[dict[str, Any], list[Array]]:
         """Bring pictures there and return the answer and, where the task gives some, outputs."""
         gives = task in ("measure", "run")
@@ -252,7 +245,7 @@ class DeviceTarget(Target):
         return answer, outputs
 
     def _asked(
-        self, task: str, handle: Brought, opening: Opening, rest: dict[str, Any], step: Step
+        self, task: str, handle: Brought, opening: Opening, rest: dict[str, Any], step: Progress
     ) -> dict[str, Any]:
         """Ask for what is done with a model; errors name it as the user does."""
         auto = opening.provider == "auto"
@@ -284,7 +277,7 @@ class DeviceTarget(Target):
         request: dict[str, Any],
         *,
         timeout_s: float | None = None,
-        step: Step = untold,
+        step: Progress = untold,
     ) -> dict[str, Any]:
         """Start the program on a task.
 
@@ -397,12 +390,7 @@ def program_elsewhere(options: TargetOptions) -> Program:
 def error_of(ended: Ended) -> LamaEdgeError:
     """Return what a program's end means: what it refused, or how it died."""
     if ended.code < 0:
-        try:
-            name = signal.Signals(-ended.code).name
-        except ValueError:
-            name = f"signal {-ended.code}"
-        hint = ": the system may have run out of memory" if name == "SIGKILL" else ""
-        return CrashError(f"the process was killed by {name}{hint}")
+        return CrashError(killed_by(-ended.code))
     refused = _REFUSAL.fullmatch(ended.last_words)
     if refused is not None:
         return _ERRORS.get(ended.code, CrashError)(one_line(refused["reason"])[:MOST_SAID])

@@ -26,7 +26,7 @@ from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pictures.pairs import find_pairs
 from lama_edge.runtimes.base import choose_runtime
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.spec import IoForm, Progress, Size
+from lama_edge.spec import IoForm, Progress, Size, untold
 
 Expect = Callable[[int], None]
 Row = dict[str, Any]
@@ -122,7 +122,7 @@ class TradeoffResult:
 
 def weigh_precisions(
     job: Tradeoff,
-    progress: Progress = lambda step: None,
+    progress: Progress = untold,
     expect: Expect = lambda total: None,
 ) -> TradeoffResult:
     """Export a checkpoint at every precision, judge each against fp32, and time them.

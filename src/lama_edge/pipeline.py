@@ -37,7 +37,7 @@ from lama_edge.manifest import Manifest, ParityFigures, changed_since_export
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.spec import NEED_RANGES, Precision, Progress, Size, SizePolicy, io_spec
+from lama_edge.spec import NEED_RANGES, Precision, Progress, Size, SizePolicy, io_spec, untold
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,7 +73,7 @@ class ExportResult:
 
 def export_model(
     job: Export,
-    progress: Progress = lambda step: None,
+    progress: Progress = untold,
     within: Within = lambda what, done: None,
 ) -> ExportResult:
     """Export a checkpoint, or a model that the format takes in its place.

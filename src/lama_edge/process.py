@@ -205,11 +205,19 @@ def _wait(
     return process.returncode, not expired.is_set()
 
 
+def killed_by(number: int) -> str:
+    """Say that a process was killed by a signal, and what that may mean."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    hint = ": the system may have run out of memory" if name == "SIGKILL" else ""
+    return f"the process was killed by {name}{hint}"
+
+
 def _last_words(code: int, log: IO[bytes]) -> str:
     if code < 0:
-        name = signal.Signals(-code).name
-        hint = ": the system may have run out of memory" if name == "SIGKILL" else ""
-        return f"the process was killed by {name}{hint}"
+        return killed_by(-code)
     log.seek(0)
     lines = log.read().decode(errors="replace").strip().splitlines() or ["no message"]
     return f"the process ended with code {code}: " + one_line(lines[-1][:_LAST_WORDS_CHARACTERS])

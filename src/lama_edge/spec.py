@@ -31,8 +31,12 @@ _MAX_MIN_SIZE = 1056
 FREE = "dynamic"
 MAX_BATCH = 256
 
-# Called with the name of each step of long work as it begins.
+# Called with each step of long work as it begins, in words.
 Progress = Callable[[str], None]
+
+
+def untold(step: str) -> None:
+    """Take a step that nobody wants to hear."""
 
 
 @dataclass(frozen=True)

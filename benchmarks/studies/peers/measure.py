@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from lama_edge.benchmarks.studies.peers.picture import Array, generator_input, image_and_mask
+from lama_edge.benchmarks.targets.tasks.sensors import peak_memory_bytes
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
-from lama_edge.benchmarks.targets.tasks.work import Run, timed_round
+from lama_edge.benchmarks.targets.tasks.work import Run, timed
 from lama_edge.errors import ModelError, needs_extra
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import Size
@@ -32,8 +34,9 @@ def measure_entry(payload: Mapping[str, Any]) -> dict[str, Any]:
             the expected output, float32 [1,3,H,W], or None.
 
     Returns:
-        A round as the bench documents have it, with `runtime` (name and version) and
-        `max_abs_diff`, the largest difference from the reference inside the hole, or None.
+        A round as the bench documents have it, with `peak_memory_bytes` of this process, `runtime`
+        (name and version) and `max_abs_diff`, the largest difference from the reference inside the
+        hole, or None.
 
     Raises:
         ModelError: when the result is not finite, or is not what the generator computes.
@@ -44,16 +47,17 @@ def measure_entry(payload: Mapping[str, Any]) -> dict[str, Any]:
     with contextlib.suppress(ImportError):
         importlib.import_module(module)
     size, reference = Size(*payload["size"]), payload["reference"]
-    outputs: list[Array] = []
-    found = timed_round(
-        opener(Path(payload["model"]), size, payload["threads"]),
-        Policy(**payload["policy"]),
-        keep=None if reference is None else outputs.append,
-    )
+    start = time.perf_counter_ns()
+    with opener(Path(payload["model"]), size, payload["threads"]) as run:
+        load_ms = (time.perf_counter_ns() - start) / 1e6
+        found = timed(run, load_ms, Policy(**payload["policy"]))
+        peak = peak_memory_bytes()
+        output = None if reference is None else run()
     return {
         **found,
+        "peak_memory_bytes": peak,
         "runtime": f"{module} {importlib.import_module(module).__version__.split('-')[0]}",
-        "max_abs_diff": difference(outputs[0], reference, size) if outputs else None,
+        "max_abs_diff": None if output is None else difference(output, reference, size),
     }
 
 

@@ -25,7 +25,7 @@ from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.process import run_isolated
-from lama_edge.spec import Progress, Size
+from lama_edge.spec import Progress, Size, untold
 
 SIZE = Size(512, 512)
 GROWTH_SIZES = (Size(512, 512), Size(1024, 1024), Size(2048, 2048))
@@ -105,7 +105,7 @@ class PeersJob:
                 )
 
 
-def run_peers(job: PeersJob, progress: Progress = lambda step: None) -> dict[str, Any]:
+def run_peers(job: PeersJob, progress: Progress = untold) -> dict[str, Any]:
     """Measure the entries, and lama-edge's growth and dynamic graph where asked for.
 
     An entry that cannot be prepared or run, or whose process dies, is a row with an `error`, and

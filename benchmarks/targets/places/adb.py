@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +22,7 @@ from lama_edge.errors import (
     one_line,
     printable,
 )
+from lama_edge.spec import Progress, untold
 
 _ADDRESS = re.compile(r"adb://([\w.:-]*)")
 _FOLDER = "/data/local/tmp"
@@ -173,7 +174,7 @@ class AdbTransport(Transport):
         script: str,
         *,
         timeout_s: float | None = None,
-        step: Callable[[str], None] = lambda line: None,
+        step: Progress = untold,
     ) -> Ended:
         """See `Transport.execute`."""
         guarded = f"{self.session}({script})\ncode=$?; echo {shlex.quote(_END.strip())}; exit $code"
@@ -242,7 +243,7 @@ class AdbTransport(Transport):
         self,
         words: list[str] | tuple[str, ...],
         timeout_s: float | None,
-        step: Callable[[str], None] = lambda line: None,
+        step: Progress = untold,
     ) -> tuple[int, str, str]:
         """Return adb's exit code, what it printed, and the last line of its standard error."""
         expired = threading.Event()

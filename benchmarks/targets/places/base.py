@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from lama_edge.errors import one_line
 from lama_edge.process import CrashError
+from lama_edge.spec import Progress, untold
 
 # What whoever comes second is told.
 BUSY = "another measurement runs on this target: wait for its end, two would disturb each other"
@@ -149,7 +150,7 @@ class Place(ABC):
         command: Sequence[str],
         *,
         timeout_s: float | None = None,
-        step: Callable[[str], None] = lambda line: None,
+        step: Progress = untold,
     ) -> Ended:
         """Start a program in an empty folder and wait for its end.
 

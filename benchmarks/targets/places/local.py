@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +28,7 @@ from lama_edge.benchmarks.targets.places.base import (
 )
 from lama_edge.errors import LamaEdgeError, one_line
 from lama_edge.process import CrashError, WatchedFolder
+from lama_edge.spec import Progress, untold
 
 _log = logging.getLogger(__name__)
 _CHUNK = 1 << 16
@@ -89,7 +90,7 @@ class LocalPlace(Place):
         command: Sequence[str],
         *,
         timeout_s: float | None = None,
-        step: Callable[[str], None] = lambda line: None,
+        step: Progress = untold,
     ) -> Ended:
         """See `Place.run`."""
         # In a user's folder a numpy.py of theirs would take the real one's place in Python.
@@ -149,9 +150,7 @@ def _locked() -> IO[str] | None:
     return file
 
 
-def _followed(
-    process: subprocess.Popen[str], timeout_s: float | None, step: Callable[[str], None]
-) -> Ended:
+def _followed(process: subprocess.Popen[str], timeout_s: float | None, step: Progress) -> Ended:
     """Follow a program to its end.
 
     Raises:

@@ -13,12 +13,14 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from lama_edge.benchmarks.targets.places.base import Ended, Place
+from lama_edge.benchmarks.targets.places.base import BUSY, Ended, Place
 from lama_edge.benchmarks.targets.places.guardian import GUARDIAN, SESSION
 from lama_edge.errors import LamaEdgeError, one_line, shown
 from lama_edge.process import CrashError
+from lama_edge.spec import Progress, untold
 
 _log = logging.getLogger(__name__)
 # How often the guardian hears that this session lives, and after how long without it acts.
@@ -38,10 +40,6 @@ LOST = "the connection to the target was lost"
 
 class LostError(LamaEdgeError):
     """A connection that broke off; the place cannot be used any more."""
-
-
-def _untold(line: str) -> None:
-    """Take a line that nobody wants to hear."""
 
 
 class Held(ABC):
@@ -92,7 +90,7 @@ class Transport(ABC):
         script: str,
         *,
         timeout_s: float | None = None,
-        step: Callable[[str], None] = _untold,
+        step: Progress = untold,
     ) -> Ended:
         """Run a script by ``sh -c``, after `session`, and wait for its end; its input is empty.
 
@@ -232,7 +230,7 @@ class RemotePlace(Place):
         command: Sequence[str],
         *,
         timeout_s: float | None = None,
-        step: Callable[[str], None] = _untold,
+        step: Progress = untold,
     ) -> Ended:
         """See `Place.run`."""
         program, *words = command
@@ -254,7 +252,7 @@ class RemotePlace(Place):
         # It may have started others.
         self._stop()
         # What a shell on the way says of a process that was killed.
-        return Ended(128 - ended.code, *_words(ended)) if ended.code > 128 else ended
+        return replace(ended, code=128 - ended.code) if ended.code > 128 else ended
 
     def machine(self) -> str:
         """See `Place.machine`."""
@@ -296,10 +294,6 @@ class RemotePlace(Place):
             self._shell(f"chmod 755 {shlex.join(programs)}")
 
 
-def _words(ended: Ended) -> tuple[str, str]:
-    return ended.output, ended.last_words
-
-
 def _state(path: Path) -> tuple[int, int]:
     """Return what tells a file from the one that lay there before."""
     found = path.stat()
@@ -328,10 +322,7 @@ class _Guardian:
         if word != "folder":
             self._over.set()  # nothing was begun
         if word == "busy":
-            raise LamaEdgeError(
-                "another measurement runs on this target: wait for its end, two would disturb "
-                "each other"
-            )
+            raise LamaEdgeError(BUSY)
         if word == "failed":
             raise LamaEdgeError(f"the target cannot be used: {one_line(rest[:_MOST_SAID])}")
         if word != "folder" or not rest.startswith("/") or len(rest) > _LONGEST_PATH:

@@ -22,6 +22,7 @@ from lama_edge.benchmarks.targets.places.remote import (
     Transport,
 )
 from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line
+from lama_edge.spec import Progress, untold
 
 with needs_extra("ssh"):
     import asyncssh
@@ -173,7 +174,7 @@ class SshTransport(Transport):
         script: str,
         *,
         timeout_s: float | None = None,
-        step: Callable[[str], None] = lambda line: None,
+        step: Progress = untold,
     ) -> Ended:
         """See `Transport.execute`."""
         return self.wait(self._execute(script, step), timeout_s)
@@ -285,7 +286,7 @@ class SshTransport(Transport):
             f"`ssh-keygen -R {shlex.quote(name)}` and accept this one with `ssh {address.words()}`"
         )
 
-    async def _execute(self, script: str, step: Callable[[str], None]) -> Ended:
+    async def _execute(self, script: str, step: Progress) -> Ended:
         process = await self._start(self.session + script)
         last, output, room = "", [], MOST_OUTPUT
 

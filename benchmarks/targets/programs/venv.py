@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from importlib import metadata
@@ -14,6 +13,7 @@ import lama_edge
 from lama_edge.benchmarks.targets.places.base import Ended, Place
 from lama_edge.benchmarks.targets.programs.python import PythonProgram
 from lama_edge.errors import MissingBackendError, shown
+from lama_edge.process import WatchedFolder
 
 # What the packages have beside their modules: package-data of pyproject.toml.
 DATA = ("py.typed", "zoo.toml", "embedded/*", "schema/*.json", "templates/*")
@@ -38,8 +38,8 @@ class VenvProgram(PythonProgram):
         folder = place.new_path("venv")
         self._done(place, [self._base, "-m", "venv", "--system-site-packages", folder])
         self._python = f"{folder}/bin/python"
-        with tempfile.TemporaryDirectory(prefix="lama-edge-") as temporary:
-            wheel = place.put(pack(Path(temporary)))
+        with WatchedFolder() as temporary:
+            wheel = place.put(pack(temporary.path))
         found = place.run([self._python, "-c", "import onnxruntime"]).code == 0
         extras = "bench" if found else "bench,onnx"
         pip = [self._python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-input"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,12 @@ from lama_edge.benchmarks.targets.tasks.request import Request, read_request
 from lama_edge.benchmarks.targets.tasks.sensors import read_sensors
 from lama_edge.errors import one_line
 from lama_edge.runtimes.base import Runner, import_runtime, open_runner
+from lama_edge.spec import Progress
 
 _KIND = "lama_edge.worker"
 
 
-def answer(path: Path, step: Callable[[str], None]) -> dict[str, Any]:
+def answer(path: Path, step: Progress) -> dict[str, Any]:
     """Do what a request asks for.
 
     Args:
@@ -83,9 +84,7 @@ def _model(runner: Runner, notes: list[str]) -> dict[str, Any]:
     }
 
 
-def _worked(
-    request: Request, runner: Runner, load_ms: float, step: Callable[[str], None]
-) -> dict[str, Any]:
+def _worked(request: Request, runner: Runner, load_ms: float, step: Progress) -> dict[str, Any]:
     if request.task == "describe":
         return {"load_ms": load_ms, "placement": runner.placement()}
     if request.task == "run":

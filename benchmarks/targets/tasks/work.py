@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,9 @@ from lama_edge.benchmarks.targets.tasks.stopwatch import measure as time_runs
 from lama_edge.benchmarks.targets.tasks.stopwatch import sustain as time_without_pause
 from lama_edge.errors import ModelError
 from lama_edge.runtimes.base import Array, Runner, check_inputs
-from lama_edge.spec import TensorSpec
+from lama_edge.spec import Progress, TensorSpec, untold
 
 Run = Callable[[], Array]
-Step = Callable[[str], None]
 
 # What the host's clock is compared at, see `DeviceTarget`.
 SAMPLING, SAMPLED = "sampling", "sampled"
@@ -31,7 +30,7 @@ _WATCHED = ("clock_mhz", "temperature_c", "throttled")
 
 
 def measured(
-    runner: Runner, load_ms: float, job: Job, policy: Policy, step: Step
+    runner: Runner, load_ms: float, job: Job, policy: Policy, step: Progress
 ) -> dict[str, Any]:
     """Time an open model on one picture, and write the output of one more run.
 
@@ -44,9 +43,7 @@ def measured(
     return found
 
 
-def timed(
-    run: Run, load_ms: float, policy: Policy, step: Step = lambda line: None
-) -> dict[str, Any]:
+def timed(run: Run, load_ms: float, policy: Policy, step: Progress = untold) -> dict[str, Any]:
     """Time a function on one picture.
 
     Args:
@@ -71,32 +68,7 @@ def timed(
     }
 
 
-def timed_round(
-    opening: AbstractContextManager[Run],
-    policy: Policy,
-    *,
-    keep: Callable[[Array], object] | None = None,
-) -> dict[str, Any]:
-    """Open something and time it on one picture.
-
-    Args:
-        opening: opens it as it is entered, and gives the function that runs it once.
-        policy: how long to warm up and to sample.
-        keep: called with the output of one more run.
-
-    Returns:
-        One of the document's rounds, with this process's ``peak_memory_bytes``.
-    """
-    start = time.perf_counter_ns()
-    with opening as run:
-        load_ms = (time.perf_counter_ns() - start) / 1e6
-        found = {**timed(run, load_ms, policy), "peak_memory_bytes": peak_memory_bytes()}
-        if keep is not None:
-            keep(run())
-    return found
-
-
-def sustained(runner: Runner, job: Job, seconds: float, step: Step) -> dict[str, Any]:
+def sustained(runner: Runner, job: Job, seconds: float, step: Progress) -> dict[str, Any]:
     """Run an open model on one picture without a pause, after one run that is not counted.
 
     Returns:
@@ -117,7 +89,7 @@ def sustained(runner: Runner, job: Job, seconds: float, step: Step) -> dict[str,
     return {"asked_s": seconds, "at_s": at_s, "samples_ms": samples_ms, "watched": watched}
 
 
-def peak_memory(runner: Runner, job: Job, step: Step) -> int | None:
+def peak_memory(runner: Runner, job: Job, step: Progress) -> int | None:
     """Run an open model twice on one picture and return the most memory that the process had.
 
     The first run at a size gives its memory back; the second is what a series of them holds.
@@ -129,7 +101,7 @@ def peak_memory(runner: Runner, job: Job, step: Step) -> int | None:
     return peak_memory_bytes()
 
 
-def run(runner: Runner, jobs: Sequence[Job], step: Step) -> None:
+def run(runner: Runner, jobs: Sequence[Job], step: Progress) -> None:
     """Run an open model on pictures and write its outputs."""
     for job in jobs:
         step(f"running at {job.height}x{job.width}")
@@ -194,7 +166,7 @@ def _read(spec: TensorSpec, file: Path, job: Job, pictures: int) -> Array:
 
 
 @contextmanager
-def _sampling(watch: Watch, step: Step) -> Iterator[None]:
+def _sampling(watch: Watch, step: Progress) -> Iterator[None]:
     """Watch the machine in the block, and tell as its samples begin and have ended."""
     with watch:
         step(SAMPLING)
