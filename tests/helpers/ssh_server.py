@@ -18,13 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 from places import lying_in
 
-from lama_edge.benchmarks.targets.base import Opening, TargetOptions
+from lama_edge.benchmarks.targets.base import TargetOptions
 from lama_edge.benchmarks.targets.registry import open_target
-from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 MISSING = (
@@ -37,8 +35,6 @@ MISSING = (
 _START_S = 20.0
 # The interpreter there that has lama-edge is the one that runs the tests.
 HERE = TargetOptions(remote_python=sys.executable)
-CPU = Opening("cpu", threads=1)
-SHORT = Policy(min_warmup_runs=1, min_warmup_ms=0, min_runs=2, min_seconds=0)
 
 
 class SshServer:
@@ -191,11 +187,3 @@ def reached(
     with open_target(address or server.address, options) as target:
         yield target
     assert server.nothing_left()
-
-
-def picture() -> tuple[np.ndarray, np.ndarray]:
-    """Return a seeded picture and its hole, as float models take them: 64 x 96."""
-    image = np.random.default_rng(7).random((1, 3, 64, 96), np.float32)
-    mask = np.zeros((1, 1, 64, 96), np.float32)
-    mask[:, :, 20:40, 30:70] = 1
-    return image, mask

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from measuring import CPU, SHORT, picture
 
 from lama_edge.benchmarks.documents.store import WORKER, check_document
 from lama_edge.benchmarks.targets import answers
@@ -27,21 +28,9 @@ from lama_edge.benchmarks.targets.programs.worker import WorkerProgram, read_elf
 from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.benchmarks.targets.tasks import answer as answer_module
 from lama_edge.benchmarks.targets.tasks import request as request_module
-from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
 from lama_edge.process import CrashError
 from lama_edge.spec import Size
-
-SHORT = Policy(1, 0, 2, 0)
-CPU = Opening("cpu", threads=1)
-
-
-def picture(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    image = rng.random((1, 3, 64, 96), np.float32)
-    mask = np.zeros((1, 1, 64, 96), np.float32)
-    mask[..., 20:40, 30:70] = 1
-    return image, mask
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +105,7 @@ def test_several_pictures_run_in_one_process(
         return whole(place, command, **options)
 
     monkeypatch.setattr(LocalPlace, "run", run)
-    first, second = target.run(handle, CPU, [picture(0), picture(1)])
+    first, second = target.run(handle, CPU, [picture(1), picture(2)])
     assert len(started) == 1
     assert not np.array_equal(first, second)
 

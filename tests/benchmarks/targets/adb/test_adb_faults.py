@@ -13,37 +13,26 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from adb_device import AdbDevice, waits
+from measuring import CPU, LONG, SHORT, picture, when_sampling
 from worker_bundle import worker_bundle
 
-from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
+from lama_edge.benchmarks.targets.base import Target, TargetOptions
 from lama_edge.benchmarks.targets.places import adb, remote
 from lama_edge.benchmarks.targets.places.adb import AdbTransport
 from lama_edge.benchmarks.targets.places.remote import LostError
 from lama_edge.benchmarks.targets.registry import open_target
-from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, MissingBackendError
 from lama_edge.process import CrashError
-from lama_edge.runtimes.base import Array
 
 pytestmark = pytest.mark.adb
-CPU = Opening(provider="cpu", threads=1)
-SHORT = Policy(min_warmup_runs=1, min_warmup_ms=0, min_runs=1, min_seconds=0)
-LONG = replace(SHORT, min_seconds=120)
 WORKER = "/lib/worker"
 
 
 @pytest.fixture
 def model(exported: Callable[..., Path]) -> Path:
     return exported("fourier")
-
-
-def picture() -> tuple[Array, Array]:
-    image, mask = np.full((1, 3, 64, 64), 0.5, np.float32), np.zeros((1, 1, 64, 64), np.float32)
-    mask[:, :, 16:40, 16:40] = 1
-    return image, mask
 
 
 @contextmanager
@@ -53,16 +42,6 @@ def reached(device: AdbDevice) -> Iterator[Target]:
         yield target
     waits(lambda: not device.processes())
     assert device.files() == []
-
-
-def when_sampling(act: Callable[[], object]) -> Callable[[str], None]:
-    """Return what does something once, beside the call, when a target tells that it samples."""
-
-    def step(line: str) -> None:
-        if line == "sampling":
-            threading.Thread(target=act).start()
-
-    return step
 
 
 def test_a_worker_that_is_killed_is_an_error_and_the_target_goes_on(

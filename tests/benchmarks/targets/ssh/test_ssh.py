@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from measuring import CPU, SHORT, picture
 from places import DATA
-from ssh_server import CPU, HERE, SHORT, SshServer, make_key, picture, reached
+from ssh_server import HERE, SshServer, make_key, reached
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import PARITY, load_document

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -14,28 +13,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ssh_server import CPU, HERE, SHORT, SshServer, picture, reached
+from measuring import CPU, LONG, SHORT, picture, when_sampling
+from ssh_server import HERE, SshServer, reached
 
 from lama_edge.benchmarks.targets.base import TargetOptions
 from lama_edge.benchmarks.targets.places import remote, ssh
 from lama_edge.benchmarks.targets.places.base import MOST_LINE
 from lama_edge.benchmarks.targets.registry import open_target
-from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, MissingBackendError
 from lama_edge.process import CrashError
 
 pytestmark = pytest.mark.ssh
-LONG = Policy(min_warmup_runs=1, min_warmup_ms=0, min_runs=1, min_seconds=120)
-
-
-def when_sampling(act: Callable[[], object]) -> Callable[[str], None]:
-    """Return what does something once, beside the call, when a target tells that it samples."""
-
-    def step(line: str) -> None:
-        if line == "sampling":
-            threading.Thread(target=act).start()
-
-    return step
 
 
 def workers(server: SshServer) -> list[int]:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tomllib
+from measuring import CPU, SHORT, picture
 from places import DATA, ROOT
-from ssh_server import CPU, HERE, SHORT, SshServer, picture, reached
+from ssh_server import HERE, SshServer, reached
 from worker_bundle import worker_bundle
 
 from lama_edge import cli
