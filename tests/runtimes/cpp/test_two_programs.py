@@ -149,6 +149,8 @@ def test_both_programs_count_what_was_asked_for(
         assert len(measured["warmup_ms"]) == 2
         assert len(measured["samples_ms"]) == 3
         assert measured["first_run_ms"] == measured["warmup_ms"][0] > 0
+        memory = json.loads(start(program, request_of("memory")).stdout)["result"]
+        assert 5e6 < memory["peak_memory_bytes"] < 1e9
         sustained = json.loads(start(program, request_of("sustain")).stdout)["result"]["sustained"]
         assert sustained["asked_s"] == 0.2
         assert len(sustained["at_s"]) == len(sustained["samples_ms"])
