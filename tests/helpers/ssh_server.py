@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 from places import lying_in
 
 from lama_edge.benchmarks.targets.base import TargetOptions
@@ -170,6 +171,17 @@ class SshServer:
                 assert self.server.poll() is None, said
                 assert time.monotonic() < until, said
                 time.sleep(0.05)
+
+
+def start_for(patch: pytest.MonkeyPatch, **settings: Any) -> SshServer:
+    """Start a server and make this process one of its users; skips the test where that fails."""
+    pytest.importorskip("asyncssh", reason='no asyncssh: pip install "lama-edge[ssh]"')
+    if MISSING is not None:
+        pytest.skip(MISSING)
+    server = SshServer(**settings).start()
+    patch.setenv("HOME", str(server.client))
+    patch.delenv("SSH_AUTH_SOCK", raising=False)
+    return server
 
 
 def make_key(path: Path, kind: str = "ed25519") -> None:

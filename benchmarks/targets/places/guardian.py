@@ -9,10 +9,12 @@ mksh with toybox have in common, and without backslashes, which login shells rea
 from __future__ import annotations
 
 # Begins each command of a session, so that the guardian finds what runs for it: by the variable,
-# and where grep stops at a NUL, as busybox's does, by the folder that it was started in. ONNX
-# Runtime would keep a number of the device and what it met with in the user's home, and send it.
+# and where grep stops at a NUL, as busybox's does, by the folder that it was started in. Temporary
+# files go with the session. ONNX Runtime would keep a number of the device and what it met with in
+# the user's home, and send it.
 SESSION = (
-    "export LAMA_EDGE_SESSION={folder}: ORT_DISABLE_TELEMETRY=${{ORT_DISABLE_TELEMETRY-1}} && "
+    "export LAMA_EDGE_SESSION={folder}: TMPDIR={folder}/tmp "
+    "ORT_DISABLE_TELEMETRY=${{ORT_DISABLE_TELEMETRY-1}} && "
     "cd {folder}/empty && "
 )
 
@@ -85,7 +87,7 @@ for folder in "$session"*; do
     [ ! -d "$folder" ] || { end_all "$folder"; rm -rf "$folder"; }
 done
 folder=$session$$
-why=$(mkdir "$folder" "$folder/empty" 2>&1) || { finish; fail "$why"; }
+why=$(mkdir "$folder" "$folder/empty" "$folder/tmp" 2>&1) || { finish; fail "$why"; }
 
 (
     trap : USR1

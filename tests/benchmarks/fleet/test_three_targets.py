@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import ssh_server
 from adb_device import SERIAL, AdbDevice, adb_device, waits
-from ssh_server import SshServer
+from ssh_server import SshServer, start_for
 from worker_bundle import worker_bundle
 
 from lama_edge.benchmarks.documents.store import FLEET, load_document
@@ -41,12 +40,7 @@ worker = "{worker}"
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
-    pytest.importorskip("asyncssh", reason='no asyncssh: pip install "lama-edge[ssh]"')
-    if ssh_server.MISSING is not None:
-        pytest.skip(ssh_server.MISSING)
-    server = SshServer().start()
-    monkeypatch.setenv("HOME", str(server.client))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    server = start_for(monkeypatch)
     yield server
     server.stop()
 

@@ -143,6 +143,14 @@ def test_it_ends_what_runs_and_removes_what_lies_there(
     assert not session.folder.parent.exists()
 
 
+def test_temporary_files_go_with_the_session(begin: Callable[..., Session]) -> None:
+    session = begin()
+    session.run('echo here >"${TMPDIR:-.}/file"')
+    assert soon((session.folder / "tmp" / "file").exists)
+    assert session.ask("end") == "end"
+    assert session.left() == []
+
+
 @pytest.mark.parametrize("silent", [False, True])
 def test_it_does_so_when_nothing_is_heard_any_more(
     begin: Callable[..., Session], silent: bool

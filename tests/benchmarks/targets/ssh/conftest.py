@@ -11,22 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import ssh_server
-from ssh_server import SshServer
+from ssh_server import SshServer, start_for
 
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., SshServer]]:
     """Starts a server and makes this process one of its users."""
-    pytest.importorskip("asyncssh", reason='no asyncssh: pip install "lama-edge[ssh]"')
-    if ssh_server.MISSING is not None:
-        pytest.skip(ssh_server.MISSING)
     servers: list[SshServer] = []
 
     def start(**settings: Any) -> SshServer:
-        servers.append(SshServer(**settings).start())
-        monkeypatch.setenv("HOME", str(servers[-1].client))
-        monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+        servers.append(start_for(monkeypatch, **settings))
         return servers[-1]
 
     yield start
