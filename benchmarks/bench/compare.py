@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lama_edge.benchmarks.bench.bootstrap import ratio_interval
+from lama_edge.benchmarks.documents.verdicts import is_wrong
 from lama_edge.errors import UsageError, printable, shown
 
 Verdict = Literal["slower", "faster", "same"]
@@ -186,7 +187,7 @@ def _check_comparable(base: Run, new: Run) -> None:
     for which, run in (("base", base), ("new", new)):
         if run["statistics"] is None:
             raise UsageError(f"the {which} row of {_title(run)} has no figures: {run['error']}")
-        if run["parity"] is not None and not run["parity"]["passed"]:
+        if is_wrong(run):
             raise UsageError(
                 f"the {which} row of {_title(run)} computes something else than its reference "
                 f"{run['parity']['reference']}: its times mean nothing"

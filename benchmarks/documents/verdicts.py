@@ -20,6 +20,11 @@ def parity_verdict(row: Mapping[str, Any]) -> Verdict:
     )
 
 
+def is_wrong(run: Mapping[str, Any]) -> bool:
+    """Say whether a bench document's run computed something else than its reference."""
+    return run["parity"] is not None and not run["parity"]["passed"]
+
+
 def closeness_verdict(found: Mapping[str, Any]) -> Verdict:
     """Return the verdict on the ``closeness`` of a trade-off's row."""
     return Verdict(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lama_edge.benchmarks.documents.verdicts import is_wrong
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.reports.page import device_name
 
@@ -76,11 +77,6 @@ class Run:
     def group(self) -> tuple[str | None, int]:
         """What must be equal for latencies to be compared: size and batch."""
         return self.data["size"], self.data["batch"]
-
-
-def is_wrong(data: Mapping[str, Any]) -> bool:
-    """Say whether a document's run computed something else than its reference."""
-    return data["parity"] is not None and not data["parity"]["passed"]
 
 
 def runs_of(documents: Sequence[Document]) -> list[list[Run]]:

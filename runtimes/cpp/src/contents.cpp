@@ -1,16 +1,12 @@
 #include "contents.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "contract/forms.hpp"
 #include "contract/text.hpp"
 
 namespace lama_edge {
-namespace {
-
-using Shape = std::array<std::int64_t, 4>;
 
 Shape shape_of(const TensorSpec& spec, Size size, int pictures) {
     if (std::strcmp(spec.layout, "NCHW") == 0) {
@@ -23,6 +19,8 @@ ONNXTensorElementDataType type_of(const TensorSpec& spec) {
     return std::strcmp(spec.dtype, "uint8") == 0 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8
                                                  : ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT;
 }
+
+namespace {
 
 /// Whether a graph's input or output is what the manifest says of it; extents below 0 are free.
 bool declares(const Ort::TypeInfo& seen, const TensorSpec& spec, const Manifest& manifest) {

@@ -3,6 +3,8 @@
 
 #include <onnxruntime_cxx_api.h>
 
+#include <array>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,13 @@
 #include "contract/pixels.hpp"
 
 namespace lama_edge {
+
+using Shape = std::array<std::int64_t, 4>;
+
+/// The extents of an input or output for so many pictures of a size.
+Shape shape_of(const TensorSpec& spec, Size size, int pictures);
+
+ONNXTensorElementDataType type_of(const TensorSpec& spec);
 
 /// The manifest as the file holds it; empty when it holds none.
 std::string manifest_text(const Ort::Session& session);

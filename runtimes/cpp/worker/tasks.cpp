@@ -2,11 +2,11 @@
 
 #include <onnxruntime_cxx_api.h>
 
-#include <array>
 #include <fstream>
 #include <iostream>
 #include <thread>
 
+#include "contents.hpp"
 #include "contract/text.hpp"
 #include "json_text.hpp"
 #include "machine.hpp"
@@ -44,7 +44,7 @@ class Picture {
                 ErrorKind::kUsage,
                 "the picture is " + spelled(size_) + " (height x width): " + problem->description);
         }
-        const std::int64_t pictures = manifest.batch.value_or(1);
+        const int pictures = manifest.batch.value_or(1);
         inputs_.push_back(tensor(manifest.io.image(), pictures, job.image, image_));
         inputs_.push_back(tensor(manifest.io.mask(), pictures, job.mask, mask_));
     }
@@ -60,16 +60,12 @@ class Picture {
 
    private:
     Ort::Value tensor(
-        const TensorSpec& spec, std::int64_t pictures, const std::filesystem::path& path,
+        const TensorSpec& spec, int pictures, const std::filesystem::path& path,
         std::string& bytes) const {
-        const bool planar = std::string_view(spec.layout) == "NCHW";
-        const bool wide = std::string_view(spec.dtype) == "float32";
-        const std::int64_t height = size_.height, width = size_.width, channels = spec.channels;
-        const std::array<std::int64_t, 4> shape =
-            planar ? std::array<std::int64_t, 4>{pictures, channels, height, width}
-                   : std::array<std::int64_t, 4>{pictures, height, width, channels};
-        const auto expected =
-            static_cast<std::size_t>(pictures * channels * height * width * (wide ? 4 : 1));
+        const Shape shape = shape_of(spec, size_, pictures);
+        const ONNXTensorElementDataType type = type_of(spec);
+        std::size_t expected = type == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT ? sizeof(float) : 1;
+        for (const std::int64_t extent : shape) expected *= static_cast<std::size_t>(extent);
         bytes = contents_of(path, expected + 1);
         if (bytes.size() != expected) {
             const bool more = bytes.size() > expected;
@@ -81,8 +77,7 @@ class Picture {
         }
         const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
         return Ort::Value::CreateTensor(
-            memory, bytes.data(), bytes.size(), shape.data(), shape.size(),
-            wide ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT : ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8);
+            memory, bytes.data(), bytes.size(), shape.data(), shape.size(), type);
     }
 
     Size size_;

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lama_edge.benchmarks.documents.verdicts import is_wrong
 from lama_edge.benchmarks.reports.figures import table
 from lama_edge.benchmarks.targets.registry import add_target, target_options
 from lama_edge.cli.opening import add_function, add_provider
@@ -259,7 +260,7 @@ def failure_lines(document: dict[str, Any]) -> Iterator[str]:
     errors = [run["error"] for run in runs if run["error"] is not None]
     if errors:
         yield f"{len(errors)} of {len(runs)} measurements failed: {errors[0]}"
-    wrong = [run for run in runs if _failed_parity(run)]
+    wrong = [run for run in runs if is_wrong(run)]
     if wrong:
         found = wrong[0]["parity"]
         yield (
@@ -294,7 +295,7 @@ def bench_lines(document: dict[str, Any], show_failed: bool = False) -> Iterator
             *(milliseconds(figures[key]) for key in ("cold_load_ms", "cold_run_ms")),
             *(["-" if ratio is None else f"{ratio:.2f}x"] * sustained),
         ]
-        if _failed_parity(run):
+        if is_wrong(run):
             cells = [f"~~{cell}~~" if show_failed else "-" for cell in cells]
         peak = "-" if memory is None else f"{memory / 2**20:.0f} MiB"
         rows.append([*label, _parity(run["parity"]), *cells, peak])
@@ -319,10 +320,6 @@ def _parity(parity: dict[str, Any] | None) -> str:
     if parity is None:
         return "-"
     return "passed" if parity["passed"] else "FAILED"
-
-
-def _failed_parity(run: dict[str, Any]) -> bool:
-    return run["parity"] is not None and not run["parity"]["passed"]
 
 
 def _time(value_ms: float | None) -> str:
