@@ -83,7 +83,7 @@ class DeviceTarget(Target):
         self.program_sha256 = self._program.sha256
         return self
 
-    def beside(self, host: DeviceTarget) -> DeviceTarget:
+    def as_guest_of(self, host: DeviceTarget) -> DeviceTarget:
         """Return this target, moved to the place of another one, which opens and closes it."""
         self._place, self._is_guest = host._place, True
         return self

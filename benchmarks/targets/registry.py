@@ -77,7 +77,7 @@ def open_targets(
     worker, python = pair
     if not (isinstance(worker, DeviceTarget) and isinstance(python, DeviceTarget)):
         raise UsageError(f"--with-python does not go with --target {address!r}")
-    with worker, python.beside(worker):
+    with worker, python.as_guest_of(worker):
         yield list(pair)
 
 
