@@ -44,6 +44,7 @@ class Row:
         memory_bytes: the document's.
         sustained: the document's.
         parity: the document's.
+        quality: the document's.
         remarks: warnings that no figure of a round tells.
         failure: why it has no figures.
     """
@@ -58,6 +59,7 @@ class Row:
     memory_bytes: int | None = None
     sustained: dict[str, Any] | None = None
     parity: dict[str, Any] | None = None
+    quality: dict[str, Any] | None = None
     remarks: list[str] = field(default_factory=list)
     failure: LamaEdgeError | None = None
 
@@ -130,7 +132,7 @@ class Row:
             "placement": None if found is None else found.placement,
             "parity": self.parity,
             "statistics": statistics,
-            "quality": None if found is None else quality_of(self.subject.model, found.manifest),
+            "quality": self.quality,
             "warnings": [*self.remarks, *warnings],
             "error": None
             if self.failure is None
@@ -159,8 +161,10 @@ def rows_of(
     provider = subject.found.provider
     subject = replace(subject, opening=replace(subject.opening, provider=provider))
     remarks = [anonymous(note) for note in subject.found.notes]
+    # While the file is there: what becomes of it later shall not end what is measured.
+    quality = quality_of(subject.model, subject.manifest)
     return [
-        Row(subject, target, name, provider, size, remarks=list(remarks))
+        Row(subject, target, name, provider, size, quality=quality, remarks=list(remarks))
         for size in sizes_of(asked, subject.manifest, name)
     ]
 

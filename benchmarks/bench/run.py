@@ -238,6 +238,11 @@ def _take(
         progress(f"{row.title}, sustained")
         with _failing(row):
             _sustain(row, job, cooling, detail)
+    for row in _sound(rows):
+        # Elsewhere it is the copy that was made at first that runs.
+        if row.target.shares_machine:
+            with _failing(row):
+                row.opened.check_unchanged()
 
 
 def _sustain(row: Row, job: Bench, cooling: Cooling | None, detail: Progress) -> None:

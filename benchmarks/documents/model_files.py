@@ -68,6 +68,19 @@ def model_sha256(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def model_state(path: Path) -> tuple[tuple[object, ...], ...]:
+    """Return what tells a model's files from others that take their place, without reading them.
+
+    Raises:
+        ModelError: when they cannot be looked at.
+    """
+    try:
+        found = [(file, file.stat()) for file in model_files(path)]
+    except OSError as error:
+        raise ModelError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    return tuple((str(file), it.st_ino, it.st_mtime_ns, it.st_size) for file, it in found)
+
+
 def _external_data(path: Path) -> set[str]:
     """Return the file names that an ONNX file's weights refer to, those in its folder alone.
 

@@ -29,7 +29,7 @@ from lama_edge.errors import (
 )
 from lama_edge.files import beside
 from lama_edge.manifest import Manifest
-from lama_edge.process import CrashError, WatchedFolder, killed_by
+from lama_edge.process import CrashError, WatchedFolder, killed_by, temporary_room
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 from lama_edge.runtimes.registry import load, title_of
@@ -222,10 +222,11 @@ class DeviceTarget(Target):
         gives = task in ("measure", "run")
         with WatchedFolder() as temporary:
             folder = temporary.path / "pictures"
-            folder.mkdir()
-            for number, (image, mask) in enumerate(pictures):
-                image.tofile(folder / f"{number}.image")
-                mask.tofile(folder / f"{number}.mask")
+            with temporary_room():
+                folder.mkdir()
+                for number, (image, mask) in enumerate(pictures):
+                    (folder / f"{number}.image").write_bytes(image.tobytes())
+                    (folder / f"{number}.mask").write_bytes(mask.tobytes())
             there = self._place.put(folder)
             try:
                 jobs = [
@@ -296,7 +297,8 @@ class DeviceTarget(Target):
         with WatchedFolder() as folder:
             file = folder.path / "request.json"
             content = {"schema_version": _SCHEMA_VERSION, "task": task, **request}
-            file.write_text(json.dumps(content), encoding="utf-8")
+            with temporary_room():
+                file.write_text(json.dumps(content), encoding="utf-8")
             there = self._place.put(file)
             try:
                 command = [*self._program.command(), there]

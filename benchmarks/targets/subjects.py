@@ -7,10 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lama_edge.benchmarks.documents.model_files import base_name, located, model_record, titled
+from lama_edge.benchmarks.documents.model_files import (
+    base_name,
+    located,
+    model_record,
+    model_state,
+    titled,
+)
 from lama_edge.benchmarks.targets.base import Description, Opening, Target
 from lama_edge.benchmarks.targets.tasks.environment import anonymous
-from lama_edge.errors import LamaEdgeError, one_line
+from lama_edge.errors import LamaEdgeError, ModelError, one_line
 from lama_edge.files import join_part, split_part
 from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase
@@ -29,6 +35,7 @@ class Opened:
         opening: how it is opened there.
         found: what it says of itself.
         record: what documents say of it.
+        state: of its files, see `model_state`.
     """
 
     model: str
@@ -37,6 +44,7 @@ class Opened:
     opening: Opening
     found: Description
     record: dict[str, Any]
+    state: tuple[tuple[object, ...], ...] = ()
 
     @property
     def manifest(self) -> Manifest:
@@ -47,6 +55,18 @@ class Opened:
         """Run it on pictures of sizes that it takes; see `Target.run`."""
         pictures = [to_model(self.manifest.io, case.image, case.hole) for case in cases]
         return self.target.run(self.handle, self.opening, pictures)
+
+    def check_unchanged(self) -> None:
+        """Make sure that what ran is what the record has the hash of.
+
+        Raises:
+            ModelError: when another file has taken the model's place since it was brought.
+        """
+        if model_state(located(self.model)) != self.state:
+            raise ModelError(
+                f"the model {self.model!r} was changed meanwhile: measure it again, and leave it "
+                "alone until that is done"
+            )
 
 
 @dataclass(frozen=True)
@@ -73,10 +93,20 @@ def open_model(model: str | Path, target: Target, opening: Opening) -> Opened | 
         opening: how to open it.
     """
     try:
+        state = model_state(located(model))
         handle = target.push(located(model))
     except LamaEdgeError as error:
         return Refused(str(model), model_record(model, None), error)
-    return _describe(str(model), target, handle, replace(opening, part=split_part(model)[1]))
+    opening = replace(opening, part=split_part(model)[1])
+    subject = _describe(str(model), target, handle, opening)
+    if isinstance(subject, Refused):
+        return subject
+    subject = replace(subject, state=state)
+    try:
+        subject.check_unchanged()
+    except LamaEdgeError as error:
+        return Refused(str(model), subject.record, error)
+    return subject
 
 
 def each_part(subject: Opened | Refused) -> list[Opened | Refused]:

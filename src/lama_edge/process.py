@@ -43,6 +43,22 @@ class CrashError(LamaEdgeError):
     """A process that died, or ran out of time, instead of giving a result."""
 
 
+@contextlib.contextmanager
+def temporary_room() -> Iterator[None]:
+    """Tell in one line what hinders the block from writing temporary files.
+
+    Raises:
+        LamaEdgeError: in the place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise LamaEdgeError(
+            f"cannot write to this machine's temporary folder ({error.strerror or one_line(error)})"
+            ": free some room there, or name another one with TMPDIR"
+        ) from error
+
+
 class WatchedFolder:
     """A temporary folder which goes, as do processes, also when this process is killed.
 
@@ -51,10 +67,14 @@ class WatchedFolder:
 
     Attributes:
         path: the folder.
+
+    Raises:
+        LamaEdgeError: when it cannot be made.
     """
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="lama-edge-"))
+        with temporary_room():
+            self.path = Path(tempfile.mkdtemp(prefix="lama-edge-"))
         self._watcher: subprocess.Popen[bytes] | None = None
         with contextlib.suppress(OSError):
             self._watcher = subprocess.Popen(
@@ -88,7 +108,8 @@ class WatchedFolder:
             process: its number; minus that of a group for all in it.
         """
         note = self.path / f"running-{process}"
-        note.touch()
+        with contextlib.suppress(OSError):  # such as for want of room
+            note.touch()
         try:
             yield
         finally:
@@ -132,7 +153,8 @@ def run_isolated(
         folder = watched.path
         request, reply = Path(folder, "request.json"), Path(folder, "reply.json")
         job = {"task": task, "payload": dict(payload), "tells": progress is not None}
-        request.write_text(json.dumps(job), encoding="utf-8")
+        with temporary_room():
+            request.write_text(json.dumps(job), encoding="utf-8")
         command = [sys.executable, "-m", f"{_PACKAGE}.process", str(request), str(reply)]
         with Path(folder, "log").open("w+b") as log:
             code, in_time = _wait(

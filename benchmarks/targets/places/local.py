@@ -27,7 +27,7 @@ from lama_edge.benchmarks.targets.places.base import (
     too_much,
 )
 from lama_edge.errors import LamaEdgeError, one_line
-from lama_edge.process import CrashError, WatchedFolder
+from lama_edge.process import CrashError, WatchedFolder, temporary_room
 from lama_edge.spec import Progress, untold
 
 _log = logging.getLogger(__name__)
@@ -95,7 +95,8 @@ class LocalPlace(Place):
         """See `Place.run`."""
         # In a user's folder a numpy.py of theirs would take the real one's place in Python.
         session = self._opened()
-        folder = tempfile.mkdtemp(dir=session.path)
+        with temporary_room():
+            folder = tempfile.mkdtemp(dir=session.path)
         try:
             process = subprocess.Popen(
                 [*command],

@@ -134,7 +134,7 @@ def save(output: Array, path: Path) -> None:
         ModelError: when that is not possible.
     """
     try:
-        output.tofile(path)
+        path.write_bytes(output.tobytes())
     except OSError as error:
         raise ModelError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
 
