@@ -15,6 +15,7 @@ from lama_edge import plain
 from lama_edge.benchmarks.bench.run import Bench
 from lama_edge.benchmarks.documents.model_files import base_name, located, model_sha256
 from lama_edge.benchmarks.documents.store import BENCH, DocumentError, check_document
+from lama_edge.benchmarks.targets.programs.worker import bundle_of
 from lama_edge.errors import LamaEdgeError
 from lama_edge.files import atomic_output, make_folder, split_part
 
@@ -76,7 +77,7 @@ def fingerprint(job: Bench) -> str:
     asked = {
         **asdict(job),
         "models": [[base_name(model), split_part(model)[1], _hash(model)] for model in job.models],
-        "worker": _hash(worker),
+        "worker": _hash(worker and bundle_of(worker)),
         "reference": _hash(job.reference),
         "tool": lama_edge.__version__,
     }

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.bench.run import Bench, run_bench
-from lama_edge.benchmarks.fleet.kept import Kept
+from lama_edge.benchmarks.fleet.kept import Kept, fingerprint
 from lama_edge.benchmarks.targets.base import TargetOptions
 from lama_edge.benchmarks.targets.places.remote import LostError
+from lama_edge.errors import UsageError
 from lama_edge.spec import Progress, fixed_size
 
 
@@ -29,13 +30,20 @@ def measure_one(payload: Mapping[str, Any], progress: Progress) -> dict[str, Any
     Raises:
         LamaEdgeError: what bench raised; what its rows failed with where none was measured, or the
             device was lost.
+        UsageError: when it is no answer to what was asked, see `fingerprint`.
     """
-    result = run_bench(_job(payload["job"]), progress)
+    job = _job(payload["job"])
+    result = run_bench(job, progress)
     lost = next((error for error in result.failures if isinstance(error, LostError)), None)
     if lost is not None:
         raise lost
     if all(run["statistics"] is None for run in result.document["runs"]):
         raise next(error for error in result.failures if error.exit_code == result.exit_code)
+    if fingerprint(job) != payload["asked"]:
+        raise UsageError(
+            "a model, the worker or the reference was changed while this device was measured: "
+            "measure it again, and leave them alone until that is done"
+        )
     kept = Kept(Path(payload["kept"]))
     kept.save(payload["name"], payload["asked"], result.document, result.exit_code)
     return {"document": result.document, "exit_code": result.exit_code}

@@ -18,6 +18,7 @@ from lama_edge.benchmarks.documents.store import FLEET, check_document, heading
 from lama_edge.benchmarks.fleet.devices import Device
 from lama_edge.benchmarks.fleet.kept import Kept, fingerprint
 from lama_edge.benchmarks.fleet.one import as_plain
+from lama_edge.benchmarks.targets.places.remote import LostError, UnreachedError
 from lama_edge.benchmarks.targets.tasks.environment import anonymous
 from lama_edge.errors import LamaEdgeError, one_line, worst_exit_code
 from lama_edge.process import run_isolated
@@ -209,6 +210,9 @@ class _Crew:
 def _without_address(error: LamaEdgeError, device: Device) -> str:
     """Spell an error for a document, which names no address, user or folder of anybody's."""
     text = one_line(error)
+    if isinstance(error, UnreachedError | LostError):
+        # What the connection says of it, by addresses and names of the user's configuration.
+        text = text.partition(" (")[0]
     place = device.target.partition("://")[2]
     user, _, host = place.rpartition("@")
     words = {device.target, place, host, host.rpartition(":")[0]}

@@ -38,6 +38,10 @@ _MOST_ANSWERS = 16
 LOST = "the connection to the target was lost"
 
 
+class UnreachedError(LamaEdgeError):
+    """A machine that there is no connection to; brackets in the message may name it and its user."""
+
+
 class LostError(LamaEdgeError):
     """A connection that broke off; the place cannot be used any more."""
 

@@ -20,6 +20,7 @@ from lama_edge.benchmarks.targets.places.remote import (
     LostError,
     RemotePlace,
     Transport,
+    UnreachedError,
 )
 from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line
 from lama_edge.spec import Progress, untold
@@ -251,7 +252,7 @@ class SshTransport(Transport):
                 **asked,
             )
         except asyncssh.PermissionDenied as error:
-            raise LamaEdgeError(
+            raise UnreachedError(
                 f"{address.host!r} takes none of your keys ({one_line(error)}): let "
                 f"`ssh {address.words()}` work without a password first, by ssh-copy-id or an agent"
             ) from error
@@ -262,7 +263,7 @@ class SshTransport(Transport):
                 with contextlib.suppress(OSError, ValueError, asyncio.TimeoutError, asyncssh.Error):
                     key = await asyncssh.get_server_host_key(address.host, **asked)
                     keys.show(settings.host, settings.port, key)
-            raise LamaEdgeError(self._unreached(keys, error)) from error
+            raise UnreachedError(self._unreached(keys, error)) from error
 
     def _unreached(self, keys: _HostKeys, error: BaseException) -> str:
         """Say why there is no connection, and what to do about it."""

@@ -22,6 +22,12 @@ _MACHINES = {3: "i686", 40: "armv7l", 62: "x86_64", 183: "aarch64", 243: "riscv6
 _INTERPRETER = 3
 
 
+def bundle_of(worker: Path) -> Path:
+    """Return all that a worker is made of: its bundle's folder, or the program alone."""
+    folder = worker if worker.is_dir() else worker.resolve().parent
+    return folder if (folder / _BUNDLED).is_file() else worker
+
+
 class WorkerProgram(Program):
     """See `Program`."""
 

@@ -263,3 +263,42 @@ def test_removing_what_is_kept_leaves_what_is_somebody_elses(
     (kept.folder / "notes.txt").unlink()
     kept.remove(["b", "never-there"])
     assert not kept.folder.exists()
+
+
+def test_another_release_or_worker_measures_anew(
+    toys: Toys,
+    measure: Callable[..., FleetResult],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script, worker = tmp_path / "b/lama-edge-worker", tmp_path / "b/lib/worker"
+    worker.parent.mkdir(parents=True)
+    for file in (script, worker):
+        file.write_text("one")
+    device = Device("a", "toy://a", TargetOptions(worker=script))
+    measure(device)
+    measure(device)
+    assert toys.opened == ["toy://a"]
+    worker.write_text("two")
+    measure(device)
+    assert toys.opened == ["toy://a"] * 2
+    monkeypatch.setattr("lama_edge.__version__", "9.9.9")
+    measure(device)
+    assert toys.opened == ["toy://a"] * 3
+
+
+def test_what_was_changed_while_a_device_was_measured_is_no_result_and_not_kept(
+    toys: Toys, measure: Callable[..., FleetResult], model: Path, tmp_path: Path
+) -> None:
+    copied = tmp_path / "m.onnx"
+    copied.write_bytes(model.read_bytes())
+    content = copied.read_bytes().replace(b"ffc_resnet", b"ffc_RESNET", 1)
+    toys.measuring["toy://a"] = lambda: copied.write_bytes(content)
+    result = measure("a", models=(copied,))
+    (device,) = result.document["devices"]
+    assert device["result"] is None
+    assert "was changed while this device was measured" in device["error"]
+    assert (result.exit_code, result.complete) == (2, False)
+    assert not (tmp_path / "f.json.d" / "a.json").exists()
+    toys.measuring.clear()
+    assert measure("a", models=(copied,)).complete
