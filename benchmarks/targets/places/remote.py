@@ -39,7 +39,7 @@ LOST = "the connection to the target was lost"
 
 
 class UnreachedError(LamaEdgeError):
-    """A machine that there is no connection to; brackets in the message may name it and its user."""
+    """No connection to a machine; brackets in the message may name it and its user."""
 
 
 class LostError(LamaEdgeError):

@@ -7,14 +7,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from adb_device import SERIAL, AdbDevice, adb_device, waits
+from measuring import CPU, picture
 from ssh_server import SshServer, start_for
 from worker_bundle import worker_bundle
 
+from lama_edge.benchmarks.bench.run import Bench, run_bench
 from lama_edge.benchmarks.documents.store import FLEET, load_document
+from lama_edge.benchmarks.targets.base import TargetOptions
+from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.spec import Size
 
 pytestmark = [pytest.mark.ssh, pytest.mark.adb]
@@ -107,6 +113,29 @@ def test_a_fleet_of_three_with_one_lost_half_way_completes_the_next_time(
     assert not (tmp_path / "f.json.d").exists()
     assert SERIAL not in (tmp_path / "f.json").read_text() + (tmp_path / "f.html").read_text()
 
+    assert board.nothing_left()
+    waits(lambda: not phone.processes())
+    assert phone.files() == []
+
+
+def test_one_program_gives_the_same_bytes_and_figures_wherever_it_runs(
+    board: SshServer, phone: AdbDevice, exported: Callable[..., Path]
+) -> None:
+    options = TargetOptions(worker=worker_bundle())
+    any_size, tiny = exported("fourier"), exported(None, Size(64, 64))
+    outputs, parities, hashes = [], [], set()
+    job = Bench((tiny,), rounds=2, min_runs=1, min_seconds=0.0, threads=1, options=options)
+    for address in ("local", board.address, f"adb://{SERIAL}"):
+        with open_target(address, options) as target:
+            outputs.append(target.run(target.push(any_size), CPU, [picture()])[0])
+        (run,) = run_bench(replace(job, target=address)).document["runs"]
+        parities.append(run["parity"])
+        hashes.add(run["program"]["sha256"])
+    for output in outputs[1:]:
+        np.testing.assert_array_equal(outputs[0], output)
+    assert parities[0]["passed"]
+    assert parities == parities[:1] * 3
+    assert len(hashes) == 1
     assert board.nothing_left()
     waits(lambda: not phone.processes())
     assert phone.files() == []

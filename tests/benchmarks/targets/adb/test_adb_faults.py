@@ -18,6 +18,9 @@ from adb_device import AdbDevice, waits
 from measuring import CPU, LONG, SHORT, picture, when_sampling
 from worker_bundle import worker_bundle
 
+from lama_edge import cli
+from lama_edge.benchmarks.bench.run import Bench, run_bench
+from lama_edge.benchmarks.documents.store import load_bench
 from lama_edge.benchmarks.targets.base import Target, TargetOptions
 from lama_edge.benchmarks.targets.places import adb, remote
 from lama_edge.benchmarks.targets.places.adb import AdbTransport
@@ -25,6 +28,7 @@ from lama_edge.benchmarks.targets.places.remote import LostError
 from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.errors import LamaEdgeError, MissingBackendError
 from lama_edge.process import CrashError
+from lama_edge.spec import Size
 
 pytestmark = pytest.mark.adb
 WORKER = "/lib/worker"
@@ -180,3 +184,64 @@ def test_a_phone_has_no_python(device: AdbDevice) -> None:
     with pytest.raises(MissingBackendError, match=r"no program 'python3' .*--worker"):
         open_target("adb://").__enter__()
     assert (device.files(), device.processes()) == ([], [])
+
+
+def test_a_clock_that_went_another_way_than_ours_gives_no_figure(
+    device: AdbDevice, model: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(worker_bundle(), bundle)
+    script = bundle / "lama-edge-worker"
+    script.rename(bundle / "whole")
+    # As if it had been set between the two readings of one run.
+    samples = 's/"samples_ms": *[[][^]]*[]]/"samples_ms":[1800000]/'
+    text = f"""#!/bin/sh
+[ $# = 0 ] && exec sh "${{0%/*}}/whole"
+answer=$(sh "${{0%/*}}/whole" "$@") || exit
+echo "$answer" | sed '{samples}'
+"""
+    script.write_text(text)
+    script.chmod(0o755)
+    with open_target("adb://", TargetOptions(worker=bundle)) as target:
+        handle = target.push(model)
+        with pytest.raises(LamaEdgeError, match=r"clock counted 1800\.0 s of runs while 0\.\d s"):
+            target.measure(handle, CPU, *picture(), SHORT)
+    waits(lambda: not device.processes())
+    assert device.files() == []
+
+
+@pytest.mark.parametrize("phase", ["round 2", "sustained"])
+def test_a_row_whose_device_is_lost_between_its_runs_has_no_figures(
+    device: AdbDevice, model: Path, phase: str
+) -> None:
+    job = Bench(
+        (model,), "adb://", TargetOptions(worker=worker_bundle()), sizes=(Size(64, 64),),
+        threads=1, rounds=2, min_runs=2, min_seconds=0.0, sustained_s=60.0,
+    )  # fmt: skip
+
+    def progress(step: str) -> None:
+        if step.endswith(phase):
+            device.unplug()
+
+    result = run_bench(job, progress)
+    (run,) = result.document["runs"]
+    assert "lost" in run["error"]
+    assert (run["statistics"], len(run["rounds"])) == (None, 1 if phase == "round 2" else 2)
+    assert result.exit_code == 2
+    waits(lambda: not device.processes())
+    assert device.files() == []
+
+
+def test_a_device_that_never_cools_says_so_and_is_left_clean(
+    phone: AdbDevice, model: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "r.json"
+    words = ["bench", model, "--target=adb://", "--worker", worker_bundle(), "--size=64"]
+    words += ["--rounds=1", "--min-runs=1", "--min-seconds=0", "--max-temperature=20"]
+    assert cli.main([*map(str, words), "--cool-timeout=1s", "--json-out", str(out)]) == 0
+    (run,) = load_bench(out)["runs"]
+    waited = run["rounds"][0]["waited"]
+    assert (waited["timed_out"], waited["temperature_c"]) == (True, 28.5)
+    assert any("before the device had cooled (battery was at 28.5" in w for w in run["warnings"])
+    waits(lambda: not phone.processes())
+    assert phone.files() == []
