@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from lama_edge.benchmarks.documents.model_files import quality_of, titled
 from lama_edge.benchmarks.targets.base import Target
 from lama_edge.benchmarks.targets.subjects import Opened, Refused, without_paths
 from lama_edge.benchmarks.targets.tasks.environment import anonymous
-from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.errors import LamaEdgeError, ModelError, UsageError
 from lama_edge.files import split_part
 from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase
@@ -97,6 +97,15 @@ class Row:
         if not any(np.array_equal(found.levels, other.levels) for other in self.outputs):
             self.outputs.append(found)
 
+    def take(self, measured: dict[str, Any], waited: dict[str, Any] | None) -> None:
+        """Keep the times of a round.
+
+        Raises:
+            ModelError: when a run took none.
+        """
+        check_times(measured)
+        self.rounds.append({**measured, "waited": waited})
+
     @property
     def pixels(self) -> NDArray[np.uint8]:
         """What the first round gave, as a picture: uint8 [H,W,3]."""
@@ -111,7 +120,11 @@ class Row:
         statistics = None
         if self.failure is None:
             statistics = summarise(self.rounds, first=first, sustained=self.sustained)
-        warnings = [] if statistics is None else warnings_about(self.rounds, statistics)
+        warnings = (
+            []
+            if statistics is None
+            else warnings_about(self.rounds, statistics, sustained=self.sustained)
+        )
         return {
             "model": {**self.subject.record, "name": self.name},
             "target": self.target.name,
@@ -138,6 +151,18 @@ class Row:
             if self.failure is None
             else without_paths(self.failure, self.subject.model),
         }
+
+
+def check_times(found: Mapping[str, Any]) -> None:
+    """Make sure that every run of a round, or of a sustained run, took some time.
+
+    Raises:
+        ModelError: when the target's clock stood still.
+    """
+    if min(found["samples_ms"]) <= 0:
+        raise ModelError(
+            "a run took no time by the target's clock, which means nothing: measure again"
+        )
 
 
 def rows_of(

@@ -13,7 +13,7 @@ from typing import Any
 
 from lama_edge.benchmarks.bench.cooling import Cooling
 from lama_edge.benchmarks.bench.proof import NotProvenError, References, check_named
-from lama_edge.benchmarks.bench.rows import Row, names_of, rows_of
+from lama_edge.benchmarks.bench.rows import Row, check_times, names_of, rows_of
 from lama_edge.benchmarks.documents.model_files import located
 from lama_edge.benchmarks.documents.pictures import Picture
 from lama_edge.benchmarks.documents.store import BENCH, check_document, heading
@@ -227,7 +227,7 @@ def _take(
                 model.handle, model.opening, *row.inputs, job.policy, step=detail
             )
             row.keep(output)
-            row.rounds.append({**measured, "waited": waited})
+            row.take(measured, waited)
     for row in _sound(rows):
         progress(f"{row.title}, peak memory")
         with _failing(row):
@@ -257,9 +257,9 @@ def _sustain(row: Row, job: Bench, cooling: Cooling | None, detail: Progress) ->
     model = row.opened
     timeout_s = None if job.timeout_s is None else job.timeout_s + job.sustained_s
     opening = replace(model.opening, timeout_s=timeout_s)
-    row.sustained = row.target.sustain(
-        model.handle, opening, *row.inputs, job.sustained_s, step=detail
-    )
+    sustained = row.target.sustain(model.handle, opening, *row.inputs, job.sustained_s, step=detail)
+    check_times(sustained)
+    row.sustained = sustained
 
 
 def _sound(rows: Sequence[Row]) -> Iterator[Row]:

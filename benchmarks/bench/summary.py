@@ -83,7 +83,7 @@ def sustained_ratio(sustained: Mapping[str, Any]) -> float | None:
 
     Returns:
         The median of the runs of the last minute over that of the first minute; of runs for less
-        than two minutes, of the last fifth over the first. None where there is no such run.
+        than two minutes, of the last fifth over the first. None where both are the same run.
 
     Raises:
         ModelError: when a time is not a finite number.
@@ -93,17 +93,23 @@ def sustained_ratio(sustained: Mapping[str, Any]) -> float | None:
     span_s = _MINUTE_S if end_s >= 2 * _MINUTE_S else _SHORT_SHARE * end_s
     # A run belongs to the part in which it began; the first and the last one always count.
     begin, end = samples[at_s <= span_s], samples[at_s >= min(end_s - span_s, at_s[-1])]
-    if begin.size == 0 or np.median(begin) <= 0:
+    if samples.size == 1 or np.median(begin) <= 0:
         return None
     return float(np.median(end) / np.median(begin))
 
 
-def warnings_about(rounds: Sequence[Round], statistics: Mapping[str, Any]) -> list[str]:
+def warnings_about(
+    rounds: Sequence[Round],
+    statistics: Mapping[str, Any],
+    *,
+    sustained: Mapping[str, Any] | None = None,
+) -> list[str]:
     """Say, one line each, why a result should not be trusted; an empty list is a good result.
 
     Args:
         rounds: the document's rounds.
         statistics: what `summarise` made of them.
+        sustained: the document's ``sustained``.
     """
     found = [
         _few(statistics["count"]),
@@ -113,6 +119,7 @@ def warnings_about(rounds: Sequence[Round], statistics: Mapping[str, Any]) -> li
         _disturbed([one["other_load"] for one in rounds]),
         *(dict.fromkeys(line for one in rounds for line in _throttled(one["sensors"]))),
         _still_warm([one.get("waited") for one in rounds]),
+        _short(sustained),
     ]
     return [line for line in found if line is not None]
 
@@ -128,6 +135,15 @@ def _few(count: int) -> str | None:
     if count >= MIN_SAMPLES:
         return None
     return f"only {count} samples: give --min-runs {MIN_SAMPLES} or more"
+
+
+def _short(sustained: Mapping[str, Any] | None) -> str | None:
+    if sustained is None or len(sustained["samples_ms"]) >= MIN_SAMPLES:
+        return None
+    return (
+        f"only {len(sustained['samples_ms'])} runs in {sustained['asked_s']:g} s without a pause: "
+        "give --sustained more"
+    )
 
 
 def _wide(spread: float) -> str | None:

@@ -28,8 +28,10 @@ def sustained_chart(name: str, sustained: Mapping[str, Any]) -> Curves:
     at_s, samples = sustained["at_s"], sustained["samples_ms"]
     end_s = at_s[-1] + samples[-1] / 1e3
     windows: dict[int, list[float]] = {}
-    for begin_s, sample in zip(at_s, samples, strict=True):
-        windows.setdefault(min(int(_WINDOWS * begin_s / end_s), _WINDOWS - 1), []).append(sample)
+    # Of a stranger's document neither the numbers of both nor that time passed is sure.
+    for begin_s, sample in zip(at_s, samples, strict=False):
+        window = int(_WINDOWS * begin_s / end_s) if end_s else 0
+        windows.setdefault(min(window, _WINDOWS - 1), []).append(sample)
     medians = {window: median(found) for window, found in windows.items()}
     p90s = {window: _p90(found) for window, found in windows.items()}
     values = linear_scale(max(p90s.values()), figures.duration_unit)

@@ -95,6 +95,27 @@ def test_a_sensor_that_goes_away_ends_its_row_alone(
     assert result.exit_code == 2
 
 
+@pytest.mark.parametrize("task", ["measure", "sustain"])
+def test_runs_that_took_no_time_are_no_figures(
+    models: tuple[Path, Path], task: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_processes(monkeypatch)
+    whole = getattr(DeviceTarget, task)
+
+    def stopped(self: DeviceTarget, *words: Any, **more: Any) -> Any:
+        found = whole(self, *words, **more)
+        times = found[0] if task == "measure" else found
+        times["samples_ms"][1:] = [0.0] * (len(times["samples_ms"]) - 1)
+        return found
+
+    monkeypatch.setattr(DeviceTarget, task, stopped)
+    result = run_bench(Bench(models[:1], prove=False, sustained_s=0.2, **QUICK))
+    (run,) = result.document["runs"]
+    assert "a run took no time by the target's clock" in run["error"]
+    assert (run["statistics"], run["sustained"]) == (None, None)
+    assert result.exit_code == 2
+
+
 @pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="mounting a small /tmp wants root on Linux"
 )

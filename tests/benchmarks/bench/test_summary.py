@@ -95,8 +95,14 @@ def test_a_sustained_run_is_judged_by_its_end_over_its_begin(
     assert found["sustained_ratio"] == 1.8
 
 
-def test_a_sustained_run_of_one_sample_has_a_ratio_of_one() -> None:
-    assert sustained_ratio(_sustained(lambda now: 5000.0, 1.0)) == 1.0
+def test_a_sustained_run_of_one_sample_tells_of_no_change() -> None:
+    short = _sustained(lambda now: 5000.0, 1.0)
+    assert sustained_ratio(short) is None
+    rounds = [_round(_noise())]
+    (warning,) = warnings_about(rounds, summarise(rounds, sustained=short), sustained=short)
+    assert warning == "only 1 runs in 1 s without a pause: give --sustained more"
+    long = _sustained(lambda now: 100.0, 1.0)
+    assert warnings_about(rounds, summarise(rounds, sustained=long), sustained=long) == []
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
