@@ -200,6 +200,13 @@ def test_what_is_no_time_is_refused(text: str, capsys: pytest.CaptureFixture[str
     assert "give one such as 90s, 10m or 1h" in capsys.readouterr().err
 
 
+def test_a_time_to_cool_without_a_temperature_is_refused(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["bench", str(model), "--cool-timeout", "5m"]) == 2
+    assert "add that too" in capsys.readouterr().err
+
+
 def test_a_regression_ends_compare_with_exit_code_1(
     measured: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -26,12 +26,11 @@ def sustained_chart(name: str, sustained: Mapping[str, Any]) -> Curves:
         sustained: the document's.
     """
     at_s, samples = sustained["at_s"], sustained["samples_ms"]
-    end_s = at_s[-1] + samples[-1] / 1e3
+    # Of a stranger's document neither that time passed nor as many of one as of the other is sure.
+    end_s = at_s[-1] + samples[-1] / 1e3 or 1.0
     windows: dict[int, list[float]] = {}
-    # Of a stranger's document neither the numbers of both nor that time passed is sure.
     for begin_s, sample in zip(at_s, samples, strict=False):
-        window = int(_WINDOWS * begin_s / end_s) if end_s else 0
-        windows.setdefault(min(window, _WINDOWS - 1), []).append(sample)
+        windows.setdefault(min(int(_WINDOWS * begin_s / end_s), _WINDOWS - 1), []).append(sample)
     medians = {window: median(found) for window, found in windows.items()}
     p90s = {window: _p90(found) for window, found in windows.items()}
     values = linear_scale(max(p90s.values()), figures.duration_unit)

@@ -80,7 +80,6 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
     add(
         "--cool-timeout",
         type=seconds,
-        default=300.0,
         metavar="TIME",
         help="begin all the same after this time, and say so (default: 5m)",
     )
@@ -157,6 +156,9 @@ def _bench(options: argparse.Namespace) -> int:
 def _job(options: argparse.Namespace) -> Bench:
     from lama_edge.benchmarks.bench.run import Bench
 
+    cooling = {} if options.cool_timeout is None else {"cool_timeout_s": options.cool_timeout}
+    if cooling and options.max_temperature is None:
+        raise UsageError("--cool-timeout ends what --max-temperature C waits for: add that too")
     return Bench(
         models=tuple(join_part(model, options.function) for model in options.models),
         target=options.target,
@@ -170,9 +172,9 @@ def _job(options: argparse.Namespace) -> Bench:
         min_seconds=options.min_seconds,
         cool_down_s=options.cool_down,
         max_temperature_c=options.max_temperature,
-        cool_timeout_s=options.cool_timeout,
         sustained_s=options.sustained,
         reference=options.reference,
+        **cooling,
     )
 
 

@@ -282,6 +282,16 @@ def test_a_reference_of_another_size_proves_nothing(
 
 
 @pytest.mark.usefixtures("in_this_process")
+def test_a_model_is_no_proof_of_itself(folder: Path) -> None:
+    models = (folder / "fixed.onnx", folder / "any.onnx")
+    job = Bench(models, reference=str(models[0]), sizes=(Size(64, 48),), **QUICK)
+    itself, other = run_bench(job).document["runs"]
+    assert itself["parity"] is None
+    assert any("not proven: the reference is this very row" in w for w in itself["warnings"])
+    assert other["parity"]["passed"]
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_every_round_s_output_is_judged(
     folder: Path, golden_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

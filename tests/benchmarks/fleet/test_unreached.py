@@ -1,4 +1,4 @@
-"""Devices of a fleet that SSH does not reach: the terminal says why, the document names nobody."""
+"""Devices of a fleet that SSH does not reach, or reaches twice; documents name nobody."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lama_edge.benchmarks.bench.run import Bench
 from lama_edge.benchmarks.fleet.devices import Device
 from lama_edge.benchmarks.fleet.kept import Kept
 from lama_edge.benchmarks.fleet.run import Fleet, run_fleet
+from lama_edge.benchmarks.targets.places.base import BUSY
 from lama_edge.spec import Size
 
 pytestmark = pytest.mark.ssh
@@ -63,4 +64,21 @@ def test_no_address_user_or_port_of_the_configuration_gets_into_the_document(
     assert f"ssh-keygen -R '[127.0.0.1]:{server.port}'" in said[0]
     assert server.fingerprint() in said[0]
     assert "pat-smith" in said[2]
+    assert server.nothing_left()
+
+
+def test_one_device_under_two_addresses_is_measured_once_at_a_time(
+    server: SshServer, exported: Callable[..., Path], tmp_path: Path
+) -> None:
+    devices = tuple(
+        Device(name, address, HERE)
+        for name, address in (("alias", "ssh://box"), ("number", server.address))
+    )
+    job = Bench((exported("fourier", Size(32, 48)),), rounds=1, min_seconds=5.0, prove=False)
+    fleet = Fleet(devices, job, Kept(tmp_path / "f.json.d"))
+    first = run_fleet(fleet)
+    assert sorted(str(device["error"]) for device in first.document["devices"]) == ["None", BUSY]
+    assert (first.exit_code, first.complete) == (2, False)
+    again = run_fleet(fleet)
+    assert (again.exit_code, again.complete) == (0, True)
     assert server.nothing_left()

@@ -16,6 +16,7 @@ from old_documents import in_version_1, in_version_2
 from lama_edge.benchmarks.documents.pictures import CasePictures, Picture
 from lama_edge.benchmarks.documents.store import DocumentError
 from lama_edge.benchmarks.reports.bench_page import bench_page
+from lama_edge.benchmarks.reports.charts.sustained import sustained_chart
 from lama_edge.benchmarks.reports.images import BUDGET_BYTES
 from lama_edge.benchmarks.reports.parity_page import parity_page
 
@@ -447,3 +448,10 @@ def test_a_document_of_another_kind_is_refused(
     document = document[0] if isinstance(document, list) else document
     with pytest.raises(DocumentError, match="the document is no lama_edge"):
         page(document)
+
+
+def test_a_stranger_s_sustained_run_is_drawn_though_nothing_in_it_fits() -> None:
+    watched = [{"at_s": 0.0, "clock_mhz": None, "temperature_c": None, "throttled": None}] * 2
+    for at_s, samples_ms in (([0.0, 0.0], [0.0, 0.0]), ([0.0, 1.0, 2.0], [5.0])):
+        found = {"asked_s": 1.0, "at_s": at_s, "samples_ms": samples_ms, "watched": watched}
+        assert "without a pause" in sustained_chart("t.onnx", found).description
