@@ -18,11 +18,13 @@ from lama_edge.benchmarks.documents.model_files import located
 from lama_edge.benchmarks.documents.pictures import Picture
 from lama_edge.benchmarks.documents.store import BENCH, check_document, heading
 from lama_edge.benchmarks.targets.base import Opening, TargetOptions
+from lama_edge.benchmarks.targets.programs.worker import WorkerProgram
 from lama_edge.benchmarks.targets.registry import open_target, open_targets
 from lama_edge.benchmarks.targets.subjects import Opened, open_model
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import (
     LamaEdgeError,
+    ModelError,
     NotFiniteError,
     ParityError,
     UsageError,
@@ -242,7 +244,18 @@ def _take(
         # Elsewhere it is the copy that was made at first that runs.
         if row.target.shares_machine:
             with _failing(row):
-                row.opened.check_unchanged()
+                _check_unchanged(row, job)
+
+
+def _check_unchanged(row: Row, job: Bench) -> None:
+    row.opened.check_unchanged()
+    worker = None if job.options is None else job.options.worker
+    hashed = row.target.program_sha256
+    if worker is not None and hashed is not None and WorkerProgram(worker).sha256 != hashed:
+        raise ModelError(
+            f"the worker {str(worker)!r} was changed meanwhile: measure again, and leave it alone "
+            "until that is done"
+        )
 
 
 def _sustain(row: Row, job: Bench, cooling: Cooling | None, detail: Progress) -> None:

@@ -17,7 +17,9 @@ from same_process import without_processes
 from lama_edge.benchmarks.bench import cooling
 from lama_edge.benchmarks.bench.run import Bench, run_bench
 from lama_edge.benchmarks.documents.store import load_bench
+from lama_edge.benchmarks.targets.base import TargetOptions
 from lama_edge.benchmarks.targets.device import DeviceTarget
+from lama_edge.benchmarks.targets.programs.python import TASKS
 from lama_edge.spec import Size
 
 QUICK: dict[str, Any] = {"rounds": 2, "min_runs": 2, "min_seconds": 0.0, "min_warmup_ms": 0.0}
@@ -72,6 +74,29 @@ def test_a_model_that_does_not_stay_what_it_was_has_no_figures(
     assert (left["error"], left["statistics"]["count"]) == (None, 4)
     assert result.exit_code == 2
     assert str(first.parent) not in str(result.document)
+
+
+# Python in a worker's clothes.
+WORKER = f"""#!/bin/sh
+[ $# = 0 ] && {{ echo "lama-edge-worker: error: usage" >&2; exit 2; }}
+exec {sys.executable} -P -m {TASKS} "$@"
+"""
+
+
+def test_a_worker_that_does_not_stay_what_it_was_gives_no_figures(
+    models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    worker = tmp_path / "lama-edge-worker"
+    worker.write_text(WORKER)
+    worker.chmod(0o755)
+    options = TargetOptions(worker=worker)
+    job = Bench(models[:1], options=options, with_python=True, prove=False, **QUICK)
+    act = _at("lama-edge-worker, round 2", lambda: worker.write_text(f"{WORKER}# newer\n"))
+    result = run_bench(job, act)
+    changed, python = result.document["runs"]
+    assert "the worker 'lama-edge-worker' was changed meanwhile" in changed["error"]
+    assert (changed["statistics"], python["error"]) == (None, None)
+    assert result.exit_code == 2
 
 
 def test_a_sensor_that_goes_away_ends_its_row_alone(
