@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import ssh_server
-from ssh_server import HERE, SshServer, make_key
+from ssh_server import HERE, SshServer, make_key, start_for
 
 from lama_edge.benchmarks.bench.run import Bench
 from lama_edge.benchmarks.fleet.devices import Device
@@ -22,12 +21,7 @@ pytestmark = pytest.mark.ssh
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[SshServer]:
-    pytest.importorskip("asyncssh", reason='no asyncssh: pip install "lama-edge[ssh]"')
-    if ssh_server.MISSING is not None:
-        pytest.skip(ssh_server.MISSING)
-    server = SshServer().start()
-    monkeypatch.setenv("HOME", str(server.client))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    server = start_for(monkeypatch)
     yield server
     server.stop()
 
