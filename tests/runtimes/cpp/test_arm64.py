@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from places import DATA, ROOT, TOOLS
+from worker_bundle import worker_bundle
 
 from lama_edge.benchmarks.targets.base import Opening, TargetOptions
 from lama_edge.benchmarks.targets.device import local_target
@@ -46,27 +46,9 @@ def arm64() -> Path:
 
 
 @pytest.fixture(scope="module")
-def bundle(
-    arm64: Path,
-    onnxruntime_roots: str,
-    build_folder: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
+def bundle(arm64: Path) -> Path:
     """The worker with all that it needs to run, as `make worker` makes it."""
-    package = arm64 / "onnxruntime"
-    if not (package / "ThirdPartyNotices.txt").is_file():
-        pytest.skip("ONNX Runtime's package for arm64 is not whole: .ci/cpp-arm64 unpacks it")
-    folders = {"DIST": tmp_path_factory.mktemp("dist"), "BUILD": build_folder("bundle")}
-    words = {"PYTHON": sys.executable, "WHEEL": package, **folders}
-    ended = subprocess.run(
-        [ROOT / "runtimes" / "cpp" / "worker" / "bundle", "aarch64"],
-        env=os.environ | {name: str(word) for name, word in words.items()},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return Path(ended.stdout.strip())
+    return worker_bundle("aarch64")
 
 
 def run(root: Path, libraries: Path, *command: Any) -> list[str]:
