@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,19 @@ from lama_edge.spec import Size
 SERVER = TESTS / "command_server.py"
 WRITTEN = DATA / "written-by-0.1.0"
 SPECIFICATION = "Data/com.apple.CoreML/model.mlmodel"
-CHECKPOINTS = ("fourier.ckpt", "regular.ckpt", "dilated.ckpt", "scripted.pt", "plain.safetensors")
-CHECKPOINTS += ("own.pth", "entries.pth")
+CHECKPOINTS = (
+    *("fourier.ckpt", "regular.ckpt", "dilated.ckpt"),
+    *("scripted.pt", "plain.safetensors", "own.pth", "entries.pth"),
+)
 CONFIGS = ("fourier.yaml", "regular.yaml", "dilated.yaml")
-PICTURES = ("picture.png", "picture.jpg", "picture.webp", "picture.tiff", "picture.bmp")
-PICTURES += ("alpha-picture.png", "palette-picture.png", "deep-picture.png", "alpha-picture.webp")
+PICTURES = (
+    *("picture.png", "picture.jpg", "picture.webp", "picture.tiff", "picture.bmp"),
+    *("alpha-picture.png", "palette-picture.png", "deep-picture.png", "alpha-picture.webp"),
+)
 MASKS = ("mask.png", "mask.tiff", "mask.bmp", "alpha-mask.png")
-MODELS = ("fixed.onnx", "dynamic.onnx", "tiles.onnx", "uint8.onnx", "dilated.onnx")
-MODELS += ("emulated.onnx",)
+MODELS = (
+    *("fixed.onnx", "dynamic.onnx", "tiles.onnx", "uint8.onnx", "dilated.onnx", "emulated.onnx"),
+)
 # Files of a Core ML package; the record beside an engine; a document of measurements.
 PACKAGES = {"package.mlmodel": SPECIFICATION, "package.json": "Manifest.json"}
 if find_spec("coremltools") is None:
@@ -150,14 +155,15 @@ def _engine(record: dict[str, Any]) -> bytes:
 def _save_checkpoints(found: dict[str, Path]) -> None:
     checkpoint = load_checkpoint(DATA / "fourier")
     generator = build_generator(checkpoint)
-    torch.jit.trace(generator, torch.rand(1, 4, 16, 16)).save(str(found["scripted.pt"]))
+    scripted = torch.jit.trace(generator, torch.rand(1, 4, 16, 16))  # type: ignore[no-untyped-call]
+    scripted.save(str(found["scripted.pt"]))
     metadata = {"config": json.dumps(checkpoint.config.to_dict())}
     save_file(dict(checkpoint.tensors), found["plain.safetensors"], metadata)
     weights = {name: torch.tensor(array) for name, array in checkpoint.tensors.items()}
     wide = {name: tensor.double() for name, tensor in weights.items()}
     own = {
         "epoch": 3,
-        "made": datetime(2026, 1, 2, tzinfo=UTC),
+        "made": datetime(2026, 1, 2, tzinfo=timezone.utc),
         "betas": (0.9, 0.99),
         "settings": argparse.Namespace(lr=1e-3, names=["a", None], where=Path("data")),
         (1, "a"): 2j,
@@ -181,7 +187,7 @@ def _save_pictures(found: dict[str, Path]) -> None:
     with_alpha.putalpha(alpha)
     deep = Image.fromarray(rng.integers(0, 1 << 16, (50, 70), dtype=np.uint16))
     forms = {"alpha": with_alpha, "deep": deep, "palette": picture.quantize(16)}
-    more = {"palette": {"transparency": 3}}
+    more: dict[str, dict[str, Any]] = {"palette": {"transparency": 3}}
     for kind in PICTURES:
         form = kind.partition("-")[0]
         forms.get(form, picture).save(found[kind], exif=exif, dpi=(72, 72), **more.get(form, {}))
@@ -199,6 +205,7 @@ def lay_out(
     outputs = folder / "outputs"
     outputs.mkdir()
     output: Path | None = outputs / "picture.png"
+    words: list[Any]
     if kind in CHECKPOINTS or kind in CONFIGS:
         output = outputs / "model.onnx"
         checkpoint = _checkpoint(kind, data, originals, folder)

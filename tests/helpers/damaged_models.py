@@ -91,7 +91,9 @@ def manifest_of(whole: bytes) -> str:
 
 def entry_of(model: onnx.ModelProto) -> onnx.StringStringEntryProto:
     """Return where a model carries its manifest."""
-    return next(entry for entry in model.metadata_props if entry.key == METADATA_KEY)
+    entry: onnx.StringStringEntryProto
+    (entry,) = (one for one in model.metadata_props if one.key == METADATA_KEY)
+    return entry
 
 
 def _changed(whole: bytes, change: Change) -> bytes:
@@ -162,7 +164,8 @@ def _rename_output(model: onnx.ModelProto) -> None:
 
 
 def _type_of(model: onnx.ModelProto, index: int) -> onnx.TypeProto.Tensor:
-    return model.graph.input[index].type.tensor_type
+    found: onnx.TypeProto.Tensor = model.graph.input[index].type.tensor_type
+    return found
 
 
 def _set_dtype(kind: int) -> Change:

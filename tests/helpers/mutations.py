@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -65,7 +65,7 @@ def _swap_blocks(data: bytearray, rng: np.random.Generator) -> bytearray:
 
 def _huge_field(data: bytearray, rng: np.random.Generator) -> bytearray:
     width = int(rng.choice([2, 4, 8]))
-    order = "little" if rng.random() < 0.5 else "big"
+    order: Literal["little", "big"] = "little" if rng.random() < 0.5 else "big"
     value = (1 << int(rng.integers(8, 8 * width + 1))) - 1
     start = _position(data, rng) // width * width
     data[start : start + width] = value.to_bytes(width, order)

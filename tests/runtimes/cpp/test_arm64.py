@@ -52,7 +52,13 @@ def bundle(arm64: Path) -> Path:
 
 
 def run(root: Path, libraries: Path, *command: Any) -> list[str]:
-    emulator = [root / "usr/bin/qemu-aarch64", "-L", root, "-E", f"LD_LIBRARY_PATH={libraries}"]
+    emulator: list[Any] = [
+        root / "usr/bin/qemu-aarch64",
+        "-L",
+        root,
+        "-E",
+        f"LD_LIBRARY_PATH={libraries}",
+    ]
     result = subprocess.run([*emulator, *command], capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout.splitlines()
