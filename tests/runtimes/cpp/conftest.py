@@ -13,7 +13,7 @@ import pytest
 from places import ROOT, TOOLS
 from sanitizers import LIBRARY_BUILDS
 
-# All of the library and its tests took 40 s on two quiet cores, sanitizers included.
+# A library with its tests takes half a minute on two quiet cores, and ten times that on busy ones.
 TIMEOUT_S = 900
 Build = Callable[..., Path]
 
