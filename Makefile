@@ -67,7 +67,7 @@ cpp-overhead: $(VENV)/.dev ## Measure what the C++ library and Python take besid
 	cmake --build $(OVERHEAD)
 	$(BIN)/python -m lama_edge.benchmarks.studies.cpp_overhead --measure
 
-worker: $(VENV)/.dev ## Build lama-edge-worker and all it needs to run: ARCH=x86_64 or aarch64 (dist/)
+worker: $(VENV)/.demo ## Build lama-edge-worker and all it needs to run: ARCH=x86_64 or aarch64 (dist/)
 	PYTHON=$(BIN)/python runtimes/cpp/worker/bundle $(ARCH)
 
 release: $(VENV)/.dev ## Make what a release carries: wheel, source, the worker for each processor, sums (dist/)

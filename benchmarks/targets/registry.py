@@ -37,7 +37,8 @@ def open_target(address: str, options: TargetOptions | None = None) -> Target:
     """
     scheme = address.partition(":")[0]
     if scheme not in TARGETS:
-        raise UsageError(f"unknown --target {address!r}; known: {', '.join(TARGETS)}")
+        hint = "" if "://" in address or not address else f"; over SSH it is 'ssh://{address}'"
+        raise UsageError(f"unknown --target {address!r}; known: {', '.join(TARGETS)}{hint}")
     from lama_edge.benchmarks.targets.base import TargetOptions
 
     module, _, name = TARGETS[scheme].partition(":")
@@ -87,7 +88,9 @@ def add_target(parser: argparse.ArgumentParser) -> None:
     add(
         "--target",
         default="local",
-        help=f"where the models run: {', '.join(TARGETS)} (default: local)",
+        metavar="ADDRESS",
+        help=f"where the models run: {', '.join(TARGETS)}; such as ssh://pi@board.local or "
+        "adb://SERIAL (default: local)",
     )
     add(
         "--worker",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from lama_edge.benchmarks.targets.places.base import Ended, Place
 from lama_edge.benchmarks.targets.programs.base import Program
@@ -28,7 +29,7 @@ class PythonProgram(Program):
             return
         ended = place.run([self._python, "-c", _CHECK])
         if ended.code != 0:
-            raise MissingBackendError(f"{self._problem(ended)}, or add --make-venv")
+            raise MissingBackendError(self._problem(ended))
 
     def command(self) -> list[str]:
         """See `Program.command`."""
@@ -36,12 +37,17 @@ class PythonProgram(Program):
 
     def _problem(self, ended: Ended) -> str:
         if ended.code == 127:
+            # What this machine's shell made of ~ is seldom meant.
+            home = f"{Path.home()}/"
+            quote = ""
+            if self._python and self._python.startswith(home):
+                quote = f" (for the target's home quote it: '~/{self._python.removeprefix(home)}')"
             return (
-                f"there is no program {self._python!r} on the target: install Python there, name "
-                "another with --remote-python, measure with --worker"
+                f"there is no program {self._python!r} on the target{quote}: measure with "
+                "--worker, which needs none, or install Python there and name it by --remote-python"
             )
         return (
             f"{self._python!r} on the target does not run lama-edge ({ended.said}): "
             'install it there with: pip install "lama-edge[onnx,bench]", name another interpreter '
-            "with --remote-python"
+            "with --remote-python, or add --make-venv"
         )

@@ -43,7 +43,10 @@ class WorkerProgram(Program):
         if not script.is_file():
             raise MissingBackendError(f"there is no worker {str(script)!r}; {_DOCS}")
         if not os.access(script, os.X_OK):
-            raise MissingBackendError(f"the worker {str(script)!r} is no program; {_DOCS}")
+            raise MissingBackendError(
+                f"the worker {str(script)!r} is no program: give the folder that a release's "
+                f"archive unpacks to, or {_DOCS}"
+            )
         self._script = script.resolve()
         self._is_bundle = (self._script.parent / _BUNDLED).is_file()
         self._file = self._script.parent / _BUNDLED if self._is_bundle else self._script

@@ -281,6 +281,12 @@ def test_an_unknown_target_names_those_that_there_are(address: str) -> None:
         open_target(address)
 
 
+@pytest.mark.parametrize("address", ["board", "pi@192.168.1.20", "board:2222"])
+def test_a_host_alone_is_told_how_it_is_an_address(address: str) -> None:
+    with pytest.raises(UsageError, match=f"; over SSH it is 'ssh://{address}'$"):
+        open_target(address)
+
+
 def test_local_takes_no_address() -> None:
     with pytest.raises(UsageError, match=r"'local://box7'.*takes nothing"):
         open_target("local://box7")
