@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.targets.base import TargetOptions
-from lama_edge.benchmarks.targets.registry import TARGETS
+from lama_edge.benchmarks.targets.registry import TARGETS, unknown_target
 from lama_edge.errors import UsageError, reason, shown
 
 if sys.version_info >= (3, 11):
@@ -130,7 +130,7 @@ def _device(table: Any, folder: Path) -> Device:
         table["name"], table["target"], options, table.get("provider"), table.get("threads")
     )
     if device.scheme not in TARGETS:
-        raise ValueError(f"unknown target {shown(device.target)}; known: {', '.join(TARGETS)}")
+        raise ValueError(f"unknown target {unknown_target(device.target)}")
     return device
 
 

@@ -143,6 +143,9 @@ class Target(ABC):
 
         Returns:
             What the other methods know it by.
+
+        Raises:
+            LamaEdgeError: when its program cannot run such a model, or it cannot be brought there.
         """
 
     @abstractmethod

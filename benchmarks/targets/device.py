@@ -32,11 +32,14 @@ from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError, WatchedFolder, killed_by, temporary_room
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
+from lama_edge.runtimes.onnxruntime.record import ONNXRUNTIME
 from lama_edge.runtimes.registry import load, title_of
 from lama_edge.spec import Progress, untold
 
 _VENV = "lama_edge.benchmarks.targets.programs.venv:VenvProgram"
 _SCHEMA_VERSION = 1
+# What the names of files that the worker can run end in.
+_WORKERS = ONNXRUNTIME.suffixes
 _REFUSAL = re.compile(r"lama-edge(?:-worker)?: error: (?P<reason>.+)")
 # By the program's exit code.
 _ERRORS: dict[int, type[LamaEdgeError]] = {1: ParityError, 2: ModelError, 3: MissingBackendError}
@@ -114,6 +117,11 @@ class DeviceTarget(Target):
 
     def push(self, path: Path) -> Brought:
         """See `Target.push`."""
+        if isinstance(self._program, WorkerProgram) and path.suffix.lower() not in _WORKERS:
+            raise UsageError(
+                f"the worker runs ONNX files, and {str(path)!r} is none: lama-edge export onnx "
+                "makes one"
+            )
         first, *others = [path] if path.is_dir() else model_files(path)
         if beside(path).is_file():
             others.append(beside(path))

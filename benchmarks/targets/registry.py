@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from lama_edge.benchmarks.targets.base import Target, TargetOptions
@@ -37,14 +37,19 @@ def open_target(address: str, options: TargetOptions | None = None) -> Target:
     """
     scheme = address.partition(":")[0]
     if scheme not in TARGETS:
-        hint = "" if "://" in address or not address else f"; over SSH it is 'ssh://{address}'"
-        raise UsageError(f"unknown --target {address!r}; known: {', '.join(TARGETS)}{hint}")
+        raise UsageError(f"unknown --target {unknown_target(address)}")
     from lama_edge.benchmarks.targets.base import TargetOptions
 
     module, _, name = TARGETS[scheme].partition(":")
     make = getattr(importlib.import_module(module), name)
     target: Target = make(address, options or TargetOptions())
     return target
+
+
+def unknown_target(address: str) -> str:
+    """Return what is said of an address whose scheme is none; hosts alone are given one."""
+    ssh = f"; over SSH it is 'ssh://{address}'" if address and "://" not in address else ""
+    return f"{shown(address)}; known: {', '.join(TARGETS)}{ssh}"
 
 
 @contextmanager

@@ -111,7 +111,7 @@ void OnnxRuntimeModel::open(const ModelBytes& model, const ModelOptions& options
         info_.provider = provider.name;
         return;
     }
-    throw Error(ErrorKind::kMissingBackend, last + "; add the provider cpu");
+    throw Error(ErrorKind::kMissingBackend, last + "; only cpu is always there");
 }
 
 Ort::Session OnnxRuntimeModel::started(

@@ -52,6 +52,7 @@ def test_a_device_is_a_table_with_a_name_and_a_target(tmp_path: Path) -> None:
         (PI + PI.replace('"pi"', '"PI"'), "two devices named 'pi'"),
         (PI + "[[device]]\nname = '../pi'\ntarget = 'local'\n", "device 2: name is '../pi'; give"),
         (PI.replace("local", "gopher://pi"), "device 1: unknown target 'gopher://pi'; known: lo"),
+        (PI.replace("local", "pi@board"), "; over SSH it is 'ssh://pi@board'"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, words: str) -> None:

@@ -425,6 +425,17 @@ def test_what_is_no_program_has_no_head(tmp_path: Path) -> None:
     assert read_elf(tmp_path / "text") is None
 
 
+def test_a_worker_takes_no_checkpoint(tmp_path: Path) -> None:
+    worker = _script(tmp_path / "lama-edge-worker", USAGE)
+    with (
+        open_target("local", TargetOptions(worker=worker)) as target,
+        pytest.raises(
+            UsageError, match=r"runs ONNX files, and 'g\.ckpt' is none: lama-edge export"
+        ),
+    ):
+        target.push(Path("g.ckpt"))
+
+
 def test_a_worker_and_an_interpreter_do_not_go_together(tmp_path: Path) -> None:
     from lama_edge.benchmarks.targets.device import program_elsewhere
 
