@@ -429,9 +429,7 @@ def test_a_worker_takes_no_checkpoint(tmp_path: Path) -> None:
     worker = _script(tmp_path / "lama-edge-worker", USAGE)
     with (
         open_target("local", TargetOptions(worker=worker)) as target,
-        pytest.raises(
-            UsageError, match=r"runs ONNX files, and 'g\.ckpt' is none: lama-edge export"
-        ),
+        pytest.raises(UsageError, match=r"runs ONNX files, and 'g\.ckpt' is none: lama-edge"),
     ):
         target.push(Path("g.ckpt"))
 
