@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -52,6 +53,8 @@ def cmake_build(build_folder: Callable[[str], Path]) -> Build:
     if cmake is None or compiler is None:
         pytest.skip("CMake or a C++ compiler is missing: apt-get install cmake g++")
 
+    # Once in a run: CMake takes a second to find that nothing is to be done.
+    @functools.cache
     def build(source: Path, name: str, *options: str) -> Path:
         folder = build_folder(name)
         configure = [cmake, "-S", source, "-B", folder, f"-DCMAKE_CXX_COMPILER={compiler}"]
