@@ -236,7 +236,8 @@ def test_a_missing_runtime_is_named_with_what_to_install(
     golden_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "lama_edge.runtimes.onnxruntime.runner", raising=False)
+    for module in ("library", "runner"):
+        monkeypatch.delitem(sys.modules, f"lama_edge.runtimes.onnxruntime.{module}", raising=False)
     with pytest.raises(MissingBackendError, match=r'pip install "lama-edge\[onnx\]"'):
         export_model(Export("onnx", golden_folder, tmp_path / "a.onnx", sizes=(Size(16, 16),)))
     assert list(tmp_path.iterdir()) == []

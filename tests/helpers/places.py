@@ -13,9 +13,12 @@ TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lama
 
 
 def lying_in(folder: Path) -> list[str]:
-    """Return what lies in a folder, by relative names, while others may be removing it."""
-    return sorted(
-        str(Path(place, name).relative_to(folder))
-        for place, folders, files in os.walk(folder)
-        for name in (*folders, *files)
-    )
+    """Return what lies in a folder, by relative names, while others may be removing it.
+
+    Not what is mounted there.
+    """
+    found = []
+    for place, folders, files in os.walk(folder):
+        found += [str(Path(place, name).relative_to(folder)) for name in (*folders, *files)]
+        folders[:] = [name for name in folders if not Path(place, name).is_mount()]
+    return sorted(found)

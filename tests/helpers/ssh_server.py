@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 import pytest
-from places import lying_in
+from places import ROOT, lying_in
 
 from lama_edge.benchmarks.targets.base import TargetOptions
 from lama_edge.benchmarks.targets.registry import open_target
@@ -35,6 +35,7 @@ MISSING = (
 )
 _START_S = 20.0
 # The interpreter there that has lama-edge is the one that runs the tests.
+_CHECKOUT = (ROOT, *ROOT.parents)
 HERE = TargetOptions(remote_python=sys.executable)
 
 
@@ -74,8 +75,11 @@ class SshServer:
             f"PasswordAuthentication no\nKbdInteractiveAuthentication no\nSetEnv {variables}\n"
             f"{self._settings}\n"
         )
+        (self.folder / "checkout").mkdir()
         mounts = (
+            f"mount --bind {ROOT} {self.folder}/checkout && "
             f"mount -t tmpfs -o size={self._tmp_bytes} tmpfs /tmp && mount -t tmpfs tmpfs /run && "
+            f"mkdir -p {ROOT} && mount --move {self.folder}/checkout {ROOT} && "
             f"mkdir /run/sshd && exec {SSHD} -D -e -f {self.folder}/sshd_config"
         )
         with (self.folder / "log").open("wb") as log:
@@ -148,7 +152,9 @@ class SshServer:
 
     def files(self) -> list[str]:
         """Return what lies in its /tmp and its home."""
-        return sorted([*lying_in(self.tmp), *lying_in(self.home)])
+        # A checkout in /tmp is to be seen over there as well.
+        brought = [name for name in lying_in(self.tmp) if Path("/tmp", name) not in _CHECKOUT]
+        return sorted([*brought, *lying_in(self.home)])
 
     def nothing_left(self, within_s: float = 10.0) -> bool:
         """Return whether soon nothing runs there any more, and nothing lies there."""
