@@ -19,7 +19,7 @@ test: $(VENV)/.dev ## Run every test that Python alone can run, but the slow one
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not ($(TOOLS))" $(PYTEST_ARGS)
 
 test-tools: $(VENV)/.dev ## Run the tests that want other tools: Swift, C++, Chromium, consumers of files
-	$(BIN)/pytest -m "not slow and ($(TOOLS))" $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and ($(TOOLS))" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev ## Run the slow tests: big-lama's shape, long runs
 	$(BIN)/pytest -m slow -s $(PYTEST_ARGS)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from places import ROOT, TOOLS
+from places import ROOT, TOOLS, alone_in
 from sanitizers import LIBRARY_BUILDS
 
 # A library with its tests takes half a minute on two quiet cores, and ten times that on busy ones.
@@ -62,9 +62,10 @@ def cmake_build(build_folder: Callable[[str], Path]) -> Build:
             if shutil.which("clang++") is None:
                 pytest.skip("clang++ is missing: apt-get install clang")
             configure += ["-DCMAKE_CXX_COMPILER=clang++", "-DCMAKE_C_COMPILER=clang"]
-        for command in ([*configure, *options], [cmake, "--build", folder, "--parallel", "2"]):
-            result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
-            assert result.returncode == 0, result.stdout + result.stderr
+        with alone_in(folder):
+            for command in ([*configure, *options], [cmake, "--build", folder, "--parallel", "2"]):
+                result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+                assert result.returncode == 0, result.stdout + result.stderr
         return folder
 
     return build
