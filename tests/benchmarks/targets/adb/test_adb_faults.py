@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
 from adb_device import AdbDevice, waits
 from measuring import CPU, LONG, SHORT, picture, when_sampling
@@ -143,12 +144,11 @@ def test_floods_take_bounded_room_here(
 def test_no_room_for_a_model(start: Callable[..., AdbDevice], model: Path, tmp_path: Path) -> None:
     room = sum(file.stat().st_size for file in worker_bundle().rglob("*") if file.is_file())
     device = start("x86_64", str(room + (8 << 20)))
-    large = tmp_path / "large.safetensors"
-    large.write_bytes(bytes(16 << 20))
+    large = tmp_path / "large.onnx"
+    graph = onnx.helper.make_graph([], "large", [], [])
+    onnx.save(onnx.helper.make_model(graph, doc_string="x" * (16 << 20)), large)
     with reached(device) as target:
-        with pytest.raises(
-            LamaEdgeError, match=r"'large.safetensors' .*No space left.*free some room"
-        ):
+        with pytest.raises(LamaEdgeError, match=r"'large.onnx' .*No space left.*free some room"):
             target.push(large)
         assert target.measure(target.push(model), CPU, *picture(), SHORT)
 
