@@ -18,7 +18,7 @@ demo: $(VENV)/.demo ## Export the embedded model, check it, erase an object from
 test: $(VENV)/.dev ## Run every test that Python alone can run, but the slow ones
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not ($(TOOLS))" $(PYTEST_ARGS)
 
-test-tools: $(VENV)/.dev ## Run the tests that want other tools: Swift, C++, Chromium, consumers of files
+test-tools: $(VENV)/.dev ## Run the tests that want other tools: Swift, C++, sshd, adb, Chromium, consumers of files
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and ($(TOOLS))" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev ## Run the slow tests: big-lama's shape, long runs

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 # Scheme -> a function of the whole text after --target and of TargetOptions, as module:name. The
 # command line's help is made from this, so what a target needs is imported with its function alone.
 TARGETS = {
-    "local": "lama_edge.benchmarks.targets.device:local_target",
-    "ssh": "lama_edge.benchmarks.targets.device:ssh_target",
-    "adb": "lama_edge.benchmarks.targets.device:adb_target",
+    "local": "lama_edge.benchmarks.targets.addresses:local_target",
+    "ssh": "lama_edge.benchmarks.targets.addresses:ssh_target",
+    "adb": "lama_edge.benchmarks.targets.addresses:adb_target",
 }
 
 

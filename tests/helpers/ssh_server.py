@@ -34,8 +34,8 @@ MISSING = (
     else None
 )
 _START_S = 20.0
-# The interpreter there that has lama-edge is the one that runs the tests.
 _CHECKOUT = (ROOT, *ROOT.parents)
+# The interpreter there that has lama-edge is the one that runs the tests.
 HERE = TargetOptions(remote_python=sys.executable)
 
 

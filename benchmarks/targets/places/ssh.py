@@ -68,7 +68,7 @@ class SshAddress:
             UsageError: when it is none.
         """
         match = _ADDRESS.fullmatch(text)
-        if match is None or not 0 < int(match["port"] or 22) < 1 << 16:
+        if match is None or not 0 < int(match["port"] or _DEFAULT_PORT) < 1 << 16:
             raise UsageError(
                 f"--target {text!r} is no address of this kind: give {_FORM}, and what else the "
                 "machine wants in ~/.ssh/config"

@@ -435,7 +435,7 @@ def test_a_worker_takes_no_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_worker_and_an_interpreter_do_not_go_together(tmp_path: Path) -> None:
-    from lama_edge.benchmarks.targets.device import program_elsewhere
+    from lama_edge.benchmarks.targets.addresses import program_elsewhere
 
     worker = _script(tmp_path / "lama-edge-worker", USAGE)
     assert isinstance(program_elsewhere(TargetOptions(worker=worker)), WorkerProgram)

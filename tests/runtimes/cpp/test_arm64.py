@@ -16,8 +16,8 @@ from PIL import Image
 from places import DATA, ROOT, TOOLS
 from worker_bundle import worker_bundle
 
+from lama_edge.benchmarks.targets.addresses import local_target
 from lama_edge.benchmarks.targets.base import Opening, TargetOptions
-from lama_edge.benchmarks.targets.device import local_target
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainting.inpainter import Inpainter

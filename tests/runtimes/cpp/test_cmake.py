@@ -35,15 +35,13 @@ def cmake(*words: object, fails: bool = False) -> str:
 
 @pytest.mark.cpp
 def test_a_project_outside_the_tree_finds_the_installed_library(
-    cpp_library: Path,
-    cmake_build: Callable[..., Path],
+    build: Callable[[str], Path],
     onnxruntime_roots: str,
     exported: Callable[..., Path],
     tmp_path: Path,
 ) -> None:
     roots = f"-DOnnxRuntime_ROOT={onnxruntime_roots}"
-    warnings = "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON"
-    built = cmake_build(cpp_library, "library-plain", roots, warnings, "-DCMAKE_BUILD_TYPE=Release")
+    built = build("plain")
     installed = tmp_path / "installed"
     cmake("--install", built, "--prefix", installed)
     (tmp_path / "CMakeLists.txt").write_text(PROJECT)
