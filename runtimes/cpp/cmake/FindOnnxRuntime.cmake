@@ -8,6 +8,14 @@
 # include/onnxruntime/core/session/ (installed from source). ONNX Runtime's own CMake package has
 # pointed to folders that do not exist (onnxruntime#22267, #26186), so it is not asked.
 
+# A build that goes on after an update remembers files that are gone.
+if(NOT EXISTS "${OnnxRuntime_INCLUDE_DIR}/onnxruntime_cxx_api.h")
+  unset(OnnxRuntime_INCLUDE_DIR CACHE)
+endif()
+if(NOT EXISTS "${OnnxRuntime_LIBRARY}")
+  unset(OnnxRuntime_LIBRARY CACHE)
+endif()
+
 find_path(OnnxRuntime_INCLUDE_DIR onnxruntime_cxx_api.h
   PATH_SUFFIXES onnxruntime onnxruntime/core/session include/onnxruntime
     include/onnxruntime/core/session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,30 @@ def test_a_project_that_adds_the_folder_builds_the_library_alone(
     assert "lama-edge-worker" not in targets
 
 
+def lay_onnx_runtime(root: Path, headers: str, library: str) -> None:
+    for name in ("onnxruntime_c_api.h", "onnxruntime_cxx_api.h"):
+        header = root / headers / name
+        header.parent.mkdir(parents=True, exist_ok=True)
+        header.write_text("#define ORT_API_VERSION 22\n")
+    file = root / library
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"")
+
+
+def finding_project(folder: Path, cpp_library: Path) -> None:
+    (folder / "CMakeLists.txt").write_text(
+        f"""
+cmake_minimum_required(VERSION 3.20)
+project(found LANGUAGES CXX)
+list(APPEND CMAKE_MODULE_PATH {cpp_library}/cmake)
+find_package(OnnxRuntime 1.17 REQUIRED)
+get_target_property(folder OnnxRuntime::OnnxRuntime INTERFACE_INCLUDE_DIRECTORIES)
+get_target_property(file OnnxRuntime::OnnxRuntime IMPORTED_LOCATION)
+message("FOUND ${{OnnxRuntime_VERSION}} ${{folder}} ${{file}}")
+"""
+    )
+
+
 @pytest.mark.cpp
 @pytest.mark.parametrize(
     "headers", ["include", "include/onnxruntime", "include/onnxruntime/core/session"]
@@ -115,29 +140,29 @@ def test_onnx_runtime_is_found_as_releases_packages_and_wheels_have_it(
     library: str,
     linked: str,
 ) -> None:
-    for name in ("onnxruntime_c_api.h", "onnxruntime_cxx_api.h"):
-        header = tmp_path / "root" / headers / name
-        header.parent.mkdir(parents=True, exist_ok=True)
-        header.write_text("#define ORT_API_VERSION 22\n")
-    file = tmp_path / "root" / library
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"")
-    (tmp_path / "CMakeLists.txt").write_text(
-        f"""
-cmake_minimum_required(VERSION 3.20)
-project(found LANGUAGES CXX)
-list(APPEND CMAKE_MODULE_PATH {cpp_library}/cmake)
-find_package(OnnxRuntime 1.17 REQUIRED)
-get_target_property(folder OnnxRuntime::OnnxRuntime INTERFACE_INCLUDE_DIRECTORIES)
-get_target_property(file OnnxRuntime::OnnxRuntime IMPORTED_LOCATION)
-message("FOUND ${{OnnxRuntime_VERSION}} ${{folder}} ${{file}}")
-"""
-    )
+    lay_onnx_runtime(tmp_path / "root", headers, library)
+    finding_project(tmp_path, cpp_library)
     root = f"-DOnnxRuntime_ROOT={tmp_path / 'root'}"
     output = cmake("-S", tmp_path, "-B", tmp_path / "out", root)
     where = tmp_path / linked if linked.startswith("out") else tmp_path / "root" / linked
     assert f"FOUND 1.22 {tmp_path / 'root' / headers} {where}" in output
     assert where.exists()
+
+
+@pytest.mark.cpp
+def test_a_build_goes_on_with_what_an_update_has_put_in_onnx_runtimes_place(
+    cpp_library: Path, cmake_build: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    finding_project(tmp_path, cpp_library)
+    words = ("-S", tmp_path, "-B", tmp_path / "out", f"-DOnnxRuntime_ROOT={root}")
+    lay_onnx_runtime(root, "include", "capi/libonnxruntime.so.1.31.1")
+    cmake(*words)
+    shutil.rmtree(root)
+    lay_onnx_runtime(root, "include/onnxruntime", "capi/libonnxruntime.so.1.32.0")
+    assert f" {root}/include/onnxruntime {tmp_path}/out/onnxruntime/" in cmake(*words)
+    linked = tmp_path / "out" / "onnxruntime" / "libonnxruntime.so.1"
+    assert linked.resolve() == root / "capi" / "libonnxruntime.so.1.32.0"
 
 
 @pytest.mark.cpp
