@@ -1,0 +1,5 @@
+import { expect, test } from "vitest";
+
+test("there is an adapter", async () => {
+  expect(await navigator.gpu.requestAdapter()).not.toBeNull();
+});
