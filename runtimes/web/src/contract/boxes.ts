@@ -1,14 +1,14 @@
 // Rectangles of pixels, and those that the holes of a mask lie in.
 
+import type { Size } from "../types.js";
 import type { Hole } from "./hole.js";
-import type { Size } from "./sizes.js";
 
 /** A rectangle of pixels; `bottom` and `right` are the first row and column outside. */
 export interface Box {
-  readonly top: number;
-  readonly left: number;
-  readonly bottom: number;
-  readonly right: number;
+  top: number;
+  left: number;
+  bottom: number;
+  right: number;
 }
 
 // Side of the cells in which pieces of a hole count as near each other.

@@ -1,10 +1,11 @@
 // Between pictures and the tensors of a model.
 
 import { LamaEdgeError } from "../errors.js";
+import type { Size } from "../types.js";
 import type { Hole } from "./hole.js";
 import { type Rgb, rgb } from "./pixels.js";
-import { room } from "./rows.js";
-import { type IoForm, type Size, spelledPicture } from "./sizes.js";
+import { type Bytes, room } from "./rows.js";
+import { type IoForm, spelledPicture } from "./sizes.js";
 
 /** The values of a tensor: float32 from 0 to 1, or bytes. */
 export type Values = Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
@@ -54,7 +55,7 @@ export function pictureOf(form: IoForm, output: Float32Array | Uint8Array, size:
   return rgb(size, isFloat ? interleaved(output, size) : Uint8Array.from(output));
 }
 
-function interleaved(output: Float32Array, size: Size) {
+function interleaved(output: Float32Array, size: Size): Bytes {
   const bytes = room(size, 3);
   // Writing to it rounds halves to the even level and clamps to 0 and 255, as the language says.
   const levels = new Uint8ClampedArray(bytes.buffer);

@@ -1,9 +1,9 @@
 // The hole of a mask: which pixels shall be filled.
 
 import { LamaEdgeError } from "../errors.js";
+import type { Size } from "../types.js";
 import { type Box, boxOf, boxRound, boxSize, holeBoxes, withMargins } from "./boxes.js";
 import { type Bytes, croppedRows, mirroredRows, room } from "./rows.js";
-import type { Size } from "./sizes.js";
 
 /** The most pixels that a hole grows by. */
 export const MOST_GROW = 1024;
@@ -11,7 +11,7 @@ export const MOST_GROW = 1024;
 /** The pixels of a picture that shall be filled. */
 export interface Hole extends Size {
   /** One for each pixel, rows from the top; 1 inside the hole, else 0. */
-  readonly flags: Bytes;
+  flags: Bytes;
 }
 
 /** Whether nothing is to be filled. */

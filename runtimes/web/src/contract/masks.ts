@@ -1,34 +1,20 @@
 // How a mask is read: which of its channels counts, and what becomes of the hole.
 
 import { LamaEdgeError } from "../errors.js";
+import type { MaskChannel, MaskRules, Pixels } from "../types.js";
 import { grown, type Hole } from "./hole.js";
-import { checkPixels, luma, type Pixels } from "./pixels.js";
+import { checkPixels, luma } from "./pixels.js";
 import { type Bytes, room } from "./rows.js";
 
-/** What of a mask can be above 0 in the hole. */
-export type MaskChannel = "grey" | "alpha" | "red" | "green" | "blue";
-
-/** How a mask is read. */
-export interface MaskRules {
-  /**
-   * What of the mask is above 0 in the hole. `auto`, which is the default: the grey value (Rec. 601
-   * luma), or alpha where only that has a shape, as in strokes on a transparent layer. A mask where
-   * colours and alpha have different shapes is refused (`mask_unclear`).
-   */
-  readonly channel?: "auto" | MaskChannel | undefined;
-  /** The hole grows by a disc of this radius, in pixels of the picture, 0 to 1024; else 0. */
-  readonly grow?: number | undefined;
-  /** Whether the hole is where the value is 0; before it grows. */
-  readonly invert?: boolean | undefined;
-}
+/** What of a mask counted. */
+type Counted = Exclude<MaskChannel, "auto">;
 
 /** A mask that was read. */
 export interface ReadMask {
-  readonly hole: Hole;
-  /** What of the mask counted. */
-  readonly channel: MaskChannel;
+  hole: Hole;
+  channel: Counted;
   /** Whether more than 90 % was hole before it grew: the mask may be the wrong way round. */
-  readonly mostlyHole: boolean;
+  mostlyHole: boolean;
 }
 
 const CHANNELS: readonly string[] = ["auto", "grey", "alpha", "red", "green", "blue"];
@@ -54,7 +40,7 @@ export function readMask(mask: Pixels, rules: MaskRules = {}): ReadMask {
   return { hole: grown(hole, rules.grow ?? 0), channel, mostlyHole };
 }
 
-function channelThatCounts(mask: Pixels, asked: string): MaskChannel {
+function channelThatCounts(mask: Pixels, asked: string): Counted {
   if (!CHANNELS.includes(asked)) {
     const message = `there is no mask channel '${asked}': give one of ${CHANNELS.join(", ")}`;
     throw new LamaEdgeError("usage", message);
@@ -65,10 +51,10 @@ function channelThatCounts(mask: Pixels, asked: string): MaskChannel {
     throw new LamaEdgeError("picture", `${seen}: leave the channel to auto`, "mask_without_alpha");
   }
   if (asked === "auto") return mask.channels === 4 ? channelWithTheShape(mask) : "grey";
-  return mask.channels === 1 ? "grey" : (asked as MaskChannel);
+  return mask.channels === 1 ? "grey" : (asked as Counted);
 }
 
-function channelWithTheShape(mask: Pixels): MaskChannel {
+function channelWithTheShape(mask: Pixels): Counted {
   const inAlpha = above0(mask, "alpha");
   const inGrey = above0(mask, "grey");
   if (inGrey.every((flag, at) => flag === inAlpha[at]) || isOpaque(mask)) return "grey";
@@ -84,7 +70,7 @@ function channelWithTheShape(mask: Pixels): MaskChannel {
 }
 
 /** A flag for each pixel: whether its value is above 0. */
-function above0(mask: Pixels, channel: MaskChannel): Bytes {
+function above0(mask: Pixels, channel: Counted): Bytes {
   const { data, channels } = mask;
   const flags = room(mask, 1);
   if (channel === "grey" && channels !== 1) {

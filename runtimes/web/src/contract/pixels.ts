@@ -1,29 +1,15 @@
 // Pictures as values: 8 bits a channel, one, three or four channels.
 
 import { LamaEdgeError } from "../errors.js";
+import type { Pixels, Size } from "../types.js";
 import { type Box, boxSize } from "./boxes.js";
 import type { Hole } from "./hole.js";
 import { type AnyBytes, type Bytes, checkBytes, croppedRows, mirroredRows, room } from "./rows.js";
-import type { Size } from "./sizes.js";
-
-/**
- * A picture: 8 bits a channel, interleaved, rows from the top without gaps.
- *
- * Levels are what the file or camera gave: nothing here knows or changes a colour space.
- */
-export interface Pixels {
-  /** height * width * channels levels. */
-  readonly data: AnyBytes;
-  readonly width: number;
-  readonly height: number;
-  /** 1 is grey, 3 RGB, 4 RGB with straight alpha. */
-  readonly channels: 1 | 3 | 4;
-}
 
 /** A picture in RGB in memory of this library's. */
 export interface Rgb extends Pixels {
-  readonly data: Bytes;
-  readonly channels: 3;
+  data: Bytes;
+  channels: 3;
 }
 
 /**

@@ -6,16 +6,16 @@
 // other with 8 bits in between. Here rows always come first; Pillow's own order depends on the
 // shape since release 13 (python-pillow/Pillow#9549).
 
+import type { Size } from "../types.js";
 import { type Box, boxOf } from "./boxes.js";
 import { croppedRgb, type Rgb, rgb } from "./pixels.js";
 import { room } from "./rows.js";
-import type { Size } from "./sizes.js";
 
 const PRECISION_BITS = 22;
 const HALF = 1 << (PRECISION_BITS - 1);
 
 interface Filter {
-  readonly support: number;
+  support: number;
   weight(distance: number): number;
 }
 
@@ -37,9 +37,9 @@ const BICUBIC: Filter = {
 /** What one target pixel of an axis takes from the source pixels. */
 interface Taps {
   /** The first source pixel. */
-  readonly start: number;
+  start: number;
   /** Of it and those that follow, in units of 2 to the power of -22. */
-  readonly weights: Int32Array;
+  weights: Int32Array;
 }
 
 /**

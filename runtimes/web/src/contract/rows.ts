@@ -1,9 +1,9 @@
 // What pictures and holes have in common: bytes in rows without gaps.
 
 import { LamaEdgeError } from "../errors.js";
-import type { Box } from "./boxes.js";
-import { boxSize } from "./boxes.js";
-import { type Size, spelledPicture } from "./sizes.js";
+import type { Size } from "../types.js";
+import { type Box, boxSize } from "./boxes.js";
+import { spelledPicture } from "./sizes.js";
 
 /** Bytes in memory of their own. */
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -35,9 +35,9 @@ function isSide(side: number): boolean {
 export function room(size: Size, channels: number): Bytes {
   try {
     return new Uint8Array(size.height * size.width * channels);
-  } catch (error) {
+  } catch {
     const what = `there is no memory for a picture of ${spelledPicture(size)}`;
-    throw new LamaEdgeError("picture", `${what}: give a smaller one`, "", { cause: error });
+    throw new LamaEdgeError("picture", `${what}: give a smaller one`);
   }
 }
 

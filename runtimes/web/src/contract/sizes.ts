@@ -1,53 +1,47 @@
 // The input and output contract of every exported model: tensors, forms and sizes.
 
-/** A size in pixels. */
-export interface Size {
-  readonly height: number;
-  readonly width: number;
-}
+import type { Size } from "../types.js";
 
 /** Why a model does not take a size. */
 export interface SizeProblem {
   /** A stable name, the same in every wrapper. */
-  readonly code: "size_other" | "size_too_large" | "size_not_multiple" | "size_too_small";
+  code: "size_other" | "size_too_large" | "size_not_multiple" | "size_too_small";
   /** In words, for a message. */
-  readonly description: string;
+  description: string;
 }
 
 /** Which sizes a model accepts. Sides are positive; `maxSide` is accepted itself. */
 export interface SizePolicy {
   /** The one size of a fixed-size model; null for a dynamic one. */
-  readonly fixed: Size | null;
+  fixed: Size | null;
   /** Height and width must be multiples of this. */
-  readonly multiple: number;
+  multiple: number;
   /** Smallest height and width, in pixels. */
-  readonly minSize: number;
+  minSize: number;
   /** Largest height and width of a dynamic model, in pixels; null is any. */
-  readonly maxSide: number | null;
+  maxSide: number | null;
 }
 
 /**
- * How pictures go in and out of a model: planar float32 from 0 to 1, interleaved bytes from 0 to
- * 255, or Core ML's own pictures, which nothing here runs.
+ * How pictures go in and out of a model: planar float32 from 0 to 1, interleaved bytes, or Core
+ * ML's own pictures, which nothing here runs.
  */
 export type IoForm = "float" | "uint8" | "image";
 
-export const IO_FORMS: readonly IoForm[] = ["float", "uint8", "image"];
-
 /** What goes in and comes out of a model. */
 export interface IoSpec {
-  readonly form: IoForm;
+  form: IoForm;
   /** Whether known pixels come back unchanged; otherwise the output is the raw fill. */
-  readonly composite: boolean;
+  composite: boolean;
 }
 
 /** One input or output of a model, in the words of the manifest. */
 export interface TensorSpec {
-  readonly name: string;
-  readonly dtype: "float32" | "uint8";
+  name: string;
+  dtype: "float32" | "uint8";
   /** Order of the axes; the batch size is free where the manifest has no `batch`. */
-  readonly layout: "NCHW" | "NHWC";
-  readonly channels: number;
+  layout: "NCHW" | "NHWC";
+  channels: number;
 }
 
 /** The two inputs `image` (RGB) and `mask` (above 0 is hole), and the one output (RGB). */

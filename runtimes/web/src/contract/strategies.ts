@@ -1,13 +1,11 @@
 // Which windows of a picture the model shall see: the strategies, and how `auto` chooses.
 
 import { LamaEdgeError } from "../errors.js";
+import type { Size, Strategy } from "../types.js";
 import { boxSize } from "./boxes.js";
 import { type Hole, isEmpty } from "./hole.js";
-import { type Size, type SizePolicy, spelledPicture } from "./sizes.js";
+import { type SizePolicy, spelledPicture } from "./sizes.js";
 import { holeWindows, integerRoot, type Window, Working, wholePicture } from "./windows.js";
-
-/** How the windows that the model sees are chosen. */
-export type Strategy = "auto" | "full" | "crop" | "resize";
 
 /** The largest side where none is given, and the smallest that is accepted, in pixels. */
 export const DEFAULT_MAX_SIDE = 1024;
@@ -24,7 +22,7 @@ const MOST_FEATURES = 2 ** 20;
 /** What is known of a model before it runs. */
 export interface ModelFacts {
   /** The sizes that it takes. */
-  readonly size: SizePolicy;
+  size: SizePolicy;
   /** What a run takes beside the open model at its peak, for each pixel that the model sees. */
   readonly bytesPerPixel: number;
 }
@@ -41,37 +39,37 @@ export type ReasonCode =
 /** A strategy, and why. */
 export interface Choice {
   /** `none` when the mask has no hole. */
-  readonly strategy: "none" | "full" | "crop" | "resize";
-  readonly code: ReasonCode;
+  strategy: "none" | "full" | "crop" | "resize";
+  code: ReasonCode;
   /** In words, for a log. */
-  readonly reason: string;
+  reason: string;
   /** Largest side of what a dynamic model is given, in pixels; null is its own. */
-  readonly maxSide: number | null;
+  maxSide: number | null;
   /** Whether the one window is the whole picture; else there is one round each hole. */
-  readonly whole: boolean;
+  whole: boolean;
   /** What the caller should know, and what to do about it; empty where there is nothing. */
-  readonly warning: string;
+  warning: string;
 }
 
 /** A choice, with its windows. */
 export interface Plan {
-  readonly choice: Choice;
+  choice: Choice;
   /** What the model sees and fills; none when there is no hole. */
-  readonly windows: readonly Window[];
+  windows: readonly Window[];
   /** How large the model is given them. */
-  readonly working: Working;
+  working: Working;
 }
 
 /** What is asked of a plan. */
 export interface PlanOptions {
-  readonly strategy?: Strategy | undefined;
+  strategy?: Strategy | undefined;
   /**
    * Largest side of what a dynamic model is given by `crop` and `resize`, in pixels, at least 64;
    * else 1024. Fixed-size models go by their size.
    */
-  readonly maxSide?: number | null | undefined;
+  maxSide?: number | undefined;
   /** Memory in bytes that a run may take; none when nobody knows. */
-  readonly freeBytes?: number | null | undefined;
+  freeBytes?: number | undefined;
 }
 
 /**
@@ -123,14 +121,14 @@ function checkOptions(strategy: string, maxSide: number | null): void {
 
 /** What `auto` decides from. */
 class Situation {
-  readonly policy: SizePolicy;
+  policy: SizePolicy;
   readonly bytesPerPixel: number;
-  readonly free: number;
+  free: number;
   /** Pixels that the model sees in the whole picture. */
-  readonly fullPixels: number;
+  fullPixels: number;
   /** Pixels that it sees in the windows round the holes, all together, and in the largest. */
-  readonly cropPixels: number;
-  readonly largestPixels: number;
+  cropPixels: number;
+  largestPixels: number;
 
   constructor(
     readonly picture: Size,

@@ -1,5 +1,6 @@
 // The windows of a picture that a model shall see, so that every hole of a mask is filled.
 
+import type { Size } from "../types.js";
 import {
   type Box,
   boxOf,
@@ -13,14 +14,14 @@ import {
   withMargins,
 } from "./boxes.js";
 import { type Hole, isEmpty } from "./hole.js";
-import { type Size, type SizePolicy, sideFor } from "./sizes.js";
+import { type SizePolicy, sideFor } from "./sizes.js";
 
 /** What the model sees of a picture, and what of that it fills. */
 export interface Window {
   /** The rectangle that the model sees; hole pixels anywhere in it are hole to the model. */
-  readonly view: Box;
+  view: Box;
   /** The rectangle inside `view` whose hole pixels are filled from it. */
-  readonly hole: Box;
+  hole: Box;
 }
 
 /** How large a window may be, and what the model makes of it. */
@@ -166,8 +167,8 @@ function windowRound(one: Window, other: Window): Window {
 
 /** A new window, and the older ones that it leaves. */
 interface Absorbed {
-  readonly window: Window;
-  readonly kept: readonly Window[];
+  window: Window;
+  kept: readonly Window[];
 }
 
 /** The window round it and all whose holes it overlaps, and the other windows. */
