@@ -1,7 +1,17 @@
 import { LamaEdgeError } from "../errors.js";
 import type { Pixels } from "../types.js";
 import { orientationOf, upright } from "./exif.js";
-import { crc32, GREY, GREY_ALPHA, PALETTE, paeth, RGB, RGBA, SAMPLES, SIGNATURE } from "./png_format.js";
+import {
+  crc32,
+  GREY,
+  GREY_ALPHA,
+  PALETTE,
+  paeth,
+  RGB,
+  RGBA,
+  SAMPLES,
+  SIGNATURE,
+} from "./png_format.js";
 
 /** Pixels beyond which a picture is refused as a possible decompression bomb, as Pillow does. */
 export const MAX_PIXELS = 178_956_970;
@@ -43,8 +53,6 @@ export interface Png {
   palette: Uint8Array | null;
   /** The samples of the pixels that are transparent, null where there are none. */
   key: number[] | null;
-  /** Whether a palette's colour may be transparent. */
-  translucent: boolean;
   /** Whether the levels are sRGB's: where not, somebody has to convert them. */
   srgb: boolean;
   /** EXIF's, 1 to 8. */
@@ -111,10 +119,7 @@ export function parsePng(bytes: Uint8Array<ArrayBuffer>): Png {
   return png;
 }
 
-/**
- * The levels of a PNG, as they lie in the file: 1 channel for grey, 3, or 4 where something may be
- * transparent; of 16 bits the upper 8. Upright by EXIF's orientation.
- */
+/** The levels of a PNG as they are in the file, RGBA; of 16 bits the upper 8. Upright by EXIF. */
 export async function decodePng(png: Png): Promise<Pixels> {
   const { width, height, depth, colour } = png;
   const bits = depth * (SAMPLES[colour] as number);
@@ -124,8 +129,7 @@ export async function decodePng(png: Png): Promise<Pixels> {
     png.data,
     passes.reduce((sum, pass) => sum + bytesOf(pass), 0),
   );
-  const channels = channelsOf(png);
-  const out = new Uint8ClampedArray(width * height * channels);
+  const out = new Uint8ClampedArray(4 * width * height);
   let at = 0;
   for (const pass of passes) {
     const part = raw.subarray(at, at + bytesOf(pass));
@@ -134,13 +138,12 @@ export async function decodePng(png: Png): Promise<Pixels> {
     unfilter(part, stride, Math.max(1, bits >> 3));
     for (let y = 0; y < pass.height; y++) {
       const line = part.subarray(y * stride + 1, (y + 1) * stride);
-      const to = ((pass.top + y * pass.dy) * width + pass.left) * channels;
-      const plain = depth === 8 && pass.dx === 1 && channels === SAMPLES[colour] && !png.palette;
-      if (plain) out.set(line, to);
-      else spread(png, line, pass.width, out, to, pass.dx * channels, channels);
+      const to = 4 * ((pass.top + y * pass.dy) * width + pass.left);
+      if (depth === 8 && colour === RGBA && pass.dx === 1) out.set(line, to);
+      else spread(png, line, pass.width, out, to, 4 * pass.dx);
     }
   }
-  return upright({ data: out, width, height, channels }, png.orientation);
+  return upright({ data: out, width, height, channels: 4 }, png.orientation);
 }
 
 function parseHeader(body: Uint8Array): Png {
@@ -169,7 +172,6 @@ function parseHeader(body: Uint8Array): Png {
     interlaced: interlace === 1,
     palette: null,
     key: null,
-    translucent: false,
     srgb: true,
     orientation: 1,
     data: [],
@@ -193,17 +195,11 @@ function parseTransparency(png: Png, body: Uint8Array): void {
   if (png.colour === PALETTE) {
     if (png.palette === null || body.length > 256) throw damaged("its tRNS is out of place");
     for (let i = 0; i < body.length; i++) png.palette[4 * i + 3] = body[i] as number;
-    png.translucent = body.some((alpha) => alpha < 255);
   } else if (png.colour === GREY || png.colour === RGB) {
     const samples = SAMPLES[png.colour] as number;
     if (body.length !== 2 * samples) throw damaged(`its tRNS has ${body.length} bytes`);
     png.key = Array.from({ length: samples }, (_, c) => view.getUint16(2 * c));
   }
-}
-
-function channelsOf(png: Png): 1 | 3 | 4 {
-  if (png.colour === GREY_ALPHA || png.colour === RGBA || png.key || png.translucent) return 4;
-  return png.colour === GREY ? 1 : 3;
 }
 
 function passesOf({ width, height, interlaced }: Png): Pass[] {
@@ -268,7 +264,7 @@ function predicted(filter: number, left: number, up: number, corner: number): nu
   return filter === 3 ? (left + up) >> 1 : paeth(left, up, corner);
 }
 
-/** Writes the pixels of a row at `to` and every `step` bytes after it, `channels` levels each. */
+/** Writes the pixels of a row, RGBA, at `to` and every `step` bytes after it. */
 function spread(
   png: Png,
   line: Uint8Array,
@@ -276,7 +272,6 @@ function spread(
   out: Uint8ClampedArray,
   to: number,
   step: number,
-  channels: number,
 ): void {
   const { depth, colour, palette, key } = png;
   const samples = SAMPLES[colour] as number;
@@ -287,18 +282,19 @@ function spread(
     return ((line[bit >> 3] as number) >> (8 - depth - (bit & 7))) & most;
   };
   const level = (value: number): number => (depth === 16 ? value >> 8 : (value * 255) / most);
-  const grey = colour === GREY || colour === GREY_ALPHA;
+  const [green, blue] = colour === GREY || colour === GREY_ALPHA ? [0, 0] : [1, 2];
   for (let x = 0; x < width; x++, to += step) {
     const first = x * samples;
     if (colour === PALETTE && palette) {
       const index = 4 * sample(first);
-      for (let c = 0; c < channels; c++) out[to + c] = palette[index + c] as number;
+      out.set(palette.subarray(index, index + 4), to);
       continue;
     }
-    for (let c = 0; c < Math.min(channels, 3); c++) out[to + c] = level(sample(first + (grey ? 0 : c)));
-    if (channels < 4) continue;
-    if (key) out[to + 3] = key.every((value, c) => value === sample(first + c)) ? 0 : 255;
-    else out[to + 3] = level(sample(first + samples - 1));
+    out[to] = level(sample(first));
+    out[to + 1] = level(sample(first + green));
+    out[to + 2] = level(sample(first + blue));
+    if (key?.every((value, c) => value === sample(first + c))) out[to + 3] = 0;
+    else out[to + 3] = samples % 2 ? 255 : level(sample(first + samples - 1));
   }
 }
 
@@ -307,5 +303,9 @@ function printable(type: string): string {
 }
 
 function damaged(what: string): LamaEdgeError {
-  return new LamaEdgeError("picture", `the PNG is damaged (${what}): save it again`, "picture_damaged");
+  return new LamaEdgeError(
+    "picture",
+    `the PNG is damaged (${what}): save it again`,
+    "picture_damaged",
+  );
 }
