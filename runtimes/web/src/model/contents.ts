@@ -2,8 +2,9 @@
 
 import type { InferenceSession, Tensor } from "onnxruntime-common";
 import type { Manifest } from "../contract/manifest.js";
-import { type Size, shapeOf, type TensorSpec, tensorSpecs } from "../contract/sizes.js";
+import { shapeOf, type TensorSpec, tensorSpecs } from "../contract/sizes.js";
 import { LamaEdgeError } from "../errors.js";
+import type { Size } from "../types.js";
 
 /** Refuses a graph whose inputs or output are not what its manifest says. */
 export function checkContents(session: InferenceSession, manifest: Manifest): void {
