@@ -4,6 +4,7 @@
 import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig } from "vitest/config";
+import { files } from "./tests/files.js";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const flags = [
@@ -21,6 +22,7 @@ const isolation = {
 
 function chromium(name: string, folder: string, args: string[], isolated: boolean) {
   return {
+    plugins: [files()],
     server: {
       headers: isolated ? isolation : {},
       // The shared vectors lie outside of this folder.
