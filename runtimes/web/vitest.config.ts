@@ -1,5 +1,6 @@
-// Tests: `tests/node` in Node, `tests/chromium` in a headless Chromium, `tests/webgpu` in one with
-// the software adapter. CHROMIUM names another browser than /usr/bin/chromium.
+// Tests: `tests/node` in Node, `tests/chromium` in a headless Chromium, `tests/contract` in both,
+// `tests/webgpu` in one with the software adapter. CHROMIUM names another browser than
+// /usr/bin/chromium.
 
 import { fileURLToPath } from "node:url";
 import { playwright } from "@vitest/browser-playwright";
@@ -20,7 +21,9 @@ const isolation = {
   "Cross-Origin-Embedder-Policy": "require-corp",
 };
 
-function chromium(name: string, folder: string, args: string[], isolated: boolean) {
+const filesIn = (...folders: string[]) => folders.map((one) => `tests/${one}/**/*.test.ts`);
+
+function chromium(name: string, include: string[], args: string[], isolated: boolean) {
   return {
     plugins: [files()],
     server: {
@@ -31,7 +34,7 @@ function chromium(name: string, folder: string, args: string[], isolated: boolea
     optimizeDeps: { exclude: ["onnxruntime-web"] },
     test: {
       name,
-      include: [`tests/${folder}/**/*.test.ts`],
+      include,
       testTimeout: 120_000,
       browser: {
         enabled: true,
@@ -47,12 +50,12 @@ function chromium(name: string, folder: string, args: string[], isolated: boolea
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "node", include: ["tests/node/**/*.test.ts"] } },
-      chromium("chromium", "chromium", [], true),
-      chromium("plain", "plain", [], false),
+      { test: { name: "node", include: filesIn("node", "contract") } },
+      chromium("chromium", filesIn("chromium", "contract"), [], true),
+      chromium("plain", filesIn("plain"), [], false),
       chromium(
         "webgpu",
-        "webgpu",
+        filesIn("webgpu"),
         ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"],
         true,
       ),

@@ -85,7 +85,7 @@ export function readManifest(json: string): Manifest {
     if (json.length > MOST_CHARACTERS) throw new Problem("it has more than 16 Mi characters");
     return manifestOf(new Field(JSON.parse(json)));
   } catch (error) {
-    if (!(error instanceof Problem || error instanceof SyntaxError)) throw error;
+    if (error instanceof LamaEdgeError) throw error;
     const message = `the model's manifest cannot be read (${oneLine(error)}); export the model again`;
     throw new LamaEdgeError("model", message, "manifest_unreadable");
   }
