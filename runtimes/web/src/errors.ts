@@ -3,6 +3,8 @@
 /** What an error is about; the kinds of every wrapper. */
 export type ErrorKind = "usage" | "model" | "picture" | "missing" | "cancelled";
 
+const MOST_CHARACTERS = 300;
+
 /** Something the caller can act on: the message says in one line what was wrong and what to do. */
 export class LamaEdgeError extends Error {
   /** `usage`: an option; `model`; `picture`; `missing`: what this browser lacks; `cancelled`. */
@@ -19,8 +21,14 @@ export class LamaEdgeError extends Error {
   }
 }
 
-/** A message of anything that was thrown, on one line. */
+/**
+ * A message of anything that was thrown, on one line of at most 300 characters: what a terminal
+ * would obey and what turns a line's direction becomes a space.
+ */
 export function oneLine(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message : String(thrown);
-  return text.replace(/\s+/g, " ").trim();
+  return text
+    .replace(/[\s\p{Cc}\u202a-\u202e]+/gu, " ")
+    .trim()
+    .slice(0, MOST_CHARACTERS);
 }

@@ -1,5 +1,7 @@
 // Values of a manifest with the place where they stand: for messages that say what is damaged.
 
+import { oneLine } from "../errors.js";
+
 const MOST_SHOWN = 100;
 
 /** What is wrong with a manifest, in words. */
@@ -98,12 +100,12 @@ export class Field {
   }
 }
 
-/** A value for a message: short. */
+/** A value for a message: short, on one line. */
 export function shown(value: unknown): string {
   if (value === undefined) return "missing";
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object" && value !== null) return "an object";
-  return typeof value === "string" ? `'${value.slice(0, MOST_SHOWN)}'` : String(value);
+  return typeof value === "string" ? `'${oneLine(value.slice(0, MOST_SHOWN))}'` : String(value);
 }
 
 function isPlain(value: unknown): value is PlainValue {
