@@ -42,3 +42,14 @@ def all_cases(
 
 def test_models_run_in_node(vitest: Callable[..., None], all_cases: Path) -> None:
     vitest("node", "tests/node/model.test.ts", cases=all_cases)
+
+
+def test_models_run_in_chromium(vitest: Callable[..., None], all_cases: Path) -> None:
+    vitest("chromium", "tests/chromium/model.test.ts", cases=all_cases)
+    vitest("chromium", "tests/chromium/inpainter.test.ts", cases=all_cases)
+
+
+def test_without_isolation_one_thread_works(
+    vitest: Callable[..., None], all_cases: Path
+) -> None:
+    vitest("plain", cases=all_cases)

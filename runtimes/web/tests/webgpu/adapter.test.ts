@@ -1,5 +1,0 @@
-import { expect, test } from "vitest";
-
-test("there is an adapter", async () => {
-  expect(await navigator.gpu.requestAdapter()).not.toBeNull();
-});
