@@ -2,45 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from places import TESTS
+from looking import View, looker
 
 from lama_edge.benchmarks.documents.pictures import CasePictures, Picture
 from lama_edge.benchmarks.reports.bench_page import bench_page
 from lama_edge.benchmarks.reports.parity_page import parity_page
 
-SCRIPT = TESTS / "screenshot.py"
 LONG = "an-unusually-long-name-of-an-exported-model-" * 4 + ".onnx"
 
 pytestmark = pytest.mark.browser
 
 
-def _screenshot() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("screenshot", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-screenshot = _screenshot()
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    executable = screenshot.find_browser()
-    if executable is None:
-        pytest.skip("there is no Chromium on the PATH")
-    with screenshot.Browser(executable) as browser:
+    with looker() as browser:
         yield browser
 
 
@@ -69,7 +49,7 @@ def pages(
 def test_no_page_scrolls_sideways_or_asks_for_anything(
     browser: Any, pages: list[Path], index: int, width: int, height: int
 ) -> None:
-    requested = browser.open(pages[index], screenshot.View(width, height))
+    requested = browser.open(pages[index], View(width, height))
     assert requested == []
     assert browser.evaluate("innerWidth") == width
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
@@ -81,9 +61,9 @@ def test_no_page_scrolls_sideways_or_asks_for_anything(
 @pytest.mark.parametrize("index", [0, 1], ids=["bench", "parity"])
 def test_dark_is_dark_and_paper_is_not(browser: Any, pages: list[Path], index: int) -> None:
     background = "getComputedStyle(document.body).backgroundColor"
-    browser.open(pages[index], screenshot.View(scheme="dark"))
+    browser.open(pages[index], View(scheme="dark"))
     assert browser.evaluate(background) == "rgb(19, 21, 24)"
-    browser.open(pages[index], screenshot.View(scheme="dark", media="print"))
+    browser.open(pages[index], View(scheme="dark", media="print"))
     assert browser.evaluate(background) == "rgba(0, 0, 0, 0)"
     assert browser.evaluate("getComputedStyle(document.body).color") == "rgb(27, 30, 34)"
     assert browser.pdf().startswith(b"%PDF")

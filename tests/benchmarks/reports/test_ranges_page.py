@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import re
-import sys
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from places import TESTS
+from looking import View, looker
 
 from lama_edge.benchmarks.documents.store import RANGES, DocumentError, check_document
 from lama_edge.benchmarks.reports.charts.curves import curve, labelled, octaves, spread_places
 from lama_edge.benchmarks.reports.ranges_page import ranges_page
 from lama_edge.judging.ranges import BRANCHES, marks_of
 
-SCRIPT = TESTS / "screenshot.py"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>.ckpt"
 SIZES = ("64x64", "96x128")
 MAX_PAGE_BYTES = 1_000_000
@@ -207,29 +203,15 @@ def test_every_branch_but_the_matrices_has_a_marker() -> None:
         assert curve(branch, [50.0], [1.0], ["x"], octaves([1.0])).marker
 
 
-def _screenshot() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("ranges_screenshot", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.browser
 def test_a_browser_asks_for_nothing_and_never_scrolls_sideways(
     document: Document, tmp_path: Path
 ) -> None:
-    screenshot = _screenshot()
-    executable = screenshot.find_browser()
-    if executable is None:
-        pytest.skip("there is no Chromium on the PATH")
     long = copy.deepcopy(document)
     long["model"]["name"] = "an-unusually-long-name-of-a-checkpoint-" * 4
     path = tmp_path / "ranges.html"
     path.write_text(ranges_page(long), encoding="utf-8")
-    with screenshot.Browser(executable) as browser:
+    with looker() as browser:
         for width, height in ((360, 780), (768, 1024), (1280, 900)):
-            assert browser.open(path, screenshot.View(width, height)) == []
+            assert browser.open(path, View(width, height)) == []
             assert browser.evaluate("document.documentElement.scrollWidth") <= width

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
-from places import TESTS
+from looking import View, looker
 
 from lama_edge.benchmarks.documents.pictures import ShownPicture
 from lama_edge.benchmarks.documents.store import TRADEOFF, DocumentError, check_document
@@ -22,7 +19,6 @@ from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.reports.charts.scatter import HEIGHT_PX, Weighed, scatter
 from lama_edge.benchmarks.reports.tradeoff_page import tradeoff_page
 
-SCRIPT = TESTS / "screenshot.py"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>.ckpt"
 MAX_PAGE_BYTES = 2_000_000
 PRECISIONS = ("fp32", "fp16", "w8", "int8")
@@ -230,35 +226,21 @@ def test_labels_of_neighbours_keep_their_distance() -> None:
     assert all(0 <= dot.y <= HEIGHT_PX for dot in dots)
 
 
-def _screenshot() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("tradeoff_screenshot", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.browser
 def test_a_browser_asks_for_nothing_and_never_scrolls_sideways(
     tradeoff_document: Document, pictures: list[ShownPicture], tmp_path: Path
 ) -> None:
-    screenshot = _screenshot()
-    executable = screenshot.find_browser()
-    if executable is None:
-        pytest.skip("there is no Chromium on the PATH")
     tradeoff_document["checkpoint"]["name"] = "an-unusually-long-name-of-a-checkpoint-" * 4
     tradeoff_document["pictures"][1]["name"] = "an-unusually-long-name-of-a-picture-" * 4
     path = tmp_path / "tradeoff.html"
     path.write_text(tradeoff_page(tradeoff_document, pictures=pictures), encoding="utf-8")
-    with screenshot.Browser(executable) as browser:
+    with looker() as browser:
         for width, height in ((360, 780), (390, 844), (768, 1024), (1280, 900)):
-            assert browser.open(path, screenshot.View(width, height)) == []
+            assert browser.open(path, View(width, height)) == []
             assert browser.evaluate("document.documentElement.scrollWidth") <= width
         loaded = "[...document.images].every(image => image.naturalWidth > 0)"
         assert browser.evaluate(f"document.images.length > 0 && {loaded}")
-        browser.open(path, screenshot.View(scheme="dark"))
+        browser.open(path, View(scheme="dark"))
         background = "getComputedStyle(document.body).backgroundColor"
         assert browser.evaluate(background) == "rgb(19, 21, 24)"
         assert browser.pdf().startswith(b"%PDF")
