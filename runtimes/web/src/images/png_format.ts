@@ -32,8 +32,21 @@ export function crc32(bytes: Uint8Array): number {
   return (crc ^ 0xffffffff) >>> 0;
 }
 
-/** The PNG predictor of `left`, `up` and the level above `left`. */
-export function paeth(left: number, up: number, corner: number): number {
+/** What filter 0 to 4 predicts of byte `i` of a row, whose pixels (or bytes) before lie `back`. */
+export function predicted(
+  filter: number,
+  line: Uint8Array,
+  above: Uint8Array,
+  i: number,
+  back: number,
+): number {
+  const left = i < back ? 0 : (line[i - back] as number);
+  const up = above[i] as number;
+  if (filter === 0) return 0;
+  if (filter === 1) return left;
+  if (filter === 2) return up;
+  if (filter === 3) return (left + up) >> 1;
+  const corner = i < back ? 0 : (above[i - back] as number);
   const toLeft = Math.abs(up - corner);
   const toUp = Math.abs(left - corner);
   const toCorner = Math.abs(left + up - 2 * corner);

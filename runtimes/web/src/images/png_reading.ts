@@ -6,7 +6,7 @@ import {
   GREY,
   GREY_ALPHA,
   PALETTE,
-  paeth,
+  predicted,
   RGB,
   RGBA,
   SAMPLES,
@@ -250,18 +250,9 @@ function unfilter(raw: Uint8Array, stride: number, back: number): void {
     const filter = raw[row] as number;
     if (filter > 4) throw damaged(`row ${row / stride} has filter ${filter}`);
     for (let i = 0; filter > 0 && i < line.length; i++) {
-      const left = i < back ? 0 : (line[i - back] as number);
-      const up = above[i] as number;
-      const corner = i < back ? 0 : (above[i - back] as number);
-      (line[i] as number) += predicted(filter, left, up, corner);
+      (line[i] as number) += predicted(filter, line, above, i, back);
     }
   }
-}
-
-function predicted(filter: number, left: number, up: number, corner: number): number {
-  if (filter === 1) return left;
-  if (filter === 2) return up;
-  return filter === 3 ? (left + up) >> 1 : paeth(left, up, corner);
 }
 
 /** Writes the pixels of a row, RGBA, at `to` and every `step` bytes after it. */

@@ -1,8 +1,11 @@
 import type { Pixels } from "../types.js";
-import { crc32, GREY, paeth, RGB, RGBA, SAMPLES, SIGNATURE } from "./png_format.js";
+import { crc32, GREY, predicted, RGB, RGBA, SAMPLES, SIGNATURE } from "./png_format.js";
 
 /** Bytes of rows that are filtered before the compressor is given them. */
 const BAND_BYTES = 1 << 20;
+
+/** One level of so many tells which filter suits a row; all channels have their turn. */
+const TRIED = 7;
 
 /** PNG's sRGB chunk: the levels are sRGB's, for display perceptually. */
 const PERCEPTUAL = Uint8Array.of(0);
@@ -51,16 +54,11 @@ function chunk(type: string, body: Uint8Array): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The rows of the picture, each behind the filter that leaves the least of it. */
+/** The rows of the picture, each behind the filter that seems to leave the least of it. */
 function filtered(pixels: Pixels, samples: number): ReadableStream<Uint8Array<ArrayBuffer>> {
   const { data, width, height, channels } = pixels;
   const stride = width * samples;
   let above = new Uint8Array(stride);
-  const candidates = Array.from({ length: 5 }, (_, filter) => {
-    const row = new Uint8Array(1 + stride);
-    row[0] = filter;
-    return row;
-  });
   let y = 0;
   return new ReadableStream({
     pull(controller) {
@@ -68,7 +66,11 @@ function filtered(pixels: Pixels, samples: number): ReadableStream<Uint8Array<Ar
       const band = new Uint8Array(rows * (stride + 1));
       for (let to = 0; to < band.length; to += stride + 1, y++) {
         const line = row(data, y * width * channels, width, channels, samples);
-        band.set(leastFiltered(line, above, samples, candidates), to);
+        const filter = bestFilter(line, above, samples);
+        band[to] = filter;
+        for (let i = 0; i < stride; i++) {
+          band[to + 1 + i] = (line[i] as number) - predicted(filter, line, above, i, samples);
+        }
         above = line;
       }
       controller.enqueue(band);
@@ -94,35 +96,15 @@ function row(
   return line;
 }
 
-/** The candidate whose bytes, taken as signed, have the least sum (the heuristic of PNG, 12.7). */
-function leastFiltered(
-  line: Uint8Array,
-  above: Uint8Array,
-  back: number,
-  candidates: Uint8Array[],
-): Uint8Array {
-  const sums = [0, 0, 0, 0, 0];
-  const [plain, sub, up, average, paethed] = candidates as [
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-    Uint8Array,
-  ];
-  for (let i = 0; i < line.length; i++) {
-    const level = line[i] as number;
-    const left = i < back ? 0 : (line[i - back] as number);
-    const over = above[i] as number;
-    const corner = i < back ? 0 : (above[i - back] as number);
-    plain[i + 1] = level;
-    sub[i + 1] = level - left;
-    up[i + 1] = level - over;
-    average[i + 1] = level - ((left + over) >> 1);
-    paethed[i + 1] = level - paeth(left, over, corner);
-    for (let filter = 0; filter < 5; filter++) {
-      const byte = (candidates[filter] as Uint8Array)[i + 1] as number;
-      (sums[filter] as number) += byte < 128 ? byte : 256 - byte;
+/** The filter whose bytes, taken as signed, have the least sum (the heuristic of PNG, 12.7). */
+function bestFilter(line: Uint8Array, above: Uint8Array, back: number): number {
+  const sums = [0, 1, 2, 3, 4].map((filter) => {
+    let sum = 0;
+    for (let i = 0; i < line.length; i += TRIED) {
+      const byte = ((line[i] as number) - predicted(filter, line, above, i, back)) & 0xff;
+      sum += byte < 128 ? byte : 256 - byte;
     }
-  }
-  return candidates[sums.indexOf(Math.min(...sums))] as Uint8Array;
+    return sum;
+  });
+  return sums.indexOf(Math.min(...sums));
 }
