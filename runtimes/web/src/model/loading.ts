@@ -6,7 +6,10 @@ import type { Provider } from "../types.js";
 /** What this library uses of ONNX Runtime Web. */
 export type OrtModule = typeof import("onnxruntime-web/webgpu");
 
-export const IN_NODE = typeof process === "object" && process.versions?.node !== undefined;
+// The library is compiled without Node's types, so that pages are.
+const { process } = globalThis as { process?: { versions?: { node?: string } } };
+
+export const IN_NODE = process?.versions?.node !== undefined;
 
 // The builds with the native WebGPU provider and with WebAssembly alone. The package's default
 // import is the older WebGPU provider, which gives wrong values without a word.
