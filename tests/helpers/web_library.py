@@ -25,5 +25,12 @@ def compile_library(folder: Path) -> None:
     compiler = WEB / "node_modules/typescript/bin/tsc"
     if not compiler.is_file():
         pytest.skip("runtimes/web has no node_modules: make web")
-    command = [node(), compiler, "-p", WEB / "tsconfig.build.json", "--outDir", folder]
-    subprocess.run(command, check=True)
+    run_node(compiler, "-p", WEB / "tsconfig.build.json", "--outDir", folder)
+
+
+def run_node(*words: str | Path, folder: Path | None = None) -> str:
+    """Run a program of Node, in a folder, and return what it says; what it warns of is said too."""
+    command = [node(), *map(str, words)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from icc_profiles import display_p3
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from png_files import GREY, GREY_ALPHA, PALETTE, RGB, RGBA, SIGNATURE, chunk, write_png
-from web_library import compile_library, node
+from web_library import compile_library, run_node
 
 pytestmark = pytest.mark.browser
 
@@ -136,7 +135,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def page(library: Path) -> Iterator[Page]:
-    files = {"/": PAGE.encode(), "/library": library}
+    files: dict[str, Path | bytes] = {"/": PAGE.encode(), "/library": library}
     with chromium() as browser, served(files, isolated=False) as address:
         opened = browser.new_page()
         opened.goto(address)
@@ -414,11 +413,9 @@ def test_png_files_are_read_and_written_in_node(library: Path, tmp_path: Path) -
     for name, file in files.items():
         (tmp_path / name).write_bytes(file)
     (tmp_path / "package.json").write_text('{"type": "module"}')
-    command = [node(), "--input-type=module", "-e", NODE, library / "images/images.js"]
-    done = subprocess.run(
-        [*command, *(tmp_path / name for name in files)], capture_output=True, text=True, check=True
-    )
-    plain, *others = json.loads(done.stdout)
+    paths = [tmp_path / name for name in files]
+    said = run_node("--input-type=module", "-e", NODE, library / "images/images.js", *paths)
+    plain, *others = json.loads(said)
     assert plain["same"]
     assert np.array_equal(levels(plain), rgba())
     assert [other["kind"] for other in others] == ["missing", "missing"]

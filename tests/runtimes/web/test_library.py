@@ -49,7 +49,5 @@ def test_models_run_in_chromium(vitest: Callable[..., None], all_cases: Path) ->
     vitest("chromium", "tests/chromium/inpainter.test.ts", cases=all_cases)
 
 
-def test_without_isolation_one_thread_works(
-    vitest: Callable[..., None], all_cases: Path
-) -> None:
+def test_without_isolation_one_thread_works(vitest: Callable[..., None], all_cases: Path) -> None:
     vitest("plain", cases=all_cases)

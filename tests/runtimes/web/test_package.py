@@ -19,7 +19,7 @@ import pytest
 from chromium import chromium, ort_web, served
 from numpy.typing import NDArray
 from PIL import Image
-from web_library import WEB, compile_library, node
+from web_library import WEB, compile_library, run_node
 
 from lama_edge import __version__
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
@@ -42,7 +42,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compile_library(source / "dist")
     for name in ("package.json", "README.md", "LICENSE"):
         shutil.copy(WEB / name, source)
-    subprocess.run([sys.executable, WEB / "selftest.py", source / "assets"], check=True)
+    subprocess.run([sys.executable, WEB / "building/selftest.py", source / "assets"], check=True)
     npm(source, "pack")
     return next(source.glob("*.tgz"))
 
@@ -87,7 +87,7 @@ def hole() -> NDArray[np.bool_]:
     return mask
 
 
-def saved(path: Path, levels: Levels) -> Path:
+def saved(path: Path, levels: Levels | NDArray[np.bool_]) -> Path:
     Image.fromarray(levels).save(path)
     return path
 
@@ -180,7 +180,7 @@ def vite_project(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     shutil.copytree(installed / "node_modules", project / "node_modules")
     (project / "node_modules/onnxruntime-web").mkdir()
     (project / "node_modules/onnxruntime-web/dist").symlink_to(ort_web())
-    subprocess.run([node(), "copy_ort.js"], cwd=project, check=True)
+    run_node("copy_ort.js", folder=project)
     return project
 
 
@@ -189,15 +189,13 @@ def test_its_types_are_found(vite_project: Path, resolution: str) -> None:
     module = {"bundler": "esnext", "nodenext": "nodenext"}[resolution]
     compiler = WEB / "node_modules/typescript/bin/tsc"
     options = ["--module", module, "--moduleResolution", resolution]
-    subprocess.run([node(), compiler, "-p", vite_project, *options], check=True)
+    assert run_node(compiler, "-p", vite_project, *options) == ""
 
 
 def test_a_page_built_by_vite_erases(vite_project: Path, model: Path, tmp_path: Path) -> None:
     shutil.copy(model, vite_project / "public/model.onnx")
     bundler = WEB / "node_modules/vite/bin/vite.js"
-    command = [node(), bundler, "build", "--logLevel", "warn"]
-    done = subprocess.run(command, cwd=vite_project, capture_output=True, text=True, check=True)
-    assert done.stdout + done.stderr == ""
+    assert run_node(bundler, "build", "--logLevel", "warn", folder=vite_project) == ""
     assert list((vite_project / "dist/assets").glob("selftest-*.onnx"))
     levels = picture(3)
     with opened({"/app": vite_project / "dist"}, "/app/", isolated=True) as page:
