@@ -8,7 +8,6 @@ export default {
   base: "./",
   // The library starts a worker beside itself, which the pre-bundled copy has not.
   optimizeDeps: { exclude: ["lama-edge"] },
-  worker: { format: "es" },
   server: { headers },
   preview: { headers },
 };
