@@ -102,15 +102,17 @@ function down(picture: Rgb, taps: readonly Taps[], first: number): Rgb {
   const levels = room(size, 3);
   const wide = picture.width * 3;
   const sums = new Int32Array(wide);
-  taps.forEach(({ start, weights }, row) => {
+  let to = 0;
+  for (const { start, weights } of taps) {
     sums.fill(HALF);
     for (let tap = 0; tap < weights.length; tap++) {
       const from = (start - first + tap) * wide;
+      const line = picture.data.subarray(from, from + wide);
       const weight = weights[tap];
-      for (let at = 0; at < wide; at++) sums[at] += weight * picture.data[from + at];
+      for (let at = 0; at < wide; at++) sums[at] += Math.imul(weight, line[at]);
     }
-    for (let at = 0; at < wide; at++) levels[row * wide + at] = level(sums[at]);
-  });
+    for (let at = 0; at < wide; at++) levels[to++] = level(sums[at]);
+  }
   return rgb(size, levels);
 }
 
