@@ -80,7 +80,7 @@ export interface OpenOptions {
   /** `auto`: WebGPU where it is there, suits the model and passes its self-test; else WebAssembly,
    * with a note. */
   provider?: "auto" | Provider | undefined;
-  /** Threads of WebAssembly; left out, one for each core up to 8. More than one needs a page that
+  /** Threads of WebAssembly; left out, one for each core up to 4. More than one needs a page that
    * is cross-origin isolated. */
   threads?: number | undefined;
   /** The folder of ONNX Runtime Web's files; left out, `onnxruntime-web/dist/` beside this
