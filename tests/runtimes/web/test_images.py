@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -327,6 +329,31 @@ def test_damaged_files_are_refused_or_read_as_before(page: Page) -> None:
     answers = page("readAll", [text_of(file) for file in cut + changed])
     assert all(answer.get("kind") == "picture" for answer in answers), answers
     assert all("\n" not in answer["message"] for answer in answers)
+
+
+def grey_file(raw: bytes, *, packed: bool = False) -> bytes:
+    """Return a grey PNG of 3 x 2 pixels with what is inflated, or is to be, as its data."""
+    header = chunk(b"IHDR", bytes([0, 0, 0, 3, 0, 0, 0, 2, 8, 0, 0, 0, 0]))
+    data = chunk(b"IDAT", raw if packed else zlib.compress(raw))
+    return SIGNATURE + header + data + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        (grey_file(bytes(7)), "end early"),
+        (grey_file(zlib.compress(bytes(8))[:-6], packed=True), "(end early|inflated)"),
+        (grey_file(b"no zlib stream", packed=True), "inflated"),
+        (grey_file(bytes(4) + bytes([5, 0, 0, 0])), "row 1 has filter 5"),
+    ],
+)
+def test_pixels_that_are_not_all_there_are_refused(page: Page, file: bytes, why: str) -> None:
+    assert re.search(why, page.refused("read", text_of(file), "", "blob")["message"])
+
+
+def test_what_comes_after_the_pixels_is_left_alone(page: Page) -> None:
+    file = grey_file(bytes([0, 1, 2, 3, 0, 4, 5, 6, 99]))
+    assert page.read(file)[..., 0].tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
 @pytest.mark.parametrize(
