@@ -40,6 +40,7 @@ ISOLATED = {
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+SHARED = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "cross-origin"}
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm"}
 _NPM = ROOT / "runtimes/web/node_modules/onnxruntime-web/dist"
 _drivers = threading.local()
@@ -73,17 +74,22 @@ def chromium(*flags: str, webgpu: bool = False, executable: str | None = None) -
 
 
 @contextmanager
-def served(files: Mapping[str, Path | bytes], *, isolated: bool = True) -> Iterator[str]:
+def served(
+    files: Mapping[str, Path | bytes], *, isolated: bool = True, shared: bool = False
+) -> Iterator[str]:
     """Serve files on a free port of loopback, which is a secure context without certificates.
 
     Args:
         files: what lies under a path that starts with ``/``: a file, what a file holds, or a
             folder with all in it. ``/`` is the page. The mapping may grow meanwhile.
         isolated: whether pages are cross-origin isolated.
+        shared: whether pages of other origins may use the files, as from a CDN.
 
     Yields:
         The address, without a slash at its end.
     """
+
+    headers = (ISOLATED if isolated else {}) | (SHARED if shared else {})
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -95,7 +101,7 @@ def served(files: Mapping[str, Path | bytes], *, isolated: bool = True) -> Itera
             self.send_response(HTTPStatus.NOT_FOUND if data is None else HTTPStatus.OK)
             self.send_header("Content-Type", _type_of(name))
             self.send_header("Content-Length", str(len(data or b"")))
-            for header, value in (ISOLATED if isolated else {}).items():
+            for header, value in headers.items():
                 self.send_header(header, value)
             self.end_headers()
             self.wfile.write(data or b"")

@@ -93,8 +93,14 @@ def saved(path: Path, levels: Levels | NDArray[np.bool_]) -> Path:
 
 
 @contextmanager
-def opened(files: Mapping[str, Path | bytes], path: str, *, isolated: bool) -> Iterator[Any]:
-    """A page that is ready, and asks nobody but its own server."""
+def opened(
+    files: Mapping[str, Path | bytes],
+    path: str,
+    *,
+    isolated: bool,
+    others: tuple[str, ...] = (),
+) -> Iterator[Any]:
+    """A page that is ready, and asks nobody but its own server, and others that are named."""
     asked: list[str] = []
     with served(files, isolated=isolated) as address, chromium() as browser:
         page = browser.new_page()
@@ -103,7 +109,7 @@ def opened(files: Mapping[str, Path | bytes], path: str, *, isolated: bool) -> I
         page.goto(address + path)
         told(page, "Ready")
         yield page
-    ours = (address, f"blob:{address}", "data:")
+    ours = (address, f"blob:{address}", "data:", *others)
     assert [url for url in asked if not url.startswith(ours)] == []
 
 
@@ -170,6 +176,31 @@ def test_a_page_without_a_bundler_erases(installed: Path, model: Path, tmp_path:
     assert np.array_equal(erased[~hole()], levels[~hole()])
     assert np.abs(erased.astype(int) - np.asarray(expected)).max() <= 1
     assert not np.array_equal(erased[hole()], levels[hole()])
+
+
+CDN_PAGE = """<!doctype html><p id="state">Loading</p><script type="module">
+const state = document.getElementById("state");
+try {
+  const { Inpainter } = await import("ADDRESS/lama-edge/dist/index.js");
+  const inpainter = await Inpainter.open("/model.onnx", { provider: "wasm", threads: 2 });
+  const grey = (data) => ({ data, width: 64, height: 64, channels: 1 });
+  const picture = grey(new Uint8Array(64 * 64).fill(90));
+  const mask = grey(new Uint8Array(64 * 64).fill(1, 640, 1280));
+  const { report } = await inpainter.inpaint(picture, mask);
+  state.textContent = `Ready: ${report.runs} run in ${inpainter.info.threads} threads`;
+} catch (error) { state.textContent = String(error); }
+</script>"""
+
+
+def test_the_files_may_lie_at_another_origin(installed: Path, model: Path) -> None:
+    elsewhere = {
+        "/lama-edge": installed / "node_modules/lama-edge",
+        "/onnxruntime-web/dist": ort_web(),
+    }
+    with served(elsewhere, isolated=False, shared=True) as cdn:
+        files = {"/": CDN_PAGE.replace("ADDRESS", cdn).encode(), "/model.onnx": model}
+        with opened(files, "/", isolated=True, others=(cdn,)) as page:
+            assert page.text_content("#state") == "Ready: 1 run in 2 threads"
 
 
 @pytest.fixture(scope="module")
