@@ -164,7 +164,7 @@ def test_the_package_holds_what_is_used_and_nothing_else(packed: Path) -> None:
 
 
 def test_a_page_without_a_bundler_erases(installed: Path, model: Path, tmp_path: Path) -> None:
-    files = {
+    files: dict[str, Path | bytes] = {
         "/": WEB / "examples/plain/index.html",
         "/model.onnx": model,
         "/node_modules/lama-edge": installed / "node_modules/lama-edge",
@@ -204,7 +204,10 @@ def test_the_files_may_lie_at_another_origin(installed: Path, model: Path) -> No
         "/onnxruntime-web/dist": ort_web(),
     }
     with served(elsewhere, isolated=False, shared=True) as cdn:
-        files = {"/": CDN_PAGE.replace("ADDRESS", cdn).encode(), "/model.onnx": model}
+        files: dict[str, Path | bytes] = {
+            "/": CDN_PAGE.replace("ADDRESS", cdn).encode(),
+            "/model.onnx": model,
+        }
         with opened(files, "/", isolated=True, others=(cdn,)) as page:
             assert page.text_content("#state") == "Ready: 1 run in 2 threads"
 
@@ -252,7 +255,7 @@ Object.defineProperty(env, "webgpu", { value: { device: Promise.resolve(device) 
 
 
 def test_a_built_page_finds_its_self_test(built: Path) -> None:
-    files = {"/app/ort/ort.webgpu.min.mjs": QUICK_GPU, "/app": built}
+    files: dict[str, Path | bytes] = {"/app/ort/ort.webgpu.min.mjs": QUICK_GPU, "/app": built}
     with opened(files, "/app/", isolated=True, webgpu=True) as page:
         assert page.text_content("#state") == "Ready, with webgpu"
 
