@@ -59,6 +59,8 @@ class GraphOptions:
         kernels: what the graph is shaped for: ``integer`` where it is going to be quantised for
             ONNX Runtime's kernels, ``bands`` for fewer products in float32 (Winograd's form, in
             loops over bands), where `has_bands`; it computes the same.
+        webgpu: whether its end is written without the operators that ONNX Runtime's WebGPU
+            provider leaves to the processor; of one size alone.
     """
 
     io: IoSpec
@@ -67,6 +69,7 @@ class GraphOptions:
     opset: int = DEFAULT_OPSET
     dft_gains: DftGains = NO_GAINS
     kernels: Kernels = "direct"
+    webgpu: bool = False
 
     def __post_init__(self) -> None:
         """Refuse sizes and opsets that cannot be written.
@@ -127,11 +130,8 @@ def _built(
     b = GraphBuilder(options.opset)
     image, mask = _graph_input(options, options.io.image), _graph_input(options, options.io.mask)
     with b.scope("input"):
-        planar, hole = _read_inputs(b, image, mask, options.io)
-        zero = b.shared("float_0", np.array(0, dtype=np.float32))
-        known = b.op("Where", "known", hole, zero, _to_unit_range(b, planar, options.io))
-        hole_float = b.op("Cast", "hole_float", hole, to=int(ir.DataType.FLOAT))
-        masked = b.op("Concat", "masked", known, hole_float, axis=1)
+        read = _read_inputs(b, image, mask, options.io)
+        masked = b.op("Concat", "masked", read.known, read.hole_float, axis=1)
     weights = Weights(tensors)
     if isinstance(config, FfcResnetConfig):
         dft_form = partial(_dft, b, options, config)
@@ -140,7 +140,7 @@ def _built(
     else:
         predicted = pix2pixhd(b, masked, config, weights, options.kernels)
     with b.scope("output"):
-        output = _write_output(b, predicted, planar, hole, options.io)
+        output = _write_output(b, predicted, read, options)
     _declare(output, options, options.io.output)
     opset = OperatorSetIdProto(domain="", version=options.opset)
     model = b.build(
@@ -189,13 +189,30 @@ def _declare(value: ir.Value, options: GraphOptions, spec: TensorSpec) -> None:
     value.type = ir.TensorType(_DTYPES[spec.dtype])
 
 
-def _read_inputs(
-    b: GraphBuilder, image: ir.Value, mask: ir.Value, io: IoSpec
-) -> tuple[ir.Value, ir.Value]:
-    """Return the image as float32 [N,3,H,W] in its own range, and the hole as bool [N,1,H,W]."""
+@dataclass(frozen=True)
+class _Read:
+    """The inputs as the graph has them.
+
+    Attributes:
+        planar: the image, float32 [N,3,H,W] in its own range.
+        hole: bool [N,1,H,W].
+        known: the image from 0 to 1 with 0 in the hole, float32 [N,3,H,W].
+        hole_float: the hole as float32, 0 and 1.
+    """
+
+    planar: ir.Value
+    hole: ir.Value
+    known: ir.Value
+    hole_float: ir.Value
+
+
+def _read_inputs(b: GraphBuilder, image: ir.Value, mask: ir.Value, io: IoSpec) -> _Read:
+    zero = b.shared("float_0", np.array(0, dtype=np.float32))
     if io.form == "uint8":
         image, mask = _planar_float(b, "image", image), _planar_float(b, "mask", mask)
-    return image, b.op("Greater", "hole", mask, b.shared("float_0", np.array(0, dtype=np.float32)))
+    hole = b.op("Greater", "hole", mask, zero)
+    known = b.op("Where", "known", hole, zero, _to_unit_range(b, image, io))
+    return _Read(image, hole, known, b.op("Cast", "hole_float", hole, to=int(ir.DataType.FLOAT)))
 
 
 def _planar_float(b: GraphBuilder, role: str, x: ir.Value) -> ir.Value:
@@ -211,16 +228,41 @@ def _to_unit_range(b: GraphBuilder, planar: ir.Value, io: IoSpec) -> ir.Value:
 
 
 def _write_output(
-    b: GraphBuilder, predicted: ir.Value, planar: ir.Value, hole: ir.Value, io: IoSpec
+    b: GraphBuilder, predicted: ir.Value, read: _Read, options: GraphOptions
 ) -> ir.Value:
     """Composite and convert; in the uint8 form on the 0-to-255 scale, exact even in fp16."""
-    fill = predicted
+    io, fill = options.io, predicted
     if io.form == "uint8":
         levels = b.op("Mul", "levels", predicted, b.shared("float_255", np.array(255, np.float32)))
-        fill = b.op("Round", "rounded", levels)
-    if io.composite:
-        fill = b.op("Where", "composite", hole, fill, planar)
+        fill = _rounded(b, levels, options)
+    if io.composite and options.webgpu and io.form == "float":
+        fill = _sum_of_parts(b, fill, read)
+    elif io.composite:
+        fill = b.op("Where", "composite", read.hole, fill, read.planar)
     if io.form == "uint8":
         interleaved = b.op("Transpose", "interleaved", fill, perm=[0, 2, 3, 1])
         fill = b.op("Cast", "uint8", interleaved, to=int(ir.DataType.UINT8))
     return fill
+
+
+def _rounded(b: GraphBuilder, levels: ir.Value, options: GraphOptions) -> ir.Value:
+    """Round to the nearest whole number; a half goes to the even one, on WebGPU to the lower.
+
+    Of what runs there, a half less and then `Ceil` is the nearest whichever way a device rounds
+    sums: the difference is exact, or lies in -0.5 to -0.25. A half more and then `Floor` is not:
+    the sum of 0.49999997 may round to 1.
+    """
+    if not options.webgpu:
+        return b.op("Round", "rounded", levels)
+    half = b.shared("float_half", np.array(0.5, np.float32))
+    return b.op("Ceil", "rounded", b.op("Sub", "levels_less_half", levels, half))
+
+
+def _sum_of_parts(b: GraphBuilder, fill: ir.Value, read: _Read) -> ir.Value:
+    """Composite without the hole as booleans; each pixel is one finite term and a zero, so exact.
+
+    ONNX Runtime moves the transposition behind a generator with the channels last through the
+    composite and transposes the hole for it, which WebGPU cannot do to booleans.
+    """
+    inside = b.op("Mul", "inside", fill, read.hole_float)
+    return b.op("Add", "composite", read.known, inside)

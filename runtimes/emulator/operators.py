@@ -47,6 +47,7 @@ _ROUNDED: dict[str, Kernel] = {
     "Sigmoid": functions.SIGMOID,
     "Reciprocal": plain(np.reciprocal, FLOATS),
     "Round": functions.ROUND,
+    "Ceil": plain(np.ceil, FLOATS),
     "Range": lambda start, limit, delta: np.arange(start.item(), limit.item(), delta.item()),
 }
 _EXACT: dict[str, Kernel] = {

@@ -55,9 +55,10 @@ class OnnxFormat(Format):
             "--for",
             "what the file is for: any (the default), which every runtime takes; cpu, the fastest "
             "form in ONNX Runtime on processors, in which wide fp32 Fourier generators run in "
-            "loops; gpu, with a free batch, for CUDA, TensorRT and DirectML",
+            "loops; gpu, with a free batch, for CUDA, TensorRT and DirectML; web, of one size, for "
+            "browsers: all of it runs on WebGPU (fp16 where the device has shader-f16)",
             default="any",
-            choices=("any", "cpu", "gpu"),
+            choices=("any", "cpu", "gpu", "web"),
         ),
         Option(
             "--batch",
@@ -93,6 +94,8 @@ class OnnxFormat(Format):
                 f"bands are for fp32: the form would cost {job.precision} digits; leave one of "
                 "the two out"
             )
+        if job.options["for"] == "web":
+            _check_web(job)
 
     def contract(self, job: Export) -> IoSpec:
         """See `Format.contract`.
@@ -111,6 +114,7 @@ class OnnxFormat(Format):
             dft=_dft(job),
             opset=job.options["opset"],
             kernels="bands" if self._in_bands(job, config) else "direct",
+            webgpu=job.options["for"] == "web",
         )
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
@@ -171,6 +175,29 @@ class OnnxFormat(Format):
             return bool(wanted == "bands")
         fits = job.options["for"] == "cpu" and job.precision == "fp32"
         return fits and possible and gains_by_bands(config)
+
+
+def _check_web(job: Export) -> None:
+    """Refuse what ONNX Runtime Web cannot run, or not right, on WebGPU."""
+    if None in job.sizes or not job.sizes:
+        raise UsageError(
+            "--for web wants one size, since shapes that a graph computes are left to the "
+            "processor: add --size 512, or leave --for out for a file of any size"
+        )
+    if job.precision == "int8":
+        raise UsageError(
+            "--for web with --precision int8: ONNX Runtime Web computes int8 wrong on WebGPU; use "
+            "--precision w8 for a small file, or --for any for WebAssembly alone"
+        )
+    if _dft(job) == "op":
+        raise UsageError(
+            "--for web with --dft op: the operator takes minutes on WebGPU; leave --dft out"
+        )
+    if str(job.options["batch"] or 1) != "1":
+        raise UsageError(
+            f"--for web with --batch {job.options['batch']}: pages run one picture at a time; "
+            "leave --batch out"
+        )
 
 
 def _dft(job: Export) -> Dft:
