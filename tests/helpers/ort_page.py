@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 Provider = Literal["webgpu", "wasm"]
 # On the software adapter a session and its first run take half a minute on a busy machine.
 LIMIT_S = 300
-_PAGE = """<!doctype html><meta charset="utf-8"><title>ONNX Runtime Web</title><script type="module">
+_PAGE = """<!doctype html><meta charset="utf-8"><title>page</title>
+<script type="module">
 const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const text = (data) => {
   const part = (n) => String.fromCharCode(...data.subarray(n * 8192, n * 8192 + 8192));
@@ -34,10 +35,12 @@ const answer = async ({ url, provider, threads, feeds }) => {
   const session = await ort.InferenceSession.create(url, {
     executionProviders: [provider], logSeverityLevel: 0,
   });
+  if (!feeds) return session.release();
   const inputs = {};
   for (const [name, { type, dims, data }] of Object.entries(feeds)) {
     const raw = bytes(data);
-    inputs[name] = new ort.Tensor(type, type === "uint8" ? raw : new Float32Array(raw.buffer), dims);
+    const values = type === "uint8" ? raw : new Float32Array(raw.buffer);
+    inputs[name] = new ort.Tensor(type, values, dims);
   }
   const found = (await session.run(inputs))[session.outputNames[0]];
   const data = await found.getData();
@@ -45,12 +48,14 @@ const answer = async ({ url, provider, threads, feeds }) => {
   const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return { type: found.type, dims: [...found.dims], data: text(raw) };
 };
-const late = (seconds) =>
-  new Promise((_, no) => setTimeout(() => no(new Error(`no answer in ${seconds} s`)), 1e3 * seconds));
+const late = (seconds) => new Promise((_, no) => {
+  setTimeout(() => no(new Error(`no answer in ${seconds} s`)), 1e3 * seconds);
+});
 window.run = (job) => Promise.race([answer(job), late(job.limit)]);
 </script>"""
-_TYPES = {"float32": "float32", "uint8": "uint8"}
-_PLACED = re.compile(r"odes?(?:\(s\))? placed on \[(\w+)ExecutionProvider\]\. Number of nodes: (\d+)")
+_PLACED = re.compile(
+    r"odes?(?:\(s\))? placed on \[(\w+)ExecutionProvider\]\. Number of nodes: (\d+)"
+)
 _NODE = re.compile(r"AssignedToAnEp\]\s+(\w+) \((\S*)\)")
 
 
@@ -91,39 +96,50 @@ class OrtPage:
         self._browser, self._address, self._files = browser, address, files
         self.log: list[str] = []
 
-    def run(
-        self,
-        model: Path,
-        *inputs: NDArray[Any],
-        names: tuple[str, ...] = ("image", "mask"),
-        provider: Provider = "webgpu",
-        threads: int = 1,
-    ) -> NDArray[Any]:
-        """Run a file once on arrays of the form that it takes; return its first output.
+    def open(self, model: Path, *, provider: Provider = "webgpu", threads: int = 1) -> None:
+        """Make a session of a file and close it; `log` has its `placement` then.
 
         Raises:
             playwright.sync_api.Error: with ONNX Runtime Web's words, or after `LIMIT_S`.
         """
-        self._files["/model.onnx"] = model
+        self._ask(model, provider=provider, threads=threads, feeds=None)
+
+    def run(
+        self,
+        model: Path,
+        image: NDArray[Any],
+        mask: NDArray[Any],
+        *,
+        provider: Provider = "webgpu",
+        threads: int = 1,
+    ) -> NDArray[Any]:
+        """Run a file once on arrays of the form that it takes; return its output.
+
+        Raises:
+            playwright.sync_api.Error: as `open`.
+        """
         feeds = {
             name: {
-                "type": _TYPES[array.dtype.name],
+                "type": array.dtype.name,
                 "dims": array.shape,
                 "data": base64.b64encode(array.tobytes()).decode(),
             }
-            for name, array in zip(names, inputs, strict=True)
+            for name, array in (("image", image), ("mask", mask))
         }
-        job = {"url": "/model.onnx", "provider": provider, "threads": threads, "feeds": feeds}
+        found = self._ask(model, provider=provider, threads=threads, feeds=feeds)
+        data = np.frombuffer(base64.b64decode(found["data"]), found["type"])
+        return data.reshape(found["dims"])
+
+    def _ask(self, model: Path, **job: Any) -> Any:
+        self._files["/model.onnx"] = model
         page, self.log = self._browser.new_page(), []
         page.on("console", lambda message: self.log.extend(message.text.splitlines()))
         try:
             page.goto(self._address)
             page.wait_for_function("window.run !== undefined")
-            found = page.evaluate("(job) => window.run(job)", {**job, "limit": LIMIT_S})
+            return page.evaluate("run", {**job, "url": "/model.onnx", "limit": LIMIT_S})
         finally:
             page.close()
-        data = np.frombuffer(base64.b64decode(found["data"]), found["type"])
-        return data.reshape(found["dims"])
 
 
 @contextmanager
