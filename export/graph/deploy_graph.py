@@ -234,7 +234,7 @@ def _write_output(
     io, fill = options.io, predicted
     if io.form == "uint8":
         levels = b.op("Mul", "levels", predicted, b.shared("float_255", np.array(255, np.float32)))
-        fill = _rounded(b, levels, options)
+        fill = _rounded(b, levels, webgpu=options.webgpu)
     if io.composite and options.webgpu and io.form == "float":
         fill = _sum_of_parts(b, fill, read)
     elif io.composite:
@@ -245,14 +245,14 @@ def _write_output(
     return fill
 
 
-def _rounded(b: GraphBuilder, levels: ir.Value, options: GraphOptions) -> ir.Value:
+def _rounded(b: GraphBuilder, levels: ir.Value, *, webgpu: bool) -> ir.Value:
     """Round to the nearest whole number; a half goes to the even one, on WebGPU to the lower.
 
     Of what runs there, a half less and then `Ceil` is the nearest whichever way a device rounds
     sums: the difference is exact, or lies in -0.5 to -0.25. A half more and then `Floor` is not:
     the sum of 0.49999997 may round to 1.
     """
-    if not options.webgpu:
+    if not webgpu:
         return b.op("Round", "rounded", levels)
     half = b.shared("float_half", np.array(0.5, np.float32))
     return b.op("Ceil", "rounded", b.op("Sub", "levels_less_half", levels, half))

@@ -14,6 +14,7 @@ from ort_page import OrtPage, ort_page, placement
 
 from lama_edge.errors import UsageError
 from lama_edge.export.formats.record import Export
+from lama_edge.export.graph.deploy_graph import _rounded
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import IoForm, Precision, Size
@@ -95,23 +96,18 @@ def test_nothing_is_left_to_fold_or_to_compute_at_every_run(
     assert not left & {node.op_type for node in graph.node}
 
 
-def test_halves_apart_levels_are_rounded_to_the_nearest() -> None:
-    from onnx import TensorProto, helper
-    from onnx.reference import ReferenceEvaluator
-
+@pytest.mark.parametrize("webgpu", [False, True])
+def test_levels_are_rounded_to_the_nearest_and_halves_to_one_side(
+    webgpu: bool, run_layer: Callable[[Any, Array], Array]
+) -> None:
     below, above = (np.nextafter(np.float32(0.5), np.float32(to)) for to in (0, 1))
-    levels = np.array([0, below, above, 0.5, 1.5, 2.5, 127.49999, 254.5, 254.50002, 255], "f4")
-    node = [
-        helper.make_node("Sub", ["levels", "half"], ["less"]),
-        helper.make_node("Ceil", ["less"], ["rounded"]),
-    ]
-    graph = helper.make_graph(
-        node, "x", [helper.make_tensor_value_info("levels", TensorProto.FLOAT, [10])],
-        [helper.make_tensor_value_info("rounded", TensorProto.FLOAT, [10])],
-        [helper.make_tensor("half", TensorProto.FLOAT, [], [0.5])],
-    )  # fmt: skip
-    found = ReferenceEvaluator(helper.make_model(graph)).run(None, {"levels": levels})[0]
-    assert [*map(int, found)] == [0, 0, 1, 0, 1, 2, 127, 254, 255, 255]
+    levels = np.array([0, 1e-9, below, 0.5, above, 1.5, 2.5, 127.49999, 254.5, 254.50002, 255])
+    found = run_layer(
+        lambda b, value: _rounded(b, value, webgpu=webgpu),
+        levels.astype(np.float32)[None, None, None],
+    )
+    halves = [0, 1, 2, 254] if webgpu else [0, 2, 2, 254]
+    assert [*map(int, found[0, 0, 0])] == [0, 0, 0, halves[0], 1, *halves[1:3], 127, 254, 255, 255]
 
 
 @pytest.mark.parametrize(
