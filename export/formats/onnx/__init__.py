@@ -191,7 +191,8 @@ def _check_web(job: Export) -> None:
         )
     if _dft(job) == "op":
         raise UsageError(
-            "--for web with --dft op: the operator takes minutes on WebGPU; leave --dft out"
+            "--for web with --dft op: on WebGPU the operator is slower than matrix products and "
+            "loses digits; leave --dft out"
         )
     if str(job.options["batch"] or 1) != "1":
         raise UsageError(
