@@ -21,7 +21,7 @@ INTEGERS = (np.int64, np.int32, np.int8, np.uint8)
 # Units in the last place; measured on 200,000 numbers from -8 to 8 in both types, the worse one:
 # 2, 1 and 4. numpy rounds each of the sigmoid's steps to float16.
 UNITS = {"Sin": 3, "Cos": 2, "Sigmoid": 5}
-PLAIN = ("Sqrt", "Reciprocal", "Round", "Relu", "Neg", "Abs")
+PLAIN = ("Sqrt", "Reciprocal", "Round", "Ceil", "Relu", "Neg", "Abs")
 few = settings(
     max_examples=10,
     deadline=None,
