@@ -63,6 +63,7 @@ class Runtime:
 # that is installed.
 RUNTIMES = [
     "lama_edge.runtimes.onnxruntime.record:ONNXRUNTIME",
+    "lama_edge.runtimes.onnxruntime.record:ONNXRUNTIME_WEB",
     "lama_edge.runtimes.emulator.record:EMULATOR",
     "lama_edge.runtimes.coreml.record:COREML",
     "lama_edge.runtimes.coreml.record:COREML_EMULATOR",

@@ -36,3 +36,26 @@ ONNXRUNTIME = Runtime(
     },
     host_memory=("cpu", "openvino", "xnnpack"),
 )
+# In a page: it opens nothing here, and what pages gave is judged by its name.
+ONNXRUNTIME_WEB = Runtime(
+    name="onnxruntime-web",
+    title="ONNX Runtime Web",
+    format="onnx",
+    suffixes=(),
+    opener="",
+    providers=("webgpu", "wasm"),
+    modules=(),
+    tolerances={
+        # Measured against ONNX Runtime on the processor, with tests/data and lama-tiny: 6e-7 in
+        # WebAssembly; on the software adapter of WebGPU 1.2e-6 for one size, 3e-5 for any size,
+        # whose matrices it computes there.
+        "fp32": Tolerance(1e-4),
+        # WebAssembly computes fp16 as the processor does, 9.4e-5 apart. On WebGPU it was not run:
+        # the software adapter has no shader-f16.
+        "fp16": Tolerance(5e-2, psnr_db=55),
+        # 8e-7 in WebAssembly, 1.0e-6 on WebGPU (3.6e-5 for any size) from the processor's.
+        "w8": Tolerance(0.2, psnr_db=40),
+        # In WebAssembly alone, 6e-8 from the processor's; on WebGPU 2.5e-2, so it is refused there.
+        "int8": Tolerance(0.5, psnr_db=34),
+    },
+)
