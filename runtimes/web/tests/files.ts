@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import type { Plugin } from "vite";
 
 const ORT = fileURLToPath(new URL("../node_modules/onnxruntime-web/dist/", import.meta.url));
+const FAULTS = fileURLToPath(new URL("./faults/", import.meta.url));
 const TYPES: Record<string, string> = { ".mjs": "text/javascript", ".wasm": "application/wasm" };
 
 export function files(): Plugin {
@@ -19,6 +20,12 @@ export function files(): Plugin {
       if (cases) {
         server.middlewares.use("/cases/", (request, response) =>
           send(cases, request.url, response),
+        );
+      }
+      // ONNX Runtime Web that fails as devices do.
+      for (const fault of ["small_memory", "lost_gpu", "wrong_gpu"]) {
+        server.middlewares.use(`/faults/${fault}/`, (request, response) =>
+          send(`${FAULTS}${fault}`, request.url, response),
         );
       }
       // Announces more than it sends, then hangs up.

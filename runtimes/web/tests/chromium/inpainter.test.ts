@@ -140,6 +140,17 @@ describe.skipIf(!hasCases)("the inpainter (pytest writes the cases)", () => {
     expect(report.runs).toBe(1);
   });
 
+  test("where memory ends the error says so, and smaller pictures go on in a new worker", async () => {
+    const inpainter = await opened("/cases/tiny-any.onnx", { ort: "/faults/small_memory/" });
+    const large = inpainter.inpaint(drawnPicture(512, 512), drawnMask(512, 512), {
+      strategy: "full",
+    });
+    const error = await refusal(large);
+    expect(error).toMatchObject({ kind: "missing", code: "out_of_memory" });
+    const { report } = await inpainter.inpaint(drawnPicture(64, 64), drawnMask(64, 64));
+    expect(report).toMatchObject({ runs: 1, provider: "wasm" });
+  });
+
   test("after close, work that waits and work that comes is refused", async () => {
     const inpainter = await opened(TINY);
     const waiting = inpainter.inpaint(drawnPicture(64, 64), drawnMask(64, 64));
