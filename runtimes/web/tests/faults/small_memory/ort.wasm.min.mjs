@@ -1,7 +1,7 @@
-// ONNX Runtime Web where memory ends at 64 MiB.
+// ONNX Runtime Web where memory ends at 40 MiB.
 import { env } from "/ort/ort.wasm.min.mjs";
 
-const PAGES = 64 * 16;
+const PAGES = 40 * 16;
 WebAssembly.Memory = class extends WebAssembly.Memory {
   constructor(descriptor) {
     super({ ...descriptor, maximum: Math.min(descriptor.maximum, PAGES) });
