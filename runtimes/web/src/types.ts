@@ -48,7 +48,7 @@ export interface InpaintOptions {
    * at least 64; 1024 where left out. A model of one size goes by that. */
   maxSide?: number | undefined;
   mask?: MaskRules | undefined;
-  /** Ends the work; the run that the model is in ends first. */
+  /** Gives up the work at once; the run that the model is in ends before the next picture. */
   signal?: AbortSignal | undefined;
 }
 

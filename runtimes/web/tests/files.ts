@@ -21,6 +21,10 @@ export function files(): Plugin {
         server.middlewares.use("/cases/", (request, response) =>
           send(cases, request.url, response),
         );
+        // The self-test's, which the library looks for here.
+        server.middlewares.use("/assets/", (request, response) =>
+          send(`${cases}/assets`, request.url, response),
+        );
       }
       // ONNX Runtime Web that fails as devices do.
       for (const fault of ["small_memory", "lost_gpu", "wrong_gpu"]) {

@@ -1,101 +1,36 @@
-"""Node and Vitest for the tests of the browser's library, and what Python gives for the same."""
+"""Node and Vitest for the tests of the browser's library."""
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from places import DATA, ROOT
+from chromium import find_browser
+from web_library import WEB, node
 
-from lama_edge.runtimes.base import open_runner
-from lama_edge.runtimes.inpainting.inpainter import Inpainter
-
-WEB = ROOT / "runtimes" / "web"
-FAMILIES = ("fourier", "dilated", "regular")
 # Chromium's start and a minute of work, ten times that on busy cores.
 TIMEOUT_S = 900
-
-
-@dataclass(frozen=True)
-class Cases:
-    """A folder of cases: `cases.json`, and files that it names."""
-
-    folder: Path
-    cases: list[dict[str, Any]]
-
-    def add(self, name: str, model: Path, image: NDArray[Any], hole: NDArray[np.bool_]) -> None:
-        """Add a picture (uint8, HWC) with what Python's inpainter and the bare model give for it.
-
-        The picture is of a size that the model takes.
-        """
-        height, width = hole.shape
-        shutil.copyfile(model, self.folder / f"{name}.onnx")
-        with Inpainter.open(model) as inpainter:
-            filled = np.asarray(inpainter(image, hole.astype(np.uint8) * 255))
-        parts = {"picture": image, "mask": hole.astype(np.uint8) * 255, "filled": filled}
-        with open_runner(model) as runner:
-            form = runner.manifest.io.form
-            given = _arrays(form, image, hole)
-            batch = [np.repeat(array, runner.manifest.io.pictures, 0) for array in given]
-            output = runner.run(*batch)[:1]
-            parts |= {"given": given[0], "hole": given[1], "output": output}
-        for part, array in parts.items():
-            (self.folder / f"{name}.{part}").write_bytes(np.ascontiguousarray(array).tobytes())
-        self.cases.append({"name": name, "height": height, "width": width, "form": form})
-        (self.folder / "cases.json").write_text(json.dumps(self.cases))
-
-
-def _arrays(
-    form: str, image: NDArray[Any], hole: NDArray[np.bool_]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    if form == "uint8":
-        return image[None], hole.astype(np.uint8)[None, ..., None] * 255
-    planar = image.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
-    return np.ascontiguousarray(planar), hole.astype(np.float32)[None, None]
-
-
-@pytest.fixture
-def cases(tmp_path: Path) -> Cases:
-    folder = tmp_path / "cases"
-    folder.mkdir()
-    return Cases(folder, [])
-
-
-@pytest.fixture
-def family_case() -> Callable[[str], tuple[NDArray[Any], NDArray[np.bool_]]]:
-    """Return the first golden picture of a family, 64 or 96 pixels a side, and its hole."""
-
-    def read(family: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        with np.load(DATA / family / "cases.npz") as golden:
-            return golden["image_0"], golden["mask_0"] > 0
-
-    return read
 
 
 @pytest.fixture
 def vitest() -> Callable[..., None]:
     """Return what runs one of Vitest's projects on a folder of cases."""
-    if shutil.which("node") is None:
-        pytest.skip("there is no Node: apt-get install nodejs npm")
-    if not (WEB / "node_modules" / "vitest").is_dir():
-        pytest.skip("runtimes/web/node_modules is missing: make web")
+    program = WEB / "node_modules/vitest/vitest.mjs"
+    if not program.is_file():
+        pytest.skip("runtimes/web has no node_modules: make web")
+    command = [node(), str(program), "run", "--project"]
 
     def run(project: str, *files: str, cases: Path | None = None) -> None:
-        if project != "node" and shutil.which("chromium") is None and "CHROMIUM" not in os.environ:
-            pytest.skip("there is no Chromium: apt-get install chromium")
-        command = ["node", "node_modules/vitest/vitest.mjs", "run", "--project", project, *files]
+        browser = find_browser()
+        if project != "node" and browser is None:
+            pytest.skip("there is no Chromium on the PATH")
         environment = dict(os.environ, NO_COLOR="1", LAMA_EDGE_CASES=str(cases or ""))
+        environment.setdefault("CHROMIUM", browser or "")
         done = subprocess.run(
-            command,
+            [*command, project, *files],
             cwd=WEB,
             env=environment,
             capture_output=True,
