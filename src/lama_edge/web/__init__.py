@@ -1,0 +1,1 @@
+"""Pages for browsers: the server behind `bench --target browser` and `lama-edge demo`."""
