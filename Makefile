@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz worker release check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check worker release check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,27 @@ cpp-overhead: $(VENV)/.dev ## Measure what the C++ library and Python take besid
 	cmake --build $(OVERHEAD)
 	$(BIN)/python -m lama_edge.benchmarks.studies.cpp_overhead --measure
 
+# The pages, and what they run models with; installing lama-edge never asks for this.
+WEB := runtimes/web
+COMPILED := src/lama_edge/web/compiled
+web: $(VENV)/.ort_web ## Build the browser's library and pages, and a wheel of ONNX Runtime Web; wants npm
+	$(BIN)/python $(WEB)/selftest.py $(WEB)/assets
+	cd $(WEB) && npm run --silent build
+	rm -rf $(COMPILED)/selftest && cp -r $(WEB)/assets $(COMPILED)/selftest
+	$(BIN)/python -m lama_edge.web.compressed $(COMPILED)
+
+$(VENV)/.ort_web: $(VENV)/.dev $(WEB)/node_modules/.made $(wildcard $(WEB)/ort_wheel/*)
+	$(BIN)/python $(WEB)/ort_wheel/make.py dist
+	$(PIP) --no-deps --force-reinstall dist/lama_edge_ort_web-*.whl
+	touch $@
+
+web-check: $(WEB)/node_modules/.made ## Check the browser's library and pages: format, lint, types, exports
+	cd $(WEB) && npm run --silent check
+
+$(WEB)/node_modules/.made: $(WEB)/package.json $(WEB)/package-lock.json
+	cd $(WEB) && npm ci --silent
+	touch $@
+
 worker: $(VENV)/.demo ## Build lama-edge-worker and all it needs to run: ARCH=x86_64 or aarch64 (dist/)
 	PYTHON=$(BIN)/python runtimes/cpp/worker/bundle $(ARCH)
 
@@ -100,6 +121,7 @@ format: $(VENV)/.dev ## Format the code and apply the lint's safe fixes
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf runtimes/swift/.build runtimes/swift/Stubs/.build runtimes/swift/Examples/Eraser/.build runtimes/cpp/build
+	rm -rf $(COMPILED) $(WEB)/node_modules $(WEB)/dist $(WEB)/assets
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from lama_edge.errors import UsageError, needs_extra, one_line
 from lama_edge.web.certificate import make_certificate
-from lama_edge.web.parts import OrtWeb, compiled_pages
+from lama_edge.web.parts import ORT_FILES, OrtWeb, compiled_pages
 
 with needs_extra("web"):
     import psutil
@@ -105,6 +105,7 @@ class PageServer:
         self.token = token or secrets.token_urlsafe(16)
         self.fingerprint: str | None = None
         self._page = page
+        self._ort = ort
         self._on_page = on_page
         self._message_bytes = message_bytes
         self._isolated = isolated
@@ -118,7 +119,7 @@ class PageServer:
             certificate = make_certificate([*addresses, "127.0.0.1"], ["localhost"])
             tls, self.fingerprint = certificate.context, certificate.fingerprint
         self._scheme = "https" if lan else "http"
-        application = self._application(pages or compiled_pages(), ort)
+        application = self._application(pages or compiled_pages())
         # All addresses are what --lan asks for.
         listening = _listen("0.0.0.0" if lan else "127.0.0.1", port)  # noqa: S104
         port = listening.getsockname()[1]
@@ -197,7 +198,7 @@ class PageServer:
         self._thread.join()
         self._loop.close()
 
-    def _application(self, pages: Path, ort: OrtWeb) -> web.Application:
+    def _application(self, pages: Path) -> web.Application:
         page = self._page
         application = web.Application(middlewares=[self._guard])
         application.on_response_prepare.append(self._set_headers)
@@ -218,7 +219,7 @@ class PageServer:
         if self._on_page is not None:
             add(f"/{page}/socket", self._socket, allow_head=False)
         application.router.add_static(f"/{page}/", pages / page)
-        application.router.add_static("/ort/", ort.folder)
+        add("/ort/{name}", self._ort_file)
         if (pages / "selftest").is_dir():
             application.router.add_static("/selftest/", pages / "selftest")
         return application
@@ -257,6 +258,12 @@ class PageServer:
 
     def _is_token(self, given: object) -> bool:
         return isinstance(given, str) and hmac.compare_digest(given.encode(), self.token.encode())
+
+    async def _ort_file(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name not in ORT_FILES:
+            raise web.HTTPNotFound(text="no such file\n")
+        return web.FileResponse(self._ort.folder / name)
 
     async def _document(self, request: web.Request) -> web.StreamResponse:
         self._want_token(request)
