@@ -9,12 +9,12 @@ from lama_edge.errors import needs_extra
 with needs_extra("web"):
     import segno
 
+# Bright white on black: scanners want dark on light, whatever the terminal's own colours are.
+_COLOURS, _RESET = "\x1b[97;40m", "\x1b[0m"
+
 
 def qr_text(address: str) -> str:
-    """Return a QR code of an address in lines of half blocks, with the quiet zone around it.
-
-    Dark and light are set by the terminal's codes, so that it scans on any background.
-    """
+    """Return a QR code of an address for a terminal with colours: lines of half blocks."""
     out = io.StringIO()
     segno.make_qr(address, error="l").terminal(out, compact=True)
-    return out.getvalue()
+    return "".join(f"{_COLOURS}{line}{_RESET}\n" for line in out.getvalue().splitlines())

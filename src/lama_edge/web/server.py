@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import hmac
 import json
+import logging
 import re
 import secrets
 import socket
@@ -28,6 +29,7 @@ from lama_edge.web.parts import ORT_FILES, OrtWeb, compiled_pages
 with needs_extra("web"):
     import psutil
     from aiohttp import WSCloseCode, WSMsgType, hdrs, web
+    from aiohttp.http import HttpProcessingError
 
 Result = TypeVar("Result")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -49,6 +51,11 @@ _ISOLATION = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
+# What a stranger sends is none of the terminal's business; what goes wrong here is.
+_LOG = logging.getLogger(__name__)
+_LOG.addFilter(
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+)
 
 
 class _File(NamedTuple):
@@ -113,7 +120,6 @@ class PageServer:
         self._documents: dict[str, str] = {}
         self._sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
         addresses = _addresses() if lan else ["127.0.0.1"]
-        names = ["localhost"] if not lan else []
         tls = None
         if lan:
             certificate = make_certificate([*addresses, "127.0.0.1"], ["localhost"])
@@ -123,13 +129,23 @@ class PageServer:
         # All addresses are what --lan asks for.
         listening = _listen("0.0.0.0" if lan else "127.0.0.1", port)  # noqa: S104
         port = listening.getsockname()[1]
-        self._hosts = {f"{host}:{port}" for host in [*addresses, *names, "127.0.0.1", "localhost"]}
+        hosts = {*addresses, "127.0.0.1", "localhost"}
+        # Browsers leave a scheme's own port out.
+        self._hosts = {f"{host}:{port}" for host in hosts}
+        if port == (443 if lan else 80):
+            self._hosts |= hosts
         self.address = f"{self._scheme}://{addresses[0]}:{port}/{page}/#token={self.token}"
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="pages", daemon=True)
         self._thread.start()
         self._runner = web.AppRunner(
-            application, access_log=None, keepalive_timeout=PATIENCE_S, shutdown_timeout=1.0
+            application,
+            access_log=None,
+            logger=_LOG,
+            keepalive_timeout=PATIENCE_S,
+            # Nothing is posted here: what a refused request goes on to send is not read.
+            lingering_time=0,
+            shutdown_timeout=1,
         )
         self.run(self._serve(listening, tls))
 
@@ -257,7 +273,9 @@ class PageServer:
             )
 
     def _is_token(self, given: object) -> bool:
-        return isinstance(given, str) and hmac.compare_digest(given.encode(), self.token.encode())
+        if not isinstance(given, str):
+            return False
+        return hmac.compare_digest(given.encode(errors="backslashreplace"), self.token.encode())
 
     async def _ort_file(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
@@ -288,8 +306,9 @@ class PageServer:
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get(hdrs.ORIGIN) != f"{self._scheme}://{request.host}":
             raise web.HTTPForbidden(text="this socket is the page's own\n")
+        # aiohttp refuses a message of that very size too.
         page = web.WebSocketResponse(
-            heartbeat=_PING_S, max_msg_size=self._message_bytes, compress=False
+            heartbeat=_PING_S, max_msg_size=self._message_bytes + 1, compress=False
         )
         await page.prepare(request)
         self._sockets.add(page)
