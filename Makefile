@@ -71,13 +71,13 @@ cpp-overhead: $(VENV)/.dev ## Measure what the C++ library and Python take besid
 WEB := runtimes/web
 COMPILED := src/lama_edge/web/compiled
 web: $(VENV)/.ort_web ## Build the browser's library and pages, and a wheel of ONNX Runtime Web; wants npm
-	$(BIN)/python $(WEB)/selftest.py $(WEB)/assets
+	$(BIN)/python $(WEB)/building/selftest.py $(WEB)/assets
 	cd $(WEB) && npm run --silent build
 	rm -rf $(COMPILED)/selftest && cp -r $(WEB)/assets $(COMPILED)/selftest
-	$(BIN)/python -m lama_edge.web.compressed $(COMPILED)
+	$(BIN)/python $(WEB)/building/compress.py $(COMPILED)
 
-$(VENV)/.ort_web: $(VENV)/.dev $(WEB)/node_modules/.made $(wildcard $(WEB)/ort_wheel/*)
-	$(BIN)/python $(WEB)/ort_wheel/make.py dist
+$(VENV)/.ort_web: $(VENV)/.dev $(WEB)/node_modules/.made $(wildcard $(WEB)/building/* $(WEB)/building/ort_wheel/*)
+	$(BIN)/python $(WEB)/building/ort_wheel.py dist
 	$(PIP) --no-deps --force-reinstall dist/lama_edge_ort_web-*.whl
 	touch $@
 
@@ -91,7 +91,7 @@ $(WEB)/node_modules/.made: $(WEB)/package.json $(WEB)/package-lock.json
 worker: $(VENV)/.demo ## Build lama-edge-worker and all it needs to run: ARCH=x86_64 or aarch64 (dist/)
 	PYTHON=$(BIN)/python runtimes/cpp/worker/bundle $(ARCH)
 
-release: $(VENV)/.dev ## Make what a release carries: wheel, source, the worker for each processor, sums (dist/)
+release: $(VENV)/.dev ## Make what a release carries: wheels, source, the npm package, workers, sums (dist/)
 	.ci/release
 
 # Of manifests the vectors are the first inputs; what was found before stays in the corpus.

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from importlib import metadata
@@ -82,10 +83,20 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # By way of the source distribution, as a release goes: nothing stale gets in, and what the
     # source distribution lacks shows here.
     command = [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    # Pages are compiled by `make web` alone: whoever installs needs no Node, and none is asked.
+    for name in ("node", "npm", "npx"):
+        tool = folder / "bin" / name
+        tool.parent.mkdir(exist_ok=True)
+        tool.write_text(f"#!/bin/sh\ntouch {folder}/{name}-was-called\nexit 1\n")
+        tool.chmod(0o755)
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "PATH": path}
+    )
     if result.returncode:
         _skip_without_registry(result.stdout + result.stderr)
     assert result.returncode == 0, result.stdout + result.stderr
+    assert not list(folder.glob("*-was-called"))
     (path,) = folder.glob("*.whl")
     return path
 
@@ -136,7 +147,8 @@ def _brought(extras: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "extras", ["export,onnx,bench", "coreml,onnx", "tensorrt,export", "demo", "torch", "train"]
+    "extras",
+    ["export,onnx,bench", "coreml,onnx", "tensorrt,export", "demo", "web", "torch", "train"],
 )
 def test_only_the_extras_that_say_so_bring_torch(extras: str) -> None:
     brought = _brought(extras)
@@ -170,7 +182,22 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path) -> None:
         for folder in folders
         for path in (ROOT / folder).iterdir()
     }
-    assert names == modules | data | {"lama_edge/py.typed", "lama_edge/models/zoo.toml"}
+    # None of them in a clone where `make web` has not run.
+    compiled = {
+        str(path.relative_to(ROOT / "src"))
+        for path in (ROOT / "src/lama_edge/web/compiled").rglob("*")
+        if path.is_file()
+    }
+    data |= compiled | {"lama_edge/py.typed", "lama_edge/models/zoo.toml"}
+    assert names == modules | data
+
+
+def test_the_source_holds_what_the_wheel_does_and_nothing_of_npms(wheel: Path) -> None:
+    (source,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        names = archive.getnames()
+    assert not [name for name in names if "node_modules" in name or "package-lock" in name]
+    assert len(names) < 2000
 
 
 def _install(
@@ -221,7 +248,7 @@ def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
     for name, error in report["modules"].items():
         if error is not None:
             assert re.search(
-                r'pip install "lama-edge\[(export|torch|train|bench|ssh|coreml|dev)\]"', error
+                r'pip install "lama-edge\[(export|torch|train|bench|ssh|coreml|dev|web)\]"', error
             ), name
     _check_command_line(interpreter, model, tmp_path)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
-from lama_edge.web.compressed import compress
 from lama_edge.web.parts import ORT_FILES, OrtWeb, find_ort_web
 
 SCRIPT = "/*!\n * ONNX Runtime Web v1.30.0\n */\n" + "export const text = 'the same again';\n" * 99
@@ -18,8 +18,8 @@ def ort(tmp_path: Path) -> OrtWeb:
     folder.mkdir()
     for name in ORT_FILES:
         (folder / name).write_text(SCRIPT)
+        (folder / f"{name}.gz").write_bytes(gzip.compress(SCRIPT.encode()))
     (folder / "package.json").write_text("{}")
-    compress(folder)
     return find_ort_web(folder)
 
 

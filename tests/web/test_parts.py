@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import sys
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 from lama_edge.errors import MissingBackendError, UsageError
 from lama_edge.web import parts
-from lama_edge.web.compressed import compress
 from lama_edge.web.parts import ORT_FILES, OrtWeb, compiled_pages, find_ort_web
 
 
@@ -77,17 +75,3 @@ def test_pages_that_were_not_compiled_are_missing(
         (tmp_path / page).mkdir()
         (tmp_path / page / "index.html").touch()
     assert compiled_pages() == tmp_path
-
-
-def test_what_is_compressed_is_the_same_file_and_the_same_bytes_each_time(tmp_path: Path) -> None:
-    text = b"let a = 1;\n" * 1000
-    (tmp_path / "assets").mkdir()
-    for name in ("assets/a.js", "picture.png"):
-        (tmp_path / name).write_bytes(text)
-    (tmp_path / "small.js").write_bytes(b"1")
-    compress(tmp_path)
-    first = (tmp_path / "assets/a.js.gz").read_bytes()
-    compress(tmp_path)
-    assert (tmp_path / "assets/a.js.gz").read_bytes() == first
-    assert gzip.decompress(first) == text
-    assert {path.name for path in tmp_path.rglob("*.gz")} == {"a.js.gz"}

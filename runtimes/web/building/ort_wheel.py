@@ -1,4 +1,4 @@
-"""Makes the wheel of ONNX Runtime Web out of the npm package: make.py FOLDER.
+"""Makes the wheel of ONNX Runtime Web out of the npm package: ort_wheel.py FOLDER.
 
 Run by `make web`, with the environment of `make check`, after `npm ci`. The same npm package and
 tools give the same bytes, where SOURCE_DATE_EPOCH is set.
@@ -14,11 +14,12 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from lama_edge.web.compressed import compress
+from compress import compress
+
 from lama_edge.web.parts import ORT_FILES
 
-_HERE = Path(__file__).resolve().parent
-_NPM = _HERE.parent / "node_modules/onnxruntime-web"
+_TEMPLATE = Path(__file__).resolve().parent / "ort_wheel"
+_NPM = _TEMPLATE.parents[1] / "node_modules/onnxruntime-web"
 # The npm package has no licence texts; Python's has those of all that ONNX Runtime is made of,
 # Dawn and Emscripten among it.
 _LICENCES = ("LICENSE", "ThirdPartyNotices.txt")
@@ -33,7 +34,7 @@ def main(folder: str) -> None:
     with tempfile.TemporaryDirectory() as made:
         tree = Path(made)
         for name in ("pyproject.toml", "README.md"):
-            shutil.copy(_HERE / name, tree)
+            shutil.copy(_TEMPLATE / name, tree)
         for name in _LICENCES:
             shutil.copy(Path(found.origin).parent / name, tree)
         package = tree / "lama_edge_ort_web"

@@ -1,4 +1,7 @@
-"""Files beside themselves compressed, as the server hands them to browsers."""
+"""Writes files beside themselves compressed, as the server hands them out: compress.py FOLDER.
+
+Run by `make web`.
+"""
 
 from __future__ import annotations
 
