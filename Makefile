@@ -73,7 +73,6 @@ COMPILED := src/lama_edge/web/compiled
 web: $(VENV)/.ort_web ## Build the browser's library and pages, and a wheel of ONNX Runtime Web; wants npm
 	$(BIN)/python $(WEB)/building/selftest.py $(WEB)/assets
 	cd $(WEB) && npm run --silent build
-	rm -rf $(COMPILED)/selftest && cp -r $(WEB)/assets $(COMPILED)/selftest
 	$(BIN)/python $(WEB)/building/compress.py $(COMPILED)
 
 $(VENV)/.ort_web: $(VENV)/.dev $(WEB)/node_modules/.made $(wildcard $(WEB)/building/* $(WEB)/building/ort_wheel/*)

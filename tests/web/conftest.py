@@ -29,7 +29,6 @@ def pages(tmp_path: Path) -> Path:
     (folder / "bench/assets").mkdir(parents=True)
     (folder / "bench/index.html").write_text("<!doctype html><title>bench</title>")
     (folder / "bench/assets/main-Ab12_-9z.js").write_text("export {};")
-    (folder / "selftest").mkdir()
-    (folder / "selftest/selftest.bin").write_bytes(b"\0" * 16)
+    (folder / "bench/assets/values.bin").write_bytes(b"\0" * 16)
     (tmp_path / "secret.txt").write_text("secret")
     return folder

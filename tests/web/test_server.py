@@ -143,7 +143,7 @@ def test_each_server_makes_a_token_of_its_own(serve: Serve) -> None:
         ),
         ("/ort/ort.wasm.min.mjs", "no-cache", "application/javascript"),
         ("/ort/ort-wasm-simd-threaded.wasm", "no-cache", "application/wasm"),
-        ("/selftest/selftest.bin", "no-cache", "application/octet-stream"),
+        ("/bench/assets/values.bin", "no-cache", "application/octet-stream"),
         ("/none", "no-store", "text/plain; charset=utf-8"),
     ],
 )

@@ -39,7 +39,7 @@ class OrtWeb:
 
 
 def compiled_pages() -> Path:
-    """Return the folder of the compiled pages: ``bench``, ``demo``, ``selftest``.
+    """Return the folder of the compiled pages: ``bench`` and ``demo``.
 
     Raises:
         MissingBackendError: when they were not made, as in a fresh clone.

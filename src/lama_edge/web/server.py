@@ -66,10 +66,10 @@ class _File(NamedTuple):
 class PageServer:
     """Serves one page, and what it needs, until it is closed; a context manager.
 
-    The page lies at ``/bench/`` or ``/demo/``; beside it ``/ort/`` (ONNX Runtime Web),
-    ``/selftest/``, ``/models/<sha256>.onnx``, and under the page ``documents/NAME``. Models and
-    documents want the header ``Authorization: Bearer TOKEN``. The page's socket is ``socket``
-    under the page; its first message is ``{"hello": 1, "token": TOKEN, …}``, within `PATIENCE_S`.
+    The page lies at ``/bench/`` or ``/demo/``; beside it ``/ort/`` (ONNX Runtime Web) and
+    ``/models/<sha256>.onnx``, and under the page ``documents/NAME``. Models and documents want the
+    header ``Authorization: Bearer TOKEN``. The page's socket is ``socket`` under the page; its
+    first message is ``{"hello": 1, "token": TOKEN, …}``, within `PATIENCE_S`.
 
     Attributes:
         address: what a person opens: ``http://127.0.0.1:PORT/bench/#token=TOKEN``.
@@ -236,8 +236,6 @@ class PageServer:
             add(f"/{page}/socket", self._socket, allow_head=False)
         application.router.add_static(f"/{page}/", pages / page)
         add("/ort/{name}", self._ort_file)
-        if (pages / "selftest").is_dir():
-            application.router.add_static("/selftest/", pages / "selftest")
         return application
 
     async def _serve(self, listening: socket.socket, tls: Any) -> None:
