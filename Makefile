@@ -72,6 +72,7 @@ WEB := runtimes/web
 COMPILED := src/lama_edge/web/compiled
 web: $(VENV)/.ort_web ## Build the browser's library and pages, and a wheel of ONNX Runtime Web; wants npm
 	$(BIN)/python $(WEB)/building/selftest.py $(WEB)/assets
+	rm -rf $(COMPILED) $(WEB)/dist
 	cd $(WEB) && npm run --silent build
 	$(BIN)/python $(WEB)/building/compress.py $(COMPILED)
 

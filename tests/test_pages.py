@@ -15,7 +15,7 @@ PAGES = [
         page
         for folder in ("docs", "models", "benchmarks", "runtimes", "tests")
         for page in sorted((ROOT / folder).rglob("*.md"))
-        if ".build" not in page.parts
+        if not {".build", "node_modules"} & set(page.parts)
     ),
 ]
 
