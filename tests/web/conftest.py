@@ -9,7 +9,10 @@ import pytest
 
 from lama_edge.web.parts import ORT_FILES, OrtWeb, find_ort_web
 
-SCRIPT = "/*!\n * ONNX Runtime Web v1.30.0\n */\n" + "export const text = 'the same again';\n" * 99
+SCRIPT = (
+    "/*!\n * ONNX Runtime Web v1.30.0\n */\nexport const text = 'the same again';\n"
+    + "// the same again\n" * 99
+)
 
 
 @pytest.fixture

@@ -299,7 +299,12 @@ class PageServer:
             changed = True
         if changed:
             raise web.HTTPGone(text="the model's file was changed or removed meanwhile\n")
-        return web.FileResponse(file.path, headers={hdrs.CONTENT_TYPE: "application/octet-stream"})
+        # What a browser keeps is for who has the token, too.
+        headers = {
+            hdrs.CONTENT_TYPE: "application/octet-stream",
+            hdrs.VARY: hdrs.AUTHORIZATION,
+        }
+        return web.FileResponse(file.path, headers=headers)
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if request.headers.get(hdrs.ORIGIN) != f"{self._scheme}://{request.host}":
