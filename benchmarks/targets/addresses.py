@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lama_edge.benchmarks.targets.base import TargetOptions
 from lama_edge.benchmarks.targets.device import DeviceTarget
 from lama_edge.benchmarks.targets.programs.base import Program
@@ -9,6 +11,9 @@ from lama_edge.benchmarks.targets.programs.python import PythonProgram
 from lama_edge.benchmarks.targets.programs.worker import WorkerProgram
 from lama_edge.errors import UsageError
 from lama_edge.runtimes.registry import load
+
+if TYPE_CHECKING:
+    from lama_edge.benchmarks.targets.browser.target import BrowserTarget
 
 _VENV = "lama_edge.benchmarks.targets.programs.venv:VenvProgram"
 
@@ -27,11 +32,12 @@ def local_target(address: str, options: TargetOptions) -> DeviceTarget:
 
     if address != LocalPlace.name:
         raise UsageError(f"--target {address!r}: {LocalPlace.name!r} takes nothing after its name")
-    if options.remote_python is not None or options.make_venv or options.remote_folder is not None:
+    if options.elsewhere:
         raise UsageError(
             "--remote-python, --make-venv and --remote-folder go with a --target elsewhere, not "
             f"with {address!r}"
         )
+    _refuse_page(address, options)
     program = PythonProgram() if options.worker is None else WorkerProgram(options.worker)
     return DeviceTarget(LocalPlace(), program)
 
@@ -49,6 +55,7 @@ def ssh_target(address: str, options: TargetOptions) -> DeviceTarget:
     """
     from lama_edge.benchmarks.targets.places.ssh import SshAddress, SshPlace
 
+    _refuse_page(address, options)
     place = SshPlace(SshAddress.of(address), options.remote_folder)
     return DeviceTarget(place, program_elsewhere(options))
 
@@ -66,8 +73,43 @@ def adb_target(address: str, options: TargetOptions) -> DeviceTarget:
     """
     from lama_edge.benchmarks.targets.places.adb import AdbPlace, serial_of
 
+    _refuse_page(address, options)
     place = AdbPlace(serial_of(address), options.remote_folder)
     return DeviceTarget(place, program_elsewhere(options))
+
+
+def browser_target(address: str, options: TargetOptions) -> BrowserTarget:
+    """Return a page, in a browser on this machine or any other, as a target.
+
+    Args:
+        address: ``browser``, which has no parts: whoever opens the page is the target.
+        options: what is said of a page.
+
+    Raises:
+        UsageError: when the address goes on, another option is given, or the folder of ONNX
+            Runtime Web is none.
+        MissingBackendError: when the compiled page, ONNX Runtime Web or a package is not there.
+    """
+    from lama_edge.benchmarks.targets.browser.target import BrowserTarget
+
+    if address != BrowserTarget.name:
+        raise UsageError(
+            f"--target {address!r}: {BrowserTarget.name!r} takes nothing after its name; --port N "
+            "and --lan say where the page is served"
+        )
+    if options.elsewhere or options.worker is not None:
+        raise UsageError(
+            "--worker, --remote-python, --make-venv and --remote-folder do not go with --target "
+            f"{address}: the page brings what runs the models"
+        )
+    return BrowserTarget(options)
+
+
+def _refuse_page(address: str, options: TargetOptions) -> None:
+    if options.page:
+        raise UsageError(
+            f"--lan, --ort-web and --port go with --target browser, not with {address!r}"
+        )
 
 
 def program_elsewhere(options: TargetOptions) -> Program:

@@ -9,8 +9,12 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from lama_edge.benchmarks.documents.store import WORKER, DocumentError, check_document
+from lama_edge.benchmarks.targets.base import Description
+from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, one_line, printable, shown
+from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError
+from lama_edge.runtimes.registry import title_of
 from lama_edge.spec import Progress
 
 MOST_SAID = 1000
@@ -41,15 +45,94 @@ def read_answer(text: str, names: Collection[str]) -> dict[str, Any]:
         CrashError: when it is none.
     """
     try:
-        answer = check_document(_tidied(json.loads(text)), WORKER)
+        return checked_answer(json.loads(text), names)
+    except (ValueError, RecursionError) as error:
+        raise _unusable(error) from error
+
+
+def checked_answer(value: object, names: Collection[str]) -> dict[str, Any]:
+    """Return a program's document, out of JSON, as `read_answer` does."""
+    try:
+        answer = check_document(_tidied(value), WORKER)
     except (ValueError, RecursionError, DocumentError) as error:
-        why = one_line(str(error)[:MOST_SAID])
-        raise CrashError(f"the program's answer cannot be used: {why}") from error
+        raise _unusable(error) from error
     if answer["task"] == "machine":
         answer["result"]["environment"] = tidied(answer["result"]["environment"], names)
     if answer["model"] is not None:
         answer["model"]["notes"] = tidied(answer["model"]["notes"], names)
     return answer
+
+
+def _unusable(error: Exception) -> CrashError:
+    return CrashError(f"the program's answer cannot be used: {one_line(str(error)[:MOST_SAID])}")
+
+
+def description(answer: dict[str, Any], *, by: str = "") -> Description:
+    """Return what a program says of a model that it opened.
+
+    Args:
+        answer: to the task ``describe``, from `read_answer`.
+        by: what stands behind the runtime's version.
+
+    Raises:
+        ModelError: when its manifest cannot be read.
+    """
+    model, result = answer["model"], answer["result"]
+    runtime, version, provider = model["runtime"], model["version"] + by, model["provider"]
+    return Description(
+        Manifest.from_json(model["manifest"]),
+        runtime,
+        version,
+        provider,
+        title_of(runtime, version, provider),
+        parts=tuple(model["parts"]),
+        load_ms=result["load_ms"],
+        placement=result["placement"],
+        notes=tuple(model["notes"]),
+    )
+
+
+def check_same_model(told: Manifest, ours: Manifest | None) -> None:
+    """Make sure that a program speaks of the file that it was brought.
+
+    Raises:
+        CrashError: when its manifest is another than the file's.
+    """
+    if told != ours:
+        # Pictures are made, and references chosen, by what it says.
+        raise CrashError("the program described another model than the one that was brought")
+
+
+def checked_round(answer: dict[str, Any], policy: Policy, clock: Clock) -> dict[str, Any]:
+    """Return the round of an answer to the task ``measure``.
+
+    Raises:
+        CrashError: when it is no such round.
+        ClockError: when its times cannot be.
+    """
+    found: dict[str, Any] = answer["result"]["round"]
+    samples, warmup = found["samples_ms"], found["warmup_ms"]
+    if len(samples) < policy.min_runs or found["first_run_ms"] != warmup[0]:
+        raise CrashError("the program did not do the runs that it was asked for")
+    clock.check_sampling(samples)
+    clock.check_all(found["load_ms"], *warmup, *samples)
+    return found
+
+
+def checked_sustained(answer: dict[str, Any], clock: Clock) -> dict[str, Any]:
+    """Return what `Target.sustain` does of an answer to the task ``sustain``.
+
+    Raises:
+        CrashError: when runs and their times are not of one number, or run back.
+        ClockError: when its times cannot be.
+    """
+    found: dict[str, Any] = answer["result"]["sustained"]
+    at_s, samples = found["at_s"], found["samples_ms"]
+    if len(at_s) != len(samples) or at_s != sorted(at_s):
+        raise CrashError("the program did not tell when each of its runs began")
+    clock.check_sampling(samples)
+    clock.check_all(1e3 * max(at_s[-1], *(look["at_s"] for look in found["watched"])))
+    return found
 
 
 def tidied(value: Any, names: Collection[str]) -> Any:

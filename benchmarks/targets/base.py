@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,28 @@ class TargetOptions:
         remote_python: the interpreter there that has lama-edge; None is ``python3``.
         make_venv: whether to make an environment there for the time of the session.
         remote_folder: where the session's folder is made there; None is the target's usual place.
+        lan: whether a page is served to the network, over https, and not to this machine alone.
+        ort_web: the folder of ONNX Runtime Web's files that a page uses; None is the package's.
+        port: that a page is served at; None is any that is free.
     """
 
     worker: Path | None = None
     remote_python: str | None = None
     make_venv: bool = False
     remote_folder: str | None = None
+    lan: bool = False
+    ort_web: Path | None = None
+    port: int | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether anything is said of a machine elsewhere."""
+        return self.make_venv or (self.remote_python, self.remote_folder) != (None, None)
+
+    @property
+    def page(self) -> bool:
+        """Whether anything is said of a page."""
+        return self.lan or (self.ort_web, self.port) != (None, None)
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,12 @@ class Description:
     notes: tuple[str, ...] = ()
 
 
+def row_title(name: str, provider: str, size: object = None) -> str:
+    """Spell a measurement: the model, the provider unless the target chooses it, the size."""
+    parts = (name, None if provider == "auto" else provider, size)
+    return " · ".join(str(part) for part in parts if part is not None)
+
+
 class Target(ABC):
     """A machine that models are run on; a context manager, open while there is work.
 
@@ -94,13 +116,17 @@ class Target(ABC):
     Attributes:
         name: what documents call it: the scheme alone, never an address.
         shares_machine: whether it is this machine, where a model's inside can be looked at.
-        program: what runs the models there: ``python`` or ``lama-edge-worker``.
+        own_providers: providers that no other target has.
+        shows_results: whether it shows people what was found, see `show`.
+        program: what runs the models there: ``python``, ``lama-edge-worker`` or ``lama-edge-web``.
         program_version: that program's version, once it has answered.
         program_sha256: the hash of that program's file; None where it is not one file.
     """
 
     name: str
     shares_machine: bool = False
+    own_providers: tuple[str, ...] = ()
+    shows_results: bool = False
     program: str = "python"
     program_version: str | None = None
     program_sha256: str | None = None
@@ -110,6 +136,23 @@ class Target(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def announce(self, rows: Sequence[str], rounds: int) -> None:  # noqa: B027
+        """Tell people there what will run; called before `claim`.
+
+        Args:
+            rows: each measurement as `row_title` spells it.
+            rounds: how often each is measured.
+        """
+
+    def show(self, results: Sequence[Mapping[str, Any]]) -> None:  # noqa: B027
+        """Show people there what was found, after everything was measured and judged.
+
+        Args:
+            results: of each row its ``row`` as `row_title` spells it, ``parity`` (``passed``,
+                ``failed``, ``not proven`` or None), ``median_ms`` and ``error``, None where there
+                is none.
+        """
 
     def claim(self) -> None:  # noqa: B027
         """Keep others from measuring there until it is closed; called before measuring.

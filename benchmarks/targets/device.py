@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from lama_edge.benchmarks.documents.model_files import model_files
-from lama_edge.benchmarks.targets.answers import MOST_SAID, Clock, read_answer, tidied, unnamed
+from lama_edge.benchmarks.targets.answers import (
+    MOST_SAID,
+    Clock,
+    check_same_model,
+    checked_round,
+    checked_sustained,
+    description,
+    read_answer,
+    tidied,
+    unnamed,
+)
 from lama_edge.benchmarks.targets.base import Description, Opening, Target
 from lama_edge.benchmarks.targets.places.base import Ended, Place
 from lama_edge.benchmarks.targets.programs.base import Program
@@ -32,7 +42,6 @@ from lama_edge.process import CrashError, WatchedFolder, killed_by, temporary_ro
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 from lama_edge.runtimes.onnxruntime.record import ONNXRUNTIME
-from lama_edge.runtimes.registry import title_of
 from lama_edge.spec import Progress, untold
 
 _SCHEMA_VERSION = 1
@@ -129,26 +138,12 @@ class DeviceTarget(Target):
         """See `Target.describe`."""
         clock = Clock(untold)
         answer = self._asked("describe", handle, opening, {}, clock)
-        model, result = answer["model"], answer["result"]
-        clock.check_all(result["load_ms"])
-        runtime, version, provider = model["runtime"], model["version"], model["provider"]
-        if isinstance(self._program, WorkerProgram):
-            version = f"{version} (C++ worker)"
-        manifest = Manifest.from_json(model["manifest"])
-        if handle.path.suffix == ".onnx" and manifest != read_manifest_of(handle.path):
-            # Pictures are made, and references chosen, by what it says.
-            raise CrashError("the program described another model than the one that was brought")
-        return Description(
-            manifest,
-            runtime,
-            version,
-            provider,
-            title_of(runtime, version, provider),
-            parts=tuple(model["parts"]),
-            load_ms=result["load_ms"],
-            placement=result["placement"],
-            notes=tuple(model["notes"]),
-        )
+        clock.check_all(answer["result"]["load_ms"])
+        by = " (C++ worker)" if isinstance(self._program, WorkerProgram) else ""
+        found = description(answer, by=by)
+        if handle.path.suffix == ".onnx":
+            check_same_model(found.manifest, read_manifest_of(handle.path))
+        return found
 
     def measure(
         self,
@@ -164,12 +159,7 @@ class DeviceTarget(Target):
         answer, (output,) = self._with_pictures(
             "measure", handle, opening, [(image, mask)], {"policy": asdict(policy)}, clock
         )
-        found: dict[str, Any] = answer["result"]["round"]
-        samples, warmup = found["samples_ms"], found["warmup_ms"]
-        if len(samples) < policy.min_runs or found["first_run_ms"] != warmup[0]:
-            raise CrashError("the program did not do the runs that it was asked for")
-        clock.check_sampling(samples)
-        clock.check_all(found["load_ms"], *warmup, *samples)
+        found = checked_round(answer, policy, clock)
         sensors = {
             "before": _with(found["sensors"]["before"], before),
             "after": _with(found["sensors"]["after"], self._sensors()),
@@ -196,13 +186,7 @@ class DeviceTarget(Target):
         answer, _ = self._with_pictures(
             "sustain", handle, opening, [(image, mask)], {"seconds": seconds}, clock
         )
-        found: dict[str, Any] = answer["result"]["sustained"]
-        at_s, samples = found["at_s"], found["samples_ms"]
-        if len(at_s) != len(samples) or at_s != sorted(at_s):
-            raise CrashError("the program did not tell when each of its runs began")
-        clock.check_sampling(samples)
-        clock.check_all(1e3 * max(at_s[-1], *(look["at_s"] for look in found["watched"])))
-        return found
+        return checked_sustained(answer, clock)
 
     def sleep(self, sleeps_ms: Sequence[float]) -> dict[str, Any]:
         """See `Target.sleep`."""

@@ -21,6 +21,7 @@ TARGETS = {
     "local": "lama_edge.benchmarks.targets.addresses:local_target",
     "ssh": "lama_edge.benchmarks.targets.addresses:ssh_target",
     "adb": "lama_edge.benchmarks.targets.addresses:adb_target",
+    "browser": "lama_edge.benchmarks.targets.addresses:browser_target",
 }
 
 
@@ -56,26 +57,33 @@ def unknown_target(address: str) -> str:
 def open_targets(
     address: str, options: TargetOptions | None = None, *, with_python: bool = False
 ) -> Iterator[list[Target]]:
-    """Open a target, or two that are Python beside a worker on one machine.
+    """Open a target, or two: Python beside a worker on one machine, or beside a page on this one.
 
     Args:
         address: see `open_target`.
         options: see `open_target`.
-        with_python: whether Python shall run models beside the worker of `options`.
+        with_python: whether Python shall run models beside the worker of `options`, or the page.
 
     Yields:
-        The targets, open: that of the worker first.
+        The targets, open: that of the worker, or the page, first.
 
     Raises:
-        UsageError: when there is no worker to be beside of, or see `open_target`.
+        UsageError: when there is neither to be beside of, or see `open_target`.
         LamaEdgeError: when a target cannot be opened.
     """
     if not with_python:
         with open_target(address, options) as target:
             yield [target]
         return
+    if address.partition(":")[0] == "browser":
+        with open_target(address, options) as page, open_target("local") as here:
+            yield [page, here]
+        return
     if options is None or options.worker is None:
-        raise UsageError("--with-python goes with --worker PATH: it measures in Python beside it")
+        raise UsageError(
+            "--with-python goes with --worker PATH or --target browser: it measures in Python "
+            "beside it"
+        )
     from lama_edge.benchmarks.targets.device import DeviceTarget
 
     alone = replace(options, remote_python=None, make_venv=False)
@@ -95,7 +103,7 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         default="local",
         metavar="ADDRESS",
         help=f"where the models run: {', '.join(TARGETS)}; such as ssh://pi@board.local or "
-        "adb://SERIAL (default: local)",
+        "adb://SERIAL; browser is a page that this command serves (default: local)",
     )
     add(
         "--worker",
@@ -115,6 +123,24 @@ def add_target(parser: argparse.ArgumentParser) -> None:
         help="make an environment with lama-edge on the target for as long as it is measured",
     )
     add("--remote-folder", metavar="DIR", help="where the target keeps what is brought meanwhile")
+    add(
+        "--lan",
+        action="store_true",
+        help="with --target browser: serve the page to the network, over https, for a phone",
+    )
+    add(
+        "--port",
+        type=int,
+        metavar="N",
+        help="with --target browser: where the page is served (default: any that is free)",
+    )
+    add(
+        "--ort-web",
+        type=Path,
+        metavar="DIR",
+        help="with --target browser: the dist folder of onnxruntime-web that the page uses "
+        "(default: the package lama-edge-ort-web)",
+    )
 
 
 def target_options(options: argparse.Namespace) -> TargetOptions:
@@ -126,4 +152,7 @@ def target_options(options: argparse.Namespace) -> TargetOptions:
         remote_python=options.remote_python,
         make_venv=options.make_venv,
         remote_folder=options.remote_folder,
+        lan=options.lan,
+        ort_web=options.ort_web,
+        port=options.port,
     )

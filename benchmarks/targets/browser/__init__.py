@@ -1,0 +1,1 @@
+"""A page in a browser as a target: it opens no program there, and answers over one socket."""
