@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from lama_edge.benchmarks.bench.measured_picture import measured_picture
 from lama_edge.benchmarks.bench.summary import summarise, warnings_about
 from lama_edge.benchmarks.documents.model_files import quality_of, titled
-from lama_edge.benchmarks.targets.base import Target
+from lama_edge.benchmarks.targets.base import Target, row_title
 from lama_edge.benchmarks.targets.subjects import Opened, Refused, without_paths
 from lama_edge.benchmarks.targets.tasks.environment import anonymous
 from lama_edge.errors import LamaEdgeError, ModelError, UsageError
@@ -24,6 +25,7 @@ from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import CaseOutput, case_output
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array
+from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 from lama_edge.spec import Size
 
 DEFAULT_SIZE = Size(512, 512)
@@ -38,6 +40,7 @@ class Row:
         target: where it runs.
         name: what the document calls it.
         provider: in use, or asked for where the model could not be opened.
+        announced: how the target was told of it, see `Target.announce`.
         size: of the picture; None where the model could not be opened.
         rounds: the document's.
         outputs: what it gave, each different one once: rounds mostly give the same.
@@ -53,6 +56,7 @@ class Row:
     target: Target
     name: str
     provider: str
+    announced: str
     size: Size | None = None
     rounds: list[dict[str, Any]] = field(default_factory=list)
     outputs: list[CaseOutput] = field(default_factory=list)
@@ -66,8 +70,28 @@ class Row:
     @property
     def title(self) -> str:
         """The row in a word or two, for progress."""
-        program = "" if self.target.program == "python" else f" in {self.target.program}"
-        return f"{self.name} at {self.size}{program}"
+        unasked = row_title(self.name, "auto", self.size)
+        by = "" if self.announced == unasked else f" on {self.provider}"
+        by += "" if self.target.program == "python" else f" in {self.target.program}"
+        return f"{self.name} at {self.size}{by}"
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What people are shown of it, see `Target.show`."""
+        judged = None
+        if self.failure is None:
+            passed = None if self.parity is None else self.parity["passed"]
+            judged = {None: "not proven", True: "passed", False: "failed"}[passed]
+        wrong = self.failure is not None or judged == "failed"
+        samples = [sample for one in self.rounds for sample in one["samples_ms"]]
+        return {
+            "row": self.announced,
+            "parity": judged,
+            "median_ms": None if wrong else float(np.median(samples)),
+            "error": None
+            if self.failure is None
+            else without_paths(self.failure, self.subject.model),
+        }
 
     @property
     def opened(self) -> Opened:
@@ -182,14 +206,25 @@ def rows_of(
     """
     name = titled(name, split_part(subject.model)[1])
     if isinstance(subject, Refused):
-        return [Row(subject, target, name, provider, failure=subject.error)]
-    provider = subject.found.provider
+        # Of a file that could not be opened there its own size may be known all the same.
+        (announced, *_) = titles_of(subject.model, name, provider, asked)
+        return [Row(subject, target, name, provider, announced, failure=subject.error)]
+    wanted, provider = provider, subject.found.provider
     subject = replace(subject, opening=replace(subject.opening, provider=provider))
     remarks = [anonymous(note) for note in subject.found.notes]
     # While the file is there: what becomes of it later shall not end what is measured.
     quality = quality_of(subject.model, subject.manifest)
     return [
-        Row(subject, target, name, provider, size, quality=quality, remarks=list(remarks))
+        Row(
+            subject,
+            target,
+            name,
+            provider,
+            row_title(name, wanted, size),
+            size,
+            quality=quality,
+            remarks=list(remarks),
+        )
         for size in sizes_of(asked, subject.manifest, name)
     ]
 
@@ -210,6 +245,26 @@ def sizes_of(asked: Sequence[Size], manifest: Manifest, name: str) -> tuple[Size
         if problem is not None:
             raise UsageError(f"{name!r} cannot be measured at {size}: {problem}")
     return sizes
+
+
+def titles_of(model: str | Path, name: str, provider: str, asked: Sequence[Size]) -> list[str]:
+    """Spell the rows that a model will have, as far as its file tells before it is opened.
+
+    Args:
+        model: as the user named it.
+        name: what the document calls it.
+        provider: that was asked for.
+        asked: sizes for models that take any.
+
+    Raises:
+        UsageError: when the model does not take one of the sizes.
+    """
+    path, _ = split_part(model)
+    manifest = None
+    with suppress(ModelError):
+        manifest = read_manifest_of(path) if path.suffix.lower() == ".onnx" else None
+    sizes = [None] if manifest is None else sizes_of(asked, manifest, name)
+    return [row_title(name, provider, size) for size in sizes]
 
 
 def names_of(

@@ -13,11 +13,11 @@ from typing import Any
 
 from lama_edge.benchmarks.bench.cooling import Cooling
 from lama_edge.benchmarks.bench.proof import NotProvenError, References, check_named
-from lama_edge.benchmarks.bench.rows import Row, check_times, names_of, rows_of
-from lama_edge.benchmarks.documents.model_files import located
+from lama_edge.benchmarks.bench.rows import Row, check_times, names_of, rows_of, titles_of
+from lama_edge.benchmarks.documents.model_files import located, titled
 from lama_edge.benchmarks.documents.pictures import Picture
 from lama_edge.benchmarks.documents.store import BENCH, check_document, heading
-from lama_edge.benchmarks.targets.base import Opening, TargetOptions
+from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
 from lama_edge.benchmarks.targets.programs.worker import WorkerProgram
 from lama_edge.benchmarks.targets.registry import open_target, open_targets
 from lama_edge.benchmarks.targets.subjects import Opened, open_model
@@ -45,7 +45,8 @@ class Bench:
         models: exported models or checkpoints, by path or zoo name; see `open_runner`.
         target: where; see `open_target`.
         options: what else is said of the target; None is nothing.
-        with_python: whether to measure in Python beside the worker of `options`, interleaved.
+        with_python: whether to measure in Python beside the worker of `options`, or beside the
+            page of the target ``browser``, interleaved.
         sizes: for models that take any size, 512x512 if empty; a fixed-size model is measured at
             its own size whatever this says.
         threads: processor threads; None is one for each physical core that may be used.
@@ -183,24 +184,37 @@ def run_bench(job: Bench, progress: Progress = untold, detail: Progress = untold
     with open_target("local") as here:
         references = References(here, job.reference)
         with open_targets(job.target, job.options, with_python=job.with_python) as targets:
-            targets[0].claim()
+            titles = [
+                title
+                for model, name, provider in zip(job.models, names, providers, strict=True)
+                for title in titles_of(
+                    model, titled(name, split_part(model)[1]), provider, job.sizes
+                )
+            ]
+            targets[0].announce(titles, job.rounds)
+            for target in targets:
+                target.claim()
             # Asked before anything else: the connection may be lost in between.
-            environment = targets[-1].environment()
+            environment = {**targets[0].environment(), **targets[-1].environment()}
             if cooling is not None:
                 cooling.temperature(targets[0].sensors())
             threads = job.threads or targets[0].default_threads()
             rows: list[Row] = []
-            for model, name, provider in zip(job.models, names, providers, strict=True):
+            for model, name, provider, target in _openings(job, names, providers, targets):
+                progress(f"opening {name}")
                 opening = Opening(provider, threads, timeout_s=job.timeout_s)
-                for target in targets:
-                    progress(f"opening {name}")
-                    subject = open_model(model, target, opening)
-                    rows += rows_of(subject, target, name, provider, job.sizes)
+                subject = open_model(model, target, opening)
+                rows += rows_of(subject, target, name, provider, job.sizes)
             if job.prove:
                 check_named(references, [r.subject for r in rows if isinstance(r.subject, Opened)])
             _take(rows, job, cooling, progress, detail)
+            shows = targets[0].shows_results
+            judged = _judge(rows, references, progress) if job.prove and shows else []
+            if shows:
+                targets[0].show([row.result for row in rows if row.target is targets[0]])
         # Others may have the device meanwhile: a large reference takes its time here.
-        judged = _judge(rows, references, progress) if job.prove else []
+        if job.prove and not shows:
+            judged = _judge(rows, references, progress)
     document = check_document(_document(job, environment, threads, rows), BENCH)
     pictures = tuple(
         Picture(index, row.case.image, row.case.hole, row.pixels)
@@ -209,6 +223,24 @@ def run_bench(job: Bench, progress: Progress = untold, detail: Progress = untold
     )
     failures = [row.failure for row in rows if row.failure is not None]
     return BenchResult(document, pictures, (*failures, *judged))
+
+
+def _openings(
+    job: Bench, names: Sequence[str], providers: Sequence[str], targets: Sequence[Target]
+) -> Iterator[tuple[str | Path, str, str, Target]]:
+    """Give what is opened where: a model, what documents call it, the provider, the target.
+
+    Beside a target that has providers of its own, another one measures by its best, once.
+    """
+    own = targets[0].own_providers
+    seen: set[tuple[str | Path, str, Target]] = set()
+    for model, name, provider in zip(job.models, names, providers, strict=True):
+        yield model, name, provider, targets[0]
+        for target in targets[1:]:
+            asked = "auto" if provider in own else provider
+            if not own or (model, name, target) not in seen:
+                seen.add((model, name, target))
+                yield model, name, asked, target
 
 
 def _take(

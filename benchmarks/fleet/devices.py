@@ -129,6 +129,11 @@ def _device(table: Any, folder: Path) -> Device:
     device = Device(
         table["name"], table["target"], options, table.get("provider"), table.get("threads")
     )
+    if device.scheme == "browser":
+        raise ValueError(
+            "a page waits for a person who presses its start: measure it with bench --target "
+            "browser --json-out PHONE.json, and give the fleet --beside PHONE.json"
+        )
     if device.scheme not in TARGETS:
         raise ValueError(f"unknown target {unknown_target(device.target)}")
     return device

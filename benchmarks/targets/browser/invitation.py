@@ -21,9 +21,7 @@ def invite(address: str, fingerprint: str | None) -> None:
     if fingerprint is not None:
         if sys.stderr.isatty():
             tqdm.write(qr_text(address), file=sys.stderr)
-        tell(
-            f"its certificate was made for this run, so the browser asks once: SHA-256 {fingerprint}"
-        )
+        tell(f"the browser asks once, since the certificate is of this run: SHA-256 {fingerprint}")
     tell("waiting for a page; nothing runs before its start is pressed")
 
 

@@ -79,8 +79,7 @@ class _Question:
     def done(self) -> bool:
         """Whether it was answered in full, or never will be."""
         return self.error is not None or (
-            self.answer is not None
-            and [len(one) for one in self.received] == [*self.outputs]
+            self.answer is not None and [len(one) for one in self.received] == [*self.outputs]
         )
 
 
@@ -105,12 +104,12 @@ class PageSession:
     @property
     def version(self) -> str | None:
         """The version of the page that is there, or was last."""
-        return self._last and self._last.version
+        return None if self._last is None else self._last.version
 
     @property
     def sha256(self) -> str | None:
         """The hash of its script, as it tells."""
-        return self._last and self._last.sha256
+        return None if self._last is None else self._last.sha256
 
     def plan(self, rows: Sequence[str], rounds: int) -> None:
         """Say what pages are to show before anything runs."""
@@ -235,16 +234,16 @@ class PageSession:
         finally:
             self._leave(page, why)
 
-    async def _greeted(
-        self, socket: WebSocketResponse, hello: Mapping[str, Any]
-    ) -> _Page | None:
+    async def _greeted(self, socket: WebSocketResponse, hello: Mapping[str, Any]) -> _Page | None:
         about = hello.get("page")
         about = about if isinstance(about, dict) else {}
         version, sha256 = about.get("version"), about.get("sha256")
         if not (isinstance(version, str) and _VERSION.fullmatch(version)) or not (
             sha256 is None or (isinstance(sha256, str) and _HASH.fullmatch(sha256))
         ):
-            await self._refuse(socket, {"refused": "the page is not of this release: load it again"})
+            await self._refuse(
+                socket, {"refused": "the page is not of this release: load it again"}
+            )
             return None
         if self._over is not None:
             await self._refuse(socket, {"ended": str(self._over)})

@@ -347,9 +347,7 @@ class BrowserTarget(Target):
     ) -> dict[str, Any]:
         """Return what the page shows of a question: its row of the plan, and the round."""
         size = sizes[0] if len(sizes) == 1 else handle.manifest.size.fixed
-        titles = [
-            row_title(handle.name, provider, size) for provider in (opening.provider, "auto")
-        ]
+        titles = [row_title(handle.name, provider, size) for provider in (opening.provider, "auto")]
         row = next((title for title in titles if title in self._rows), titles[0])
         if task != "measure":
             return {"row": row}

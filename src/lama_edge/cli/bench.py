@@ -55,7 +55,7 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
     add(
         "--with-python",
         action="store_true",
-        help="with --worker: measure in Python too, interleaved with the worker",
+        help="with --worker or --target browser: measure in Python too, interleaved",
     )
     add(
         "--size",
@@ -63,7 +63,7 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="picture size for models of dynamic size, such as 512 or 512x768; may repeat",
     )
-    add_provider(bench)
+    add_provider(bench, "where to run, each model by each of them", several=True)
     add_function(bench)
     add("--threads", type=int, metavar="N", help="default: one a core")
     add("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
@@ -159,14 +159,22 @@ def _job(options: argparse.Namespace) -> Bench:
     cooling = {} if options.cool_timeout is None else {"cool_timeout_s": options.cool_timeout}
     if cooling and options.max_temperature is None:
         raise UsageError("--cool-timeout ends what --max-temperature C waits for: add that too")
+    models = [join_part(model, options.function) for model in options.models]
+    provider, *others = dict.fromkeys(options.provider or ["auto"])
+    several = {}
+    if others:
+        pairs = [(model, one) for model in models for one in (provider, *others)]
+        models = [model for model, _ in pairs]
+        several = {"providers": tuple(one for _, one in pairs)}
     return Bench(
-        models=tuple(join_part(model, options.function) for model in options.models),
+        models=tuple(models),
         target=options.target,
         options=target_options(options),
         with_python=options.with_python,
         sizes=tuple(fixed_size(token) for token in options.size or ()),
         threads=options.threads,
-        provider=options.provider,
+        provider=provider,
+        **several,
         rounds=options.rounds,
         min_runs=options.min_runs,
         min_seconds=options.min_seconds,
@@ -189,7 +197,13 @@ def _fleet(options: argparse.Namespace, others: Sequence[dict[str, Any]]) -> int
     if options.target != "local" or target_options(options) != TargetOptions():
         raise UsageError(
             f"{str(options.fleet)!r} says of each device where and how models run there: leave "
-            "out --target, --worker, --remote-python, --make-venv and --remote-folder"
+            "out --target, --worker, --remote-python, --make-venv, --remote-folder, --lan, --port "
+            "and --ort-web"
+        )
+    if len(options.provider or ()) > 1:
+        raise UsageError(
+            f"--fleet takes one --provider: list a device of {str(options.fleet)!r} again, by "
+            "another name, for another one"
         )
     kept = Kept.beside(options.json_out)
     try:
@@ -249,11 +263,14 @@ def _complain(document: dict[str, Any], device: str = "", *, warnings: bool) -> 
 
 def warning_lines(document: dict[str, Any]) -> Iterator[str]:
     """Spell the warnings of a bench document's rows, one a line."""
-    for run in document["runs"]:
-        program = run["program"]["name"]
-        by = "" if program == "python" else f" in {program}"
+    named = [
+        (run["model"]["name"], run["size"], run["program"]["name"]) for run in document["runs"]
+    ]
+    for run, (name, size, program) in zip(document["runs"], named, strict=True):
+        by = f" on {run['provider']}" if named.count((name, size, program)) > 1 else ""
+        by += "" if program == "python" else f" in {program}"
         for warning in run["warnings"]:
-            yield f"{run['model']['name']} at {run['size'] or 'no size'}{by}: {warning}"
+            yield f"{name} at {size or 'no size'}{by}: {warning}"
 
 
 def failure_lines(document: dict[str, Any]) -> Iterator[str]:

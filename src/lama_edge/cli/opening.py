@@ -8,19 +8,24 @@ from lama_edge.retired import add_retired, sets
 from lama_edge.runtimes.registry import provider_names, runtimes
 
 
-def add_provider(parser: argparse.ArgumentParser, about: str = "where to run") -> None:
+def add_provider(
+    parser: argparse.ArgumentParser, about: str = "where to run", *, several: bool = False
+) -> None:
     """Add ``--provider``, which knows what the runtimes have.
 
     Args:
         parser: of a command.
         about: what it is good for.
+        several: whether it may repeat; then it is a list, or None where nothing was said.
     """
+    more = "; may repeat" if several else ""
     parser.add_argument(
         "--provider",
         type=_provider,
-        default="auto",
+        action="append" if several else "store",
+        default=None if several else "auto",
         metavar="NAME",
-        help=f"{about}: {', '.join(provider_names())} (default: auto)",
+        help=f"{about}: {', '.join(provider_names())} (default: auto){more}",
     )
 
 

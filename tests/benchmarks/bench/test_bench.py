@@ -548,7 +548,15 @@ def test_the_pause_lies_between_measurements(monkeypatch: pytest.MonkeyPatch) ->
     target = open_target("local")
     monkeypatch.setattr(module.time, "sleep", events.append)
     rows = [
-        Row(Refused(name, {}, CrashError("")), target, name, "cpu", Size(8, 8), failure=failure)
+        Row(
+            Refused(name, {}, CrashError("")),
+            target,
+            name,
+            "cpu",
+            name,
+            Size(8, 8),
+            failure=failure,
+        )
         for name, failure in (("failed", CrashError("it died")), ("a", None), ("b", None))
     ]
     job = Bench(("a", "b"), rounds=2, cool_down_s=7.5)
@@ -562,7 +570,7 @@ def test_a_size_that_does_not_suit_is_refused_before_anything_is_measured(folder
     job = Bench((folder / "any.onnx",), sizes=(Size(32, 32), Size(500, 512)), **QUICK)
     with pytest.raises(UsageError, match=r"'any.onnx' cannot be measured at 500x512: .* 504x512"):
         run_bench(job, stages.append)
-    assert stages == ["opening any.onnx"]
+    assert not stages
 
 
 def _engine(manifest: Manifest, *tokens: str) -> Manifest:
