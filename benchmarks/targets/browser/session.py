@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -182,8 +183,9 @@ class PageSession:
                 while not question.done:
                     if end is not None and time.monotonic() > end:
                         question.error = CrashError(f"it took longer than {timeout_s:g} s")
-                        # What it computes would be other load to the next question.
-                        self._send(page, {"ended": str(question.error)}, close=True)
+                        # What it computes would be other load to the next question: a page whose
+                        # socket is closed ends it, and comes back.
+                        self._close(page, WSCloseCode.TRY_AGAIN_LATER)
                         break
                     self._changed.wait(_LOOK_S)
         finally:
@@ -200,13 +202,11 @@ class PageSession:
             page, self._page = self._page, None
             self._over = self._over or CrashError("the measurement is over")
         if page is not None:
+            self._send(page, message)
             with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-                self._send(page, message, close=True).result(_RELOAD_S)
+                self._close(page, WSCloseCode.OK).result(_RELOAD_S)
 
-    def _send(
-        self, page: _Page, message: Mapping[str, Any], frames: Sequence[bytes] = (),
-        *, close: bool = False,
-    ) -> Any:  # fmt: skip
+    def _send(self, page: _Page, message: Mapping[str, Any], frames: Sequence[bytes] = ()) -> None:
         """Send a message and frames; a page that is gone is noticed where it is heard."""
 
         async def send() -> None:
@@ -214,10 +214,11 @@ class PageSession:
                 await page.socket.send_str(json.dumps(message))
                 for frame in frames:
                     await page.socket.send_bytes(frame)
-                if close:
-                    await page.socket.close()
 
-        return asyncio.run_coroutine_threadsafe(send(), page.loop)
+        asyncio.run_coroutine_threadsafe(send(), page.loop)
+
+    def _close(self, page: _Page, code: int) -> Future[bool]:
+        return asyncio.run_coroutine_threadsafe(page.socket.close(code=code), page.loop)
 
     async def serve(self, socket: WebSocketResponse, hello: Mapping[str, Any]) -> None:
         """Hear a page until it goes; its hello held the token."""

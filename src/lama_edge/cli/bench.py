@@ -159,22 +159,21 @@ def _job(options: argparse.Namespace) -> Bench:
     cooling = {} if options.cool_timeout is None else {"cool_timeout_s": options.cool_timeout}
     if cooling and options.max_temperature is None:
         raise UsageError("--cool-timeout ends what --max-temperature C waits for: add that too")
-    models = [join_part(model, options.function) for model in options.models]
     provider, *others = dict.fromkeys(options.provider or ["auto"])
-    several = {}
-    if others:
-        pairs = [(model, one) for model in models for one in (provider, *others)]
-        models = [model for model, _ in pairs]
-        several = {"providers": tuple(one for _, one in pairs)}
+    models = [
+        (join_part(model, options.function), one)
+        for model in options.models
+        for one in (provider, *others)
+    ]
     return Bench(
-        models=tuple(models),
+        models=tuple(model for model, _ in models),
         target=options.target,
         options=target_options(options),
         with_python=options.with_python,
         sizes=tuple(fixed_size(token) for token in options.size or ()),
         threads=options.threads,
         provider=provider,
-        **several,
+        providers=tuple(one for _, one in models) if others else (),
         rounds=options.rounds,
         min_runs=options.min_runs,
         min_seconds=options.min_seconds,
