@@ -120,14 +120,18 @@ def compare(
     Raises:
         UsageError: when the documents have no row in common, a row has no statistics or its
             parity failed, or the two differ in what would make a ratio meaningless: device, chip,
-            cores, machine, target, provider, runtime (its version may differ), threads, size,
-            batch, form of the inputs, architecture, or, where both tell, pinned clocks, governor,
-            power mode and whether the battery was charged.
+            cores, machine, browser, target, provider, runtime (versions may differ), threads, size,
+            batch, form of the inputs, architecture, or, where both tell, the GPU of a page, pinned
+            clocks, governor, power mode and whether the battery was charged.
     """
     if not 0 <= threshold < float("inf"):
         raise UsageError(f"threshold is {threshold}; give 0 or more, 0.02 is 2 %")
     for name in _MACHINE:
         _same(f"environment.{name}", base["environment"][name], new["environment"][name])
+    sides = base["environment"], new["environment"]
+    _same("environment.browser", *map(_browser, sides))
+    if all(map(_gpu, sides)):
+        _same("environment.gpu", *map(_gpu, sides))
     # Python's rows are compared with a worker's, unless a document has both.
     several = any(len({run["program"]["name"] for run in side["runs"]}) > 1 for side in (base, new))
     title = _title_in_program if several else _title
@@ -268,12 +272,28 @@ def _differences(base: Run, new: Run) -> Iterator[str]:
             yield f"{which}, {_title(run)}: {warning}"
 
 
+def _browser(environment: Mapping[str, Any]) -> str | None:
+    """Spell which browser a page ran in, its version left out."""
+    found = environment.get("browser")
+    isolation = "" if found is None or found["isolated"] else ", not isolated"
+    return None if found is None else f"{found['name']}{isolation}"
+
+
+def _gpu(environment: Mapping[str, Any]) -> str:
+    found = environment.get("gpu") or {}
+    names = (found.get(name) for name in ("vendor", "architecture", "description"))
+    return " ".join(filter(None, names))
+
+
 def _environment_differences(base: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    versions = [
+        {**side, "browser": (side.get("browser") or {}).get("version")} for side in (base, new)
+    ]
     return [
-        f"{name} is {base.get(name, 'unknown')} in the base and {new.get(name, 'unknown')} in the "
-        "new document"
-        for name in ("os", "python")
-        if base.get(name) != new.get(name)
+        f"{name} is {versions[0].get(name) or 'unknown'} in the base and "
+        f"{versions[1].get(name) or 'unknown'} in the new document"
+        for name in ("os", "python", "browser")
+        if versions[0].get(name) != versions[1].get(name)
     ]
 
 

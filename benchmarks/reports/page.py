@@ -60,8 +60,35 @@ def require(document: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def device_name(environment: Mapping[str, Any]) -> str:
-    """Return what to call a device: its own name, else its chip."""
-    return str(environment.get("device") or environment.get("chip") or "unknown device")
+    """Return what to call a device: its own name, else its chip; of a page alone its browser."""
+    if environment.get("device"):
+        return str(environment["device"])
+    if environment.get("browser") and "python" not in environment:
+        return f"{browser_title(environment)} on {environment['os']}"
+    return str(environment.get("chip") or "unknown device")
+
+
+def browser_title(environment: Mapping[str, Any]) -> str | None:
+    """Return a browser's name and the first number of its version; None where no page ran."""
+    browser = environment.get("browser")
+    return browser and f"{browser['name']} {browser['version'].partition('.')[0]}"
+
+
+def _browser(environment: Mapping[str, Any]) -> str | None:
+    browser = environment.get("browser")
+    if not browser:
+        return None
+    isolated = "isolated" if browser["isolated"] else "not isolated, which leaves it one thread"
+    return f"{browser['name']} {browser['version']}, {isolated}"
+
+
+def _graphics(environment: Mapping[str, Any]) -> str | None:
+    gpu = environment.get("gpu")
+    if not gpu:
+        return None
+    named = " ".join(filter(None, (gpu["vendor"], gpu["architecture"], gpu["description"])))
+    half = "with" if gpu["shader_f16"] else "without"
+    return f"{named or 'unnamed'}, {half} shader-f16"
 
 
 def environment_facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -74,6 +101,8 @@ def environment_facts(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Cores", None if cores is None else str(cores)),
         ("Memory", figures.memory(environment.get("memory_bytes"))),
         ("System", _joined([environment.get("os"), environment.get("machine")])),
+        ("Browser", _browser(environment)),
+        ("WebGPU", _graphics(environment)),
         ("Python", environment.get("python")),
         ("Packages", _joined([f"{k} {v}" for k, v in _packages(environment)])),
         ("Measured on", document.get("measured_on")),

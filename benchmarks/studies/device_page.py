@@ -14,7 +14,7 @@ from typing import Any
 
 from lama_edge.benchmarks.documents.store import BENCH, load_bench
 from lama_edge.benchmarks.reports import figures
-from lama_edge.benchmarks.reports.page import require
+from lama_edge.benchmarks.reports.page import browser_title, device_name, require
 from lama_edge.benchmarks.reports.runs import Document
 from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 
@@ -56,8 +56,13 @@ def _order(document: Document) -> tuple[str, str, str]:
 
 def _device(document: Document) -> str:
     environment = document["environment"]
-    chip, device = environment["chip"], environment.get("device")
-    return f"{device} ({chip})" if device and device != chip else str(chip)
+    name, chip, browser = device_name(environment), environment["chip"], browser_title(environment)
+    more = [
+        text
+        for text in (chip, browser)
+        if text is not None and text != "unknown" and not name.startswith(text)
+    ]
+    return f"{name} ({', '.join(more)})" if more else name
 
 
 def _row(document: Document, run: dict[str, Any]) -> list[str]:

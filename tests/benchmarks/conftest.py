@@ -124,6 +124,12 @@ LAPTOP = {
     "device": None, "chip": "AMD Ryzen 7 7840U", "cores": 16, "memory_bytes": 33_000_000_000,
     "os": "Ubuntu 24.04", "machine": "x86_64", "python": "3.12.3", "packages": PACKAGES,
 }  # fmt: skip
+PHONE = {
+    "device": "Pixel 9", "chip": "unknown", "cores": 8, "memory_bytes": 8 << 30, "os": "Android 16",
+    "machine": "arm64",
+    "browser": {"name": "Chrome", "version": "156.0.8078.5", "isolated": True},
+    "gpu": {"vendor": "arm", "architecture": "valhall", "description": "", "shader_f16": True},
+}  # fmt: skip
 SETTINGS = {
     "min_warmup_ms": 200, "min_warmup_runs": 3, "min_seconds": 3, "min_runs": 10, "rounds": 3,
     "cool_down_s": 0, "max_temperature_c": None, "cool_timeout_s": None, "sustained_s": None,
@@ -268,6 +274,18 @@ def bench_documents() -> list[dict[str, Any]]:
     documents = [unshared(bench(BOARD, board)), unshared(bench(LAPTOP, laptop))]
     documents[0]["settings"]["sustained_s"] = 600.0
     return documents
+
+
+@pytest.fixture
+def page_document() -> dict[str, Any]:
+    """A phone that was measured by its browser, with WebGPU and without."""
+    tiny = model("lama-tiny.onnx", "fp32", 4_210_000)
+    runs = [bench_run(tiny, (31.0, 0.02, 90_000_000), proof=parity_of(1.7e-6)) for _ in range(2)]
+    program = {"name": "lama-edge-web", "version": "0.1.0", "sha256": "ab" * 32}
+    for run, provider in zip(runs, ("webgpu", "wasm"), strict=True):
+        run |= {"target": "browser", "provider": provider, "program": program}
+        run |= {"runtime": "onnxruntime-web 1.30.0"}
+    return unshared(bench(PHONE, runs))
 
 
 def parity_case(name: str, size: str, largest: float, **changes: Any) -> dict[str, Any]:

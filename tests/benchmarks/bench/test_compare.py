@@ -208,6 +208,27 @@ def test_a_machine_without_python_is_noted() -> None:
     assert notes == ("python is 3.11.7 in the base and unknown in the new document",)
 
 
+CHROMIUM = {"name": "Chromium", "version": "156.0", "isolated": True}
+GPU = {"vendor": "qualcomm", "architecture": "adreno-7xx", "description": "", "shader_f16": True}
+
+
+def test_pages_are_compared_in_one_browser_on_one_gpu_whatever_its_version() -> None:
+    base, new = (_document(("t.onnx", [_noise(seed)])) for seed in (0, 1))
+    base["environment"] |= {"browser": CHROMIUM, "gpu": GPU}
+    new["environment"] |= {"browser": {**CHROMIUM, "version": "157.0"}, "gpu": None}
+    assert compare(base, new).notes == (
+        "browser is 156.0 in the base and 157.0 in the new document",
+    )
+    for change, said in (
+        ({"browser": {**CHROMIUM, "name": "Firefox"}}, "browser is 'Chromium'.*'Firefox'"),
+        ({"browser": {**CHROMIUM, "isolated": False}}, "'Chromium'.*'Chromium, not isolated'"),
+        ({"gpu": {**GPU, "architecture": "adreno-6xx"}}, "gpu is .*7xx.*6xx"),
+    ):
+        new["environment"].update({"browser": CHROMIUM, "gpu": GPU, **change})
+        with pytest.raises(UsageError, match=said):
+            compare(base, new)
+
+
 def test_warnings_of_either_side_are_passed_on() -> None:
     new = _document(("t.onnx", [_noise(1)]))
     new["runs"][0]["warnings"] = ["only 9 samples"]

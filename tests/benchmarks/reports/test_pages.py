@@ -196,6 +196,18 @@ def test_bench_shows_the_figures_of_every_run(bench_documents: list[Document]) -
         assert fact in text, fact
 
 
+def test_a_phone_measured_by_its_browser_stands_beside_the_others(
+    bench_documents: list[Document], page_document: Document
+) -> None:
+    text = Page(bench_page([*bench_documents, page_document])).text
+    for fact in (
+        "Latency on 3 devices", "Pixel 9", "Chrome 156.0.8078.5, isolated", "Android 16, arm64",
+        "arm valhall, with shader-f16", "onnxruntime-web 1.30.0", "webgpu provider",
+        "wasm provider", "target browser", "lama-edge-web 0.1.0",
+    ):  # fmt: skip
+        assert fact in text, fact
+
+
 @pytest.mark.parametrize("shown", [False, True])
 def test_a_run_whose_parity_failed_shows_no_times_or_struck_ones(
     bench_documents: list[Document], shown: bool

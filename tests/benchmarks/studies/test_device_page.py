@@ -42,6 +42,15 @@ def test_the_table_holds_every_run_whatever_the_order(bench_documents: list[Docu
     assert "| failed | – | – | – |" in lines[8]
 
 
+def test_a_page_s_device_goes_by_its_name_and_its_browser(page_document: Document) -> None:
+    table = device_table([page_document])
+    assert (
+        "| Pixel 9 (Chrome 156) | lama-tiny.onnx | fp32 | onnxruntime-web 1.30.0, wasm |" in table
+    )
+    page_document["environment"] |= {"device": None, "chip": "arm valhall"}
+    assert "| Chrome 156 on Android 16 (arm valhall) |" in device_table([page_document])
+
+
 def test_a_name_cannot_break_out_of_its_cell(bench_documents: list[Document]) -> None:
     bench_documents[0]["runs"][0]["model"]["name"] = "a|b`c*[d](e)<script>\n| x"
     (line,) = (row for row in device_table(bench_documents).splitlines() if "script" in row)
