@@ -55,10 +55,12 @@ class Page:
         environment: dict[str, Any] = ENVIRONMENT,
         hello: dict[str, Any] | None = None,
         origin: str | None = None,
+        pongs: bool = True,
     ) -> None:
         """Open the page that an address leads to."""
         self.address, self.behaviour = address, behaviour or honest
         self.presses_start, self.environment = presses_start, environment
+        self.pongs = pongs
         parts = urlsplit(address)
         self.base = f"{parts.scheme}://{parts.netloc}"
         self.token = parts.fragment.partition("=")[2]
@@ -96,7 +98,10 @@ class Page:
         async with aiohttp.ClientSession() as self.session:
             try:
                 self.socket = await self.session.ws_connect(
-                    f"{self.base}/bench/socket", headers={"Origin": self.origin}, max_msg_size=0
+                    f"{self.base}/bench/socket",
+                    headers={"Origin": self.origin},
+                    max_msg_size=0,
+                    autoping=self.pongs,
                 )
             except aiohttp.WSServerHandshakeError as error:
                 self.refused = error.status
@@ -113,6 +118,8 @@ class Page:
 
     async def _talk(self) -> None:
         async for frame in self.socket:
+            if frame.type is not aiohttp.WSMsgType.TEXT:
+                continue
             message = json.loads(frame.data)
             if not self.plan:
                 self.plan = message

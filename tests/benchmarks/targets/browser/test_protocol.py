@@ -27,6 +27,7 @@ from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, UsageError
 from lama_edge.process import CrashError
 from lama_edge.spec import Size
+from lama_edge.web import server
 
 QUICK: dict[str, Any] = {"rounds": 2, "min_runs": 2, "min_seconds": 0.0, "min_warmup_ms": 0.0}
 WASM = Opening("wasm", threads=1, timeout_s=20)
@@ -324,6 +325,18 @@ def test_a_page_that_answers_otherwise_fails_its_row_alone(
         if not visitors.pages[0].thread.is_alive():
             visitors.open()
         assert page.describe(handle, WASM).provider == "wasm"
+
+
+def test_a_page_that_falls_silent_is_gone(
+    visitors: Visitors, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_PING_S", 0.5)
+    visitors.behaviours, visitors.how = [spoiling("describe", _silent)], {"pongs": False}
+    with target(visitors) as page:
+        begun = time.monotonic()
+        with pytest.raises(CrashError, match="the page was closed"):
+            page.describe(page.push(model), replace(WASM, timeout_s=None))
+        assert time.monotonic() - begun < SOON_S
 
 
 def test_a_closed_page_is_awaited_for_the_next_row_and_then_the_rest_fails(
