@@ -1,9 +1,14 @@
 // The pages: `vite build --mode demo` or `--mode bench`, each a folder that stands alone.
 
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
 const compiled = fileURLToPath(new URL("../../src/lama_edge/web/compiled/", import.meta.url));
+
+const { version } = JSON.parse(
+  readFileSync(new URL("./package.json", import.meta.url), "utf8"),
+) as { version: string };
 
 export default defineConfig(({ mode }) => ({
   root: fileURLToPath(new URL(`./pages/${mode}/`, import.meta.url)),
@@ -16,6 +21,7 @@ export default defineConfig(({ mode }) => ({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
+  define: { __VERSION__: JSON.stringify(version) },
   worker: { format: "es" },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
 }));

@@ -26,11 +26,7 @@ export class Models {
    *
    * @param told called with the bytes so far.
    */
-  async get(
-    model: ModelFile,
-    signal: AbortSignal,
-    told: (loaded: number) => void,
-  ): Promise<Blob> {
+  async get(model: ModelFile, signal: AbortSignal, told: (loaded: number) => void): Promise<Blob> {
     const kept = this.#kept.get(model.sha256);
     if (kept !== undefined) return kept;
     const bytes = await this.#download(model, signal, told);

@@ -3,11 +3,11 @@
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { count, fileSize } from "../shared/figures.js";
 import { Announcer, Button, Notice, Progress } from "../shared/parts.js";
+import { Canvas } from "./canvas.js";
 import { type Environment, environment } from "./machine.js";
 import { next, type Shown, START, share } from "./progress.js";
 import { Rows } from "./rows.js";
 import { type Seen, Session } from "./session.js";
-import { Canvas } from "./canvas.js";
 
 export function Page() {
   const [shown, happened] = useReducer(next, START);
@@ -50,7 +50,10 @@ export function Page() {
         <section class="running panel" aria-label="Progress">
           {seen !== null && (
             <figure>
-              <Canvas image={seen.image} label={seen.filled ? "The filled picture" : "The picture with its hole"} />
+              <Canvas
+                image={seen.image}
+                label={seen.filled ? "The filled picture" : "The picture with its hole"}
+              />
               <figcaption class="soft small">
                 {seen.filled ? "The hole, filled" : "The hole, marked"}
               </figcaption>
@@ -150,8 +153,8 @@ function Message({ shown: { phase, text } }: { shown: Shown }) {
     case "refused":
       return (
         <Notice tone="fail">
-          The computer does not take this page: {text}. Open the address, or scan the code, that
-          its terminal shows now.
+          The computer does not take this page: {text}. Open the address, or scan the code, that its
+          terminal shows now.
         </Notice>
       );
     case "ended":

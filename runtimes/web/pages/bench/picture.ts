@@ -2,52 +2,45 @@
 
 import type { Picture } from "./protocol.js";
 
-type Form = "float" | "uint8";
 // What lies over the hole: the pages' accent, light.
 const OVER = [39, 87, 196] as const;
 const SHARE = 0.6;
 
-/** Draws a picture with its hole marked, or a model's output for it. */
+/** Draws a picture with its hole marked, or filled with a model's output. */
 export function draw(picture: Picture, output?: ArrayBuffer): ImageData {
   const { height, width } = picture;
-  const form = formOf(picture);
-  const image = colours(output ?? picture.image, form, height * width);
-  if (output === undefined) mark(image, picture.mask, form);
-  return new ImageData(image, width, height);
-}
-
-/** Which form a picture's values have: floats take four times the bytes. */
-function formOf({ image, height, width }: Picture): Form {
-  return image.byteLength === 12 * height * width ? "float" : "uint8";
-}
-
-function colours(
-  values: ArrayBuffer,
-  form: Form,
-  pixels: number,
-): Uint8ClampedArray<ArrayBuffer> {
-  const found = new Uint8ClampedArray(4 * pixels).fill(255);
-  const bytes = new Uint8Array(values);
-  const floats = form === "float" ? new Float32Array(values) : null;
+  const pixels = height * width;
+  // Floats take four times the bytes.
+  const read = picture.mask.byteLength === 4 * pixels ? floats : bytes;
+  const [image, mask] = [read(picture.image, pixels), read(picture.mask, pixels)];
+  const filled = output && read(output, pixels);
+  const shown = new ImageData(width, height);
   for (let at = 0; at < pixels; at++) {
+    const isHole = mask(at, 0, 1) > 0;
     for (let channel = 0; channel < 3; channel++) {
-      // Planar floats from 0 to 1, or interleaved bytes.
-      found[4 * at + channel] =
-        floats === null
-          ? (bytes[3 * at + channel] ?? 0)
-          : 255 * (floats[channel * pixels + at] ?? 0);
+      const known = image(at, channel, 3);
+      shown.data[4 * at + channel] = !isHole
+        ? known
+        : filled !== undefined
+          ? filled(at, channel, 3)
+          : (1 - SHARE) * known + SHARE * (OVER[channel] ?? 0);
     }
+    shown.data[4 * at + 3] = 255;
   }
-  return found;
+  return shown;
 }
 
-function mark(image: Uint8ClampedArray, mask: ArrayBuffer, form: Form): void {
-  const holes = form === "float" ? new Float32Array(mask) : new Uint8Array(mask);
-  for (let at = 0; 4 * at < image.length; at++) {
-    if ((holes[at] ?? 0) === 0) continue;
-    for (const [channel, colour] of OVER.entries()) {
-      const index = 4 * at + channel;
-      image[index] = (1 - SHARE) * (image[index] ?? 0) + SHARE * colour;
-    }
-  }
+/** Gives a pixel's channel, 0 to 255, of so many channels. */
+type Read = (pixel: number, channel: number, channels: number) => number;
+
+/** Interleaved bytes. */
+function bytes(values: ArrayBuffer): Read {
+  const all = new Uint8Array(values);
+  return (pixel, channel, channels) => all[pixel * channels + channel] ?? 0;
+}
+
+/** Planar floats from 0 to 1. */
+function floats(values: ArrayBuffer, pixels: number): Read {
+  const all = new Float32Array(values);
+  return (pixel, channel) => 255 * (all[channel * pixels + pixel] ?? 0);
 }

@@ -131,9 +131,7 @@ function planned(shown: Shown, { rows, rounds }: Plan, started: boolean): Shown 
 function asked(shown: Shown, request: Asked): Shown {
   const { row: title, round } = request;
   const rows =
-    title !== null && find(shown.rows, title) === -1
-      ? [...shown.rows, rowOf(title)]
-      : shown.rows;
+    title !== null && find(shown.rows, title) === -1 ? [...shown.rows, rowOf(title)] : shown.rows;
   return {
     ...changed({ ...shown, rows }, request, (row) => ({
       state: row.state === "failed" ? "failed" : "running",
@@ -159,7 +157,8 @@ function answered(shown: Shown, request: Asked, { model, result }: Answer): Show
   const found = changed(shown, request, (row) => {
     const { round, sustained } = result;
     return {
-      state: request.request.task === "measure" && row.round < shown.rounds ? "running" : "measured",
+      state:
+        request.request.task === "measure" && row.round < shown.rounds ? "running" : "measured",
       samples_ms: [...row.samples_ms, ...(round?.samples_ms ?? [])],
       load_ms: row.load_ms ?? round?.load_ms ?? null,
       first_run_ms: row.first_run_ms ?? round?.first_run_ms ?? null,

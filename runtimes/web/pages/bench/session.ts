@@ -10,7 +10,6 @@ import type { Happened } from "./progress.js";
 import type { Answer, Asked } from "./protocol.js";
 import type { Found, Job } from "./tasks.js";
 
-declare const __VERSION__: string;
 const TOOL = `lama-edge-web ${__VERSION__}`;
 // Of a download so much is told to the computer, not every piece.
 const TELL_MS = 500;

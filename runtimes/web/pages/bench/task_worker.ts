@@ -2,19 +2,15 @@
 
 import { LamaEdgeError, oneLine } from "../../src/errors.js";
 import type { ErrorKind } from "./protocol.js";
-import { type Found, type Job, watchMemory, work } from "./tasks.js";
+import { type Found, type Job, work } from "./tasks.js";
 
 /** What the worker says to the page. */
-export type FromWorker =
-  | { step: string }
-  | { found: Found }
-  | { error: string; kind: ErrorKind };
+export type FromWorker = { step: string } | { found: Found } | { error: string; kind: ErrorKind };
 
 const KINDS: readonly string[] = ["usage", "model", "picture", "missing"];
 const say = (message: FromWorker, owned: Transferable[] = []): void =>
   (self as DedicatedWorkerGlobalScope & typeof self).postMessage(message, owned);
 
-watchMemory();
 self.onmessage = async ({ data }: MessageEvent<Job>) => {
   try {
     const found = await work(data, (step) => say({ step }));

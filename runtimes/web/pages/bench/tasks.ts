@@ -1,9 +1,11 @@
 /** Does a task with ONNX Runtime Web, in a worker that nothing was run in before. */
 
+import { readManifest } from "../../src/contract/manifest.js";
 import { manifestText } from "../../src/contract/onnx_metadata.js";
-import { parseManifest } from "../../src/contract/manifest.js";
-import { importRuntime, type Model, openModel } from "../../src/model/model.js";
-import { whyNotWebgpu } from "../../src/opening/providers.js";
+import { problemWithGpu } from "../../src/model/gpu.js";
+import { loadOrt, possibleThreads } from "../../src/model/loading.js";
+import { watchWasmMemory } from "../../src/model/memory.js";
+import { type Model, openModel } from "../../src/model/model.js";
 import type { Answer, Picture, Request, Result } from "./protocol.js";
 import { measure, sleeps, sustain } from "./stopwatch.js";
 
@@ -32,19 +34,8 @@ const IDENTITY = Uint8Array.from(
   (letter) => letter.charCodeAt(0),
 );
 
-/** Every memory that WebAssembly got in this worker. */
-const memories: WebAssembly.Memory[] = [];
-
-/** Notes what memory WebAssembly gets; called before the runtime is imported. */
-export function watchMemory(): void {
-  const { Memory } = WebAssembly;
-  WebAssembly.Memory = class extends Memory {
-    constructor(descriptor: WebAssembly.MemoryDescriptor) {
-      super(descriptor);
-      memories.push(this);
-    }
-  };
-}
+// Before the runtime is there: it makes its memory as it starts.
+const wasmBytes = watchWasmMemory();
 
 /**
  * Does a task.
@@ -72,15 +63,16 @@ async function opened(
 ): Promise<{ model: Model; load_ms: number }> {
   const { request } = job;
   const bytes = new Uint8Array(await (job.file as Blob).arrayBuffer());
-  const threads = request.threads || navigator.hardwareConcurrency || 1;
+  const threads = request.threads || undefined;
   let provider = request.provider ?? "auto";
   if (provider === "auto") {
-    const reason = await whyNotWebgpu(parseManifest(manifestText(bytes)));
-    provider = reason === null ? "webgpu" : "wasm";
+    const problem = await problemWithGpu(readManifest(manifestText(bytes)));
+    provider = problem === null ? "webgpu" : "wasm";
   }
   step("starting ONNX Runtime Web");
   // The runtime's own beginning is none of the model's: its import, instance, threads, GPU device.
-  const ort = await importRuntime(new URL(job.ort), provider, threads);
+  const ort = await loadOrt(new URL(job.ort), provider);
+  ort.env.wasm.numThreads = possibleThreads(threads).threads;
   const first = await ort.InferenceSession.create(IDENTITY, { executionProviders: [provider] });
   await first.release();
   step(`opening ${request.model?.name}`);
@@ -120,9 +112,8 @@ async function worked(
     step("running twice for the peak memory");
     await run();
     await run();
-    // WebAssembly's memory never shrinks. Of a GPU's memory nothing is told.
-    const bytes = memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
-    return { peak_memory_bytes: memories.length === 0 ? null : bytes };
+    // Of a GPU's memory nothing is told.
+    return { peak_memory_bytes: wasmBytes() || null };
   }
   step("warming up");
   if (request.task === "sustain") {
@@ -156,7 +147,7 @@ async function worked(
 }
 
 function runner(model: Model, picture: Picture): () => Promise<Float32Array | Uint8Array> {
-  const Values = model.manifest.io.image.dtype === "float32" ? Float32Array : Uint8Array;
+  const Values = model.manifest.io.form === "float" ? Float32Array : Uint8Array;
   const [image, mask] = [new Values(picture.image), new Values(picture.mask)];
   return () => model.run(image, mask, picture.height, picture.width);
 }

@@ -1,6 +1,6 @@
 /** What both pages are made of. */
 
-import type { ComponentChildren, JSX } from "preact";
+import type { ButtonHTMLAttributes, ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 export type Tone = "plain" | "pass" | "warn" | "fail";
@@ -18,7 +18,7 @@ export function Button({
   /** What screen readers say, where the content is a picture. */
   label?: string;
   children: ComponentChildren;
-} & Omit<JSX.ButtonHTMLAttributes<HTMLButtonElement>, "label">): JSX.Element {
+} & ButtonHTMLAttributes<HTMLButtonElement>) {
   return (
     <button
       type="button"
