@@ -36,17 +36,18 @@ type Told = Navigator & {
   };
   getBattery?(): Promise<Battery>;
 };
-const told = navigator as Told;
+const told = (): Told => navigator as Told;
 const UNKNOWN = "unknown";
 
 export async function environment(): Promise<Environment> {
   const [values, gpu] = await Promise.all([highEntropyValues(), graphics()]);
   const agent = navigator.userAgent;
+  const memory = told().deviceMemory;
   return {
     device: values.model || /\((iPhone|iPad|Macintosh)/.exec(agent)?.[1] || null,
     chip: (gpu && (gpu.description || `${gpu.vendor} ${gpu.architecture}`.trim())) || UNKNOWN,
     cores: Math.max(1, navigator.hardwareConcurrency || 1),
-    memory_bytes: told.deviceMemory === undefined ? null : told.deviceMemory * 2 ** 30,
+    memory_bytes: memory === undefined ? null : memory * 2 ** 30,
     os: operatingSystem(values, agent),
     machine: machine(values, agent),
     browser: { ...browser(values, agent), isolated: globalThis.crossOriginIsolated === true },
@@ -69,7 +70,9 @@ export async function sensors(): Promise<Sensors> {
 }
 
 async function battery(): Promise<Sensors["battery"]> {
-  const found = await told.getBattery?.().catch(() => undefined);
+  const found = await told()
+    .getBattery?.()
+    .catch(() => undefined);
   // Machines without a battery say that they are full and charging.
   if (found === undefined || (found.charging && found.level === 1)) return null;
   return { percent: 100 * found.level, status: found.charging ? "Charging" : "Discharging" };
@@ -84,7 +87,9 @@ async function graphics(): Promise<Environment["gpu"]> {
 
 async function highEntropyValues(): Promise<HighEntropyValues> {
   const names = ["architecture", "bitness", "model", "platformVersion", "fullVersionList"];
-  const found = await told.userAgentData?.getHighEntropyValues(names).catch(() => undefined);
+  const found = await told()
+    .userAgentData?.getHighEntropyValues(names)
+    .catch(() => undefined);
   return found ?? {};
 }
 

@@ -22,6 +22,7 @@ export async function runTask(
   signal: AbortSignal,
   step: (text: string) => void,
 ): Promise<Found> {
+  signal.throwIfAborted();
   const begin = performance.now();
   const seen: Partial<Record<string, Promise<Sensors>>> = {};
   const found = await inWorker(job, signal, (text) => {

@@ -149,7 +149,7 @@ function Cautions({ device, rows }: { device: Environment | null; rows: Shown["r
 function Message({ shown: { phase, text } }: { shown: Shown }) {
   switch (phase) {
     case "busy":
-      return <Notice tone="warn">Another page has the computer's attention: {text}.</Notice>;
+      return <Notice tone="warn">{sentence(text)}. Close that one first.</Notice>;
     case "refused":
       return (
         <Notice tone="fail">
@@ -158,7 +158,7 @@ function Message({ shown: { phase, text } }: { shown: Shown }) {
         </Notice>
       );
     case "ended":
-      return <Notice tone="fail">The command on the computer ended: {text}.</Notice>;
+      return <Notice tone="fail">{sentence(text)}.</Notice>;
     case "gone":
       return (
         <Notice tone="fail">

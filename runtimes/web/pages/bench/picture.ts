@@ -2,9 +2,9 @@
 
 import type { Picture } from "./protocol.js";
 
-// What lies over the hole: the pages' accent, light.
+// What lies over the hole: the pages' accent.
 const OVER = [39, 87, 196] as const;
-const SHARE = 0.6;
+const SHARE = 0.8;
 
 /** Draws a picture with its hole marked, or filled with a model's output. */
 export function draw(picture: Picture, output?: ArrayBuffer): ImageData {

@@ -22,18 +22,11 @@ export interface Row {
   parity: Judged["parity"];
 }
 
+/** How it ends before all is measured; `lost` may come back. */
+export type Ending = "lost" | "stopped" | "busy" | "refused" | "ended" | "gone";
+
 export interface Shown {
-  phase:
-    | "connecting"
-    | "ready"
-    | "running"
-    | "lost"
-    | "stopped"
-    | "done"
-    | "busy"
-    | "refused"
-    | "ended"
-    | "gone";
+  phase: "connecting" | "ready" | "running" | "done" | Ending;
   /** What the server says to the phase. */
   text: string;
   rows: Row[];
@@ -57,7 +50,7 @@ export type Happened =
   | { on: "answer"; asked: Asked; answer: Answer }
   | { on: "error"; asked: Asked; error: string }
   | { on: "done"; rows: Judged[] }
-  | { on: "over"; phase: "lost" | "stopped" | "busy" | "refused" | "ended" | "gone"; text: string };
+  | { on: "over"; phase: Ending; text: string };
 
 export const START: Shown = {
   phase: "connecting",
@@ -89,12 +82,12 @@ export function next(shown: Shown, happened: Happened): Shown {
       return {
         ...changed(shown, happened.asked, () => ({ state: "failed", error: happened.error })),
         ...IDLE,
-        tasks: shown.tasks + 1,
+        tasks: tasksAfter(shown, happened.asked),
       };
     case "done":
       return judged(shown, happened.rows);
     case "over":
-      return { ...shown, ...IDLE, phase: happened.phase, text: happened.text, current: null };
+      return over(shown, happened.phase, happened.text);
   }
 }
 
@@ -171,7 +164,26 @@ function answered(shown: Shown, request: Asked, { model, result }: Answer): Show
       ...(request.request.task === "describe" && { state: "waiting" as const }),
     };
   });
-  return { ...found, ...IDLE, step: "waiting for the computer", tasks: shown.tasks + 1 };
+  return { ...found, ...IDLE, step: "waiting for the computer", tasks: tasksAfter(shown, request) };
+}
+
+/** What looks at the device alone is no part of the bar. */
+function tasksAfter({ tasks }: Shown, { row }: Asked): number {
+  return row === null ? tasks : tasks + 1;
+}
+
+const CUT = {
+  lost: "the connection to the computer broke meanwhile",
+  stopped: "stopped before it was measured",
+  ended: "the command on the computer ended before it was measured",
+};
+
+function over(shown: Shown, phase: Ending, text: string): Shown {
+  const error = phase in CUT ? CUT[phase as keyof typeof CUT] : CUT.lost;
+  const rows = shown.rows.map((row) =>
+    row.state === "running" ? { ...row, state: "failed" as const, error } : row,
+  );
+  return { ...shown, ...IDLE, phase, text, current: null, rows };
 }
 
 function judged(shown: Shown, verdicts: Judged[]): Shown {

@@ -81,6 +81,7 @@ function stateOf(row: Row, rounds: number): [tone: Tone, word: string] {
   if (row.parity === "passed") return ["pass", "✓ same as the reference"];
   if (row.parity === "not proven") return ["warn", "not proven"];
   if (row.state === "measured") return ["plain", "measured"];
-  if (row.state === "running") return ["plain", `round ${Math.max(1, row.round)} of ${rounds}`];
+  if (row.state === "running" && row.round === 0) return ["plain", "opening"];
+  if (row.state === "running") return ["plain", `round ${row.round} of ${rounds}`];
   return ["plain", "waiting"];
 }
