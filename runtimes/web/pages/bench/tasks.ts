@@ -2,10 +2,13 @@
 
 import { readManifest } from "../../src/contract/manifest.js";
 import { manifestText } from "../../src/contract/onnx_metadata.js";
+import { LamaEdgeError } from "../../src/errors.js";
+import { failure } from "../../src/model/failures.js";
 import { problemWithGpu } from "../../src/model/gpu.js";
 import { loadOrt, possibleThreads } from "../../src/model/loading.js";
 import { watchWasmMemory } from "../../src/model/memory.js";
 import { type Model, openModel } from "../../src/model/model.js";
+import type { Provider } from "../../src/types.js";
 import type { Answer, Picture, Request, Result } from "./protocol.js";
 import { measure, sleeps, sustain } from "./stopwatch.js";
 
@@ -64,17 +67,17 @@ async function opened(
   const { request } = job;
   const bytes = new Uint8Array(await (job.file as Blob).arrayBuffer());
   const threads = request.threads || undefined;
-  let provider = request.provider ?? "auto";
-  if (provider === "auto") {
-    const problem = await problemWithGpu(readManifest(manifestText(bytes)));
-    provider = problem === null ? "webgpu" : "wasm";
-  }
+  const provider = await providerFor(bytes, request.provider ?? "auto");
   step("starting ONNX Runtime Web");
   // The runtime's own beginning is none of the model's: its import, instance, threads, GPU device.
   const ort = await loadOrt(new URL(job.ort), provider);
   ort.env.wasm.numThreads = possibleThreads(threads).threads;
-  const first = await ort.InferenceSession.create(IDENTITY, { executionProviders: [provider] });
-  await first.release();
+  try {
+    const first = await ort.InferenceSession.create(IDENTITY, { executionProviders: [provider] });
+    await first.release();
+  } catch (thrown) {
+    throw failure("starting", thrown);
+  }
   step(`opening ${request.model?.name}`);
   const start = performance.now();
   let model = await openModel(bytes, { ort, provider, threads });
@@ -85,6 +88,15 @@ async function opened(
     model = await openModel(bytes, { ort, provider, threads, placement: true });
   }
   return { model, load_ms };
+}
+
+/** Who runs a model; WebGPU that cannot is found out before it is started. */
+async function providerFor(bytes: Uint8Array, asked: "auto" | Provider): Promise<Provider> {
+  if (asked === "wasm") return asked;
+  const problem = await problemWithGpu(readManifest(manifestText(bytes)));
+  if (problem === null) return "webgpu";
+  if (asked === "auto") return "wasm";
+  throw new LamaEdgeError("missing", problem);
 }
 
 async function worked(
