@@ -2,6 +2,7 @@
 
 import { LamaEdgeError, oneLine } from "../errors.js";
 import type { Provider } from "../types.js";
+import { tapConsole } from "./placement.js";
 
 /** What this library uses of ONNX Runtime Web. */
 export type OrtModule = typeof import("onnxruntime-web/webgpu");
@@ -26,6 +27,7 @@ const FILES: Record<Provider, string> = {
 export async function loadOrt(ort: OrtModule | URL, provider: Provider): Promise<OrtModule> {
   if (!(ort instanceof URL)) return ort;
   const folder = ort.href.endsWith("/") ? ort.href : `${ort.href}/`;
+  if (!IN_NODE) tapConsole();
   try {
     const url = folder + FILES[provider];
     const loaded = (await import(/* @vite-ignore */ /* webpackIgnore: true */ url)) as OrtModule;

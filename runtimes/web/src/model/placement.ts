@@ -12,20 +12,33 @@ const NODE = /(?:^|\s)(\w+) \(([^()]*)\)\s*$/;
 const PROCESSOR = "CPUExecutionProvider";
 const METHODS = ["log", "info", "warn", "error", "debug"] as const;
 
+// Where lines go while somebody wants them.
+let heard: string[] | null = null;
+let isTapped = false;
+
+/** Lets `loggedBy` hear what ONNX Runtime Web logs. Before that is imported: it holds the console's
+ * methods as they are when it starts. */
+export function tapConsole(): void {
+  if (isTapped) return;
+  isTapped = true;
+  for (const method of METHODS) {
+    const before = console[method];
+    console[method] = (...parts: unknown[]) => {
+      if (heard === null) before.apply(console, parts);
+      else heard.push(...parts.join(" ").split("\n"));
+    };
+  }
+}
+
 /** Does work and gives the lines that were written to the console meanwhile, which it keeps from
  * there. */
 export async function loggedBy<T>(work: () => Promise<T>): Promise<{ value: T; lines: string[] }> {
   const lines: string[] = [];
-  const before = METHODS.map((method) => console[method]);
-  for (const method of METHODS) {
-    console[method] = (...parts: unknown[]) => lines.push(...parts.join(" ").split("\n"));
-  }
+  heard = lines;
   try {
     return { value: await work(), lines };
   } finally {
-    METHODS.forEach((method, at) => {
-      console[method] = before[at] as typeof console.log;
-    });
+    heard = null;
   }
 }
 
