@@ -194,7 +194,7 @@ def until(page: Page, holds: Callable[[], bool]) -> None:
 
 def test_nothing_runs_before_start_is_pressed(asker: Asker, page: Page) -> None:
     asker.plan("one.onnx · wasm · 64x64", "two.onnx · webgpu · 64x64", rounds=3)
-    sees(page, "2 model runs in 3 rounds")
+    sees(page, "2 measurements in 3 rounds")
     sees(page, "two.onnx")
     assert asker.heard.empty()
     start(page)

@@ -202,7 +202,7 @@ function leadOf({ phase, rows, rounds }: Shown): string {
     case "ready":
       return rows.length === 0
         ? "Nothing runs before you press start."
-        : `${count(rows.length, "model run")} in ${count(rounds, "round")}. Nothing runs before ` +
+        : `${count(rows.length, "measurement")} in ${count(rounds, "round")}. Nothing runs before ` +
             "you press start; then leave this page in front until it is done.";
     case "done":
       return "The result is on the computer. You can close this page.";

@@ -50,7 +50,7 @@ function Result({ row, rounds, fill }: { row: Row; rounds: number; fill: ImageDa
             </div>
             {row.memory_bytes !== null && (
               <div>
-                <dt>Memory</dt>
+                <dt>WebAssembly’s memory</dt>
                 <dd>{memory(row.memory_bytes)}</dd>
               </div>
             )}
@@ -78,7 +78,7 @@ function Result({ row, rounds, fill }: { row: Row; rounds: number; fill: ImageDa
 function stateOf(row: Row, rounds: number): [tone: Tone, word: string] {
   if (row.parity === "failed") return ["fail", "✗ computes something else"];
   if (row.state === "failed") return ["fail", "✗ failed"];
-  if (row.parity === "passed") return ["pass", "✓ same as the reference"];
+  if (row.parity === "passed") return ["pass", "✓ agrees with the reference"];
   if (row.parity === "not proven") return ["warn", "not proven"];
   if (row.state === "measured") return ["plain", "measured"];
   if (row.state === "running" && row.round === 0) return ["plain", "opening"];
