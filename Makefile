@@ -13,7 +13,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Export the embedded model, check it, erase an object from a photograph (out/)
-	$(BIN)/python -m lama_edge.cli.demo out
+	$(BIN)/python -m lama_edge.cli.first_try out
 
 test: $(VENV)/.dev ## Run every test that Python alone can run, but the slow ones
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not ($(TOOLS))" $(PYTEST_ARGS)

@@ -27,7 +27,7 @@ _HOLE_TINT = (255, 0, 80)
 _GAP_PX = 8
 
 
-def run_demo(folder: Path) -> Path:
+def first_try(folder: Path) -> Path:
     """Export, check, inpaint, and compose the sheet.
 
     Args:
@@ -83,10 +83,10 @@ def _sheet(before: Image.Image, hole: Image.Image, after: Image.Image) -> Image.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo from the command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m lama_edge.cli.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lama_edge.cli.first_try", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("out"))
     try:
-        sheet = run_demo(parser.parse_args(arguments).folder)
+        sheet = first_try(parser.parse_args(arguments).folder)
     except LamaEdgeError as error:
         print(f"demo: error: {error}", file=sys.stderr)
         return error.exit_code

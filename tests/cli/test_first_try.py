@@ -1,4 +1,4 @@
-"""The demo: what it leaves behind, and that the object is gone."""
+"""`make demo`: what it leaves behind, and that the object is gone."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 from PIL import Image
 from same_process import without_processes
 
-from lama_edge.cli import demo
+from lama_edge.cli import first_try
 
 
 def test_the_demo_erases_the_object_keeps_the_rest_and_can_run_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_processes(monkeypatch)
-    assert demo.main([str(tmp_path / "out")]) == 0
+    assert first_try.main([str(tmp_path / "out")]) == 0
     capsys.readouterr()
-    assert demo.main([str(tmp_path / "out")]) == 0
+    assert first_try.main([str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
     assert "$ lama-edge export onnx" in printed
     assert "parity: max difference" in printed

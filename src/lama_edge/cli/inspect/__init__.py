@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lama_edge.benchmarks.reports.figures import table
-from lama_edge.cli.inspect_tensorrt import (
+from lama_edge.cli.inspect.tensorrt import (
     add_tensorrt_options,
     is_for_tensorrt,
     print_capability,
