@@ -1,15 +1,8 @@
 /** A picture, the hole that is painted on it, and all that was done to both, back and forth. */
 
+import type { Pixels } from "../../../src/types.js";
 import type { Box } from "./geometry.js";
 import { HOLE, holeBox, maskOf, paint, type Stroke } from "./strokes.js";
-
-/** A picture in memory, as `Pixels` of the library, all channels alike. */
-export interface Picture {
-  readonly data: Uint8Array | Uint8ClampedArray;
-  readonly width: number;
-  readonly height: number;
-  readonly channels: number;
-}
 
 /** The pixels that a fill changed, as they are on the other side of it. */
 interface Patch {
@@ -28,14 +21,14 @@ const MOST_KEPT_BYTES = 256 * 2 ** 20;
 /** Strokes and fills, with undo and redo. */
 export class Edits {
   /** The picture as it is now; fills, undo and redo write into it. */
-  readonly picture: Picture;
+  readonly picture: Pixels;
   #mask: Uint8Array;
   #steps: Step[] = [];
   #done = 0;
   readonly #mostKept: number;
 
   /** @param picture becomes this object's own. */
-  constructor(picture: Picture, mostKept = MOST_KEPT_BYTES) {
+  constructor(picture: Pixels, mostKept = MOST_KEPT_BYTES) {
     this.picture = picture;
     this.#mask = new Uint8Array(picture.width * picture.height);
     this.#mostKept = mostKept;
@@ -49,8 +42,8 @@ export class Edits {
   /** What made the hole since the last fill, in order. */
   get strokes(): readonly Stroke[] {
     const done = this.#steps.slice(0, this.#done);
-    const strokes = done.slice(done.findLastIndex((step) => "patch" in step) + 1);
-    return strokes.flatMap((step) => ("stroke" in step ? [step.stroke] : []));
+    const lastFill = done.map((step) => "patch" in step).lastIndexOf(true);
+    return done.slice(lastFill + 1).flatMap((step) => ("stroke" in step ? [step.stroke] : []));
   }
 
   get canUndo(): boolean {
@@ -67,7 +60,11 @@ export class Edits {
 
   /** Share of the picture that is hole, 0 to 1. */
   get holeShare(): number {
-    return this.#mask.reduce((count, value) => count + (value ? 1 : 0), 0) / this.#mask.length;
+    let holes = 0;
+    for (const value of this.#mask) {
+      holes += value && 1;
+    }
+    return holes / this.#mask.length;
   }
 
   /** Adds a stroke; what was undone is gone. */
@@ -82,7 +79,7 @@ export class Edits {
    * @returns the box of what may have changed.
    * @throws Error where the sizes differ, or there is no hole.
    */
-  fill(filled: Picture): Box {
+  fill(filled: Pixels): Box {
     const { picture } = this;
     const box = holeBox(this.#mask, picture);
     if (box === undefined || filled.data.length !== picture.data.length) {
@@ -135,7 +132,7 @@ export class Edits {
 }
 
 /** Returns a copy of the pixels in a box. */
-export function cut({ data, width, channels }: Picture, box: Box): Uint8Array {
+export function cut({ data, width, channels }: Pixels, box: Box): Uint8Array {
   const row = (box.right - box.left) * channels;
   const pixels = new Uint8Array(row * (box.bottom - box.top));
   for (let y = box.top; y < box.bottom; y++) {
@@ -145,7 +142,7 @@ export function cut({ data, width, channels }: Picture, box: Box): Uint8Array {
   return pixels;
 }
 
-function swap({ data, width, channels, ...rest }: Picture, { box, other }: Patch): void {
+function swap({ data, width, channels, ...rest }: Pixels, { box, other }: Patch): void {
   const now = cut({ data, width, channels, ...rest }, box);
   const row = (box.right - box.left) * channels;
   for (let y = box.top; y < box.bottom; y++) {
