@@ -12,8 +12,8 @@ interface Patch {
 
 type Step = { readonly stroke: Stroke } | { readonly patch: Patch };
 
-/** What went or came back by one step. */
-export type Changed = "hole" | "picture";
+/** What went or came back by one step: the hole, or pixels in this box and the hole. */
+export type Changed = "hole" | Box;
 
 // What fills may keep to be undone; a fill of all of 12 megapixels is 48 MB.
 const MOST_KEPT_BYTES = 256 * 2 ** 20;
@@ -111,7 +111,7 @@ export class Edits {
     }
     this.#done += by;
     this.#mask = maskOf(this.strokes, this.picture);
-    return "patch" in step ? "picture" : "hole";
+    return "patch" in step ? step.patch.box : "hole";
   }
 
   #did(step: Step): void {
