@@ -88,6 +88,8 @@ export interface OpenOptions {
   ort?: string | URL | undefined;
   /** The hash that the model's bytes must have, 64 hexadecimal digits. */
   sha256?: string | undefined;
+  /** What the server wants to be told for the model's address, such as `Authorization`. */
+  headers?: Readonly<Record<string, string>> | undefined;
   /** Whether a model given by its address is kept in the browser's cache, by its hash; true where
    * left out and `sha256` is given. */
   cache?: boolean | undefined;

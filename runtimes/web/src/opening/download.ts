@@ -13,9 +13,10 @@ export async function download(
   url: URL,
   onProgress: (progress: Progress) => void,
   signal?: AbortSignal,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    const response = await fetch(url, signal ? { signal } : {});
+    const response = await fetch(url, { headers, signal: signal ?? null });
     if (!response.ok) {
       throw failed(url, `the server answers ${response.status} ${response.statusText}`.trim());
     }

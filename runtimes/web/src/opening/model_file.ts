@@ -45,10 +45,10 @@ export async function modelFile(
 
 async function bytesOf(
   source: ModelSource,
-  { onProgress, signal }: OpenOptions,
+  { onProgress, signal, headers }: OpenOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof source === "string" || source instanceof URL) {
-    return download(absolute(source), onProgress ?? (() => {}), signal);
+    return download(absolute(source), onProgress ?? (() => {}), signal, headers);
   }
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
   if (source instanceof ArrayBuffer) return new Uint8Array(source);
