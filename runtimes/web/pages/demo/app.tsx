@@ -23,7 +23,7 @@ export function App() {
   const [comparing, setComparing] = useState(false);
   const [scale, setScale] = useState(1);
   const canvas = useRef<HTMLCanvasElement>(null);
-  const stage = useRef<Stage>();
+  const stage = useRef<Stage | null>(null);
 
   useEffect(() => {
     void work.openModel();
@@ -68,7 +68,9 @@ export function App() {
         </Button>
       </header>
       <main class="stage">
-        <h1 class={opened ? "unseen" : "unseen"}>Erase things from a photo</h1>
+        <h1 class="unseen">Erase things from a photo</h1>
+        {/* biome-ignore lint/a11y/noInteractiveElementToNoninteractiveRole: keys draw here, so
+            screen readers have to let them through */}
         <canvas
           ref={canvas}
           class={`surface ${tool}`}
@@ -262,7 +264,7 @@ function Toolbar(props: ToolbarProps) {
       </div>
       <Compare {...{ comparing, setComparing }} />
       {busy ? (
-        <Button onClick={() => work.stop()}>
+        <Button class="button stop" onClick={() => work.stop()}>
           <Icon name="stop" />
           Stop
         </Button>
@@ -318,21 +320,14 @@ function takeFiles(open: (file: Blob, name: string) => void): () => void {
   const ending = new AbortController();
   const take = (event: Event, data: DataTransfer | null) => {
     const file = [...(data?.files ?? [])].find(({ type }) => type.startsWith("image/"));
-    if (!file) return;
-    event.preventDefault();
-    open(file, file.name);
+    // The browser would leave the page for a file that is dropped.
+    if (file || event.type === "drop") event.preventDefault();
+    if (file) open(file, file.name);
   };
   const { signal } = ending;
-  addEventListener("dragover", (event) => event.preventDefault(), { signal });
-  addEventListener(
-    "drop",
-    (event) => {
-      event.preventDefault(); // the browser would leave the page for the file
-      take(event, event.dataTransfer);
-    },
-    { signal },
-  );
-  addEventListener("paste", (event) => take(event, event.clipboardData), { signal });
+  document.addEventListener("dragover", (event) => event.preventDefault(), { signal });
+  document.addEventListener("drop", (event) => take(event, event.dataTransfer), { signal });
+  document.addEventListener("paste", (event) => take(event, event.clipboardData), { signal });
   return () => ending.abort();
 }
 
