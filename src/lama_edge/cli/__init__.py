@@ -18,6 +18,7 @@ from types import FrameType
 
 import lama_edge
 from lama_edge.cli.bench import add_bench
+from lama_edge.cli.demo import add_demo
 from lama_edge.cli.export import add_export
 from lama_edge.cli.inpaint import add_inpaint
 from lama_edge.cli.inspect import add_inspect
@@ -117,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         add_tradeoff,
         add_inspect,
         add_models,
+        add_demo,
     ):
         add(commands, common)
     return parser
