@@ -62,9 +62,13 @@ export function App() {
         <p class="wordmark">lama-edge</p>
         <ModelLine work={work} />
         <OpenButton work={work} primary={false} />
-        <Button disabled={!opened || work.erasing !== null} onClick={() => void work.save()}>
+        <Button
+          label="Save as PNG"
+          disabled={!opened || work.erasing !== null}
+          onClick={() => void work.save()}
+        >
           <Icon name="save" />
-          Save
+          <span class="words">Save</span>
         </Button>
       </header>
       <main class="stage">
@@ -162,11 +166,12 @@ function OpenButton({ work, primary }: { work: Work; primary: boolean }) {
     <>
       <Button
         primary={primary}
+        label="Open a photo"
         disabled={work.reading || work.erasing !== null}
         onClick={() => input.current?.click()}
       >
         <Icon name="open" />
-        {primary ? "Open a photo" : "Open"}
+        <span class="words">{primary ? "Open a photo" : "Open"}</span>
       </Button>
       <input
         ref={input}
