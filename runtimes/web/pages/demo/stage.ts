@@ -196,8 +196,10 @@ export class Stage {
     if (!this.#shown || event.button > 1) return;
     this.canvas.setPointerCapture(event.pointerId);
     if (event.button === 1) event.preventDefault(); // it would scroll
-    this.#finish();
-    this.#cursor = null;
+    if (this.#cursor) {
+      this.#finish(); // what the keyboard drew
+      this.#cursor = null;
+    }
     const pans = this.#tool === "move" || event.button === 1 || this.#busy;
     this.#act(this.#gestures.down(event.pointerId, this.#at(event), pans));
   }
