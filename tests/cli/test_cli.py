@@ -46,7 +46,9 @@ def _error(capsys: pytest.CaptureFixture[str]) -> str:
     return captured.err.removesuffix("\n")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["export", "onnx", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["export", "onnx", "--help"], ["demo", "--help"]]
+)
 def test_help_imports_no_heavy_library(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom lama_edge import cli\n"

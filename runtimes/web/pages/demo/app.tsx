@@ -64,7 +64,7 @@ export function App() {
         <OpenButton work={work} primary={false} />
         <Button
           label="Save as PNG"
-          disabled={!opened || work.erasing !== null}
+          disabled={!opened || work.busy}
           onClick={() => void work.save()}
         >
           <Icon name="save" />
@@ -167,7 +167,7 @@ function OpenButton({ work, primary }: { work: Work; primary: boolean }) {
       <Button
         primary={primary}
         label="Open a photo"
-        disabled={work.reading || work.erasing !== null}
+        disabled={work.busy}
         onClick={() => input.current?.click()}
       >
         <Icon name="open" />
@@ -211,7 +211,7 @@ function Messages({ work }: { work: Work }) {
       {work.opened && work.said && (
         <p class="said" aria-hidden="true">
           {work.said}
-          {work.erasing && "…"}
+          {work.busy && "…"}
         </p>
       )}
     </div>
@@ -234,9 +234,9 @@ interface ToolbarProps {
 function Toolbar(props: ToolbarProps) {
   const { work, tool, setTool, brush, setBrush, comparing, setComparing, scale } = props;
   const edits = work.opened?.edits;
-  const busy = work.erasing !== null;
+  const { busy } = work;
   return (
-    <div class="toolbar" role="toolbar" aria-label="Tools">
+    <div class="toolbar" role="group" aria-label="Tools">
       <div class="group tools">
         {TOOLS.map(([name, label]) => (
           <Button key={name} pressed={tool === name} label={label} onClick={() => setTool(name)}>
@@ -268,7 +268,7 @@ function Toolbar(props: ToolbarProps) {
         <Tap icon="nearer" label="Zoom in" act={() => props.zoom(1)} />
       </div>
       <Compare {...{ comparing, setComparing }} />
-      {busy ? (
+      {work.erasing ? (
         <Button class="button stop" onClick={() => work.stop()}>
           <Icon name="stop" />
           Stop

@@ -28,8 +28,8 @@ export class Work {
   settings: Settings | null = null;
   opened: Opened | null = null;
   shown: Shown | null = null;
-  /** Whether a picture is being read. */
-  reading = false;
+  /** Whether a picture's file is being read or written. */
+  filing = false;
   /** Ends the erasing that is going on. */
   erasing: AbortController | null = null;
   /** Whether anything was done that no file has. */
@@ -72,11 +72,11 @@ export class Work {
 
   /** Opens a picture's file in the place of the one that is there. */
   async open(file: Blob, name: string): Promise<void> {
-    if (this.erasing || this.reading) return;
+    if (this.busy) return;
     if (this.unsaved && !confirm("Open another picture? What you did to this one is not saved.")) {
       return;
     }
-    this.reading = true;
+    this.filing = true;
     this.#say(`Opening ${name}`);
     try {
       const picture = await toPixels(file);
@@ -87,7 +87,7 @@ export class Work {
     } catch (error) {
       this.#fail(`${name} cannot be opened: ${words(error)}`);
     }
-    this.reading = false;
+    this.filing = false;
     this.#show();
   }
 
@@ -108,8 +108,13 @@ export class Work {
     this.#step("redo");
   }
 
+  /** Whether the picture must stay as it is. */
+  get busy(): boolean {
+    return this.filing || this.erasing !== null;
+  }
+
   get canErase(): boolean {
-    return this.model.state === "ready" && !this.erasing && Boolean(this.opened?.edits.hasHole);
+    return this.model.state === "ready" && !this.busy && Boolean(this.opened?.edits.hasHole);
   }
 
   /** Fills the hole. */
@@ -147,7 +152,9 @@ export class Work {
 
   /** Gives the picture as a PNG file to keep. */
   async save(): Promise<void> {
-    if (!this.opened) return;
+    if (!this.opened || this.busy) return;
+    this.filing = true;
+    this.#say("Saving");
     try {
       const url = URL.createObjectURL(await encodePng(this.opened.edits.picture));
       const link = document.createElement("a");
@@ -161,6 +168,8 @@ export class Work {
     } catch (error) {
       this.#fail(`The picture cannot be saved: ${words(error)}`);
     }
+    this.filing = false;
+    this.changed();
   }
 
   /** Says something that the page has nothing else to show for. */
@@ -175,7 +184,7 @@ export class Work {
 
   #step(way: "undo" | "redo"): void {
     const { opened } = this;
-    const changed = this.erasing ? undefined : opened?.edits[way]();
+    const changed = this.busy ? undefined : opened?.edits[way]();
     if (!changed || !opened) return;
     if (changed !== "hole") show(opened.canvas, opened.edits.picture, changed);
     this.unsaved = true;

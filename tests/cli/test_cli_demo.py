@@ -1,0 +1,163 @@
+"""`lama-edge demo`: what it writes and serves, and what it refuses. The page is tests/web's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from places import DATA
+
+from lama_edge import cli
+from lama_edge.files import sha256_of
+from lama_edge.web import demo as demos
+from lama_edge.web import parts
+from lama_edge.web.parts import ORT_FILES
+
+
+@pytest.fixture
+def model(exported: Callable[..., Path]) -> str:
+    return str(exported())
+
+
+@pytest.fixture
+def ort(tmp_path: Path) -> str:
+    folder = tmp_path / "dist"
+    folder.mkdir()
+    for name in ORT_FILES:
+        (folder / name).write_text("/*! ONNX Runtime Web v1.30.0 */")
+    (folder / "LICENSE").write_text("MIT")
+    return str(folder)
+
+
+@pytest.fixture(autouse=True)
+def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "compiled"
+    for page in ("bench", "demo"):
+        (folder / page / "assets").mkdir(parents=True)
+        (folder / page / "index.html").write_text(f"<title>{page}</title>")
+    (folder / "demo/assets/index-abc.js").write_text("export {};")
+    (folder / "demo/assets/index-abc.js.gz").write_bytes(b"smaller")
+    monkeypatch.setattr(parts, "_COMPILED", folder)
+    return folder
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    code = cli.main(["demo", *words])
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    return code, captured.err.removeprefix("lama-edge: error: ").strip()
+
+
+def test_static_writes_all_that_a_server_needs_and_nothing_else(
+    model: str, ort: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site"
+    words = ["demo", model, "--static", str(site), "--ort-web", ort, "--provider", "wasm"]
+    assert cli.main(words) == 0
+    assert capsys.readouterr().out.startswith(f"wrote {site} (")
+    files = {str(path.relative_to(site)) for path in site.rglob("*") if path.is_file()}
+    assert files == {
+        *("index.html", "assets/index-abc.js", "model.onnx", "settings.json", "ort/LICENSE"),
+        *(f"ort/{name}" for name in ORT_FILES),
+    }
+    assert json.loads((site / "settings.json").read_text()) == {
+        "model": {
+            "url": "model.onnx",
+            "name": Path(model).name,
+            "bytes": Path(model).stat().st_size,
+            "sha256": sha256_of(Path(model)),
+        },
+        "ort": "ort/",
+        "provider": "wasm",
+    }
+    assert (site / "model.onnx").read_bytes() == Path(model).read_bytes()
+
+    # Again: only when it is said, and only in the place of a page.
+    again = refused(capsys, *words[1:])
+    assert again == (2, f"the output '{site}' exists: add --overwrite to replace it")
+    (site / "old.txt").touch()
+    assert cli.main([*words, "--overwrite", "--json"]) == 0
+    size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
+    assert json.loads(capsys.readouterr().out) == {"path": str(site), "size_bytes": size}
+    assert not (site / "old.txt").exists()
+    code, message = refused(capsys, *words[1:3], ort, "--overwrite", "--ort-web", ort)
+    assert code == 2
+    assert message.startswith(f"the output '{ort}' is a folder")
+
+
+def test_a_page_that_could_not_be_written_leaves_what_was_there(
+    model: str,
+    ort: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["demo", model, "--static", str(tmp_path / "site"), "--ort-web", ort]
+    assert cli.main(words) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "site").rglob("*") if path.is_file()}
+
+    def interrupted(path: Path) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demos, "sha256_of", interrupted)
+    assert cli.main([*words, "--overwrite"]) == 130
+    left = {path: path.read_bytes() for path in (tmp_path / "site").rglob("*") if path.is_file()}
+    assert left == before
+    assert {path.name for path in tmp_path.iterdir()} == {"site", "dist", "compiled"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["MODEL", "--static", "new", "--lan"], 2, "--lan and --port are about serving the page"),
+        (["MODEL", "--static", "new", "--port", "1"], 2, "--lan and --port are about serving"),
+        (["MODEL", "--overwrite"], 2, "--overwrite is about a written page: add --static DIR"),
+        ([str(DATA / "fourier")], 2, "browsers run ONNX files, and '"),
+        (["nothing.onnx"], 2, "'nothing.onnx' cannot be read: "),
+        (["MODEL", "--ort-web", str(DATA)], 2, f"--ort-web '{DATA}' has no ort.wasm.min.mjs"),
+        (["MODEL", "--port", "99999", "--ort-web", "ORT"], 2, "--port 99999: cannot serve there"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    words: list[str],
+    code: int,
+    message: str,
+    model: str,
+    ort: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = [{"MODEL": model, "ORT": ort}.get(word, word) for word in words]
+    found = refused(capsys, *words)
+    assert found[0] == code
+    assert found[1].startswith(message)
+
+
+def test_a_model_of_others_is_refused(
+    ort: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import onnx
+
+    nodes = [onnx.helper.make_node("Identity", ["a"], ["b"])]
+    values = [onnx.helper.make_tensor_value_info(name, 1, [1]) for name in "ab"]
+    graph = onnx.helper.make_graph(nodes, "other", values[:1], values[1:])
+    path = tmp_path / "other.onnx"
+    onnx.save(onnx.helper.make_model(graph), path)
+    code, message = refused(capsys, str(path), "--ort-web", ort)
+    assert code == 2
+    assert message.startswith(f"'{path}' carries no lama-edge manifest: lama-edge export onnx ")
+    path.write_bytes(b"\xff" * 100)
+    assert "damaged, or no ONNX file" in refused(capsys, str(path), "--ort-web", ort)[1]
+
+
+def test_pages_that_were_not_compiled_are_missing(
+    model: str, ort: str, pages: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pages / "demo/index.html").unlink()
+    missing = (3, "the compiled pages are missing: run `make web`")
+    assert refused(capsys, model, "--ort-web", ort) == missing
+    site = str(tmp_path / "site")
+    assert refused(capsys, model, "--ort-web", ort, "--static", site) == missing
+    assert not Path(site).exists()
