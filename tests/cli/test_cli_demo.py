@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,3 +164,54 @@ def test_pages_that_were_not_compiled_are_missing(
     site = str(tmp_path / "site")
     assert refused(capsys, model, "--ort-web", ort, "--static", site) == missing
     assert not Path(site).exists()
+
+
+# In a network of its own: the command with --lan, and who opens what it printed.
+_LAN = """
+import hashlib, json, ssl, subprocess, sys, urllib.request
+command = subprocess.Popen(
+    [sys.executable, "-c", sys.argv[1], *sys.argv[2:]],
+    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+)
+told = json.loads("".join(iter(command.stdout.readline, "}\\n")) + "}")
+said = command.stderr.readline()
+page, _, token = told["address"].partition("#token=")
+certificate = ssl.get_server_certificate(("192.168.77.1", int(page.split(":")[2].split("/")[0])))
+sha256 = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
+request = urllib.request.Request(
+    page + "documents/settings.json", headers={"Authorization": "Bearer " + token}
+)
+trusting = ssl._create_unverified_context()
+with urllib.request.urlopen(request, context=trusting) as answer:
+    settings = json.load(answer)
+command.terminate()
+print(json.dumps([told, said, sha256, settings, command.wait()]))
+"""
+_NETWORK = 'ip link set lo up && ip addr add 192.168.77.1/24 dev lo && exec "$@"'
+
+
+def test_on_the_network_it_is_served_by_https_with_the_certificate_that_is_told(
+    model: str, ort: str, pages: Path
+) -> None:
+    if shutil.which("unshare") is None or shutil.which("ip") is None:
+        pytest.skip("there is no unshare or ip: apt-get install util-linux iproute2")
+    spaces = ["unshare", "--map-root-user", "--net", "sh", "-c", _NETWORK, "sh"]
+    if subprocess.run([*spaces, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no network namespaces here")
+    program = (
+        "import pathlib, sys; from lama_edge import cli; from lama_edge.web import parts; "
+        f"parts._COMPILED = pathlib.Path({str(pages)!r}); sys.exit(cli.main(sys.argv[1:]))"
+    )
+    words = ["demo", model, "--lan", "--json", "--ort-web", ort]
+    done = subprocess.run(
+        [*spaces, sys.executable, "-c", _LAN, program, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told, said, sha256, settings, code = json.loads(done.stdout)
+    assert told["address"].startswith("https://192.168.77.1:")
+    assert told["fingerprint"].replace(":", "").lower() == sha256
+    assert said.endswith(f"SHA-256 {told['fingerprint']}\n")
+    assert settings["model"]["url"] == f"/models/{sha256_of(Path(model))}.onnx"
+    assert code == 143

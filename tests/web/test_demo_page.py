@@ -347,7 +347,7 @@ def test_what_cannot_be_is_said_on_the_page(
 ) -> None:
     bare, _, token = server.address.partition("#")
     page = open_page(bare)
-    assert "open the one that the command printed" in alert(page)
+    assert "no settings.json" in alert(page)
     page = open_page(f"{bare}#{token[:-1]}")
     assert "does not take this address" in alert(page)
 

@@ -236,7 +236,7 @@ function Toolbar(props: ToolbarProps) {
   const edits = work.opened?.edits;
   const { busy } = work;
   return (
-    <div class="toolbar" role="group" aria-label="Tools">
+    <div class="toolbar" role="toolbar" aria-label="Tools">
       <div class="group tools">
         {TOOLS.map(([name, label]) => (
           <Button key={name} pressed={tool === name} label={label} onClick={() => setTool(name)}>

@@ -40,7 +40,8 @@ export async function readSettings(page: URL): Promise<Told> {
     throw new Error(
       token
         ? "The server does not take this address: open the one that the command printed last."
-        : "This address is not complete: open the one that the command printed, to its end.",
+        : "There is no settings.json beside this page. If a command printed the address, open it " +
+            "with all that stands behind its #.",
     );
   }
   return { settings: (await answer.json()) as Settings, headers };
