@@ -20,6 +20,8 @@ export default defineConfig(({ mode }) => ({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // Of what the pages hold of others: Preact.
+    license: { fileName: "licences.md" },
   },
   define: { __VERSION__: JSON.stringify(version) },
   worker: { format: "es" },
