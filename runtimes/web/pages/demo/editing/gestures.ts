@@ -63,7 +63,7 @@ export class Gestures {
     }
     const drew = this.#mode === "draw";
     // What is left of a pinch neither draws nor pans: all fingers have to leave first.
-    this.#mode = this.#down.size > 0 ? "pinch" : "none";
+    this.#mode = "none";
     return drew ? { kind: cancelled ? "drop" : "lift" } : undefined;
   }
 

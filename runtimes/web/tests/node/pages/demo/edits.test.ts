@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { Edits } from "../../../pages/demo/editing/edits.js";
-import type { Pixels } from "../../../src/types.js";
+import { Edits } from "../../../../pages/demo/editing/edits.js";
+import type { Pixels } from "../../../../src/types.js";
 
 const [width, height, channels] = [16, 12, 3] as const;
 

@@ -8,7 +8,7 @@ import {
   toStage,
   type View,
   zoomed,
-} from "../../../pages/demo/editing/view.js";
+} from "../../../../pages/demo/editing/view.js";
 
 const stage = { width: 800, height: 600 };
 const picture = { width: 4000, height: 2000 };

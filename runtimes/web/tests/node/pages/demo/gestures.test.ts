@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from "vitest";
-import { Gestures } from "../../../pages/demo/editing/gestures.js";
+import { Gestures } from "../../../../pages/demo/editing/gestures.js";
 
 const at = (x: number, y = 0) => ({ x, y });
 

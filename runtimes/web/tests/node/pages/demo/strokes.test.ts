@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { extend, HOLE, holeBox, maskOf, type Stroke } from "../../../pages/demo/editing/strokes.js";
+import {
+  extend,
+  HOLE,
+  holeBox,
+  maskOf,
+  type Stroke,
+} from "../../../../pages/demo/editing/strokes.js";
 
 const extent = { width: 23, height: 17 };
 
