@@ -356,6 +356,8 @@ def test_what_cannot_be_is_said_on_the_page(
     broken.write_bytes(b"\x89PNG\r\n\x1a\nand then nothing")
     page.locator("input[type=file]").first.set_input_files(broken)
     assert alert(page).startswith("broken.png cannot be opened: ")
+    page.locator(".badge", has_text="WebAssembly").wait_for()
+    assert alert(page).startswith("broken.png cannot be opened: ")
 
     changed = tmp_path / "changed.onnx"
     shutil.copyfile(model, changed)

@@ -63,7 +63,9 @@ export class Work {
         onNote: (note) => this.#note(note),
       });
       this.model = { state: "ready", inpainter };
-      this.#say(`The model is ready: ${spelled(inpainter.info)}`);
+      // An error stays until it is read and something is done.
+      if (this.error) this.changed();
+      else this.#say(`The model is ready: ${spelled(inpainter.info)}`);
     } catch (error) {
       this.model = { state: "failed", message: words(error) };
       this.changed();
