@@ -166,6 +166,10 @@ def test_parity_by_a_page(visitors: Visitors, model: Path, golden_folder: Path) 
     assert result.passed
     assert result.document["target"] == "browser"
     assert result.document["environment"]["browser"]["name"] == "Chromium"
+    # Nothing was announced, and the page shows all the same what it is at.
+    (page,) = visitors.pages
+    rows = {message["row"] for message in page.asked if "model" in message["request"]}
+    assert rows == {f"{model.name} · 64x96"}
 
 
 def test_sleeps_are_timed_by_the_page(visitors: Visitors) -> None:
