@@ -6,6 +6,7 @@ import { manifestText } from "../contract/onnx_metadata.js";
 import { LamaEdgeError } from "../errors.js";
 import { failure } from "../model/failures.js";
 import { problemWithGpu } from "../model/gpu.js";
+import { wasmBytesLeft, watchWasmMemory } from "../model/memory.js";
 import { type Model, openModel } from "../model/model.js";
 import { selfTest } from "../opening/self_test.js";
 import {
@@ -18,7 +19,12 @@ import {
   toPlain,
 } from "./messages.js";
 
+watchWasmMemory();
+
 let model: Model | null = null;
+// What runs may take beside the open model. Asked once: the memory that a run grew is used again by
+// the next. Of a GPU's memory nothing is told.
+let freeBytes: number | undefined;
 let last: Promise<void> = Promise.resolve();
 const cancelling = new Map<number, AbortController>();
 
@@ -63,6 +69,7 @@ async function open(opening: Opening): Promise<Opened> {
     if (opening.selfTest) await selfTest(options);
   }
   model = await openModel(bytes, options);
+  freeBytes = provider === "wasm" ? wasmBytesLeft() : undefined;
   const { manifest, notes } = model;
   return {
     precision: manifest.precision,
@@ -88,5 +95,5 @@ async function inpaint(work: Inpainting, signal: AbortSignal): Promise<Filled> {
       return run(...given);
     },
   };
-  return inpaintPixels(work.picture, work.mask, asked, { ...work.options, signal });
+  return inpaintPixels(work.picture, work.mask, asked, { ...work.options, freeBytes, signal });
 }

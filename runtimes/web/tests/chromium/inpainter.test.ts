@@ -151,6 +151,16 @@ describe.skipIf(!hasCases)("the inpainter (pytest writes the cases)", () => {
     expect(report).toMatchObject({ runs: 1, provider: "wasm" });
   });
 
+  test("what memory is too small for is made smaller, and a warning says so", async () => {
+    const inpainter = await opened("/cases/tiny-any.onnx", { ort: "/faults/small_memory/" });
+    const { report } = await inpainter.inpaint(drawnPicture(512, 512), drawnMask(512, 512));
+    expect(report).toMatchObject({ strategy: "resize", code: "no_memory_for_crop", runs: 1 });
+    expect(report.warning).toMatch(/a crop takes about .* are free, so the fill is made at \d+ /);
+    const roomy = await opened("/cases/tiny-any.onnx");
+    const { report: whole } = await roomy.inpaint(drawnPicture(96, 96), drawnMask(96, 96));
+    expect(whole).toMatchObject({ warning: "" });
+  });
+
   test("after close, work that waits and work that comes is refused", async () => {
     const inpainter = await opened(TINY);
     const waiting = inpainter.inpaint(drawnPicture(64, 64), drawnMask(64, 64));
