@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ class TargetOptions:
         lan: whether a page is served to the network, over https, and not to this machine alone.
         ort_web: the folder of ONNX Runtime Web's files that a page uses; None is the package's.
         port: that a page is served at; None is any that is free.
+        invite: called with the address of a page, which holds its token, and the fingerprint of
+            its certificate or None; None tells them in the terminal.
     """
 
     worker: Path | None = None
@@ -38,6 +40,7 @@ class TargetOptions:
     lan: bool = False
     ort_web: Path | None = None
     port: int | None = None
+    invite: Callable[[str, str | None], object] | None = None
 
     @property
     def elsewhere(self) -> bool:

@@ -328,7 +328,8 @@ class BrowserTarget(Target):
         """Wait for the first page for ever, and for one to come back for a while."""
         if not self._awaited:
             assert self._server is not None
-            invite(self._server.address, self._server.fingerprint)
+            tells = self._options.invite or invite
+            tells(self._server.address, self._server.fingerprint)
         self._session.wait(RETURN_S if self._awaited else None, tell)
         self._awaited = True
 
