@@ -34,6 +34,9 @@ export async function problemWithGpu(manifest: Manifest): Promise<string | null>
   return null;
 }
 
+// A run on a lost GPU may fail before the browser tells of the loss.
+const TOLD_WITHIN_MS = 1000;
+
 /** Says when a GPU at work was lost, or reported an error. */
 export class GpuWatch {
   /** Rejected with a `LamaEdgeError` once the GPU is lost. */
@@ -56,6 +59,12 @@ export class GpuWatch {
     device.addEventListener("uncapturederror", (event) => {
       this.reported ??= oneLine((event as Event & { error?: unknown }).error ?? "an error");
     });
+  }
+
+  /** What a failed run failed with: the loss of the GPU, where the browser tells of it soon after. */
+  async cause(thrown: unknown): Promise<unknown> {
+    const told = new Promise((resolve) => setTimeout(resolve, TOLD_WITHIN_MS, thrown));
+    return Promise.race([told, this.lost]).catch((lost) => lost);
   }
 
   /** Throws a `LamaEdgeError` when the GPU was lost or has reported an error: what it computed

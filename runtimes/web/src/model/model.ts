@@ -164,7 +164,7 @@ async function run(
     gpu?.check();
     return given === pictures ? values : values.subarray(0, 3 * area);
   } catch (thrown) {
-    throw failure("running the model", thrown);
+    throw failure("running the model", gpu ? await gpu.cause(thrown) : thrown);
   }
 }
 
