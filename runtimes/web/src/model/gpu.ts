@@ -3,25 +3,14 @@
 import type { Manifest } from "../contract/manifest.js";
 import { LamaEdgeError, oneLine } from "../errors.js";
 
-// TypeScript's own types know no WebGPU yet.
-interface Adapter {
-  features: { has(name: string): boolean };
-}
-interface Device extends EventTarget {
-  lost: Promise<{ reason: string; message: string }>;
-}
-interface NavigatorWithGpu {
-  gpu?: { requestAdapter(): Promise<Adapter | null> };
-}
-
 /** Why WebGPU cannot run a model here, in words; null when it can. */
 export async function problemWithGpu(manifest: Manifest): Promise<string | null> {
   if (manifest.precision === "int8") {
     return "int8 is computed wrong by WebGPU: export the model as fp32, w8 or fp16";
   }
-  const gpu = typeof navigator === "object" ? (navigator as NavigatorWithGpu).gpu : undefined;
+  const gpu = typeof navigator === "object" ? navigator.gpu : undefined;
   if (!gpu) return "WebGPU is not in this browser, or the page is neither https nor localhost";
-  let adapter: Adapter | null;
+  let adapter: GPUAdapter | null;
   try {
     adapter = await gpu.requestAdapter();
   } catch (thrown) {
@@ -44,7 +33,7 @@ export class GpuWatch {
   private reported: string | null = null;
   private goneBecause: LamaEdgeError | null = null;
 
-  constructor(device: Device) {
+  constructor(device: GPUDevice) {
     this.lost = device.lost.then(({ reason, message }) => {
       const why = [reason, message].filter((part) => part && part !== "unknown").join(": ");
       this.goneBecause = new LamaEdgeError(
@@ -56,8 +45,8 @@ export class GpuWatch {
     });
     // Nobody may be waiting for it.
     this.lost.catch(() => {});
-    device.addEventListener("uncapturederror", (event) => {
-      this.reported ??= oneLine((event as Event & { error?: unknown }).error ?? "an error");
+    device.addEventListener("uncapturederror", ({ error }) => {
+      this.reported ??= oneLine(error.message);
     });
   }
 

@@ -84,7 +84,7 @@ export async function openModel(bytes: Uint8Array, options: OpenModelOptions): P
     await session.release();
     throw refused;
   }
-  const gpu = provider === "webgpu" ? new GpuWatch(await gpuDevice(ort)) : null;
+  const gpu = provider === "webgpu" ? new GpuWatch(await ort.env.webgpu.device) : null;
   return {
     manifest,
     manifestText: text,
@@ -97,10 +97,6 @@ export async function openModel(bytes: Uint8Array, options: OpenModelOptions): P
       run({ ort, session, manifest, gpu }, image, mask, { height, width }),
     close: () => session.release(),
   };
-}
-
-async function gpuDevice(ort: OrtModule) {
-  return (await ort.env.webgpu.device) as ConstructorParameters<typeof GpuWatch>[0];
 }
 
 async function started(ort: OrtModule, bytes: Uint8Array, options: OpenModelOptions) {
