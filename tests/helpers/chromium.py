@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.util
 import mimetypes
 import os
-import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -23,15 +22,11 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from places import ROOT
 
+from lama_edge.benchmarks.studies.chromium import FLAGS, NAMES, find_browser
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Nothing is asked of the network but what pages ask for. `--no-sandbox`: containers have none.
-FLAGS = (
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 # Computed by the processor, all its cores: seconds for what a graphics card does in milliseconds.
 WEBGPU_FLAGS = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 # What makes a page cross-origin isolated, which threads in WebAssembly want.
@@ -44,11 +39,6 @@ SHARED = {"Access-Control-Allow-Origin": "*", "Cross-Origin-Resource-Policy": "c
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm"}
 _NPM = ROOT / "runtimes/web/node_modules/onnxruntime-web/dist"
 _drivers = threading.local()
-
-
-def find_browser() -> str | None:
-    """Return the path of a Chromium, None where there is none."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextmanager
