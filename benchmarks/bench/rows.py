@@ -82,12 +82,9 @@ class Row:
         if self.failure is None:
             passed = None if self.parity is None else self.parity["passed"]
             judged = {None: "not proven", True: "passed", False: "failed"}[passed]
-        wrong = self.failure is not None or judged == "failed"
-        samples = [sample for one in self.rounds for sample in one["samples_ms"]]
         return {
             "row": self.announced,
             "parity": judged,
-            "median_ms": None if wrong else float(np.median(samples)),
             "error": None
             if self.failure is None
             else without_paths(self.failure, self.subject.model),

@@ -153,8 +153,7 @@ class Target(ABC):
 
         Args:
             results: of each row its ``row`` as `row_title` spells it, ``parity`` (``passed``,
-                ``failed``, ``not proven`` or None), ``median_ms`` and ``error``, None where there
-                is none.
+                ``failed``, ``not proven`` or None) and ``error``, None where there is none.
         """
 
     def claim(self) -> None:  # noqa: B027

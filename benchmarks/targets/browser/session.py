@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-import lama_edge
 from lama_edge.benchmarks.targets.answers import MOST_SAID
 from lama_edge.errors import (
     LamaEdgeError,
@@ -257,8 +256,7 @@ class PageSession:
                 return None
             await asyncio.sleep(_LOOK_S / 10)
         with contextlib.suppress(ConnectionError):
-            tool = f"lama-edge {lama_edge.__version__}"
-            await socket.send_str(json.dumps({"plan": {**self._plan, "tool": tool}}))
+            await socket.send_str(json.dumps({"plan": self._plan}))
         return page
 
     def _take(self, page: _Page) -> bool:

@@ -52,15 +52,12 @@ export interface Plan {
   /** `lama.onnx · webgpu · 512x512` */
   rows: string[];
   rounds: number;
-  /** Who asks: `lama-edge 0.1.0`. */
-  tool?: string;
 }
 
 /** What became of a row, as the computer has judged it. */
 export interface Judged {
   row: string;
   parity: "passed" | "failed" | "not proven" | null;
-  median_ms: number | null;
   error: string | null;
 }
 

@@ -35,32 +35,7 @@ function Result({ row, rounds, fill }: { row: Row; rounds: number; fill: ImageDa
       {row.samples_ms.length > 0 && (
         <div class="row-found">
           {fill && <Canvas image={fill} label={`What ${name} made of the hole`} />}
-          <dl class="figures">
-            <div class="median">
-              <dt>Median of {count(row.samples_ms.length, "run")}</dt>
-              <dd>{duration(median(row.samples_ms))}</dd>
-            </div>
-            <div>
-              <dt>First run</dt>
-              <dd>{duration(row.first_run_ms)}</dd>
-            </div>
-            <div>
-              <dt>Opening</dt>
-              <dd>{duration(row.load_ms)}</dd>
-            </div>
-            {row.memory_bytes !== null && (
-              <div>
-                <dt>WebAssembly’s memory</dt>
-                <dd>{memory(row.memory_bytes)}</dd>
-              </div>
-            )}
-            <div>
-              <dt>Runs on</dt>
-              <dd>
-                {row.provider}, ONNX Runtime Web {row.version}
-              </dd>
-            </div>
-          </dl>
+          {row.parity !== "failed" && <Figures row={row} />}
         </div>
       )}
       {row.fell_back.length > 0 && (
@@ -72,6 +47,38 @@ function Result({ row, rounds, fill }: { row: Row; rounds: number; fill: ImageDa
         </p>
       ))}
     </>
+  );
+}
+
+/** What was measured; nobody is shown how long something wrong took. */
+function Figures({ row }: { row: Row }) {
+  return (
+    <dl class="figures">
+      <div class="median">
+        <dt>Median of {count(row.samples_ms.length, "run")}</dt>
+        <dd>{duration(median(row.samples_ms))}</dd>
+      </div>
+      <div>
+        <dt>First run</dt>
+        <dd>{duration(row.first_run_ms)}</dd>
+      </div>
+      <div>
+        <dt>Opening</dt>
+        <dd>{duration(row.load_ms)}</dd>
+      </div>
+      {row.memory_bytes !== null && (
+        <div>
+          <dt>WebAssembly’s memory</dt>
+          <dd>{memory(row.memory_bytes)}</dd>
+        </div>
+      )}
+      <div>
+        <dt>Runs on</dt>
+        <dd>
+          {row.provider}, ONNX Runtime Web {row.version}
+        </dd>
+      </div>
+    </dl>
   );
 }
 

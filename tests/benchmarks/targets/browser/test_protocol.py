@@ -125,11 +125,10 @@ def test_rows_of_a_page_are_measured_judged_and_shown_on_it(
     assert [(one["row"], one["parity"], one["error"]) for one in done["done"]["rows"]] == [
         (row, "passed", None) for row in rows
     ]
-    assert all(one["median_ms"] > 0 for one in done["done"]["rows"])
     assert page.closed == 1000
 
 
-def test_a_wrong_fill_shows_no_time_on_the_page_and_gives_1(
+def test_a_wrong_fill_is_told_to_the_page_and_gives_1(
     visitors: Visitors, model: Path, golden_folder: Path
 ) -> None:
     async def spoil(page: Page, message: Any, document: Any, outputs: list[bytes]) -> None:
@@ -140,7 +139,7 @@ def test_a_wrong_fill_shows_no_time_on_the_page_and_gives_1(
     result = benched(visitors, golden_folder, model)
     assert result.exit_code == 1
     (shown,) = visitors.pages[0].wait().said[0]["done"]["rows"]
-    assert (shown["parity"], shown["median_ms"]) == ("failed", None)
+    assert shown["parity"] == "failed"
 
 
 def test_python_beside_the_page_takes_turns_with_it_once_for_each_model(
