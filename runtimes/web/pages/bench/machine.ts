@@ -45,7 +45,7 @@ export async function environment(): Promise<Environment> {
   const memory = told().deviceMemory;
   return {
     device: values.model || /\((iPhone|iPad|Macintosh)/.exec(agent)?.[1] || null,
-    chip: (gpu && (gpu.description || `${gpu.vendor} ${gpu.architecture}`.trim())) || UNKNOWN,
+    chip: graphicsName(gpu) || UNKNOWN,
     cores: Math.max(1, navigator.hardwareConcurrency || 1),
     memory_bytes: memory === undefined ? null : memory * 2 ** 30,
     os: operatingSystem(values, agent),
@@ -53,6 +53,11 @@ export async function environment(): Promise<Environment> {
     browser: { ...browser(values, agent), isolated: globalThis.crossOriginIsolated === true },
     gpu,
   };
+}
+
+/** What WebGPU calls the graphics processor; empty where it tells nothing. */
+export function graphicsName(gpu: Environment["gpu"]): string {
+  return gpu ? gpu.description || `${gpu.vendor} ${gpu.architecture}`.trim() : "";
 }
 
 /** The battery's charge; null where there is none, or it may be that of a desk's machine. */

@@ -1,5 +1,6 @@
 /** Brings models to the page once, and keeps them for the tasks that follow. */
 
+import { sha256 } from "../../src/opening/hashing.js";
 import type { ErrorKind, ModelFile } from "./protocol.js";
 
 /** Something that a row fails with; the message is one line. */
@@ -30,7 +31,7 @@ export class Models {
     const kept = this.#kept.get(model.sha256);
     if (kept !== undefined) return kept;
     const bytes = await this.#download(model, signal, told);
-    const hash = hexadecimal(await crypto.subtle.digest("SHA-256", await bytes.arrayBuffer()));
+    const hash = await sha256(new Uint8Array(await bytes.arrayBuffer()));
     if (hash !== model.sha256) {
       throw new TaskError(
         "model",
@@ -91,9 +92,4 @@ export class Models {
     }
     return response;
   }
-}
-
-/** Spells bytes with two hexadecimal digits each. */
-export function hexadecimal(bytes: ArrayBuffer): string {
-  return Array.from(new Uint8Array(bytes), (one) => one.toString(16).padStart(2, "0")).join("");
 }

@@ -4,7 +4,7 @@ import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { count, fileSize } from "../shared/figures.js";
 import { Announcer, Button, Notice, Progress } from "../shared/parts.js";
 import { Canvas } from "./canvas.js";
-import { type Environment, environment } from "./machine.js";
+import { type Environment, environment, graphicsName } from "./machine.js";
 import { next, type Shown, START, share } from "./progress.js";
 import { Rows } from "./rows.js";
 import { type Seen, Session } from "./session.js";
@@ -231,7 +231,7 @@ function sentence(text: string): string {
 }
 
 function deviceLine({ browser, os, cores, gpu, device }: Environment): string {
-  const graphics = gpu && (gpu.description || `${gpu.vendor} ${gpu.architecture}`.trim());
+  const graphics = graphicsName(gpu);
   return [
     `${browser.name} ${browser.version.split(".")[0]} on ${os}`,
     device,

@@ -1,9 +1,10 @@
 /** The page's work: takes what is asked over the socket, does it, and tells the screen. */
 
+import { sha256 } from "../../src/opening/hashing.js";
 import { Awake } from "./awake.js";
 import { Connection } from "./connection.js";
 import { environment, sensors } from "./machine.js";
-import { hexadecimal, Models, TaskError } from "./models.js";
+import { Models, TaskError } from "./models.js";
 import { runTask } from "./one_task.js";
 import { draw } from "./picture.js";
 import type { Happened } from "./progress.js";
@@ -171,7 +172,7 @@ async function machine(): Promise<Answer> {
 async function ownHash(): Promise<string | null> {
   try {
     const script = await fetch(import.meta.url);
-    return hexadecimal(await crypto.subtle.digest("SHA-256", await script.arrayBuffer()));
+    return await sha256(new Uint8Array(await script.arrayBuffer()));
   } catch {
     return null;
   }

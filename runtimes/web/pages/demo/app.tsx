@@ -137,7 +137,7 @@ function ModelLine({ work: { model, settings } }: { work: Work }) {
 function Welcome({ work }: { work: Work }) {
   return (
     <div class="welcome">
-      <h2>Erase things from a photo</h2>
+      <h2 class="title">Erase things from a photo</h2>
       <p class="soft">The photo stays on this device: nothing is uploaded.</p>
       <p>
         <OpenButton work={work} primary />
