@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,7 +183,8 @@ class PageSession:
                     if end is not None and time.monotonic() > end:
                         question.error = CrashError(f"it took longer than {timeout_s:g} s")
                         # What it computes would be other load to the next question: a page whose
-                        # socket is closed ends it, and comes back.
+                        # socket is closed ends it, and comes back. The next waits for that.
+                        self._page = None if self._page is page else self._page
                         self._close(page, WSCloseCode.TRY_AGAIN_LATER)
                         break
                     self._changed.wait(_LOOK_S)
@@ -202,8 +203,7 @@ class PageSession:
             self._over = self._over or CrashError("the measurement is over")
         if page is not None:
             self._send(page, message)
-            with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
-                self._close(page, WSCloseCode.OK).result(_RELOAD_S)
+            wait([self._close(page, WSCloseCode.OK)], _RELOAD_S)
 
     def _send(self, page: _Page, message: Mapping[str, Any], frames: Sequence[bytes] = ()) -> None:
         """Send a message and frames; a page that is gone is noticed where it is heard."""
@@ -230,7 +230,7 @@ class PageSession:
                 self._hear(page, message)
         except _BrokenError as error:
             why = f"the page is not of this release: {error}"
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=str(error).encode()[:120])
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=_reason(error))
         finally:
             self._leave(page, why)
 
@@ -332,6 +332,11 @@ class PageSession:
                 question.error = _ERRORS.get(kind, CrashError)(why)
             case _:
                 raise _BrokenError(f"it said {shown(sorted(said))}")
+
+
+def _reason(error: _BrokenError) -> bytes:
+    """Return what a close frame can hold: UTF-8 that is cut in the middle of a letter is none."""
+    return str(error).encode("ascii", "backslashreplace")[:120]
 
 
 def _read(text: str) -> dict[str, Any]:

@@ -44,6 +44,8 @@ _SCHEMA_VERSION = 1
 _PAGE = "bench"
 # What ONNX Runtime Web takes by itself: half of the logical cores, and no more than these.
 _MOST_THREADS = 4
+# What the page need not compute is answered within seconds, or it hangs.
+_PROMPT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -131,13 +133,13 @@ class BrowserTarget(Target):
     def environment(self) -> dict[str, Any]:
         """See `Target.environment`: what the browser tells."""
         if self._machine is None:
-            answer, _ = self._ask("machine", {})
+            answer, _ = self._ask("machine", {}, timeout_s=_PROMPT_S)
             self._machine = answer["result"]["environment"]
         return dict(self._machine)
 
     def sensors(self) -> dict[str, Any]:
         """See `Target.sensors`: the battery, where the browser tells of it."""
-        answer, _ = self._ask("machine", {})
+        answer, _ = self._ask("machine", {}, timeout_s=_PROMPT_S)
         found: dict[str, Any] = answer["result"]["sensors"]
         return found
 
@@ -218,7 +220,8 @@ class BrowserTarget(Target):
 
     def sleep(self, sleeps_ms: Sequence[float]) -> dict[str, Any]:
         """See `Target.sleep`."""
-        answer, _ = self._ask("sleep", {"sleeps_ms": [*sleeps_ms]})
+        timeout_s = _PROMPT_S + sum(sleeps_ms) / 1e3
+        answer, _ = self._ask("sleep", {"sleeps_ms": [*sleeps_ms]}, timeout_s=timeout_s)
         found: dict[str, Any] = answer["result"]
         return found
 

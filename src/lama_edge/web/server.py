@@ -43,6 +43,8 @@ PATIENCE_S = 10.0
 _PING_S = 10.0
 _MESSAGE_BYTES = 32 << 20
 _HELLO_CHARACTERS = 4096
+# Sockets that did not say hello yet: each may hold a whole message in memory.
+_MOST_STRANGERS = 8
 _HASH = re.compile(r"[0-9a-f]{64}")
 # Vite puts a hash of what is in a file into its name.
 _NAMED_BY_CONTENT = re.compile(r"/assets/[^/]+-[\w-]{8,}\.\w+$")
@@ -119,6 +121,7 @@ class PageServer:
         self._files: dict[str, _File] = {}
         self._documents: dict[str, str] = {}
         self._sockets: weakref.WeakSet[web.WebSocketResponse] = weakref.WeakSet()
+        self._strangers: list[web.Request] = []
         addresses = _addresses() if lan else ["127.0.0.1"]
         tls = None
         if lan:
@@ -247,11 +250,11 @@ class PageServer:
 
     async def _end(self) -> None:
         self._listener.close()
-        for one in list(self._sockets):
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(
-                    one.close(code=WSCloseCode.GOING_AWAY, message=b"the command ended"), 1
-                )
+        ending = [
+            asyncio.wait_for(one.close(code=WSCloseCode.GOING_AWAY, message=b"the command ended"), 1)
+            for one in list(self._sockets)
+        ]
+        await asyncio.gather(*ending, return_exceptions=True)
         await self._runner.cleanup()
 
     @web.middleware
@@ -315,7 +318,7 @@ class PageServer:
         )
         await page.prepare(request)
         self._sockets.add(page)
-        hello = await self._hello(page)
+        hello = await self._hello_of(request, page)
         if hello is None:
             await page.close(code=WSCloseCode.POLICY_VIOLATION, message=b"no or a wrong token")
             return page
@@ -325,6 +328,21 @@ class PageServer:
         finally:
             await page.close()
         return page
+
+    async def _hello_of(
+        self, request: web.Request, page: web.WebSocketResponse
+    ) -> Mapping[str, Any] | None:
+        self._strangers.append(request)
+        if len(self._strangers) > _MOST_STRANGERS:
+            # A page of ours says hello at once: who is here longest is none.
+            transport = self._strangers.pop(0).transport
+            if transport is not None:
+                transport.abort()
+        try:
+            return await self._hello(page)
+        finally:
+            if request in self._strangers:
+                self._strangers.remove(request)
 
     async def _hello(self, page: web.WebSocketResponse) -> Mapping[str, Any] | None:
         try:
@@ -390,7 +408,7 @@ def _addresses() -> list[str]:
         if one.family == socket.AF_INET and not one.address.startswith("127.")
     ]
     if not found:
-        raise UsageError("--lan: this machine has no address on a network: connect it to one")
+        raise UsageError("--lan: this machine has no IPv4 address on a network: connect it to one")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked, contextlib.suppress(OSError):
         # Sends nothing: the system looks the way up (an address that documents are given).
         asked.connect(("192.0.2.1", 9))
