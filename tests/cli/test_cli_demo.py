@@ -81,14 +81,40 @@ def test_static_writes_all_that_a_server_needs_and_nothing_else(
     # Again: only when it is said, and only in the place of a page.
     again = refused(capsys, *words[1:])
     assert again == (2, f"the output '{site}' exists: add --overwrite to replace it")
-    (site / "old.txt").touch()
+    (site / "assets/old-12345678.js").touch()
     assert cli.main([*words, "--overwrite", "--json"]) == 0
     size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
     assert json.loads(capsys.readouterr().out) == {"path": str(site), "size_bytes": size}
-    assert not (site / "old.txt").exists()
-    code, message = refused(capsys, *words[1:3], ort, "--overwrite", "--ort-web", ort)
+    assert not (site / "assets/old-12345678.js").exists()
+
+
+@pytest.mark.parametrize("own", ["own.txt", "assets/own.txt", "ort/own.wasm", "own/index.html"])
+def test_a_folder_with_what_no_demo_wrote_is_never_replaced(
+    model: str, ort: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], own: str
+) -> None:
+    site = tmp_path / "site"
+    words = [model, "--static", str(site), "--ort-web", ort, "--overwrite"]
+    assert cli.main(["demo", *words]) == 0
+    capsys.readouterr()
+    (site / own).parent.mkdir(exist_ok=True)
+    (site / own).write_text("mine")
+    code, message = refused(capsys, *words)
     assert code == 2
-    assert message.startswith(f"the output '{ort}' is a folder")
+    assert message.startswith(f"the folder '{site}' holds '{own.removesuffix('/index.html')}'")
+    assert (site / own).read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["settings.json", "index.html", "ort.wasm.min.mjs"])
+def test_a_folder_that_no_demo_wrote_is_never_replaced(
+    model: str, ort: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / name).write_text("mine")
+    code, message = refused(capsys, model, "--static", str(own), "--ort-web", ort, "--overwrite")
+    assert code == 2
+    assert message.startswith(f"the output '{own}' is a folder")
+    assert (own / name).read_text() == "mine"
 
 
 def test_a_page_that_could_not_be_written_leaves_what_was_there(

@@ -376,6 +376,20 @@ def test_a_broken_connection_is_made_again_and_the_row_is_lost(
     assert "answer" in asker.hear("answer", "error")
 
 
+def test_a_page_that_comes_back_too_early_comes_again(asker: Asker, page: Page) -> None:
+    """Its old socket, whose network went away, is still open at the computer."""
+    asker.plan()
+    start(page)
+    asker.close(1011)
+    for _ in range(2):
+        asker.hear("hello")
+        asker.say({"busy": "another page is measuring for this command"})
+        asker.close(1008)
+    sees(page, "The connection to the computer broke")
+    asker.plan()
+    assert asker.hear("started") == {"started": True}
+
+
 def test_a_computer_that_is_gone_is_waited_for_a_minute(
     asker: Asker, server: PageServer, browser: Browser
 ) -> None:

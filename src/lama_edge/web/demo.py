@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from lama_edge.errors import UsageError
 from lama_edge.files import atomic_artifact, check_artifact, sha256_of
 from lama_edge.web.parts import ORT_FILES, OrtWeb, compiled_pages
 
@@ -19,11 +21,18 @@ if TYPE_CHECKING:
 DemoProvider = Literal["auto", "webgpu", "wasm"]
 PROVIDERS: tuple[DemoProvider, ...] = get_args(DemoProvider)
 
-# What the page asks for first; every folder that `write_demo` made has it.
+# What the page asks for first.
 _SETTINGS = "settings.json"
 _MODEL = "model.onnx"
 _ORT_DISTRIBUTION = "lama-edge-ort-web"
 _LICENCES = ("LICENSE", "ThirdPartyNotices.txt")
+# Every folder that `write_demo` made has it; files called settings.json lie in many others.
+_MARK = f"ort/{ORT_FILES[0]}"
+# What this and other releases write: files beside those are somebody's own.
+_WRITTEN = re.compile(
+    r"index\.html|licences\.md|model\.onnx|settings\.json|assets/[^/]+-[\w-]+\.\w+|"
+    r"ort/(LICENSE|ThirdPartyNotices\.txt|ort[\w.-]*\.(mjs|wasm))"
+)
 
 
 @dataclass(frozen=True)
@@ -85,9 +94,17 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     """Refuse a folder that `write_demo` must not write.
 
     Raises:
-        UsageError: when it is there and no demo's, or shall not be replaced.
+        UsageError: when it is there and no demo's, holds something else too, or shall not be
+            replaced.
     """
-    check_artifact("folder", folder, overwrite=overwrite, contents=_SETTINGS)
+    check_artifact("folder", folder, overwrite=overwrite, contents=_MARK)
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name not in ("assets", "ort") and not _WRITTEN.fullmatch(name):
+            raise UsageError(
+                f"the folder {str(folder)!r} holds {name!r}, which no demo wrote: move that away, "
+                "or name another folder"
+            )
 
 
 def write_demo(demo: Demo, folder: Path) -> int:

@@ -251,7 +251,9 @@ class PageServer:
     async def _end(self) -> None:
         self._listener.close()
         ending = [
-            asyncio.wait_for(one.close(code=WSCloseCode.GOING_AWAY, message=b"the command ended"), 1)
+            asyncio.wait_for(
+                one.close(code=WSCloseCode.GOING_AWAY, message=b"the command ended"), 1
+            )
             for one in list(self._sockets)
         ]
         await asyncio.gather(*ending, return_exceptions=True)

@@ -113,15 +113,28 @@ export class Connection {
     } else if ("done" in said) {
       this.close();
       this.#listener.done(said.done.rows);
-    } else if ("busy" in said) this.#end("busy", said.busy);
+    } else if ("busy" in said) this.#busy(said.busy);
     else if ("refused" in said) this.#end("refused", said.refused);
     else if ("ended" in said) this.#end("ended", said.ended);
+  }
+
+  #busy(text: string): void {
+    // After a break, the computer may not have noticed yet that this page's old socket is gone.
+    if (this.#since === null || this.#tired()) this.#end("busy", text);
+    else {
+      this.#socket?.close(1000);
+      this.#broke();
+    }
+  }
+
+  #tired(): boolean {
+    return performance.now() - (this.#since ?? 0) > this.#options.patience_ms;
   }
 
   #broke(): void {
     this.#socket = null;
     this.#since ??= performance.now();
-    if (performance.now() - this.#since > this.#options.patience_ms) {
+    if (this.#tired()) {
       this.#end("gone", "");
       return;
     }

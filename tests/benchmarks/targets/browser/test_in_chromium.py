@@ -28,6 +28,7 @@ from lama_edge.benchmarks.targets.browser import target as module
 from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.errors import LamaEdgeError, MissingBackendError
 from lama_edge.spec import Size
+from lama_edge.web.parts import ORT_FILES, find_ort_web
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -147,6 +148,35 @@ def test_without_webgpu_its_row_fails_and_the_others_go_on(
     assert run["parity"]["passed"]
     assert result.exit_code == 3
     assert lost["error"].split(":")[0][:20] in bench.text
+
+
+# What stands before ONNX Runtime Web's own script, in the worker of each task.
+MEMORY_ENDS = """
+WebAssembly.Memory = class extends WebAssembly.Memory {
+  constructor(most) { super({ ...most, maximum: most.initial }); }
+};
+"""
+
+
+def test_where_memory_ends_the_page_and_the_terminal_say_so_and_there_is_no_figure(
+    bench: BenchPage,
+    options_of_the_page: TargetOptions,
+    exported: Callable[..., Path],
+    tmp_path: Path,
+) -> None:
+    ort = tmp_path / "ort"
+    ort.mkdir()
+    for name in ORT_FILES:
+        shutil.copy(find_ort_web(options_of_the_page.ort_web).folder / name, ort)
+    script = ort / ORT_FILES[0]
+    script.write_text(MEMORY_ENDS + script.read_text())
+    given = replace(options_of_the_page, ort_web=ort)
+    job = Bench((exported(None, Size(64, 64)),), "browser", given, provider="wasm", **QUICK)
+    result: BenchResult = bench.measure(lambda: run_bench(job))
+    (run,) = result.document["runs"]
+    assert run["error"].startswith("memory ended while ")
+    assert (run["statistics"], run["parity"], result.exit_code) == (None, None, 2)
+    assert "memory ended while" in bench.text
 
 
 def test_a_page_that_is_closed_while_it_measures_gives_no_figure(

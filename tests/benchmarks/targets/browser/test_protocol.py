@@ -274,6 +274,30 @@ async def _no_times(page: Page, message: Any, document: Any, outputs: list[bytes
     await give(page, message, document, outputs)
 
 
+async def _not_a_number(page: Page, message: Any, document: Any, outputs: list[bytes]) -> None:
+    document["answer"]["result"]["round"]["samples_ms"] = [float("nan")] * 2
+    await give(page, message, document, outputs)
+
+
+async def _endless(page: Page, message: Any, document: Any, outputs: list[bytes]) -> None:
+    document["answer"]["result"]["round"]["load_ms"] = 1e300
+    await give(page, message, document, outputs)
+
+
+async def _thousands(page: Page, message: Any, document: Any, outputs: list[bytes]) -> None:
+    document["answer"]["result"]["round"]["samples_ms"] = [1.0] * 100_000
+    await give(page, message, document, outputs)
+
+
+async def _half_letters(page: Page, message: Any, *_: Any) -> None:
+    await page.send({"id": message["id"], "é" * 200: 7})
+
+
+async def _backwards(page: Page, message: Any, *_: Any) -> None:
+    said = "\u202eread backwards\ud800\x9b31m \x07<script>"
+    await page.send({"id": message["id"], "error": said, "kind": "\x1b[2J"})
+
+
 async def _refused(page: Page, message: Any, *_: Any) -> None:
     await page.send({"id": message["id"], "error": "WebGPU\x1b[31m was\nlost", "kind": "missing"})
 
@@ -303,6 +327,11 @@ FAULTS: dict[str, tuple[Spoil, type[LamaEdgeError], str]] = {
     "another provider": (_by_another_provider, CrashError, "onnxruntime-web webgpu"),
     "times that did not pass": (_too_quick, CrashError, "clock counted|did not do"),
     "times below nothing": (_no_times, CrashError, "does not fit the schema"),
+    "no number": (_not_a_number, CrashError, "its samples_ms is nan"),
+    "a time without end": (_endless, CrashError, "its load_ms is 1e\\+300"),
+    "thousands of samples": (_thousands, CrashError, "clock counted 100"),
+    "half letters": (_half_letters, CrashError, "not of this release: it said"),
+    "backwards": (_backwards, CrashError, "read backwards.*<script>$"),
     "missing": (_refused, MissingBackendError, "^WebGPU.* was lost$"),
     "out of memory": (_died, CrashError, "^out of memory$"),
     "silent": (_silent, CrashError, "^it took longer than 1 s$"),
@@ -323,11 +352,39 @@ def test_a_page_that_answers_otherwise_fails_its_row_alone(
         assert str(caught.value).isprintable()
         assert isinstance(caught.value, kind) or "clock" in said
         # Whoever comes next is measured as ever.
-        if visitors.pages[0].thread.is_alive() and spoil not in (_refused, _died):
+        if visitors.pages[0].thread.is_alive() and spoil not in (_refused, _died, _backwards):
             visitors.pages[0].thread.join(SOON_S / 10)
         if not visitors.pages[0].thread.is_alive():
             visitors.open()
         assert page.describe(handle, WASM).provider == "wasm"
+
+
+def test_a_row_after_one_that_ran_out_of_time_waits_for_the_page_to_come_back(
+    visitors: Visitors, model: Path, golden_folder: Path
+) -> None:
+    def come_back() -> None:
+        visitors.pages[0].wait()
+        visitors.open()
+
+    async def hang(*_: Any) -> None:
+        threading.Thread(target=come_back, daemon=True).start()
+
+    visitors.behaviours = [spoiling("measure", hang)]
+    result = benched(
+        visitors, golden_folder, model, model, timeout_s=3.0, providers=("wasm", "webgpu"),
+        rounds=1,
+    )  # fmt: skip
+    errors = [run["error"] for run in result.document["runs"]]
+    assert errors == ["it took longer than 3 s", None]
+
+
+def test_a_page_that_never_tells_of_its_machine_is_not_awaited_for_ever(
+    visitors: Visitors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PROMPT_S", 0.5)
+    visitors.behaviours = [spoiling("machine", _silent)]
+    with target(visitors) as page, pytest.raises(CrashError, match="it took longer than 0.5 s"):
+        page.environment()
 
 
 def test_a_page_that_falls_silent_is_gone(
