@@ -12,7 +12,6 @@ import socket
 import ssl
 import tempfile
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -451,24 +450,6 @@ def test_sockets_that_say_nothing_keep_nobody_out_and_are_few(serve: Serve) -> N
                 assert await page.receive_str() == "3"
 
     asyncio.run(talk())
-
-
-def test_pages_that_do_not_answer_a_close_hold_up_the_end_only_once(serve: Serve) -> None:
-    server = serve()
-    port = port_of(server)
-    request = (
-        f"GET /bench/socket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\n"
-        f"Upgrade: websocket\r\nOrigin: http://127.0.0.1:{port}\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
-    )
-    with contextlib.ExitStack() as stack:
-        for _ in range(servers._MOST_STRANGERS):
-            raw = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
-            raw.sendall(request.encode())
-            assert b" 101 " in raw.recv(4096)
-        begun = time.monotonic()
-        server.close()
-        assert time.monotonic() - begun < 5
 
 
 def test_a_message_that_is_too_large_ends_the_connection(serve: Serve) -> None:

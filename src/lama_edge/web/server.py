@@ -250,13 +250,11 @@ class PageServer:
 
     async def _end(self) -> None:
         self._listener.close()
-        ending = [
-            asyncio.wait_for(
-                one.close(code=WSCloseCode.GOING_AWAY, message=b"the command ended"), 1
-            )
-            for one in list(self._sockets)
-        ]
-        await asyncio.gather(*ending, return_exceptions=True)
+        for one in list(self._sockets):
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(
+                    one.close(code=WSCloseCode.GOING_AWAY, message=b"the command ended"), 1
+                )
         await self._runner.cleanup()
 
     @web.middleware

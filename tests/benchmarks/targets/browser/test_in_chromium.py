@@ -150,7 +150,17 @@ def test_without_webgpu_its_row_fails_and_the_others_go_on(
     assert lost["error"].split(":")[0][:20] in bench.text
 
 
-# What stands before ONNX Runtime Web's own script, in the worker of each task.
+def spoilt(options: TargetOptions, folder: Path, script: str) -> TargetOptions:
+    """Serve ONNX Runtime Web with a script of ours before its own, in the worker of each task."""
+    folder.mkdir()
+    for name in ORT_FILES:
+        shutil.copy(find_ort_web(options.ort_web).folder / name, folder)
+    for name in ("ort.wasm.min.mjs", "ort.webgpu.min.mjs"):
+        path = folder / name
+        path.write_text(script + path.read_text())
+    return replace(options, ort_web=folder)
+
+
 MEMORY_ENDS = """
 WebAssembly.Memory = class extends WebAssembly.Memory {
   constructor(most) { super({ ...most, maximum: most.initial }); }
@@ -164,19 +174,41 @@ def test_where_memory_ends_the_page_and_the_terminal_say_so_and_there_is_no_figu
     exported: Callable[..., Path],
     tmp_path: Path,
 ) -> None:
-    ort = tmp_path / "ort"
-    ort.mkdir()
-    for name in ORT_FILES:
-        shutil.copy(find_ort_web(options_of_the_page.ort_web).folder / name, ort)
-    script = ort / ORT_FILES[0]
-    script.write_text(MEMORY_ENDS + script.read_text())
-    given = replace(options_of_the_page, ort_web=ort)
+    given = spoilt(options_of_the_page, tmp_path / "ort", MEMORY_ENDS)
     job = Bench((exported(None, Size(64, 64)),), "browser", given, provider="wasm", **QUICK)
     result: BenchResult = bench.measure(lambda: run_bench(job))
     (run,) = result.document["runs"]
     assert run["error"].startswith("memory ended while ")
     assert (run["statistics"], run["parity"], result.exit_code) == (None, None, 2)
     assert "memory ended while" in bench.text
+
+
+GPU_IS_LOST = """
+const asked = GPUAdapter.prototype.requestDevice;
+GPUAdapter.prototype.requestDevice = async function (...given) {
+  const device = await asked.apply(this, given);
+  setTimeout(() => device.destroy(), 500);
+  return device;
+};
+"""
+
+
+def test_a_gpu_that_is_lost_at_work_gives_no_figure_and_is_told_here_and_there(
+    options_of_the_page: TargetOptions,
+    exported: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    without_processes(monkeypatch)
+    given = spoilt(options_of_the_page, tmp_path / "ort", GPU_IS_LOST)
+    job = Bench((exported(None, Size(64, 64)),), "browser", given, provider="webgpu", **QUICK)
+    with chromium(webgpu=True) as found:
+        bench = BenchPage(found, monkeypatch)
+        result: BenchResult = bench.measure(lambda: run_bench(job), seconds=200)
+    (run,) = result.document["runs"]
+    assert "the GPU was lost" in run["error"]
+    assert (run["statistics"], run["parity"], result.exit_code) == (None, None, 2)
+    assert "the GPU was lost" in bench.text
 
 
 def test_a_page_that_is_closed_while_it_measures_gives_no_figure(
