@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import threading
 import time
@@ -465,6 +466,21 @@ def test_nothing_is_asked_before_start_and_ctrl_c_leaves_nothing(
     page.wait()
     assert page.asked == []
     assert page.said == [{"ended": "the command on the computer ended"}]
+
+
+@pytest.mark.parametrize("task", ["machine", "describe", "measure"])
+def test_ctrl_c_while_a_page_works_tells_it_and_leaves_nothing(
+    visitors: Visitors, model: Path, task: str
+) -> None:
+    async def interrupt(*_: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    visitors.behaviours = [spoiling(task, interrupt)]
+    with pytest.raises(KeyboardInterrupt):
+        benched(visitors, model, model)
+    (page,) = visitors.pages
+    assert page.wait().said == [{"ended": "the command on the computer ended"}]
+    assert page.asked[-1]["request"]["task"] == task
 
 
 def test_stop_fails_what_runs_and_all_that_follows(
