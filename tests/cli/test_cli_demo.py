@@ -216,21 +216,30 @@ print(json.dumps([told, said, sha256, settings, command.wait()]))
 _NETWORK = 'ip link set lo up && ip addr add 192.168.77.1/24 dev lo && exec "$@"'
 
 
-def test_on_the_network_it_is_served_by_https_with_the_certificate_that_is_told(
-    model: str, ort: str, pages: Path
-) -> None:
+def apart(network: str) -> list[str]:
+    """Return what runs a command in a network namespace, or skip the test where there is none."""
     if shutil.which("unshare") is None or shutil.which("ip") is None:
         pytest.skip("there is no unshare or ip: apt-get install util-linux iproute2")
-    spaces = ["unshare", "--map-root-user", "--net", "sh", "-c", _NETWORK, "sh"]
+    spaces = ["unshare", "--map-root-user", "--net", "sh", "-c", network, "sh"]
     if subprocess.run([*spaces, "true"], capture_output=True).returncode != 0:
         pytest.skip("no network namespaces here")
-    program = (
+    return spaces
+
+
+def program(pages: Path) -> str:
+    """Return the command as Python's, with these pages as the compiled ones."""
+    return (
         "import pathlib, sys; from lama_edge import cli; from lama_edge.web import parts; "
         f"parts._COMPILED = pathlib.Path({str(pages)!r}); sys.exit(cli.main(sys.argv[1:]))"
     )
+
+
+def test_on_the_network_it_is_served_by_https_with_the_certificate_that_is_told(
+    model: str, ort: str, pages: Path
+) -> None:
     words = ["demo", model, "--lan", "--json", "--ort-web", ort]
     done = subprocess.run(
-        [*spaces, sys.executable, "-c", _LAN, program, *words],
+        [*apart(_NETWORK), sys.executable, "-c", _LAN, program(pages), *words],
         capture_output=True,
         text=True,
         check=True,
@@ -241,3 +250,20 @@ def test_on_the_network_it_is_served_by_https_with_the_certificate_that_is_told(
     assert said.endswith(f"SHA-256 {told['fingerprint']}\n")
     assert settings["model"]["url"] == f"/models/{sha256_of(Path(model))}.onnx"
     assert code == 143
+
+
+@pytest.mark.parametrize("network", ["true", "ip link set lo up"])
+def test_without_a_network_there_is_nobody_to_serve(
+    model: str, ort: str, pages: Path, network: str
+) -> None:
+    words = ["demo", model, "--lan", "--ort-web", ort]
+    done = subprocess.run(
+        [*apart(f'{network} && exec "$@"'), sys.executable, "-c", program(pages), *words],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "lama-edge: error: --lan: this machine has no IPv4 address on a network: "
+        "connect it to one\n"
+    )
