@@ -191,6 +191,8 @@ def run_bench(job: Bench, progress: Progress = untold, detail: Progress = untold
                     model, titled(name, split_part(model)[1]), provider, job.sizes
                 )
             ]
+            for provider in providers:
+                targets[0].check_provider(provider)
             targets[0].announce(titles, job.rounds)
             for target in targets:
                 target.claim()

@@ -140,6 +140,13 @@ class Target(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def check_provider(self, provider: str) -> None:  # noqa: B027
+        """Refuse a provider that no model can have there, before anybody is waited for.
+
+        Raises:
+            UsageError: when there is none of that name.
+        """
+
     def announce(self, rows: Sequence[str], rounds: int) -> None:  # noqa: B027
         """Tell people there what will run; called before `claim`.
 

@@ -110,6 +110,14 @@ class BrowserTarget(Target):
         )
         return self
 
+    def check_provider(self, provider: str) -> None:
+        """See `Target.check_provider`."""
+        if provider not in ("auto", *self.own_providers):
+            raise UsageError(
+                f"a page has no provider {provider!r}: give auto, "
+                f"{' or '.join(self.own_providers)}; wasm is the processor"
+            )
+
     def announce(self, rows: Sequence[str], rounds: int) -> None:
         """See `Target.announce`: pages show it before somebody presses start."""
         self._rows = tuple(rows)
@@ -245,11 +253,7 @@ class BrowserTarget(Target):
         Raises:
             LamaEdgeError: see `PageSession.ask`; when the answer is of another model or provider.
         """
-        if opening.provider not in ("auto", *self.own_providers):
-            raise UsageError(
-                f"a page has no provider {opening.provider!r}: "
-                f"give auto, {' or '.join(self.own_providers)}"
-            )
+        self.check_provider(opening.provider)
         if opening.part is not None or opening.ignore:
             raise UsageError("the page opens whole ONNX files: name one without a part")
         if (opening.threads or 1) > 1 and not self._isolated():

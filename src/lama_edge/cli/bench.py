@@ -328,7 +328,8 @@ def _label(run: dict[str, Any]) -> list[str]:
     name = run["model"]["name"] + (f" ({', '.join(about)})" if about else "")
     runtime, provider = run["runtime"], run["provider"]
     if run["statistics"] is None or runtime is None:
-        return [name, "-", run["size"] or "-"]
+        # What was asked for tells rows of one model apart.
+        return [name, "-" if provider == "auto" else provider, run["size"] or "-"]
     if runtime.split()[0] != provider:  # NumPy has no devices to choose from
         runtime += f" {provider}"
     return [name, runtime, run["size"]]

@@ -98,6 +98,27 @@ def test_a_provider_of_pages_runs_nothing_elsewhere(
     assert "wasm" in capsys.readouterr().err
 
 
+def test_a_row_that_failed_says_under_which_provider(
+    model: Path, golden_folder: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    without_processes(monkeypatch)
+    words = ("bench", model, "--provider", "cpu", "--provider", "wasm", *QUICK)
+    assert cli.main([str(word) for word in (*words, "--reference", golden_folder)]) in (2, 3)
+    (failed,) = [line for line in capsys.readouterr().out.splitlines() if " failed " in line]
+    assert " wasm " in failed
+
+
+def test_a_provider_that_no_page_has_is_refused_before_a_page_is_awaited(
+    visitors: Visitors, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["bench", str(model), *QUICK, "--target", "browser", "--provider", "cpu"]
+    assert cli.main(words) == 2
+    said = capsys.readouterr().err
+    assert "a page has no provider 'cpu': give auto, webgpu or wasm; wasm is the processor" in said
+    assert "waiting for a page" not in said
+
+
 PAGE_OPTIONS = {
     "lan": TargetOptions(lan=True),
     "port": TargetOptions(port=8123),
