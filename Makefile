@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check worker release check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed worker release check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ $(VENV)/.ort_web: $(VENV)/.dev $(WEB)/node_modules/.made $(wildcard $(WEB)/build
 
 web-check: $(WEB)/node_modules/.made ## Check the browser's library and pages: format, lint, types, exports
 	cd $(WEB) && npm run --silent check
+
+web-speed: web ## Measure WebAssembly in headless Chromium beside native ONNX Runtime; rewrites docs/web.md's tables
+	$(BIN)/python -m lama_edge.benchmarks.studies.web_speed --measure
 
 $(WEB)/node_modules/.made: $(WEB)/package.json $(WEB)/package-lock.json
 	cd $(WEB) && npm ci --silent
