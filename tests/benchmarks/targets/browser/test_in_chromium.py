@@ -27,6 +27,10 @@ from lama_edge.benchmarks.targets.base import Opening, TargetOptions
 from lama_edge.benchmarks.targets.browser import target as module
 from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.errors import LamaEdgeError, MissingBackendError
+from lama_edge.export.formats.record import Export
+from lama_edge.models.config import BIG_LAMA
+from lama_edge.models.seeded import save_seeded
+from lama_edge.pipeline import export_model
 from lama_edge.spec import Size
 from lama_edge.web.parts import ORT_FILES, find_ort_web
 
@@ -387,6 +391,29 @@ def test_webgpu_measures_each_family(
     (run,) = result.document["runs"]
     assert (run["error"], run["provider"]) == (None, "webgpu")
     assert run["parity"]["max_abs_diff"] <= 1e-4
+
+
+@pytest.mark.slow
+def test_big_lamas_shape_in_two_threads(
+    bench: BenchPage, options_of_the_page: TargetOptions, tmp_path: Path
+) -> None:
+    """In fp32 as the reference in NumPy computes it, in memory that WebAssembly can address."""
+    checkpoint, model = tmp_path / "big-lama.safetensors", tmp_path / "big-lama.onnx"
+    save_seeded(BIG_LAMA, checkpoint)
+    size = Size(512, 512)
+    export_model(
+        Export("onnx", checkpoint, model, sizes=(size,), check_parity=False, options={"for": "web"})
+    )
+    job = Bench(
+        (model,), "browser", options_of_the_page, provider="wasm", threads=2,
+        reference=str(checkpoint), **{**QUICK, "min_runs": 1},
+    )  # fmt: skip
+    result: BenchResult = bench.measure(lambda: run_bench(job), seconds=1800)
+    (run,) = result.document["runs"]
+    assert (run["error"], run["provider"], run["threads"]) == (None, "wasm", 2)
+    assert run["parity"]["max_abs_diff"] <= 1e-4
+    assert run["memory_bytes"] < 4 << 30
+    assert bench.errors == []
 
 
 def test_without_the_compiled_page_there_is_no_target(
