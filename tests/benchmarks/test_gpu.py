@@ -62,8 +62,8 @@ def test_every_row_is_measured_with_its_own_provider_in_one_run(
     assert [run["runtime"].split()[0] for run in runs] == ["torch", "onnxruntime", "onnxruntime"]
     assert [run["model"]["precision"] for run in runs] == ["fp32", "fp32", "fp16"]
     assert [stage.split(",")[0] for stage in stages if "round" in stage] == [
-        "fourier at 64x48", "fp32-64x48.onnx at 64x48", "fp16-64x48.onnx at 64x48",
-    ]  # fmt: skip
+        f"{name} at 64x48 on cpu" for name in ("fourier", "fp32-64x48.onnx", "fp16-64x48.onnx")
+    ]
 
 
 def test_rows_are_compared_with_the_first_one(result: GpuResult) -> None:

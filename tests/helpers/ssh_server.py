@@ -6,6 +6,7 @@ what runs there, is the tests' alone, and can be counted afterwards.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -137,17 +138,20 @@ class SshServer:
 
     def connections(self) -> list[psutil.Process]:
         """Return the server's processes of connections."""
-        return [process for process in self.processes() if process.name().startswith("sshd")]
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if process.name().startswith("sshd"):
+                    found.append(process)
+        return found
 
     def programs(self) -> list[list[str]]:
         """Return the command lines of what users run there."""
         found = []
         for process in self.processes():
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 if not process.name().startswith("sshd") and process.cmdline():
                     found.append(process.cmdline())
-            except psutil.NoSuchProcess:
-                continue
         return found
 
     def files(self) -> list[str]:

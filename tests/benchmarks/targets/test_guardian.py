@@ -189,8 +189,8 @@ def test_one_session_at_a_time_has_the_device(
     assert third.answer.startswith("folder ")
     # What the power cut off is in nobody's way.
     third.kill()
-    last = begin()
-    assert last.answer.startswith("folder ")
+    # A tool that it had started may hold the lock for a moment longer.
+    assert soon(lambda: begin().answer.startswith("folder "))
     assert not third.folder.exists()
 
 

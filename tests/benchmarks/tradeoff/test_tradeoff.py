@@ -151,7 +151,9 @@ def test_every_step_is_announced_and_counted(weighed) -> None:
     total, *steps = weighed[1]
     assert len(steps) == total
     assert steps[:5] == ["export fp32", "pictures", "judge fp32", "export fp16", "judge fp16"]
-    assert steps[-3:-1] == ["fp16.onnx at 64x72, round 2", "fp32.onnx at 64x72, peak memory"]
+    assert steps[-3:-1] == [
+        "fp16.onnx at 64x72 on cpu, round 2", "fp32.onnx at 64x72 on cpu, peak memory",
+    ]  # fmt: skip
 
 
 def test_the_pictures_show_the_input_and_every_precision(weighed) -> None:
