@@ -125,6 +125,7 @@ def check_parity(job: ParityCheck, progress: Progress = untold) -> ParityResult:
     progress("reference")
     opening = Opening(job.provider, timeout_s=job.timeout_s)
     with open_target(job.target, job.options) as target, open_target("local") as here:
+        target.check_provider(job.provider)
         subjects = [
             subject
             for model in job.models

@@ -15,7 +15,7 @@ from lama_edge.benchmarks.targets.programs.python import PythonProgram
 from lama_edge.errors import MissingBackendError, shown
 from lama_edge.process import WatchedFolder
 
-# What the packages have beside their modules, without compiled pages: package-data of pyproject.toml.
+# What packages have beside their modules, but compiled pages: package-data of pyproject.toml.
 DATA = ("py.typed", "zoo.toml", "embedded/*", "schema/*.json", "templates/*")
 _DISTRIBUTION = "lama-edge"
 _WHEEL = "Wheel-Version: 1.0\nGenerator: lama-edge\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

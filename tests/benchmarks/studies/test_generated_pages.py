@@ -18,6 +18,7 @@ from lama_edge.errors import UsageError
         ("coreml_precisions", "| pal4 |"),
         ("cpp_overhead", "| lama-tiny, float | 2 |"),
         ("large_photograph", "| `tiles` |"),
+        ("web_speed", "| lama-tiny, int8 |"),
     ],
 )
 def test_a_page_that_is_out_of_date_is_told_and_left_alone(

@@ -22,7 +22,6 @@ RESULT, PAGE = ROOT / GENERATED.result, ROOT / GENERATED.page
 SAMPLES = [[1000.0, 1100.0], [1200.0, 1100.0]]
 
 
-@pytest.mark.skipif(not RESULT.is_file(), reason="nothing was measured yet: make web-speed")
 def test_the_page_holds_the_committed_figures() -> None:
     document = load(RESULT)
     assert document["config"] == BIG_LAMA.to_dict()
@@ -140,7 +139,7 @@ def check(document: dict[str, Any], rounds: int) -> None:
                 assert run["parity"]["max_abs_diff"] <= 1e-4
             assert len(run["rounds"]) == rounds
             assert run["memory_bytes"] > 1 << 20
-    assert list(document["tabs"]) == [row.name for _, row in ROWS]
+    assert set(document["tabs"]) == {row.name for _, row in ROWS}
     for tab in document["tabs"].values():
         assert 1 << 20 < tab["page_bytes"] < tab["peak_bytes"]
 

@@ -109,10 +109,11 @@ def test_a_row_that_failed_says_under_which_provider(
     assert " wasm " in failed
 
 
+@pytest.mark.parametrize("command", [("bench", *QUICK), ("parity",)])
 def test_a_provider_that_no_page_has_is_refused_before_a_page_is_awaited(
-    visitors: Visitors, model: Path, capsys: pytest.CaptureFixture[str]
+    visitors: Visitors, model: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
-    words = ["bench", str(model), *QUICK, "--target", "browser", "--provider", "cpu"]
+    words = [command[0], str(model), *command[1:], "--target", "browser", "--provider", "cpu"]
     assert cli.main(words) == 2
     said = capsys.readouterr().err
     assert "a page has no provider 'cpu': give auto, webgpu or wasm; wasm is the processor" in said
