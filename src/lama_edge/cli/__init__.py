@@ -8,13 +8,10 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import lama_edge
 from lama_edge.cli.bench import add_bench
@@ -24,6 +21,7 @@ from lama_edge.cli.inpaint import add_inpaint
 from lama_edge.cli.inspect import add_inspect
 from lama_edge.cli.measure import add_compare, add_parity
 from lama_edge.cli.models import add_models
+from lama_edge.cli.signals import in_order
 from lama_edge.cli.tradeoff import add_tradeoff
 from lama_edge.errors import INTERRUPTED, LamaEdgeError, one_line
 
@@ -53,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = options.command
     stopped: list[int] = []
     try:
-        with _in_order(stopped):
+        with in_order(stopped):
             exit_code = command(options) or 0
         sys.stdout.flush()
     except LamaEdgeError as error:
@@ -70,31 +68,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return exit_code
-
-
-@contextmanager
-def _in_order(stopped: list[int]) -> Iterator[None]:
-    """Let what asks the command to end do what Ctrl-C does; `stopped` is told by what signal."""
-    asked = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    # What is ignored, as under nohup, stays so. A program's main thread alone may set them.
-    here = threading.current_thread() is threading.main_thread()
-    before = {one: signal.getsignal(one) for one in asked if here}
-    before = {one: now for one, now in before.items() if now not in (signal.SIG_IGN, None)}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        # A terminal and its shell tell both; the second one would end the tidying up.
-        for one in before:
-            signal.signal(one, signal.SIG_IGN)
-        stopped.append(number)
-        raise KeyboardInterrupt
-
-    for one in before:
-        signal.signal(one, stop)
-    try:
-        yield
-    finally:
-        for one, now in before.items():
-            signal.signal(one, now)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from commands import PATIENCE_S, SOON_S, left, started
 from lama_edge.benchmarks.targets.places import local
 from lama_edge.benchmarks.targets.places.base import BUSY
 from lama_edge.benchmarks.targets.places.local import LocalPlace
-from lama_edge.cli import _in_order
+from lama_edge.cli.signals import in_order
 from lama_edge.errors import LamaEdgeError
 from lama_edge.spec import Size
 
@@ -95,13 +96,43 @@ def test_what_is_ignored_stays_ignored_and_handlers_come_back() -> None:
     term = signal.getsignal(signal.SIGTERM)
     try:
         stopped: list[int] = []
-        with pytest.raises(KeyboardInterrupt), _in_order(stopped):
+        with pytest.raises(KeyboardInterrupt), in_order(stopped):
             _told(stopped)
         assert stopped == [signal.SIGTERM, TIDIED]
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGTERM) is term
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def _wait(soon: threading.Timer, late: threading.Timer, pipe: int) -> None:
+    soon.start()
+    late.start()
+    os.read(pipe, 4)
+
+
+def test_a_signal_that_misses_the_main_thread_ends_its_wait() -> None:
+    waits, wakes = os.pipe()
+
+    # As when it comes between Python's look for signals and the wait that begins then.
+    def tell() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    in_time, stopped = [True], list[int]()
+
+    def wake() -> None:
+        in_time.clear()
+        os.write(wakes, b"late")
+
+    soon, late = threading.Timer(0.2, tell), threading.Timer(SOON_S, wake)
+    try:
+        with pytest.raises(KeyboardInterrupt), in_order(stopped):
+            _wait(soon, late, waits)
+        assert (in_time, stopped) == ([True], [signal.SIGTERM])
+    finally:
+        late.cancel()
+        os.close(waits)
+        os.close(wakes)
 
 
 def test_one_session_measures_at_a_time_and_a_killed_one_makes_room(
