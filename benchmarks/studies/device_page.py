@@ -19,7 +19,9 @@ from lama_edge.benchmarks.reports.runs import Document
 from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 
 # Results of other commands, which have tables of their own.
-_OTHERS = ("peers*.json", "int8.json", "coreml.json", "cpp.json", "large-photograph.json")
+_OTHERS = (
+    "peers*.json", "int8.json", "coreml.json", "cpp.json", "web.json", "large-photograph.json",
+)  # fmt: skip
 _COLUMNS = (
     "Device", "Model", "Precision", "Runtime, provider", "Threads", "Size", "Median", "Spread",
     "Peak memory", "PSNR",
