@@ -208,6 +208,28 @@ def test_what_is_painted_is_erased_as_in_python_and_the_rest_is_saved_as_it_was(
     assert np.array_equal(save(page), twice)
 
 
+def test_a_tool_paints_as_soon_as_it_was_taken(
+    open_page: Callable[..., Page], server: PageServer, photo: Path
+) -> None:
+    page = open_page(server.address)
+    choose(page, photo)
+    page.get_by_role("button", name="Eraser").click()
+    # Before the browser painted: it knows no pointer of that number.
+    page.get_by_role("button", name="Brush", exact=True).evaluate(
+        """async (button, [clientX, clientY]) => {
+            const canvas = document.querySelector("canvas");
+            canvas.setPointerCapture = () => {};
+            button.click();
+            for (let turn = 0; turn < 9; turn++) await null;
+            const event = { clientX, clientY, pointerId: 9, bubbles: true };
+            canvas.dispatchEvent(new PointerEvent("pointerdown", event));
+            canvas.dispatchEvent(new PointerEvent("pointerup", event));
+        }""",
+        [150, 200],
+    )
+    erase(page)
+
+
 def test_holding_compare_shows_the_photo_as_it_was(
     open_page: Callable[..., Page], server: PageServer, photo: Path
 ) -> None:

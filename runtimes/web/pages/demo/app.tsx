@@ -1,7 +1,7 @@
 /** What is seen of the page's state: header, stage, toolbar. */
 
 import type { JSX } from "preact";
-import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { fileSize } from "../shared/figures.js";
 import { Announcer, Badge, Button, Notice, Progress } from "../shared/parts.js";
 import { Icon, type IconName } from "./icons.js";
@@ -25,8 +25,9 @@ export function App() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const stage = useRef<Stage | null>(null);
 
-  useEffect(() => {
-    void work.openModel();
+  useEffect(() => void work.openModel(), []);
+  // The stage is told before the next event: a tool paints as soon as it was taken.
+  useLayoutEffect(() => {
     if (!canvas.current) return;
     stage.current = new Stage(canvas.current, {
       stroke: (stroke) => work.stroke(stroke),
@@ -38,8 +39,8 @@ export function App() {
     });
     return () => stage.current?.dispose();
   }, []);
-  useEffect(() => stage.current?.show(work.shown), [work.shown]);
-  useEffect(() => {
+  useLayoutEffect(() => stage.current?.show(work.shown), [work.shown]);
+  useLayoutEffect(() => {
     if (!stage.current) return;
     stage.current.tool = tool;
     stage.current.brush = brush;
