@@ -1,0 +1,257 @@
+"""Compiles the modules of this folder with kotlinc, and runs their tests: compile.py MODULE...
+
+    compile.py core lama-edge            prints the class path that a program with them needs
+    compile.py --test core [CLASS...]    runs JUnit on src/test, or on some classes of it
+    compile.py --test core CLASS --jvm=-Xmx80m
+
+The tools are those of `.ci/kotlin`. What was compiled from the same sources is kept, under
+~/.cache/lama-edge/kotlin-builds; one runs at a time, over all checkouts: a compiler takes 1 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent.parent
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lama-edge"
+TOOLS = Path(os.environ.get("LAMA_EDGE_KOTLIN_ROOT") or _CACHE / "kotlin")
+BUILDS = _CACHE / "kotlin-builds"
+# Builds of other checkouts and of yesterday; one takes less than 1 MB.
+_KEPT = 150
+
+# minSdk 24 has Java 8's classes, and of later ones what D8 knows to replace, which is not asked for.
+# Against newer ones `ByteBuffer.position` and the like compile to methods that old phones lack.
+_RELEASE = "1.8"
+_WARNINGS = ("-Werror", "-Xreport-all-warnings")
+
+
+@dataclass(frozen=True)
+class Module:
+    """What is compiled as one.
+
+    Attributes:
+        sources: folder of Kotlin and Java files, relative to runtimes/android.
+        needs: modules it uses, whose own needs it uses as well.
+        sees: modules whose internal declarations it may use: they become one library, or it tests them.
+        jars: what it uses of the tools' folder.
+        options: of kotlinc, beside those of all.
+    """
+
+    sources: str
+    needs: tuple[str, ...] = ()
+    sees: tuple[str, ...] = ()
+    jars: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+_COROUTINES = "kotlin/lib/kotlinx-coroutines-core-jvm.jar"
+_JUNIT = (
+    "junit/junit4.jar",
+    "junit/hamcrest.jar",
+    "kotlin/lib/kotlin-test.jar",
+    "kotlin/lib/kotlin-test-junit.jar",
+)
+_LIBRARY = (f"-Xjdk-release={_RELEASE}", "-Xexplicit-api=strict")
+MODULES = {
+    "core": Module(
+        "core/src/main/kotlin",
+        jars=("onnxruntime/classes.jar", _COROUTINES),
+        options=_LIBRARY,
+    ),
+    "core-tests": Module("core/src/test/kotlin", ("core",), ("core",), _JUNIT),
+    "stand-ins": Module("stand-ins", options=(f"-Xjdk-release={_RELEASE}",)),
+    "lama-edge": Module(
+        "lama-edge/src/main/kotlin", ("core", "stand-ins"), ("core",), options=_LIBRARY
+    ),
+    "lama-edge-tests": Module(
+        "lama-edge/src/test/kotlin", ("lama-edge",), ("lama-edge", "core"), _JUNIT
+    ),
+    "drawing": Module(
+        "sample/drawing/src/main/kotlin",
+        jars=(_COROUTINES, "android/json.jar"),
+        options=(f"-Xjdk-release={_RELEASE}",),
+    ),
+    "drawing-tests": Module("sample/drawing/src/test/kotlin", ("drawing",), ("drawing",), _JUNIT),
+    "app": Module("sample/app/src/main/kotlin", ("drawing", "lama-edge")),
+}
+
+
+class CompileError(Exception):
+    """What a compiler says against some sources."""
+
+
+def tools() -> Path:
+    """Return the folder of tools; raises FileNotFoundError where `.ci/kotlin` has not been run."""
+    if not (TOOLS / "made").is_file():
+        raise FileNotFoundError(f"no Kotlin in {TOOLS}: .ci/kotlin fetches it")
+    return TOOLS
+
+
+def sources(module: Module) -> list[Path]:
+    """Return a module's files, in an order that is everybody's."""
+    folder = HERE / module.sources
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".kt", ".java"))
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with (BUILDS / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def compiled(name: str) -> Path:
+    """Return the folder of a module's classes, compiled now if its sources are new.
+
+    Raises CompileError with what the compiler said.
+    """
+    with _alone():
+        return _compiled(name)
+
+
+def class_path(*names: str) -> list[Path]:
+    """Return what a program with some modules needs: their classes, and jars of the tools."""
+    return list(dict.fromkeys(path for name in names for path in _with_needs(name)))
+
+
+def _with_needs(name: str) -> list[Path]:
+    module = MODULES[name]
+    needed = [path for need in module.needs for path in _with_needs(need)]
+    jars = [tools() / jar for jar in ("kotlin/lib/kotlin-stdlib.jar", *module.jars)]
+    return [compiled(name), *needed, *jars]
+
+
+def _key(name: str) -> str:
+    """Return what names a module's build: made of all that goes into it."""
+    module = MODULES[name]
+    digest = hashlib.sha256((tools() / "made").read_bytes())
+    digest.update(f"{name} {module} {_WARNINGS}".encode())
+    for path in sources(module):
+        digest.update(f"\0{path.relative_to(HERE)}\0".encode() + path.read_bytes())
+    for need in module.needs:
+        digest.update(_key(need).encode())
+    return digest.hexdigest()[:24]
+
+
+def _compiled(name: str) -> Path:
+    module = MODULES[name]
+    for need in module.needs:
+        _compiled(need)
+    folder = BUILDS / f"{name}-{_key(name)}"
+    if folder.is_dir():
+        os.utime(folder)
+        return folder
+    files = sources(module)
+    if not files:
+        raise CompileError(f"{name}: there are no sources in {HERE / module.sources}")
+    jars = [tools() / jar for jar in ("kotlin/lib/kotlin-stdlib.jar", *module.jars)]
+    needed = [path for need in module.needs for path in _needed(need)]
+    friends = ",".join(str(BUILDS / f"{seen}-{_key(seen)}") for seen in module.sees)
+    path = os.pathsep.join(map(str, dict.fromkeys([*needed, *jars])))
+    with tempfile.TemporaryDirectory(dir=BUILDS) as temporary:
+        new = Path(temporary, "classes")
+        kotlinc(
+            *(_WARNINGS + module.options),
+            *("-module-name", name, "-no-stdlib", "-no-reflect", "-classpath", path),
+            *((f"-Xfriend-paths={friends}",) if friends else ()),
+            *("-d", str(new)),
+            *map(str, files),
+        )
+        if java := [str(file) for file in files if file.suffix == ".java"]:
+            release = ("--release", "8") if _LIBRARY[0] in module.options else ()
+            command = ["javac", "-Xlint:all,-options", "-Werror", *release, "-d", str(new)]
+            _run([*command, "-classpath", f"{new}{os.pathsep}{path}", *java])
+        new.chmod(0o755)
+        new.rename(folder)
+    _forget()
+    return folder
+
+
+def _needed(name: str) -> list[Path]:
+    module = MODULES[name]
+    jars = [tools() / jar for jar in module.jars]
+    below = [path for need in module.needs for path in _needed(need)]
+    return [BUILDS / f"{name}-{_key(name)}", *below, *jars]
+
+
+def kotlinc(*words: str) -> None:
+    """Run the Kotlin compiler; raises CompileError with what it says."""
+    library = tools() / "kotlin" / "lib"
+    # What bin/kotlinc does, without bash; compiled to the second stage it would take longer.
+    java = ["java", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+    _run(
+        [
+            *(*java, "-cp", str(library / "kotlin-compiler.jar")),
+            *("org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-kotlin-home", str(library.parent)),
+            *words,
+        ]
+    )
+
+
+def _run(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise CompileError((result.stdout + result.stderr).replace(f"{HERE}/", "").strip())
+
+
+def _forget() -> None:
+    builds = sorted(BUILDS.glob("*-*"), key=lambda path: path.stat().st_mtime)
+    for path in builds[:-_KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def java(path: list[Path], *words: str, jvm: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    """Start a program with ONNX Runtime's native side at hand; what it prints goes where ours does."""
+    native = tools() / "jvm"
+    return subprocess.Popen(
+        [
+            *("java", "-ea", "-XX:+UseSerialGC", f"-Donnxruntime.native.path={native}", *jvm),
+            *("-cp", os.pathsep.join(map(str, path)), *words),
+        ],
+        env={**os.environ, "LD_LIBRARY_PATH": str(native), "ORT_DISABLE_TELEMETRY": "1"},
+        text=True,
+    )
+
+
+def run_tests(name: str, classes: list[str], jvm: tuple[str, ...] = ()) -> int:
+    """Run JUnit on a module's tests, or some classes of them; return its exit code."""
+    path = class_path(f"{name}-tests")
+    found = sorted(
+        ".".join(file.relative_to(path[0]).with_suffix("").parts)
+        for file in path[0].rglob("*Test.class")
+        if "$" not in file.name
+    )
+    chosen = [test for test in found if not classes or test in classes or test.split(".")[-1] in classes]
+    if not chosen:
+        raise CompileError(f"{name}: no test class among {', '.join(found)} is named {classes}")
+    return java(path, "org.junit.runner.JUnitCore", *chosen, jvm=jvm).wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("names", nargs="+", help=f"of {', '.join(MODULES)}; after --test, classes")
+    parser.add_argument("--test", action="store_true", help="run the tests of the first module")
+    parser.add_argument("--jvm", action="append", default=[], help="an option of the tests' JVM")
+    args = parser.parse_args()
+    try:
+        if args.test:
+            sys.exit(run_tests(args.names[0], args.names[1:], tuple(args.jvm)))
+        print(os.pathsep.join(map(str, class_path(*args.names))))
+    except (CompileError, FileNotFoundError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
