@@ -2,7 +2,7 @@
 
     compile.py core lama-edge            prints the class path that a program with them needs
     compile.py --test core [CLASS...]    runs JUnit on src/test, or on some classes of it
-    compile.py --test core CLASS --jvm=-Xmx80m
+    compile.py --test core CLASS --jvm=-Xmx80m --resources FOLDER
 
 The tools are those of `.ci/kotlin`. What was compiled from the same sources is kept, under
 ~/.cache/lama-edge/kotlin-builds; one runs at a time, over all checkouts: a compiler takes 1 GB.
@@ -30,8 +30,8 @@ BUILDS = _CACHE / "kotlin-builds"
 # Builds of other checkouts and of yesterday; one takes less than 1 MB.
 _KEPT = 150
 
-# minSdk 24 has Java 8's classes, and of later ones what D8 knows to replace, which is not asked for.
-# Against newer ones `ByteBuffer.position` and the like compile to methods that old phones lack.
+# minSdk 24 has most of Java 8. Against later ones `ByteBuffer.position` and the like compile to
+# methods that old phones lack.
 _RELEASE = "1.8"
 _WARNINGS = ("-Werror", "-Xreport-all-warnings")
 
@@ -43,7 +43,7 @@ class Module:
     Attributes:
         sources: folder of Kotlin and Java files, relative to runtimes/android.
         needs: modules it uses, whose own needs it uses as well.
-        sees: modules whose internal declarations it may use: they become one library, or it tests them.
+        sees: modules whose internal declarations it may use: it tests them, or becomes one with them.
         jars: what it uses of the tools' folder.
         options: of kotlinc, beside those of all.
     """
@@ -83,7 +83,13 @@ MODULES = {
         options=(f"-Xjdk-release={_RELEASE}",),
     ),
     "drawing-tests": Module("sample/drawing/src/test/kotlin", ("drawing",), ("drawing",), _JUNIT),
-    "app": Module("sample/app/src/main/kotlin", ("drawing", "lama-edge")),
+    # Of Compose and what else of Android the sample uses.
+    "stand-ins-compose": Module("stand-ins/compose", ("stand-ins",), jars=(_COROUTINES,)),
+    "stand-ins-sample": Module("stand-ins/sample", ("stand-ins",)),
+    "app": Module(
+        "sample/app/src/main/kotlin",
+        ("drawing", "lama-edge", "stand-ins-compose", "stand-ins-sample"),
+    ),
 }
 
 
@@ -212,42 +218,55 @@ def _forget() -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def java(path: list[Path], *words: str, jvm: tuple[str, ...] = ()) -> subprocess.Popen[str]:
-    """Start a program with ONNX Runtime's native side at hand; what it prints goes where ours does."""
+def java(path: list[Path], *words: str, jvm: list[str]) -> int:
+    """Run a program with ONNX Runtime's native side at hand; return its exit code."""
     native = tools() / "jvm"
-    return subprocess.Popen(
+    return subprocess.run(
         [
             *("java", "-ea", "-XX:+UseSerialGC", f"-Donnxruntime.native.path={native}", *jvm),
             *("-cp", os.pathsep.join(map(str, path)), *words),
         ],
         env={**os.environ, "LD_LIBRARY_PATH": str(native), "ORT_DISABLE_TELEMETRY": "1"},
-        text=True,
-    )
+        check=False,
+    ).returncode
 
 
-def run_tests(name: str, classes: list[str], jvm: tuple[str, ...] = ()) -> int:
-    """Run JUnit on a module's tests, or some classes of them; return its exit code."""
-    path = class_path(f"{name}-tests")
+def run_tests(name: str, classes: list[str], jvm: list[str], resources: list[Path]) -> int:
+    """Run JUnit on a module's tests, or some classes of them; return its exit code.
+
+    Args:
+        name: of the module.
+        classes: names of test classes, with or without their package; none for all.
+        jvm: options of the JVM.
+        resources: folders that are on the class path too.
+    """
+    path = [*class_path(f"{name}-tests"), *resources]
     found = sorted(
         ".".join(file.relative_to(path[0]).with_suffix("").parts)
         for file in path[0].rglob("*Test.class")
         if "$" not in file.name
     )
-    chosen = [test for test in found if not classes or test in classes or test.split(".")[-1] in classes]
+    chosen = [
+        test for test in found if not classes or test in classes or test.split(".")[-1] in classes
+    ]
     if not chosen:
         raise CompileError(f"{name}: no test class among {', '.join(found)} is named {classes}")
-    return java(path, "org.junit.runner.JUnitCore", *chosen, jvm=jvm).wait()
+    return java(path, "org.junit.runner.JUnitCore", *chosen, jvm=jvm)
 
 
 def main() -> None:
+    """Do what the command line asks."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="+", help=f"of {', '.join(MODULES)}; after --test, classes")
     parser.add_argument("--test", action="store_true", help="run the tests of the first module")
     parser.add_argument("--jvm", action="append", default=[], help="an option of the tests' JVM")
+    parser.add_argument(
+        "--resources", action="append", default=[], type=Path, help="a folder on the class path"
+    )
     args = parser.parse_args()
     try:
         if args.test:
-            sys.exit(run_tests(args.names[0], args.names[1:], tuple(args.jvm)))
+            sys.exit(run_tests(args.names[0], args.names[1:], args.jvm, args.resources))
         print(os.pathsep.join(map(str, class_path(*args.names))))
     except (CompileError, FileNotFoundError) as error:
         sys.exit(str(error))

@@ -1,0 +1,102 @@
+"""Kotlin and a JVM for the tests of the Android library."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from places import DATA, ROOT, TOOLS
+
+ANDROID = ROOT / "runtimes" / "android"
+# A first compilation of all modules and their tests took a minute on two quiet cores.
+TIMEOUT_S = 900
+
+
+class JUnit(Protocol):
+    """Runs JUnit tests of a module; see the fixture."""
+
+    def __call__(
+        self,
+        module: str,
+        *classes: str,
+        environment: Mapping[str, str] = ...,
+        resources: tuple[Path, ...] = ...,
+        jvm: tuple[str, ...] = ...,
+    ) -> None:
+        """Fail as they do."""
+
+
+@pytest.fixture(scope="session")
+def kotlin() -> Path:
+    """Return the folder of tools that `.ci/kotlin` has fetched."""
+    folder = Path(os.environ.get("LAMA_EDGE_KOTLIN_ROOT") or TOOLS / "kotlin")
+    if not (folder / "made").is_file():
+        pytest.skip("no Kotlin: .ci/kotlin fetches it")
+    if shutil.which("javac") is None:
+        pytest.skip("no JDK: apt-get install openjdk-17-jdk-headless")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def selftest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of resources with what providers are tested with."""
+    folder = tmp_path_factory.mktemp("selftest")
+    run_python(ROOT / "runtimes/web/building/selftest.py", folder / "io/github/lamaedge")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def junit(kotlin: Path, selftest: Path) -> JUnit:
+    """Return what runs tests of one of the modules that `building/compile.py` names.
+
+    All that are written, or some classes of them. The self-test's files are on their class path,
+    and LAMA_EDGE_DATA names `tests/data`.
+    """
+
+    def run(
+        module: str,
+        *classes: str,
+        environment: Mapping[str, str] = {},
+        resources: tuple[Path, ...] = (),
+        jvm: tuple[str, ...] = (),
+    ) -> None:
+        words = [f"--resources={folder}" for folder in (selftest, *resources)]
+        words += [f"--jvm={option}" for option in jvm]
+        output = run_python(
+            *(ANDROID / "building/compile.py", "--test", module, *classes, *words),
+            environment={"LAMA_EDGE_DATA": str(DATA), **environment},
+        )
+        passed = re.search(r"^OK \((\d+) tests?\)", output, re.MULTILINE)
+        assert passed, output
+        if not classes:
+            assert int(passed[1]) == tests_written(module) > 0
+
+    return run
+
+
+def tests_written(module: str) -> int:
+    """Return how many JUnit tests a module's sources have."""
+    folder = {"drawing": ANDROID / "sample/drawing"}.get(module, ANDROID / module)
+    sources = [path.read_text() for path in (folder / "src/test/kotlin").rglob("*.*")]
+    return sum(len(re.findall(r"^\s*@Test\b", text, re.MULTILINE)) for text in sources)
+
+
+def run_python(*words: str | Path, environment: Mapping[str, str] | None = None) -> str:
+    """Run a Python program, which must end well; return what it prints, its complaints last."""
+    result = subprocess.run(
+        [sys.executable, *words],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        env={**os.environ, **(environment or {})},
+    )
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output[-8000:]
+    return output
