@@ -43,7 +43,7 @@ class Module:
     Attributes:
         sources: folder of Kotlin and Java files, relative to runtimes/android.
         needs: modules it uses, whose own needs it uses as well.
-        sees: modules whose internal declarations it may use: it tests them, or becomes one with them.
+        sees: modules whose internals it may use: it tests them, or becomes one with them.
         jars: what it uses of the tools' folder.
         options: of kotlinc, beside those of all.
     """
@@ -70,7 +70,11 @@ MODULES = {
         options=_LIBRARY,
     ),
     "core-tests": Module("core/src/test/kotlin", ("core",), ("core",), _JUNIT),
-    "stand-ins": Module("stand-ins", options=(f"-Xjdk-release={_RELEASE}",)),
+    "stand-ins": Module(
+        "stand-ins/android",
+        jars=("kotlin/lib/annotations-13.0.jar",),
+        options=(f"-Xjdk-release={_RELEASE}",),
+    ),
     "lama-edge": Module(
         "lama-edge/src/main/kotlin", ("core", "stand-ins"), ("core",), options=_LIBRARY
     ),
@@ -168,13 +172,15 @@ def _compiled(name: str) -> Path:
     path = os.pathsep.join(map(str, dict.fromkeys([*needed, *jars])))
     with tempfile.TemporaryDirectory(dir=BUILDS) as temporary:
         new = Path(temporary, "classes")
-        kotlinc(
-            *(_WARNINGS + module.options),
-            *("-module-name", name, "-no-stdlib", "-no-reflect", "-classpath", path),
-            *((f"-Xfriend-paths={friends}",) if friends else ()),
-            *("-d", str(new)),
-            *map(str, files),
-        )
+        new.mkdir()
+        if any(file.suffix == ".kt" for file in files):
+            kotlinc(
+                *(_WARNINGS + module.options),
+                *("-module-name", name, "-no-stdlib", "-no-reflect", "-classpath", path),
+                *((f"-Xfriend-paths={friends}",) if friends else ()),
+                *("-d", str(new)),
+                *map(str, files),
+            )
         if java := [str(file) for file in files if file.suffix == ".java"]:
             release = ("--release", "8") if _LIBRARY[0] in module.options else ()
             command = ["javac", "-Xlint:all,-options", "-Werror", *release, "-d", str(new)]
