@@ -62,7 +62,13 @@ _JUNIT = (
     "kotlin/lib/kotlin-test.jar",
     "kotlin/lib/kotlin-test-junit.jar",
 )
-_LIBRARY = (f"-Xjdk-release={_RELEASE}", "-Xexplicit-api=strict")
+_ANDROID = (f"-Xjdk-release={_RELEASE}",)
+# Compilers from this version on read what is published, and no newer function of Kotlin is called.
+KOTLIN = "2.2"
+_LIBRARY = (
+    *_ANDROID,
+    *("-Xexplicit-api=strict", "-language-version", KOTLIN, "-api-version", KOTLIN),
+)
 MODULES = {
     "core": Module(
         "core/src/main/kotlin",
@@ -73,7 +79,7 @@ MODULES = {
     "stand-ins": Module(
         "stand-ins/android",
         jars=("kotlin/lib/annotations-13.0.jar",),
-        options=(f"-Xjdk-release={_RELEASE}",),
+        options=_ANDROID,
     ),
     "lama-edge": Module(
         "lama-edge/src/main/kotlin", ("core", "stand-ins"), ("core",), options=_LIBRARY
@@ -84,7 +90,7 @@ MODULES = {
     "drawing": Module(
         "sample/drawing/src/main/kotlin",
         jars=(_COROUTINES, "android/json.jar"),
-        options=(f"-Xjdk-release={_RELEASE}",),
+        options=_ANDROID,
     ),
     "drawing-tests": Module("sample/drawing/src/test/kotlin", ("drawing",), ("drawing",), _JUNIT),
     # Of Compose and what else of Android the sample uses.
@@ -125,7 +131,8 @@ def _alone() -> Iterator[None]:
 def compiled(name: str) -> Path:
     """Return the folder of a module's classes, compiled now if its sources are new.
 
-    Raises CompileError with what the compiler said.
+    Raises CompileError with what the compiler said. Where others see the module as a library, the
+    folder ``abi`` beside it has what they see: signatures of what is public, or protected.
     """
     with _alone():
         return _compiled(name)
@@ -133,21 +140,17 @@ def compiled(name: str) -> Path:
 
 def class_path(*names: str) -> list[Path]:
     """Return what a program with some modules needs: their classes, and jars of the tools."""
-    return list(dict.fromkeys(path for name in names for path in _with_needs(name)))
-
-
-def _with_needs(name: str) -> list[Path]:
-    module = MODULES[name]
-    needed = [path for need in module.needs for path in _with_needs(need)]
-    jars = [tools() / jar for jar in ("kotlin/lib/kotlin-stdlib.jar", *module.jars)]
-    return [compiled(name), *needed, *jars]
+    for name in names:
+        compiled(name)
+    needed = [path for name in names for path in _needed(name)]
+    return list(dict.fromkeys([*needed, tools() / "kotlin/lib/kotlin-stdlib.jar"]))
 
 
 def _key(name: str) -> str:
     """Return what names a module's build: made of all that goes into it."""
     module = MODULES[name]
     digest = hashlib.sha256((tools() / "made").read_bytes())
-    digest.update(f"{name} {module} {_WARNINGS}".encode())
+    digest.update(f"{name} {module} {_WARNINGS} 1".encode())
     for path in sources(module):
         digest.update(f"\0{path.relative_to(HERE)}\0".encode() + path.read_bytes())
     for need in module.needs:
@@ -159,43 +162,61 @@ def _compiled(name: str) -> Path:
     module = MODULES[name]
     for need in module.needs:
         _compiled(need)
-    folder = BUILDS / f"{name}-{_key(name)}"
+    folder = _classes(name)
     if folder.is_dir():
-        os.utime(folder)
+        os.utime(folder.parent)
         return folder
     files = sources(module)
     if not files:
         raise CompileError(f"{name}: there are no sources in {HERE / module.sources}")
     jars = [tools() / jar for jar in ("kotlin/lib/kotlin-stdlib.jar", *module.jars)]
     needed = [path for need in module.needs for path in _needed(need)]
-    friends = ",".join(str(BUILDS / f"{seen}-{_key(seen)}") for seen in module.sees)
+    friends = ",".join(str(_classes(seen)) for seen in module.sees)
     path = os.pathsep.join(map(str, dict.fromkeys([*needed, *jars])))
     with tempfile.TemporaryDirectory(dir=BUILDS) as temporary:
-        new = Path(temporary, "classes")
-        new.mkdir()
+        build = Path(temporary, "build")
+        new = build / "classes"
+        new.mkdir(parents=True)
         if any(file.suffix == ".kt" for file in files):
             kotlinc(
                 *(_WARNINGS + module.options),
-                *("-module-name", name, "-no-stdlib", "-no-reflect", "-classpath", path),
+                *("-module-name", f"lama-edge-{name}", "-no-stdlib", "-no-reflect"),
+                *("-classpath", path),
                 *((f"-Xfriend-paths={friends}",) if friends else ()),
+                *(_abi(build / "abi") if module.options == _LIBRARY else ()),
                 *("-d", str(new)),
                 *map(str, files),
             )
         if java := [str(file) for file in files if file.suffix == ".java"]:
-            release = ("--release", "8") if _LIBRARY[0] in module.options else ()
+            release = ("--release", "8") if module.options else ()
             command = ["javac", "-Xlint:all,-options", "-Werror", *release, "-d", str(new)]
             _run([*command, "-classpath", f"{new}{os.pathsep}{path}", *java])
-        new.chmod(0o755)
-        new.rename(folder)
+        build.rename(folder.parent)
     _forget()
     return folder
+
+
+def _abi(folder: Path) -> list[str]:
+    options = {
+        "outputDir": folder,
+        "removePrivateClasses": "true",
+        "treatInternalAsPrivate": "true",
+    }
+    words = [f"-Xplugin={tools() / 'kotlin/lib/jvm-abi-gen.jar'}"]
+    for name, value in options.items():
+        words += ["-P", f"plugin:org.jetbrains.kotlin.jvm.abi:{name}={value}"]
+    return words
+
+
+def _classes(name: str) -> Path:
+    return BUILDS / f"{name}-{_key(name)}" / "classes"
 
 
 def _needed(name: str) -> list[Path]:
     module = MODULES[name]
     jars = [tools() / jar for jar in module.jars]
     below = [path for need in module.needs for path in _needed(need)]
-    return [BUILDS / f"{name}-{_key(name)}", *below, *jars]
+    return [_classes(name), *below, *jars]
 
 
 def kotlinc(*words: str) -> None:

@@ -1,0 +1,73 @@
+"""Finds what minSdk 24 lacks among the classes that the library uses: old_phones.py.
+
+Prints them with who uses them, and ends with 1 if there are any. The compiler sees Java 8 alone
+(`compile.py`); this finds what of Java 8 Android has had since later than version 24, or never.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+from compile import class_path
+
+# Packages that Android has had since before 24, after "Added in API level" of its reference. Not
+# among them, for one: java.nio.file and java.time, since 26.
+_PACKAGES = {
+    "java.io",
+    "java.lang",
+    "java.lang.annotation",
+    "java.lang.ref",
+    "java.math",
+    "java.nio",
+    "java.nio.channels",
+    "java.nio.charset",
+    "java.security",
+    "java.text",
+    "java.util",
+    "java.util.concurrent",
+    "java.util.concurrent.atomic",
+    "java.util.concurrent.locks",
+    "java.util.function",
+    "java.util.zip",
+}
+# Classes of those packages that came later.
+_LATER = {"java.util.Base64"}
+# How lambdas are compiled: D8 and R8 replace it.
+_LAMBDAS = re.compile(
+    r"java\.lang\.invoke\."
+    r"(CallSite|LambdaMetafactory|MethodHandle|MethodHandles(\$Lookup)?|MethodType|SerializedLambda"
+    r"|StringConcatFactory)"
+)
+_USE = re.compile(r"^\s+(\S+)\s+-> (java[.x]\S+)", re.MULTILINE)
+
+
+def missing() -> list[tuple[str, str]]:
+    """Return what the library's classes use that is not on every phone: user, class."""
+    path = class_path("core", "lama-edge")
+    own = [str(folder) for folder in path if folder.parent.name.startswith(("core-", "lama-edge-"))]
+    command = ["jdeps", "-verbose:class", "-filter:none", "--ignore-missing-deps"]
+    command += ["-cp", os.pathsep.join(map(str, path)), *own]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    uses = set(_USE.findall(printed))
+    if not uses:
+        raise RuntimeError(f"jdeps says nothing that is understood here: {printed[:200]}")
+    return sorted(use for use in uses if not _known(use[1]))
+
+
+def _known(name: str) -> bool:
+    if _LAMBDAS.fullmatch(name):
+        return True
+    return name.rpartition(".")[0] in _PACKAGES and name not in _LATER
+
+
+def main() -> None:
+    """Print what is missing."""
+    if found := missing():
+        sys.exit("\n".join(f"{user} uses {name}, which minSdk 24 lacks" for user, name in found))
+
+
+if __name__ == "__main__":
+    main()
