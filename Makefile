@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed worker release check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed android android-api worker release check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,18 @@ $(WEB)/node_modules/.made: $(WEB)/package.json $(WEB)/package-lock.json
 	cd $(WEB) && npm ci --silent
 	touch $@
 
+# The library for phones; the self-test's model lies where Gradle looks for it too.
+ANDROID := runtimes/android
+android: $(VENV)/.demo ## Build the Android library as a Maven folder (dist/android); wants Java 17 and npm
+	.ci/kotlin
+	$(BIN)/python $(WEB)/building/selftest.py $(ANDROID)/core/src/main/resources/io/github/lamaedge
+	rm -rf dist/android
+	$(BIN)/python $(ANDROID)/building/package.py dist/android $(ANDROID)/core/src/main/resources
+
+android-api: ## Rewrite what of the Android library others can call, for a change that is meant
+	.ci/kotlin
+	$(PYTHON) $(ANDROID)/building/api_dump.py
+
 worker: $(VENV)/.demo ## Build lama-edge-worker and all it needs to run: ARCH=x86_64 or aarch64 (dist/)
 	PYTHON=$(BIN)/python runtimes/cpp/worker/bundle $(ARCH)
 
@@ -124,7 +136,7 @@ format: $(VENV)/.dev ## Format the code and apply the lint's safe fixes
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf runtimes/swift/.build runtimes/swift/Stubs/.build runtimes/swift/Examples/Eraser/.build runtimes/cpp/build
-	rm -rf $(COMPILED) $(WEB)/node_modules $(WEB)/dist $(WEB)/assets
+	rm -rf $(COMPILED) $(WEB)/node_modules $(WEB)/dist $(WEB)/assets $(ANDROID)/core/src/main/resources
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

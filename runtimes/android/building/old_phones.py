@@ -1,17 +1,17 @@
-"""Finds what minSdk 24 lacks among the classes that the library uses: old_phones.py.
+"""Finds what minSdk 24 lacks among the classes that the library uses: old_phones.py [FOLDER...].
 
-Prints them with who uses them, and ends with 1 if there are any. The compiler sees Java 8 alone
+Prints them with who uses them, and ends with 1 if there are any; of classes in other folders, if
+some are named. The compiler sees Java 8 alone
 (`compile.py`); this finds what of Java 8 Android has had since later than version 24, or never.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 
-from compile import class_path
+from compile import compiled
 
 # Packages that Android has had since before 24, after "Added in API level" of its reference. Not
 # among them, for one: java.nio.file and java.time, since 26.
@@ -44,12 +44,9 @@ _LAMBDAS = re.compile(
 _USE = re.compile(r"^\s+(\S+)\s+-> (java[.x]\S+)", re.MULTILINE)
 
 
-def missing() -> list[tuple[str, str]]:
-    """Return what the library's classes use that is not on every phone: user, class."""
-    path = class_path("core", "lama-edge")
-    own = [str(folder) for folder in path if folder.parent.name.startswith(("core-", "lama-edge-"))]
-    command = ["jdeps", "-verbose:class", "-filter:none", "--ignore-missing-deps"]
-    command += ["-cp", os.pathsep.join(map(str, path)), *own]
+def missing(folders: list[str]) -> list[tuple[str, str]]:
+    """Return what classes in some folders use that is not on every phone: user, class."""
+    command = ["jdeps", "-verbose:class", "-filter:none", "--ignore-missing-deps", *folders]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     uses = set(_USE.findall(printed))
     if not uses:
@@ -65,7 +62,8 @@ def _known(name: str) -> bool:
 
 def main() -> None:
     """Print what is missing."""
-    if found := missing():
+    folders = sys.argv[1:] or [str(compiled(part)) for part in ("core", "lama-edge")]
+    if found := missing(folders):
         sys.exit("\n".join(f"{user} uses {name}, which minSdk 24 lacks" for user, name in found))
 
 

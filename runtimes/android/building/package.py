@@ -1,9 +1,9 @@
-"""Packs the library as a Maven repository has it: package.py FOLDER.
+"""Packs the library as a Maven repository has it: package.py FOLDER RESOURCES.
 
 In the folder: the AAR, its pom, its sources, their sums, and maven-metadata.xml, below
 io/github/lama-edge/lama-edge-android. A Gradle build that names the folder as a repository finds
-the library there. The same sources and tools give the same bytes, but for the self-test's output,
-which this machine's processor computes.
+the library there. RESOURCES is a folder with the self-test's files, which are packed beside the
+classes. The same sources, resources and tools give the same bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import io
 import re
 import subprocess
 import sys
-import tempfile
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
@@ -24,6 +23,7 @@ ROOT = HERE.parent.parent
 GROUP, ARTIFACT = "io.github.lama-edge", "lama-edge-android"
 NAMESPACE, MIN_SDK = "io.github.lamaedge", 24
 PARTS = ("core", "lama-edge")
+SELF_TEST = tuple(f"io/github/lamaedge/selftest.{kind}" for kind in ("onnx", "bin"))
 _ANDROID = "http://schemas.android.com/apk/res/android"
 _TOOLS = "http://schemas.android.com/tools"
 _POM = "http://maven.apache.org/POM/4.0.0"
@@ -66,16 +66,14 @@ def pack(files: dict[str, bytes]) -> bytes:
     return archive.getvalue()
 
 
-def classes() -> bytes:
-    """Return classes.jar: the library's classes, the self-test's files, the licence."""
+def classes(resources: Path) -> bytes:
+    """Return classes.jar: the library's classes, a folder of resources, the licence."""
     files = {"META-INF/io.github.lama-edge/LICENSE": (ROOT / "LICENSE").read_bytes()}
-    for part in PARTS:
-        files |= _files(compiled(part))
-    with tempfile.TemporaryDirectory() as folder:
-        script = ROOT / "runtimes/web/building/selftest.py"
-        made = Path(folder, *NAMESPACE.split("."))
-        subprocess.run([sys.executable, script, made], check=True, stdout=sys.stderr)
-        files |= _files(Path(folder))
+    for folder in (*map(compiled, PARTS), resources):
+        files |= _files(folder)
+    for name in SELF_TEST:
+        if name not in files:
+            raise FileNotFoundError(f"{resources} has no {name}: make android makes it")
     return pack(files)
 
 
@@ -107,12 +105,12 @@ def _text(root: ET.Element) -> bytes:
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def aar() -> bytes:
-    """Return the library as Android's builds take it."""
+def aar(resources: Path) -> bytes:
+    """Return the library as Android's builds take it, with a folder of resources."""
     return pack(
         {
             "AndroidManifest.xml": manifest(),
-            "classes.jar": classes(),
+            "classes.jar": classes(resources),
             "proguard.txt": (HERE / "lama-edge/consumer-rules.pro").read_bytes(),
             "R.txt": b"",
             "META-INF/com/android/build/gradle/aar-metadata.properties": (
@@ -154,7 +152,7 @@ def pom() -> bytes:
     return _text(project)
 
 
-def repository(folder: Path) -> Path:
+def repository(folder: Path, resources: Path) -> Path:
     """Write the library into a Maven repository; return the folder of this version."""
     above = folder.joinpath(*GROUP.split("."), ARTIFACT)
     place = above / version()
@@ -167,7 +165,7 @@ def repository(folder: Path) -> Path:
     ET.SubElement(ET.SubElement(versioning, "versions"), "version").text = version()
     name = f"{ARTIFACT}-{version()}"
     files = {
-        place / f"{name}.aar": aar(),
+        place / f"{name}.aar": aar(resources),
         place / f"{name}.pom": pom(),
         place / f"{name}-sources.jar": sources(),
         above / "maven-metadata.xml": _text(metadata),
@@ -181,7 +179,7 @@ def repository(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    made = repository(Path(sys.argv[1]))
+    made = repository(Path(sys.argv[1]), Path(sys.argv[2]))
     for path in sorted(made.iterdir()):
         if path.suffix in (".aar", ".jar", ".pom"):
             print(f"{path.stat().st_size:>9}  {path}")
