@@ -57,7 +57,7 @@ def missing(folders: list[str]) -> list[tuple[str, str]]:
 def _known(name: str) -> bool:
     if _LAMBDAS.fullmatch(name):
         return True
-    return name.rpartition(".")[0] in _PACKAGES and name not in _LATER
+    return name.rpartition(".")[0] in _PACKAGES and name.split("$")[0] not in _LATER
 
 
 def main() -> None:

@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from android_library import ANDROID, run_python, tests_written
 from places import DATA, ROOT, TOOLS
-
-ANDROID = ROOT / "runtimes" / "android"
-# A first compilation of all modules and their tests took a minute on two quiet cores.
-TIMEOUT_S = 900
 
 
 class JUnit(Protocol):
@@ -79,24 +74,3 @@ def junit(kotlin: Path, selftest: Path) -> JUnit:
             assert int(passed[1]) == tests_written(module) > 0
 
     return run
-
-
-def tests_written(module: str) -> int:
-    """Return how many JUnit tests a module's sources have."""
-    folder = {"drawing": ANDROID / "sample/drawing"}.get(module, ANDROID / module)
-    sources = [path.read_text() for path in (folder / "src/test/kotlin").rglob("*.*")]
-    return sum(len(re.findall(r"^\s*@Test\b", text, re.MULTILINE)) for text in sources)
-
-
-def run_python(*words: str | Path, environment: Mapping[str, str] | None = None) -> str:
-    """Run a Python program, which must end well; return what it prints, its complaints last."""
-    result = subprocess.run(
-        [sys.executable, *words],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        env={**os.environ, **(environment or {})},
-    )
-    output = result.stdout + result.stderr
-    assert result.returncode == 0, output[-8000:]
-    return output
