@@ -121,7 +121,8 @@ def sources(module: Module) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
+    """Wait for the other compilers, and keep them waiting."""
     BUILDS.mkdir(parents=True, exist_ok=True)
     with (BUILDS / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -134,7 +135,7 @@ def compiled(name: str) -> Path:
     Raises CompileError with what the compiler said. Where others see the module as a library, the
     folder ``abi`` beside it has what they see: signatures of what is public, or protected.
     """
-    with _alone():
+    with alone():
         return _compiled(name)
 
 

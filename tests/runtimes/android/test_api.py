@@ -1,0 +1,44 @@
+"""What of the Android library others can call is what was last written down."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from android_library import ANDROID, run_python
+
+API = "lama-edge/api/lama-edge.api"
+
+pytestmark = pytest.mark.kotlin
+
+
+def test_nothing_that_others_call_has_changed_unmeant(kotlin: Path) -> None:
+    run_python(ANDROID / "building/api_dump.py", "--check")
+
+
+def test_what_is_written_down_is_what_others_see() -> None:
+    text = (ANDROID / API).read_text()
+    for line in (
+        "public final class io.github.lamaedge.Inpainter implements java.lang.AutoCloseable {",
+        "  public void close();",
+    ):
+        assert line in text.splitlines()
+    # What is internal in Kotlin is public to the JVM.
+    assert "io.github.lamaedge.contract." not in text
+    assert "io.github.lamaedge.opening." not in text
+    assert "DefaultConstructorMarker)" not in text
+
+
+def test_a_change_is_told_with_what_to_do(kotlin: Path, tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns("resources", "build", ".gradle")
+    copy = Path(shutil.copytree(ANDROID, tmp_path / "android", ignore=ignored))
+    text = (copy / API).read_text()
+    (copy / API).write_text(text.replace("  public void close();\n", "", 1))
+    command = [sys.executable, copy / "building/api_dump.py", "--check"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "\n+  public void close();\n" in result.stderr
+    assert result.stderr.endswith("if this is meant: make android-api\n")
