@@ -17,6 +17,7 @@ from places import ROOT
         ("swift", "LAMA_EDGE_SWIFT_ROOT", "no Swift"),
         ("cpp", "LAMA_EDGE_CPP_ROOT", "no ONNX Runtime headers"),
         ("cpp-arm64", "LAMA_EDGE_CPP_ARM64_ROOT", "no emulator for arm64"),
+        ("kotlin", "LAMA_EDGE_KOTLIN_ROOT", "no Kotlin"),
     ],
 )
 def test_the_finder_says_what_it_lacks(

@@ -148,7 +148,7 @@ def test_gradles_files_are_well_formed_kotlin(kotlin: Path, tmp_path: Path) -> N
     finally:
         sys.path.remove(str(BUILDING))
     library = kotlin / "kotlin/lib/kotlin-stdlib.jar"
-    with pytest.raises(building.CompileError) as caught:
+    with building.alone(), pytest.raises(building.CompileError) as caught:
         building.kotlinc(
             *("-no-stdlib", "-classpath", str(library), "-Xallow-any-scripts-in-source-roots"),
             *("-d", str(tmp_path / "out"), *map(str, scripts), str(damaged)),
