@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 
-from compile import HERE, class_path, compiled
+from compile import HERE, class_path, compiled, telling
 
 PATH = HERE / "lama-edge" / "api" / "lama-edge.api"
 PARTS = ("core", "lama-edge")
@@ -59,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    telling(main)

@@ -19,7 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -282,6 +282,14 @@ def run_tests(name: str, classes: list[str], jvm: list[str], resources: list[Pat
     return java(path, "org.junit.runner.JUnitCore", *chosen, jvm=jvm)
 
 
+def telling(work: Callable[[], None]) -> None:
+    """Do some work; what a compiler has against it, or what is missing, ends the program."""
+    try:
+        work()
+    except (CompileError, FileNotFoundError) as error:
+        sys.exit(str(error))
+
+
 def main() -> None:
     """Do what the command line asks."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -292,13 +300,10 @@ def main() -> None:
         "--resources", action="append", default=[], type=Path, help="a folder on the class path"
     )
     args = parser.parse_args()
-    try:
-        if args.test:
-            sys.exit(run_tests(args.names[0], args.names[1:], args.jvm, args.resources))
-        print(os.pathsep.join(map(str, class_path(*args.names))))
-    except (CompileError, FileNotFoundError) as error:
-        sys.exit(str(error))
+    if args.test:
+        sys.exit(run_tests(args.names[0], args.names[1:], args.jvm, args.resources))
+    print(os.pathsep.join(map(str, class_path(*args.names))))
 
 
 if __name__ == "__main__":
-    main()
+    telling(main)

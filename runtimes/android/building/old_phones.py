@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-from compile import compiled
+from compile import compiled, telling
 
 # Packages that Android has had since before 24, after "Added in API level" of its reference. Not
 # among them, for one: java.nio.file and java.time, since 26.
@@ -68,4 +68,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    telling(main)

@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
 
-from compile import HERE, KOTLIN, MODULES, compiled, tools
+from compile import HERE, KOTLIN, MODULES, compiled, telling, tools
 
 ROOT = HERE.parent.parent
 GROUP, ARTIFACT = "io.github.lama-edge", "lama-edge-android"
@@ -178,11 +178,17 @@ def repository(folder: Path, resources: Path) -> Path:
     return place
 
 
-if __name__ == "__main__":
-    made = repository(Path(sys.argv[1]), Path(sys.argv[2]))
-    for path in sorted(made.iterdir()):
+def main() -> None:
+    """Pack the library; say what was made, and what an app has with it."""
+    place = repository(Path(sys.argv[1]), Path(sys.argv[2]))
+    for path in sorted(place.iterdir()):
         if path.suffix in (".aar", ".jar", ".pom"):
             print(f"{path.stat().st_size:>9}  {path}")
-    print(f"\nONNX Runtime's libraries, which an app with it has ({tools() / 'onnxruntime'}):")
-    alignment = Path(__file__).with_name("alignment.py")
-    sys.exit(subprocess.run([sys.executable, alignment, tools() / "onnxruntime/jni"]).returncode)
+    libraries = tools() / "onnxruntime/jni"
+    print(f"\nONNX Runtime's libraries, which an app has with it ({libraries}):", flush=True)
+    script = Path(__file__).with_name("alignment.py")
+    sys.exit(subprocess.run([sys.executable, script, libraries]).returncode)
+
+
+if __name__ == "__main__":
+    telling(main)
