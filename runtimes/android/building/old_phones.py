@@ -21,6 +21,7 @@ _PACKAGES = {
     "java.lang.annotation",
     "java.lang.ref",
     "java.math",
+    "java.net",
     "java.nio",
     "java.nio.channels",
     "java.nio.charset",
