@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -122,16 +121,6 @@ def test_the_aar_is_one_that_androids_builds_take(aar: Mapping[str, bytes]) -> N
     assert manifest.find("uses-permission") is None
 
 
-def test_the_manifest_is_one_that_androids_packager_takes(
-    aar: Mapping[str, bytes], tmp_path: Path
-) -> None:
-    if (aapt := shutil.which("aapt")) is None:
-        pytest.skip("there is no aapt: apt-get install aapt")
-    (tmp_path / "AndroidManifest.xml").write_bytes(aar["AndroidManifest.xml"])
-    packed = subprocess.run([aapt, "package", "-M", tmp_path / "AndroidManifest.xml"])
-    assert packed.returncode == 0
-
-
 def test_the_classes_are_the_librarys_for_every_phone(classes: Mapping[str, bytes]) -> None:
     own = [name for name in classes if name.endswith(".class")]
     assert len(own) > 50
@@ -151,15 +140,15 @@ def test_the_classes_are_the_librarys_for_every_phone(classes: Mapping[str, byte
     assert classes["META-INF/io.github.lama-edge/LICENSE"] == (ROOT / "LICENSE").read_bytes()
 
 
-def test_each_class_has_its_source(version_folder: Path, classes: Mapping[str, bytes]) -> None:
-    sources = contents((version_folder / f"{NAME}-sources.jar").read_bytes())
-    named = set()
-    for name, content in classes.items():
-        if name.endswith(".class"):
-            named |= set(re.findall(rb"\b(\w+\.kt)\b", content))
-    assert named
-    assert {name.rpartition("/")[2].encode() for name in sources} >= named
-    assert all(name.startswith(PACKAGE) and name.endswith(".kt") for name in sources)
+def test_the_sources_are_those_that_were_compiled(version_folder: Path) -> None:
+    packed = contents((version_folder / f"{NAME}-sources.jar").read_bytes())
+    written = {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for folder in (ANDROID / part / "src/main/kotlin" for part in ("core", "lama-edge"))
+        for path in folder.rglob("*.kt")
+    }
+    assert packed == written
+    assert f"{PACKAGE}Inpainter.kt" in packed
 
 
 def test_the_same_sources_give_the_same_bytes(
