@@ -128,7 +128,21 @@ def test_gradles_files_name_what_the_catalog_has(catalog: dict[str, dict[str, ob
     for module in re.findall(r'":([^"]+)"', settings):
         assert (ANDROID / module.replace(":", "/") / "build.gradle.kts").is_file()
     assert set(re.findall(r"compileSdk = (\d+)", text)) == {"36"}
-    assert set(re.findall(r"minSdk = (\d+)", text)) == {"24"}
+    assert "minSdk = 24\n" in (ANDROID / "lama-edge/build.gradle.kts").read_text()
+
+
+def test_sources_keep_to_what_the_editorconfig_says() -> None:
+    said = (ANDROID / ".editorconfig").read_text()
+    assert "max_line_length = 100\n" in said
+    sources = [path for kind in ("kt", "kts", "java") for path in ANDROID.rglob(f"*.{kind}")]
+    assert len(sources) > 20
+    for path in sources:
+        text = path.read_text()
+        assert text.endswith("\n"), path
+        for number, line in enumerate(text.splitlines(), 1):
+            assert len(line) <= 100, (path, number)
+            assert line == line.rstrip(), (path, number)
+            assert "\t" not in line, (path, number)
 
 
 @pytest.mark.kotlin
