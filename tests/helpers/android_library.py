@@ -8,12 +8,27 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from places import ROOT
 
 ANDROID = ROOT / "runtimes" / "android"
 # A first compilation of all modules and their tests took a minute on two quiet cores.
 TIMEOUT_S = 900
+
+
+class JUnit(Protocol):
+    """Runs JUnit tests of a module; see the fixture ``junit``."""
+
+    def __call__(
+        self,
+        module: str,
+        *classes: str,
+        environment: Mapping[str, str] = ...,
+        resources: tuple[Path, ...] = ...,
+        jvm: tuple[str, ...] = ...,
+    ) -> None:
+        """Fail as they do."""
 
 
 def run_python(*words: str | Path, environment: Mapping[str, str] | None = None) -> str:

@@ -7,25 +7,10 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 import pytest
-from android_library import ANDROID, run_python, tests_written
+from android_library import ANDROID, JUnit, run_python, tests_written
 from places import DATA, ROOT, TOOLS
-
-
-class JUnit(Protocol):
-    """Runs JUnit tests of a module; see the fixture."""
-
-    def __call__(
-        self,
-        module: str,
-        *classes: str,
-        environment: Mapping[str, str] = ...,
-        resources: tuple[Path, ...] = ...,
-        jvm: tuple[str, ...] = ...,
-    ) -> None:
-        """Fail as they do."""
 
 
 @pytest.fixture(scope="session")
