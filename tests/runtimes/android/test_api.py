@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -42,3 +43,25 @@ def test_a_change_is_told_with_what_to_do(kotlin: Path, tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "\n+  public void close();\n" in result.stderr
     assert result.stderr.endswith("if this is meant: make android-api\n")
+
+
+def test_all_that_others_call_is_documented() -> None:
+    undocumented, found = [], 0
+    for part in ("core", "lama-edge"):
+        for path in (ANDROID / part / "src/main/kotlin").rglob("*.kt"):
+            lines = path.read_text().splitlines()
+            for number, line in enumerate(lines):
+                # Explicit API: what is public says so.
+                if not re.match(r"\s*public (?!(override|companion)\b)", line):
+                    continue
+                found += 1
+                above = [text for text in lines[:number] if not text.lstrip().startswith("@")]
+                name = re.search(r"\bva[lr] (\w+)", line)
+                told = name and any(
+                    re.search(rf"@(property|param) {name[1]}\b|\[{name[1]}\]", text)
+                    for text in above
+                )
+                if not told and not (above and above[-1].rstrip().endswith("*/")):
+                    undocumented.append(f"{path.name}:{number + 1}")
+    assert found > 50
+    assert undocumented == []
