@@ -135,6 +135,21 @@ def compiled(name: str) -> Path:
     Raises CompileError with what the compiler said. Where others see the module as a library, the
     folder ``abi`` beside it has what they see: signatures of what is public, or protected.
     """
+    # Others compile for half a minute: who only needs what is there does not wait for them.
+    return _found(name) or _compiled_alone(name)
+
+
+def _found(name: str) -> Path | None:
+    folder = _classes(name)
+    try:
+        os.utime(folder.parent)
+    except FileNotFoundError:
+        return None
+    # The builds that were used last are kept.
+    return folder if all(map(_found, MODULES[name].needs)) else None
+
+
+def _compiled_alone(name: str) -> Path:
     with alone():
         return _compiled(name)
 
@@ -150,8 +165,8 @@ def class_path(*names: str) -> list[Path]:
 def _key(name: str) -> str:
     """Return what names a module's build: made of all that goes into it."""
     module = MODULES[name]
-    digest = hashlib.sha256((tools() / "made").read_bytes())
-    digest.update(f"{name} {module} {_WARNINGS} 1".encode())
+    digest = hashlib.sha256((tools() / "made").read_bytes() + Path(__file__).read_bytes())
+    digest.update(f"{name} {module}".encode())
     for path in sources(module):
         digest.update(f"\0{path.relative_to(HERE)}\0".encode() + path.read_bytes())
     for need in module.needs:
@@ -165,7 +180,6 @@ def _compiled(name: str) -> Path:
         _compiled(need)
     folder = _classes(name)
     if folder.is_dir():
-        os.utime(folder.parent)
         return folder
     files = sources(module)
     if not files:
