@@ -1,5 +1,7 @@
 package io.github.lamaedge
 
+private const val MOST_CHARACTERS = 300
+
 /**
  * Something the caller can act on: the message says in one line what was wrong, the value seen, and
  * what to do about it.
@@ -45,3 +47,22 @@ public class LamaEdgeException @JvmOverloads constructor(
             LamaEdgeException(Kind.PICTURE, message, code)
     }
 }
+
+/**
+ * A message of anything that was thrown, on one line of at most 300 characters: what a terminal
+ * would obey and what turns a line's direction becomes a space.
+ */
+internal fun oneLine(thrown: Throwable): String =
+    oneLine(thrown.message.orEmpty()).ifEmpty { thrown.javaClass.simpleName }
+
+/** As of a message, of a text. */
+internal fun oneLine(text: String): String =
+    text.map { if (it.isWhitespace() || it.isISOControl() || it in TURNING) ' ' else it }
+        .joinToString("")
+        .split(' ')
+        .filter(String::isNotEmpty)
+        .joinToString(" ")
+        .take(MOST_CHARACTERS)
+
+// What turns a line's direction: embeddings and overrides, isolates.
+private val TURNING = ('\u202a'..'\u202e') + ('\u2066'..'\u2069')
