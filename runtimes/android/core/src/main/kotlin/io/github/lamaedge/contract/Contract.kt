@@ -39,38 +39,30 @@ internal interface ContractModel {
  *   no hole.
  * @throws LamaEdgeException of kind `PICTURE` when the mask cannot be used or the sizes differ,
  *   `USAGE` when an option cannot be used, `MODEL` when the model's output is not finite or does
- *   not fit its contract, `OUT_OF_MEMORY`; and what the model throws.
+ *   not fit its contract; and what the model throws.
  */
 internal fun inpaintPixels(
     picture: Pixels,
     mask: Pixels,
     model: ContractModel,
     options: InpaintOptions = InpaintOptions(),
-): Inpainted =
-    try {
-        val read = readMask(mask, options.mask)
-        val filled = fillHole(picture, read.hole, model, options)
-        val choice = filled.plan.choice
-        val report =
-            Report(
-                choice.strategy,
-                choice.code,
-                choice.reason,
-                choice.warning,
-                runs = filled.plan.windows.size,
-                read.channel,
-                read.mostlyHole,
-                model.provider,
-            )
-        Inpainted(filled.pixels, report)
-    } catch (ended: OutOfMemoryError) {
-        throw LamaEdgeException(
-            LamaEdgeException.Kind.OUT_OF_MEMORY,
-            "memory ended at a picture of ${spelledPicture(picture.size)}: give a smaller one, or " +
-                "a smaller maxSide",
-            cause = ended,
+): Inpainted {
+    val read = readMask(mask, options.mask)
+    val filled = fillHole(picture, read.hole, model, options)
+    val choice = filled.plan.choice
+    val report =
+        Report(
+            choice.strategy,
+            choice.code,
+            choice.reason,
+            choice.warning,
+            runs = filled.plan.windows.size,
+            read.channel,
+            read.mostlyHole,
+            model.provider,
         )
-    }
+    return Inpainted(filled.pixels, report)
+}
 
 /** A picture that was filled, and with which windows that was done. */
 internal class Filled(val pixels: Pixels, val plan: Plan)

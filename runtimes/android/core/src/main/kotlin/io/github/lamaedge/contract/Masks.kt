@@ -90,8 +90,10 @@ private fun above0(mask: Pixels, channel: MaskChannel): ByteArray {
 
 private fun hasShape(flags: ByteArray): Boolean = 0.toByte() in flags && 1.toByte() in flags
 
-private fun isOpaque(mask: Pixels): Boolean =
-    (3 until mask.data.size step 4).all { mask.data.level(it) == 255 }
+private fun isOpaque(mask: Pixels): Boolean {
+    for (at in 3 until mask.data.size step 4) if (mask.data.level(at) != 255) return false
+    return true
+}
 
 /**
  * Whether all visible pixels have the colour of the first of the most opaque ones.

@@ -65,7 +65,9 @@ internal fun Pixels.paste(fill: Pixels, view: Box, hole: Hole, box: Box) {
             if (channels == 1) {
                 data[to] = luma(fill.data, from).toByte()
             } else {
-                fill.data.copyInto(data, to, from, from + 3)
+                data[to] = fill.data[from]
+                data[to + 1] = fill.data[from + 1]
+                data[to + 2] = fill.data[from + 2]
             }
         }
     }

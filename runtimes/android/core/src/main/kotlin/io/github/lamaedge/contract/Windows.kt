@@ -104,8 +104,7 @@ internal fun wholePicture(hole: Hole): List<Window> {
 
 private fun contextWindow(box: Box, picture: Box, working: Working): Window {
     val (height, width) = box.size
-    val margins = margins(box.size.area)
-    val (good, least) = margins
+    val (good, least) = margins(box.size.area)
     val shrinkage =
         working.shrinkage(
             Size(minOf(height + 2 * least, picture.bottom), minOf(width + 2 * least, picture.right)),
