@@ -119,7 +119,7 @@ public class Pixels(
             if (source.remaining() < needed) {
                 val seen = "the buffer has ${source.remaining()} bytes from its position on"
                 val wanted = "${spelledPicture(size)} of $format at a stride of $step"
-                throw LamaEdgeException.picture("$seen: $wanted takes $needed")
+                throw LamaEdgeException.picture("$seen: $wanted takes $needed bytes")
             }
             val first = source.position()
             for (at in 0 until height) {

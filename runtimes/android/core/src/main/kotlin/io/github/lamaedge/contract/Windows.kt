@@ -192,8 +192,8 @@ private fun filledUp(view: Box, picture: Box, working: Working): Box {
 /** The largest whole number whose square is at most this one, which is no less than 0. */
 internal fun integerRoot(number: Long): Long {
     var root = sqrt(number.toDouble()).toLong()
-    // Beyond 2 to the power of 53 a double is not exact.
-    while (root * root > number) root--
-    while ((root + 1) * (root + 1) <= number) root++
+    // Beyond 2 to the power of 53 a double is not exact; a square could be beyond that of 63.
+    while (root > 0 && root > number / root) root--
+    while (root + 1 <= number / (root + 1)) root++
     return root
 }
