@@ -67,7 +67,8 @@ public class InpaintOptions @JvmOverloads constructor(
 /**
  * What runs a model.
  *
- * @property name ONNX Runtime's short name of it, as [ModelInfo.provider] and [Report.provider] say.
+ * @property name ONNX Runtime's short name of it, as [ModelInfo.provider] and [Report.provider]
+ *   have it.
  */
 public sealed class Provider(public val name: String) {
     /** The processor; every build has it. [ModelOptions.threads] says with how many threads. */

@@ -45,7 +45,8 @@ public class Inpainted internal constructor(
  * @property precision `fp32`, `fp16`, `w8` or `int8`.
  * @property form `float` or `uint8`: how pictures go in and out of the model. Those given to
  *   [Inpainter.inpaint] are bytes in either case.
- * @property fixed the one size of a fixed-size model; null for one of any size. `inpaint` takes any.
+ * @property fixed the one size of a fixed-size model; null for one of any size. `inpaint` takes
+ *   any.
  * @property manifest as the file has it: JSON.
  * @property provider who runs the model: the name of the provider that started.
  * @property notes what the caller should know: providers that gave way, sums that are not exact.

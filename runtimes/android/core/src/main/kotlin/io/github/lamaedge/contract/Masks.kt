@@ -13,8 +13,8 @@ import kotlin.math.abs
  * A mask that was read.
  *
  * @property channel what of it counted; never `AUTO`.
- * @property mostlyHole whether more than 90 % was hole before it grew: the mask may be the wrong way
- *   round.
+ * @property mostlyHole whether more than 90 % was hole before it grew: the mask may be the wrong
+ *   way round.
  */
 internal class ReadMask(val hole: Hole, val channel: MaskChannel, val mostlyHole: Boolean)
 
@@ -62,8 +62,8 @@ private fun channelWithTheShape(mask: Pixels): MaskChannel {
         return MaskChannel.GREY
     }
     throw LamaEdgeException.picture(
-        "the mask's colours mark other pixels than its alpha: say which is the hole, channel GREY " +
-            "or ALPHA",
+        "the mask's colours mark other pixels than its alpha: say which is the hole, channel " +
+            "GREY or ALPHA",
         "mask_unclear",
     )
 }

@@ -40,8 +40,8 @@ internal fun Pixels.transparent(): Hole? {
 }
 
 /**
- * A picture in RGB grown at the bottom and right to a size, mirrored with the border pixel repeated:
- * the padding of the official LaMa pipeline.
+ * A picture in RGB grown at the bottom and right to a size, mirrored with the border pixel
+ * repeated: the padding of the official LaMa pipeline.
  */
 internal fun Pixels.padded(to: Size): Pixels = rgb(to, mirroredRows(data, size, 3, to))
 

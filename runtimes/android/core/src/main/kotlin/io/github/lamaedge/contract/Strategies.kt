@@ -63,7 +63,8 @@ internal class Plan(val choice: Choice, val windows: List<Window>, val working: 
  *
  * @param maxSide as in `InpaintOptions`.
  * @param freeBytes as in `InpaintOptions`.
- * @throws LamaEdgeException of kind `USAGE` when [maxSide] cannot be used, or not with the strategy.
+ * @throws LamaEdgeException of kind `USAGE` when [maxSide] cannot be used, or not with the
+ *   strategy.
  */
 internal fun plan(
     hole: Hole,

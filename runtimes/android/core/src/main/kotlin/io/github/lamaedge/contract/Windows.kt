@@ -41,8 +41,8 @@ internal class Working(val policy: SizePolicy, val maxSide: Int?) {
         )
 
     /**
-     * The size of what is left of a window, before padding: the largest one of the same aspect ratio
-     * that fits. It never grows.
+     * The size of what is left of a window, before padding: the largest one of the same aspect
+     * ratio that fits. It never grows.
      */
     fun shrunk(window: Size): Size {
         val scale =
@@ -105,10 +105,9 @@ internal fun wholePicture(hole: Hole): List<Window> {
 private fun contextWindow(box: Box, picture: Box, working: Working): Window {
     val (height, width) = box.size
     val (good, least) = margins(box.size.area)
-    val shrinkage =
-        working.shrinkage(
-            Size(minOf(height + 2 * least, picture.bottom), minOf(width + 2 * least, picture.right)),
-        )
+    val tight =
+        Size(minOf(height + 2 * least, picture.bottom), minOf(width + 2 * least, picture.right))
+    val shrinkage = working.shrinkage(tight)
 
     fun room(limit: Int, side: Int) =
         ((limit * shrinkage - side).toInt() / 2).coerceIn(least, good)

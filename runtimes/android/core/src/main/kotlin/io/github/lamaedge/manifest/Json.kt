@@ -157,7 +157,12 @@ private class JsonReader(private val text: String) {
             skipDigits()
         }
         val spelled = text.substring(start, at)
-        val number = if (isWhole) spelled.toLongOrNull() else spelled.toDouble().takeIf(Double::isFinite)
+        val number: Number? =
+            if (isWhole) {
+                spelled.toLongOrNull()
+            } else {
+                spelled.toDouble().takeIf(Double::isFinite)
+            }
         return number ?: fail("a number is too large")
     }
 }

@@ -51,8 +51,8 @@ internal class Source(
  * @property tolerance the largest difference allowed.
  * @property psnrDb the worst picture's peak signal-to-noise ratio with peak 1, in dB; null when the
  *   results are equal.
- * @property snrDb the worst picture's signal-to-noise ratio against the reference's variance, in dB;
- *   null when equal.
+ * @property snrDb the worst picture's signal-to-noise ratio against the reference's variance, in
+ *   dB; null when equal.
  * @property leastPsnrDb the smallest PSNR allowed; null where the difference alone is judged.
  * @property forced whether the model was kept although it was out of tolerance.
  */
@@ -127,8 +127,8 @@ internal fun readManifest(json: String): Manifest {
         if (json.length > MOST_CHARACTERS) throw Problem("it has more than 16 Mi characters")
         return manifestOf(Field(parseJson(json)))
     } catch (problem: Problem) {
-        val message = "the model's manifest cannot be read (${oneLine(problem)}); export the model again"
-        throw LamaEdgeException.model(message, "manifest_unreadable")
+        val seen = "the model's manifest cannot be read (${oneLine(problem)})"
+        throw LamaEdgeException.model("$seen; export the model again", "manifest_unreadable")
     }
 }
 
@@ -136,8 +136,9 @@ private fun manifestOf(whole: Field): Manifest {
     val version = whole.at("schema_version").value
     if (version != SCHEMA_VERSION) {
         val seen = "the model's manifest has schema_version ${shown(version)}"
-        val wanted = "this release reads $SCHEMA_VERSION: export the model again or update lama-edge"
-        throw LamaEdgeException.model("$seen; $wanted", "manifest_version")
+        val wanted = "this release reads $SCHEMA_VERSION"
+        val advice = "export the model again or update lama-edge"
+        throw LamaEdgeException.model("$seen; $wanted: $advice", "manifest_version")
     }
     val format = whole.at("format")
     val io = whole.at("io")

@@ -30,7 +30,8 @@ private const val MOST_PAIR_BYTES = 1L shl 24
  *
  * @param stream what the file holds, read to its end and left open. Weights are passed over: memory
  *   is taken for the metadata alone.
- * @throws LamaEdgeException of kind `MODEL` when this is no whole ONNX file, or carries no manifest.
+ * @throws LamaEdgeException of kind `MODEL` when this is no whole ONNX file, or carries no
+ *   manifest.
  * @throws java.io.IOException when the stream cannot be read.
  */
 internal fun manifestText(stream: InputStream): String {

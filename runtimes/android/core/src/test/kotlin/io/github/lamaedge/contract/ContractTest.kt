@@ -56,8 +56,8 @@ class ContractTest {
         val model = ModelThat(floats) { _, _, _ -> error("it was run") }
         val picture = noise(1, Size(4, 6), PixelFormat.RGB)
         assertEquals(
-            "the mask is 4x6 (width x height) and the picture 6x4 (width x height): give a mask of " +
-                "the picture's size",
+            "the mask is 4x6 (width x height) and the picture 6x4 (width x height): give a mask " +
+                "of the picture's size",
             refused(Kind.PICTURE) { inpaintPixels(picture, grey(6, 4), model) },
         )
     }
@@ -211,16 +211,16 @@ class ContractTest {
         val facts = ModelFacts(dynamic, 1584)
         val crop = plan(hole, facts).choice
         assertEquals(
-            "the picture of 3000x2000 (width x height), of which crops see 4%",
+            "the picture of 3000x2000 (width x height), of which crops see 12%",
             crop.reason,
         )
         assertEquals("", crop.warning)
         val short = plan(hole, facts, freeBytes = 200_000_000).choice
         assertEquals("no_memory_for_crop", short.code)
         assertEquals(
-            "the picture of 3000x2000 (width x height): a crop takes about 1.1 GiB and 0.2 GiB are " +
-                "free, so the fill is made at 312 pixels a side: free memory, or give maxSide 312 " +
-                "to say so yourself",
+            "the picture of 3000x2000 (width x height): a crop takes about 1.1 GiB and 0.2 GiB " +
+                "are free, so the fill is made at 312 pixels a side: free memory, or give " +
+                "maxSide 312 to say so yourself",
             short.warning,
         )
     }

@@ -187,11 +187,13 @@ internal class ArithmeticModel(private val policy: SizePolicy, override val io: 
 
     override fun run(image: Values, mask: Values, size: Size): Values {
         assertNull(policy.problemWith(size))
-        val flags =
+        val levels =
             when (mask) {
-                is Values.Floats -> mask.values.map { it.also { assertTrue(it == 0f || it == 1f) } > 0 }
-                is Values.Levels -> mask.values.map { it.also { assertTrue(it in -1..0) } < 0 }
+                is Values.Floats -> mask.values.map(Float::toDouble)
+                is Values.Levels -> mask.values.map { (it.toInt() and 0xff) / 255.0 }
             }
+        assertTrue(levels.all { it == 0.0 || it == 1.0 }, "the mask is no mask")
+        val flags = levels.map { it > 0 }
         assertEquals(size.height * size.width, flags.size)
         runs += size
         val known = pictureOf(io.form, image, size)

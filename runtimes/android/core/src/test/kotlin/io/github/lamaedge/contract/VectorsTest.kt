@@ -146,7 +146,8 @@ class VectorsTest {
             assertChosen(case, filled.plan)
             assertEquals(case.list("runs").map(::sizeOf), model.runs)
 
-            val expected = filledIn(before, hole, picture.format, vectors.bytes(case.case("filled")))
+            val levels = vectors.bytes(case.case("filled"))
+            val expected = filledIn(before, hole, picture.format, levels)
             assertSameBytes(expected, filled.pixels.data)
             assertSameBytes(before, picture.data)
 
