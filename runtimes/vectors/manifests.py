@@ -31,7 +31,7 @@ _ENDED_BY_FORMAT = {"format": {"name": "coreml", "target": "iOS16", "max_side": 
 
 def manifest_vectors() -> Topic:
     """Return whole and damaged manifests, with what `Manifest.from_json` makes of each."""
-    return Topic("manifests", {"manifests": [_case(text) for text in (*_good(), *_bad())]})
+    return Topic("manifests", {"manifests": [manifest_read(text) for text in (*_good(), *_bad())]})
 
 
 def _good() -> list[str]:
@@ -88,7 +88,8 @@ def _without(*path: str) -> str:
     return json.dumps(data)
 
 
-def _case(text: str) -> Case:
+def manifest_read(text: str) -> Case:
+    """Return the case of a manifest that is read."""
     try:
         manifest = Manifest.from_json(text)
     except LamaEdgeError as error:

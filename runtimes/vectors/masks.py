@@ -41,7 +41,7 @@ def mask_vectors() -> Topic:
     """Return masks with the holes that `read_mask` finds, holes that grow, rules it refuses."""
     data = bytearray()
     groups = {
-        "masks": [_read(data, mask, rules) for mask, rules in _masks()],
+        "masks": [mask_read(data, mask, rules) for mask, rules in _masks()],
         "grown": list(_grown(data)),
         "rules": list(_refused_rules()),
     }
@@ -90,7 +90,8 @@ def _layer(colours: Array, alpha: Array) -> Pixels:
     return np.dstack([colours, alpha]).astype(np.uint8)
 
 
-def _read(data: bytearray, mask: Array, rules: MaskRules) -> Case:
+def mask_read(data: bytearray, mask: Array, rules: MaskRules) -> Case:
+    """Return the case of a mask that is read; its levels and its hole are appended to the data."""
     channels = 1 if mask.ndim == 2 else mask.shape[2]
     case: Case = {
         "mask": put(data, mask),
