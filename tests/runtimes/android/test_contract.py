@@ -24,7 +24,26 @@ pytestmark = pytest.mark.kotlin
 
 VECTORS = DATA / "vectors"
 # What stands in the place of another value, or beside it.
-VALUES = (None, True, False, 0, -1, 1, 7, 8, 64, 8.0, 8.5, 1e300, 2**40, "", "8", "é\n", [], [8])
+VALUES: tuple[Any, ...] = (
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1,
+    7,
+    8,
+    64,
+    8.0,
+    8.5,
+    1e300,
+    2**40,
+    "",
+    "8",
+    "é\n",
+    [],
+    [8],
+)
 LETTERS = '"\\{}[]:,.0123456789eE+- tfnul\n\x1féß😀'
 
 
