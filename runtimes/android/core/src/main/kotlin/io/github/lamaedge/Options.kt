@@ -80,9 +80,8 @@ public sealed class Provider(public val name: String) {
      *
      * @property threads of XNNPACK's own pool; 0 is [ModelOptions.threads].
      */
-    public class Xnnpack @JvmOverloads constructor(
-        public val threads: Int = 0,
-    ) : Provider("xnnpack")
+    public class Xnnpack @JvmOverloads constructor(public val threads: Int = 0) :
+        Provider("xnnpack")
 
     /**
      * Android's NNAPI.

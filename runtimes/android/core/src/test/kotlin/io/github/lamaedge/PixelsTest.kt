@@ -1,5 +1,6 @@
 package io.github.lamaedge
 
+import org.junit.Test
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import kotlin.test.assertContentEquals
@@ -7,7 +8,6 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertSame
 import kotlin.test.assertTrue
-import org.junit.Test
 
 /** Pictures in and out, to the byte. */
 class PixelsTest {

@@ -21,13 +21,12 @@ internal data class Box(val top: Int, val left: Int, val bottom: Int, val right:
         Box(top - outer.top, left - outer.left, bottom - outer.top, right - outer.left)
 
     /** The box with that many more rows and columns on each side, within [picture]. */
-    fun withMargins(down: Int, across: Int, picture: Box): Box =
-        Box(
-            maxOf(picture.top, top - down),
-            maxOf(picture.left, left - across),
-            minOf(picture.bottom, bottom + down),
-            minOf(picture.right, right + across),
-        )
+    fun withMargins(down: Int, across: Int, picture: Box): Box = Box(
+        maxOf(picture.top, top - down),
+        maxOf(picture.left, left - across),
+        minOf(picture.bottom, bottom + down),
+        minOf(picture.right, right + across),
+    )
 
     /** A box round this one of at least that size, as far as [picture] allows. */
     fun grownTo(size: Size, picture: Box): Box {
@@ -37,13 +36,12 @@ internal data class Box(val top: Int, val left: Int, val bottom: Int, val right:
     }
 
     /** The smallest box that holds both. */
-    fun round(other: Box): Box =
-        Box(
-            minOf(top, other.top),
-            minOf(left, other.left),
-            maxOf(bottom, other.bottom),
-            maxOf(right, other.right),
-        )
+    fun round(other: Box): Box = Box(
+        minOf(top, other.top),
+        minOf(left, other.left),
+        maxOf(bottom, other.bottom),
+        maxOf(right, other.right),
+    )
 
     /** Boxes go from top to bottom, then from left to right. */
     override fun compareTo(other: Box): Int =

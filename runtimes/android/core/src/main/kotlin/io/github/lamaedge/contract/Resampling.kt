@@ -17,8 +17,7 @@ private const val HALF = 1 shl (PRECISION_BITS - 1)
 
 private enum class Filter(val support: Double) {
     BOX(0.5) {
-        override fun weight(distance: Double) =
-            if (distance > -0.5 && distance <= 0.5) 1.0 else 0.0
+        override fun weight(distance: Double) = if (distance > -0.5 && distance <= 0.5) 1.0 else 0.0
     },
     BICUBIC(2.0) {
         override fun weight(distance: Double): Double {

@@ -33,12 +33,11 @@ internal class Working(val policy: SizePolicy, val maxSide: Int?) {
     }
 
     /** By how much a window is shrunk for the model; 1 when it is not. */
-    fun shrinkage(window: Size): Double =
-        maxOf(
-            1.0,
-            window.height.toDouble() / limits.height,
-            window.width.toDouble() / limits.width,
-        )
+    fun shrinkage(window: Size): Double = maxOf(
+        1.0,
+        window.height.toDouble() / limits.height,
+        window.width.toDouble() / limits.width,
+    )
 
     /**
      * The size of what is left of a window, before padding: the largest one of the same aspect
@@ -109,8 +108,7 @@ private fun contextWindow(box: Box, picture: Box, working: Working): Window {
         Size(minOf(height + 2 * least, picture.bottom), minOf(width + 2 * least, picture.right))
     val shrinkage = working.shrinkage(tight)
 
-    fun room(limit: Int, side: Int) =
-        ((limit * shrinkage - side).toInt() / 2).coerceIn(least, good)
+    fun room(limit: Int, side: Int) = ((limit * shrinkage - side).toInt() / 2).coerceIn(least, good)
     val down = room(working.limits.height, height)
     val across = room(working.limits.width, width)
     return Window(box.withMargins(down, across, picture), box)

@@ -37,8 +37,7 @@ internal class Field(val value: Any?, private val path: String = "") {
         return items.map { Field(it, path) }
     }
 
-    fun flag(): Boolean =
-        value as? Boolean ?: refuse("is ${shown(value)} instead of true or false")
+    fun flag(): Boolean = value as? Boolean ?: refuse("is ${shown(value)} instead of true or false")
 
     fun text(): String = value as? String ?: refuse("is ${shown(value)} instead of a text")
 
@@ -67,10 +66,9 @@ internal class Field(val value: Any?, private val path: String = "") {
 }
 
 /** A value for a message: short, on one line. */
-internal fun shown(value: Any?): String =
-    when (value) {
-        is Map<*, *> -> "an object"
-        is List<*> -> "a list"
-        is String -> "'${oneLine(value.take(MOST_SHOWN))}'"
-        else -> value.toString()
-    }
+internal fun shown(value: Any?): String = when (value) {
+    is Map<*, *> -> "an object"
+    is List<*> -> "a list"
+    is String -> "'${oneLine(value.take(MOST_SHOWN))}'"
+    else -> value.toString()
+}

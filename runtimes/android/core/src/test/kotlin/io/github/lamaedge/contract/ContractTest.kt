@@ -9,6 +9,7 @@ import io.github.lamaedge.PixelFormat
 import io.github.lamaedge.Pixels
 import io.github.lamaedge.Size
 import io.github.lamaedge.Strategy
+import org.junit.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
@@ -16,7 +17,6 @@ import kotlin.test.assertNotSame
 import kotlin.test.assertNull
 import kotlin.test.assertSame
 import kotlin.test.assertTrue
-import org.junit.Test
 
 /** What the shared vectors do not show: what does not fit, figures beyond reason, and rounding. */
 class ContractTest {
@@ -37,13 +37,12 @@ class ContractTest {
     private fun grey(height: Int, width: Int, level: (Int) -> Int = { 255 }) =
         Pixels(ByteArray(height * width) { level(it).toByte() }, height, width, PixelFormat.GREY)
 
-    private fun rgba(vararg levels: Int) =
-        Pixels(
-            ByteArray(levels.size) { levels[it].toByte() },
-            1,
-            levels.size / 4,
-            PixelFormat.RGBA,
-        )
+    private fun rgba(vararg levels: Int) = Pixels(
+        ByteArray(levels.size) { levels[it].toByte() },
+        1,
+        levels.size / 4,
+        PixelFormat.RGBA,
+    )
 
     private fun refused(kind: Kind, work: () -> Any?): String {
         val error = assertFailsWith<LamaEdgeException> { work() }

@@ -107,13 +107,12 @@ internal fun strategyOf(name: String): Strategy = Strategy.valueOf(name.uppercas
 
 internal fun formOf(name: String): IoForm = IoForm.valueOf(name.uppercase())
 
-internal fun policyOf(policy: Case): SizePolicy =
-    SizePolicy(
-        policy["fixed"]?.let(::sizeOf),
-        policy.int("multiple")!!,
-        policy.int("min_size")!!,
-        if (policy.has("max_side")) policy.int("max_side") else null,
-    )
+internal fun policyOf(policy: Case): SizePolicy = SizePolicy(
+    policy["fixed"]?.let(::sizeOf),
+    policy.int("multiple")!!,
+    policy.int("min_size")!!,
+    if (policy.has("max_side")) policy.int("max_side") else null,
+)
 
 internal fun pictureFrom(picture: Case, format: String = picture.text("format")): Pixels =
     noise(picture.long("seed")!!.toInt(), picture.size, formatOf(format))

@@ -8,9 +8,9 @@ import io.github.lamaedge.PixelFormat
 import io.github.lamaedge.Pixels
 import io.github.lamaedge.Size
 import io.github.lamaedge.manifest.readManifest
+import org.junit.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertNotSame
-import org.junit.Test
 
 /** What the Python implementation does, bit for bit: tests/data/vectors/README.md. */
 class VectorsTest {

@@ -2,11 +2,11 @@ package io.github.lamaedge.manifest
 
 import io.github.lamaedge.LamaEdgeException
 import io.github.lamaedge.contract.runBytesPerPixel
+import org.junit.Test
 import java.io.File
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
-import org.junit.Test
 
 /** Manifests that came to harm, in words; the vectors have what is read out of whole ones. */
 class ManifestTest {

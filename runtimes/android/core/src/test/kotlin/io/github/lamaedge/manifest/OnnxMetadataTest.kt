@@ -1,12 +1,12 @@
 package io.github.lamaedge.manifest
 
 import io.github.lamaedge.Size
+import org.junit.Test
 import java.io.ByteArrayInputStream
 import java.io.File
 import java.io.InputStream
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
-import org.junit.Test
 
 /** The manifest in ONNX files, whole and damaged. */
 class OnnxMetadataTest {
@@ -43,8 +43,11 @@ class OnnxMetadataTest {
                 pair("author", "é") +
                 pair("lama_edge", "first") +
                 bytes(0xf8, 0xff, 0xff, 0xff, 0x0f, 0x01) +
-                message(14, bytes(0x18, 1) + message(1, "lama_edge".toByteArray()) +
-                    message(2, "{ß}".toByteArray()) + message(7, bytes(1, 2, 3))) +
+                message(
+                    14,
+                    bytes(0x18, 1) + message(1, "lama_edge".toByteArray()) +
+                        message(2, "{ß}".toByteArray()) + message(7, bytes(1, 2, 3)),
+                ) +
                 pair("lama", "edge") +
                 message(7, bytes())
         assertEquals("{ß}", read(file))
