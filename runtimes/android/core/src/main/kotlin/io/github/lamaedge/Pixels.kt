@@ -63,6 +63,50 @@ public class Pixels(
         }
     }
 
+    /**
+     * Copies the pixels into a buffer, direct or not, from its position on. The position stays, and
+     * so do bytes between rows.
+     *
+     * @param stride bytes from the start of a row to the start of the next; 0 for rows without
+     *   gaps. The last row may end with its last pixel.
+     * @throws LamaEdgeException of kind `PICTURE` when the stride is below a row's bytes, or the
+     *   buffer too short or read-only.
+     */
+    @JvmOverloads
+    public fun copyTo(buffer: ByteBuffer, stride: Int = 0) {
+        if (buffer.isReadOnly) {
+            throw LamaEdgeException.picture("the buffer is read-only: give one to be written to")
+        }
+        eachRow(buffer, stride) { view, at, length -> view.put(data, at, length) }
+    }
+
+    /** Does something with the place of each row in a buffer, and in [data]. */
+    private inline fun eachRow(
+        buffer: ByteBuffer,
+        stride: Int,
+        work: (ByteBuffer, Int, Int) -> Unit,
+    ) {
+        val row = width * format.channels
+        val step = if (stride == 0) row else stride
+        if (step < row) {
+            val seen = "a stride of $stride bytes is less than a row of $width $format pixels"
+            throw LamaEdgeException.picture("$seen: give at least $row")
+        }
+        val needed = step * (height - 1L) + row
+        if (buffer.remaining() < needed) {
+            val seen = "the buffer has ${buffer.remaining()} bytes from its position on"
+            val wanted = "${spelledPicture(size)} of $format at a stride of $step"
+            throw LamaEdgeException.picture("$seen: $wanted takes $needed bytes")
+        }
+        // A view of its own, so that nobody sees the position move.
+        val view = buffer.duplicate()
+        for (at in 0 until height) {
+            // Java 8's method of Buffer: ByteBuffer's own is not in Android's older releases.
+            (view as Buffer).position(buffer.position() + at * step)
+            work(view, at * row, row)
+        }
+    }
+
     override fun toString(): String = "Pixels($height x $width, $format)"
 
     public companion object {
@@ -105,29 +149,10 @@ public class Pixels(
             format: PixelFormat,
             stride: Int = 0,
         ): Pixels {
-            val size = Size(height, width)
-            val data = room(size, format.channels)
-            val row = width * format.channels
-            val step = if (stride == 0) row else stride
-            if (step < row) {
-                val seen = "a stride of $stride bytes is less than a row of $width $format pixels"
-                throw LamaEdgeException.picture("$seen: give at least $row")
-            }
-            // A view of its own, so that nobody sees the position move.
-            val source = buffer.duplicate()
-            val needed = step * (height - 1L) + row
-            if (source.remaining() < needed) {
-                val seen = "the buffer has ${source.remaining()} bytes from its position on"
-                val wanted = "${spelledPicture(size)} of $format at a stride of $step"
-                throw LamaEdgeException.picture("$seen: $wanted takes $needed bytes")
-            }
-            val first = source.position()
-            for (at in 0 until height) {
-                // Java 8's method of Buffer: ByteBuffer's own is not in Android's older releases.
-                (source as Buffer).position(first + at * step)
-                source.get(data, at * row, row)
-            }
-            return Pixels(data, height, width, format)
+            val data = room(Size(height, width), format.channels)
+            val pixels = Pixels(data, height, width, format)
+            pixels.eachRow(buffer, stride) { view, at, length -> view.get(data, at, length) }
+            return pixels
         }
 
         private fun checkCount(what: String, seen: Int, wanted: Int, size: Size) {

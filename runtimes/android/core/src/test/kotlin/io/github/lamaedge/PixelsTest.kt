@@ -86,6 +86,25 @@ class PixelsTest {
     }
 
     @Test
+    fun buffersAreWrittenFromTheirPositionRowByRow() {
+        val pixels = Pixels(bytes(1, 2, 3, 4, 5, 6), 2, 1, PixelFormat.RGB)
+        val expected = bytes(99, 99, 1, 2, 3, 99, 4, 5, 6, 99)
+        for (buffer in listOf(ByteBuffer.allocate(10), ByteBuffer.allocateDirect(10))) {
+            for (at in 0 until 10) buffer.put(at, 99)
+            buffer.position(2)
+            pixels.copyTo(buffer, 4)
+            assertEquals(2, buffer.position())
+            assertContentEquals(expected, ByteArray(10) { buffer.get(it) })
+            pixels.copyTo(buffer)
+            assertContentEquals(pixels.data, ByteArray(6) { buffer.get(2 + it) })
+            buffer.limit(8)
+            refusedPicture("the buffer has 6 bytes") { pixels.copyTo(buffer, 4) }
+            refusedPicture("the buffer is read-only") { pixels.copyTo(buffer.asReadOnlyBuffer()) }
+            refusedPicture("a stride of 2 bytes is less") { pixels.copyTo(buffer, 2) }
+        }
+    }
+
+    @Test
     fun buffersThatAreTooShortAreRefused() {
         val buffer = ByteBuffer.allocate(20)
         buffer.position(4)

@@ -31,12 +31,16 @@ internal fun Pixels.rgbOf(box: Box): Pixels {
     return rgb(box.size, levels)
 }
 
-/** The pixels whose alpha is 0; null where the picture has no alpha. */
+/** The pixels whose alpha is 0; null where there are none, and no memory is taken for them. */
 internal fun Pixels.transparent(): Hole? {
     if (format != PixelFormat.RGBA) return null
-    val flags = room(size, 1)
-    for (at in flags.indices) if (data[4 * at + 3] == 0.toByte()) flags[at] = 1
-    return Hole(size, flags)
+    var flags: ByteArray? = null
+    for (at in 0 until data.size / 4) {
+        if (data[4 * at + 3] != 0.toByte()) continue
+        flags = flags ?: room(size, 1)
+        flags[at] = 1
+    }
+    return flags?.let { Hole(size, it) }
 }
 
 /**

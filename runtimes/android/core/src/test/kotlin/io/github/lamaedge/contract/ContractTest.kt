@@ -205,6 +205,16 @@ class ContractTest {
     }
 
     @Test
+    fun cropsThatSeeSevenTenthsAreTheWholePicture() {
+        // With its margins the hole's window is 704 of 1000 columns wide, and 696.
+        for ((wide, strategy) in listOf(450 to "full", 440 to "crop")) {
+            val flags = ByteArray(80_000) { if (it % 1000 - 150 in 0 until wide) 1 else 0 }
+            val plan = plan(Hole(Size(80, 1000), flags), ModelFacts(dynamic, 1))
+            assertEquals(strategy, plan.choice.strategy)
+        }
+    }
+
+    @Test
     fun wordsOfAChoiceNameItsFigures() {
         val hole = Hole(Size(2000, 3000), ByteArray(6_000_000) { if (it % 3000 < 900) 1 else 0 })
         val facts = ModelFacts(dynamic, 1584)
@@ -255,6 +265,13 @@ class ContractTest {
         val hole = Hole(Size(1, 5), byteArrayOf(0, 0, 1, 0, 0))
         assertContentEquals(byteArrayOf(0, 1, 1, 1, 0), hole.grown(1).flags)
         assertContentEquals(byteArrayOf(0, 0, 1, 0, 0), hole.flags)
+    }
+
+    @Test
+    fun clearPixelsAreFoundWhereThereAreSome() {
+        assertContentEquals(byteArrayOf(0, 1), rgba(0, 0, 0, 1, 9, 9, 9, 0).transparent()?.flags)
+        assertNull(rgba(0, 0, 0, 1, 9, 9, 9, 255).transparent())
+        assertNull(noise(5, Size(2, 2), PixelFormat.RGB).transparent())
     }
 
     @Test
