@@ -29,8 +29,10 @@ public enum class PixelFormat(public val channels: Int) {
 /**
  * 8-bit pixels in rows without gaps, from the top row down.
  *
- * [data] is not copied, and belongs to whoever made it: nothing here writes to it.
- *
+ * @property data [height] * [width] * channels bytes, not copied: they belong to whoever made them,
+ *   and nothing here writes to them.
+ * @property height in pixels, as [width].
+ * @property format which bytes a pixel has.
  * @throws LamaEdgeException of kind `PICTURE` when a side is below 1, or [data] has another number
  *   of bytes than [height] * [width] * channels.
  */
