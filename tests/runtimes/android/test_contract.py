@@ -52,6 +52,17 @@ def test_the_contract_is_pythons(junit: Callable[..., None]) -> None:
     junit("core", *classes)
 
 
+def test_vectors_of_another_version_are_refused_by_name(
+    junit: Callable[..., None], tmp_path: Path
+) -> None:
+    shutil.copytree(VECTORS, tmp_path / "vectors")
+    for path in (tmp_path / "vectors").glob("*.json"):
+        path.write_text(path.read_text().replace('"version": 3', '"version": 4', 1))
+    with pytest.raises(AssertionError, match="Failures: 5") as raised:
+        junit("core", "VectorsTest", environment={"LAMA_EDGE_DATA": str(tmp_path)})
+    assert str(raised.value).count("version 4: teach it to the tests") >= 5
+
+
 @pytest.mark.parametrize(
     ("seed", "count"), [(1, 1), pytest.param(2, 30, marks=pytest.mark.slow)], ids=["few", "many"]
 )

@@ -246,6 +246,13 @@ class ContractTest {
     }
 
     @Test
+    fun halvesOfGreyAreRoundedUp() {
+        val colour = byteArrayOf(0, 52, 184.toByte())
+        assertEquals(51 * 65536 + 0x8000, 38470 * 52 + 7471 * 184)
+        assertEquals(52, luma(colour, 0))
+    }
+
+    @Test
     fun whatPremultipliedStorageLosesIsStillOneColour() {
         val strokes = { red: Int -> rgba(5, 5, 5, 0, 10, 0, 0, 170, red, 0, 0, 85) }
         assertEquals(MaskChannel.ALPHA, readMask(strokes(14)).channel)
