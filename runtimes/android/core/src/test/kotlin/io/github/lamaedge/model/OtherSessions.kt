@@ -1,0 +1,37 @@
+package io.github.lamaedge.model
+
+import ai.onnxruntime.OrtSession
+import io.github.lamaedge.Provider
+import io.github.lamaedge.opening.ModelSource
+
+/** Sessions as they are, of which is known which were started, and which are open still. */
+internal open class WatchedSessions : Sessions() {
+    val started = ArrayList<OrtSession>()
+
+    override fun start(source: ModelSource, provider: Provider, threads: Int): Started =
+        super.start(source, provider, threads).also { started += it.session }
+
+    fun open(): Int = started.count { runCatching { it.inputInfo }.isSuccess }
+}
+
+/**
+ * A machine with accelerators: processors that run what [instead] gives in the place of a model.
+ *
+ * @param instead by the provider's name, of the model asked for.
+ */
+internal class Accelerated(
+    private val instead: Map<String, (ModelSource) -> ModelSource>,
+) : WatchedSessions() {
+    override fun has(provider: Provider): Boolean =
+        provider.name in instead || super.has(provider)
+
+    override fun start(source: ModelSource, provider: Provider, threads: Int): Started {
+        val other = instead[provider.name] ?: return super.start(source, provider, threads)
+        return super.start(other(source), Provider.Cpu, threads)
+    }
+}
+
+/** A build of ONNX Runtime that says to have every provider, and has the processor alone. */
+internal class Boastful : WatchedSessions() {
+    override fun has(provider: Provider): Boolean = true
+}

@@ -1,0 +1,132 @@
+"""The Android library on a JVM with ONNX Runtime: models, providers, cancelling, memory's end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from damaged_models import (
+    by_chance,
+    contradicting,
+    entry_of,
+    manifest_of,
+    truncated,
+    with_damaged_manifests,
+    with_external_data,
+    with_manifests_of_the_vectors,
+)
+from obedient_models import largest_sums, no_numbers, obedient
+from web_cases import Cases, golden_case
+
+from lama_edge.errors import LamaEdgeError
+from lama_edge.runtimes.inpainting.inpainter import Inpainter
+from lama_edge.spec import Size
+
+pytestmark = pytest.mark.kotlin
+
+JUnit = Callable[..., None]
+HEIGHT, WIDTH = 64, 72
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory, exported: Callable[..., Path]) -> Path:
+    """Every family in both forms, the embedded model in every precision; models that obey."""
+    cases = Cases(tmp_path_factory.mktemp("cases"), [])
+    image, hole = golden_case("fourier")
+    tiny = {"size": Size(64, 64)}
+    cases.add("tiny", exported(None, **tiny), image, hole)
+    for precision in ("fp16", "w8", "int8"):
+        model = exported(None, precision=precision, **tiny)
+        cases.add(f"tiny-{precision}", model, image, hole)
+    cases.add("tiny-uint8", exported(None, io="uint8", **tiny), image, hole)
+    cases.add("tiny-any", exported(None), image, hole)
+    cases.add("tiny-batch", exported(None, batch=2, **tiny), image, hole)
+    for family in ("fourier", "dilated", "regular"):
+        image, hole = golden_case(family)
+        size = Size(*hole.shape)
+        cases.add(family, exported(family, size), image, hole)
+        cases.add(f"{family}-uint8", exported(family, size, io="uint8"), image, hole)
+    obedient(exported, cases.folder)
+    no_numbers(exported, cases.folder)
+    for shared in (False, True):
+        largest_sums(exported, cases.folder, shared=shared)
+    lying = onnx.load(exported("fourier", Size(64, 64)))
+    manifest = manifest_of(exported("fourier", Size(64, 64), io="uint8").read_bytes())
+    entry_of(lying).value = manifest
+    onnx.save(lying, cases.folder / "lying.onnx")
+    return cases.folder
+
+
+@pytest.fixture(scope="module")
+def environment(cases: Path) -> Mapping[str, str]:
+    return {"LAMA_EDGE_CASES": str(cases)}
+
+
+def test_models_give_what_they_give_in_python(
+    junit: JUnit, environment: Mapping[str, str]
+) -> None:
+    junit("core", "ParityTest", environment=environment)
+
+
+def test_inpainters_open_wait_end_and_give_memory_back(
+    junit: JUnit, environment: Mapping[str, str]
+) -> None:
+    junit("core", "InpainterTest", "OpeningTest", environment=environment)
+
+
+def test_the_end_of_a_small_heap_is_an_error_like_others(
+    junit: JUnit, environment: Mapping[str, str]
+) -> None:
+    junit("core", "SmallHeapTest", environment=environment, jvm=("-Xmx100m",))
+
+
+def test_without_its_library_onnx_runtime_is_said_to_be_missing(
+    junit: JUnit, environment: Mapping[str, str]
+) -> None:
+    nowhere = ("-Donnxruntime.native.path=/nowhere", "-Djava.library.path=/nowhere")
+    junit("core", "MissingLibraryTest", environment=environment, jvm=nowhere)
+
+
+def damaged_models(exported: Callable[..., Path], folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield each damaged file with its name."""
+    for form, count in (("float", 24), ("uint8", 12)):
+        whole = exported("fourier", io=form).read_bytes()
+        for name, data in by_chance(whole, 0, count):
+            yield f"{form}, {name}", data
+    whole = exported("fourier").read_bytes()
+    yield "whole", whole
+    yield from truncated(whole, 6)
+    yield from contradicting(whole)
+    yield from with_damaged_manifests(whole)
+    yield from with_manifests_of_the_vectors(exported("fourier", io="uint8").read_bytes())
+    for place in ("weights.bin", None, "/etc/passwd", "../weights.bin", "."):
+        yield f"weights in {place}", with_external_data(whole, folder, place)
+
+
+def test_damaged_models_are_refused_or_work_as_in_python(
+    junit: JUnit, exported: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    picture = np.random.default_rng(5).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[20:41, 30:60] = 255
+    (folder / "picture").write_bytes(picture.tobytes())
+    (folder / "mask").write_bytes(mask.tobytes())
+    lines = []
+    for index, (name, data) in enumerate(damaged_models(exported, folder)):
+        model = folder / f"{index}.onnx"
+        model.write_bytes(data)
+        outcome = "taken"
+        try:
+            with Inpainter.open(model, provider="cpu") as inpainter:
+                filled = np.asarray(inpainter(picture, mask))
+            (folder / f"{index}.filled").write_bytes(filled.tobytes())
+        except LamaEdgeError:
+            outcome = "refused"
+        lines.append(f"{index}\t{name}\t{HEIGHT}\t{WIDTH}\t{outcome}")
+    (folder / "list.tsv").write_text("\n".join(lines))
+    junit("core", "DamagedModelsTest", environment={"LAMA_EDGE_CASES": str(tmp_path)})
