@@ -129,7 +129,9 @@ def largest_sums(exported: Callable[..., Path], folder: Path, *, shared: bool = 
 def _saved(
     path: Path, whole: onnx.ModelProto, nodes: list[onnx.NodeProto], constants: dict[str, Any]
 ) -> Path:
-    tensors = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
+    tensors = [
+        numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()
+    ]
     graph = helper.make_graph(nodes, "obedient", whole.graph.input, whole.graph.output, tensors)
     model = helper.make_model(graph, opset_imports=_OPSETS, ir_version=8)
     model.metadata_props.extend(whole.metadata_props)

@@ -23,6 +23,7 @@ from web_cases import Cases, golden_case
 
 from lama_edge.errors import LamaEdgeError
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
+from lama_edge.runtimes.inpainting.strategies import Plan
 from lama_edge.spec import Size
 
 pytestmark = pytest.mark.kotlin
@@ -49,6 +50,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory, exported: Callable[..., Path
         size = Size(*hole.shape)
         cases.add(family, exported(family, size), image, hole)
         cases.add(f"{family}-uint8", exported(family, size, io="uint8"), image, hole)
+    add_pictures(cases.folder)
     obedient(exported, cases.folder)
     no_numbers(exported, cases.folder)
     for shared in (False, True):
@@ -60,14 +62,40 @@ def cases(tmp_path_factory: pytest.TempPathFactory, exported: Callable[..., Path
     return cases.folder
 
 
+def add_pictures(folder: Path) -> None:
+    """Add pictures that a model does not see as they are, with what Python makes of them."""
+    lines = []
+    for model in ("tiny", "tiny-any", "fourier-uint8"):
+        for height, width, channels in ((150, 210, 3), (61, 64, 4), (180, 97, 1)):
+            rng = np.random.default_rng(height)
+            # Steps of 9 pixels: noise alone would not show what is off by one.
+            small = rng.integers(0, 256, (height // 9 + 1, width // 9 + 1, channels), np.uint8)
+            picture = small.repeat(9, 0).repeat(9, 1)[:height, :width]
+            mask = np.zeros((height, width), np.uint8)
+            mask[5:25, 10:40] = 255
+            mask[-30:-4, -25:] = 1
+            if channels == 4:
+                picture[..., 3] = np.where(rng.random(mask.shape) < 0.1, 0, 200)
+            plans: list[Plan] = []
+            with Inpainter.open(folder / f"{model}.onnx", provider="cpu") as inpainter:
+                filled = inpainter(
+                    picture if channels > 1 else picture[..., 0], mask, report=plans.append
+                )
+            name = f"{model}-{height}-{width}"
+            for part, array in (("picture", picture), ("mask", mask), ("filled", filled)):
+                (folder / f"{name}.{part}").write_bytes(np.ascontiguousarray(array).tobytes())
+            plan = plans[0]
+            how = (plan.choice.strategy, plan.choice.code, len(plan.windows))
+            lines.append("\t".join(map(str, (name, model, height, width, channels, *how))))
+    (folder / "pictures.tsv").write_text("\n".join(lines))
+
+
 @pytest.fixture(scope="module")
 def environment(cases: Path) -> Mapping[str, str]:
     return {"LAMA_EDGE_CASES": str(cases)}
 
 
-def test_models_give_what_they_give_in_python(
-    junit: JUnit, environment: Mapping[str, str]
-) -> None:
+def test_models_give_what_they_give_in_python(junit: JUnit, environment: Mapping[str, str]) -> None:
     junit("core", "ParityTest", environment=environment)
 
 

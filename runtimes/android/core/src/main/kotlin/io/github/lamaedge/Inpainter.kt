@@ -11,12 +11,6 @@ import io.github.lamaedge.model.Sessions
 import io.github.lamaedge.model.memoryEnded
 import io.github.lamaedge.opening.ModelSource
 import io.github.lamaedge.opening.Opening
-import java.io.File
-import java.io.IOException
-import java.io.InputStream
-import java.util.concurrent.LinkedBlockingQueue
-import java.util.concurrent.ThreadPoolExecutor
-import java.util.concurrent.TimeUnit
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.asCoroutineDispatcher
@@ -26,6 +20,12 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
+import java.io.File
+import java.io.IOException
+import java.io.InputStream
+import java.util.concurrent.LinkedBlockingQueue
+import java.util.concurrent.ThreadPoolExecutor
+import java.util.concurrent.TimeUnit
 
 private const val IDLE_S = 1L
 
@@ -33,10 +33,12 @@ private const val IDLE_S = 1L
  * An open model that fills the hole of pictures of any size.
  *
  * Every method may be called by any thread. The work is done on a thread of this inpainter's own,
- * one picture after the other in the order in which they came; several inpainters work side by side,
- * with the memory that takes.
+ * one picture after the other in the order in which they came; several inpainters work side by
+ * side, with the memory that takes.
  */
-public class Inpainter private constructor(private val opening: Opening) : AutoCloseable {
+public class Inpainter private constructor(
+    private val opening: Opening,
+) : AutoCloseable {
     private val worker = workingThread()
     private val dispatcher = worker.asCoroutineDispatcher()
     private val turn = Mutex()
@@ -65,9 +67,9 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
      *
      * @param picture of any size and format; only read.
      * @param mask of the same size and any format, read as `options.mask` says; only read.
-     * @return a picture of the same size and format. Pixels outside the hole, fully transparent ones
-     *   and all of alpha have the picture's very bytes. The model takes fully transparent pixels for
-     *   hole, so that their colour does not bleed into the fill.
+     * @return a picture of the same size and format. Pixels outside the hole, fully transparent
+     *   ones and all of alpha have the picture's very bytes. The model takes fully transparent
+     *   pixels for hole, so that their colour does not bleed into the fill.
      * @throws LamaEdgeException of kind `PICTURE` when picture or mask cannot be used or the sizes
      *   differ, `USAGE` when an option cannot be used or this is closed, `MODEL` when the model
      *   fails or its output is not finite, `OUT_OF_MEMORY`.
@@ -100,7 +102,10 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
         worker.execute(::release)
     }
 
-    private suspend fun <T> onWorker(doing: String, work: (Ending) -> T): T =
+    private suspend fun <T> onWorker(
+        doing: String,
+        work: (Ending) -> T,
+    ): T =
         coroutineScope {
             val ending = Ending()
             val watcher =
@@ -114,8 +119,8 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
             try {
                 withContext(dispatcher) {
                     running = ending
-                    // After the line above: either this sees that it is closed, or close() sees what
-                    // is to be ended.
+                    // After the line above: either this sees that it is closed, or close() sees
+                    // what is to be ended.
                     if (isClosed) throw closed()
                     try {
                         work(ending)
@@ -160,40 +165,49 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
     }
 
     /** The model, for one picture. */
-    private inner class Running(private val model: OnnxModel, private val ending: Ending) :
-        ContractModel {
+    private inner class Running(
+        private val model: OnnxModel,
+        private val ending: Ending,
+    ) : ContractModel {
         override val io: IoSpec = opening.manifest.io
         override val facts: ModelFacts = opening.manifest.facts
         override val provider: String = opening.provider.name
 
-        override fun run(image: Values, mask: Values, size: Size): Values =
-            model.run(image, mask, size, ending)
+        override fun run(
+            image: Values,
+            mask: Values,
+            size: Size,
+        ): Values = model.run(image, mask, size, ending)
     }
 
     public companion object {
         /**
          * Opens an ONNX file that carries a manifest of lama-edge.
          *
-         * @throws LamaEdgeException of kind `MODEL` when it cannot be opened, carries no manifest, is
-         *   not what that says or has another hash than was asked for; `MISSING_BACKEND` when no
-         *   provider starts, or ONNX Runtime's library is not there; `USAGE` when an option cannot be
-         *   used; `OUT_OF_MEMORY`.
+         * @throws LamaEdgeException of kind `MODEL` when it cannot be opened, carries no manifest,
+         *   is not what that says or has another hash than was asked for; `MISSING_BACKEND` when no
+         *   provider starts, or ONNX Runtime's library is not there; `USAGE` when an option cannot
+         *   be used; `OUT_OF_MEMORY`.
          */
-        public suspend fun open(file: File, options: ModelOptions = ModelOptions()): Inpainter =
-            open(ModelSource.OnDisk(file), options, Sessions())
+        public suspend fun open(
+            file: File,
+            options: ModelOptions = ModelOptions(),
+        ): Inpainter = open(ModelSource.OnDisk(file), options, Sessions())
 
         /**
-         * Opens the bytes of such a file. They are not copied, and kept until [close]: leave them as
-         * they are. Large models take less memory as a file.
+         * Opens the bytes of such a file. They are not copied, and kept until [close]: leave them
+         * as they are. Large models take less memory as a file.
          *
          * Throws what opening a file throws.
          */
-        public suspend fun open(bytes: ByteArray, options: ModelOptions = ModelOptions()): Inpainter =
-            open(ModelSource.InMemory(bytes), options, Sessions())
+        public suspend fun open(
+            bytes: ByteArray,
+            options: ModelOptions = ModelOptions(),
+        ): Inpainter = open(ModelSource.InMemory(bytes), options, Sessions())
 
         /**
-         * Opens what a stream has from here on, which is read to its end on [Dispatchers.IO] and kept
-         * until [close]; the stream stays open. Large models take less memory as a file.
+         * Opens what a stream has from here on, which is read to its end on [Dispatchers.IO] and
+         * kept until [close]; the stream stays open. Large models take less memory as a file.
          *
          * Throws what opening a file throws.
          */
@@ -240,9 +254,10 @@ private fun closed() =
 /** One thread, which is there while there is work. */
 private fun workingThread(): ThreadPoolExecutor {
     val queue = LinkedBlockingQueue<Runnable>()
-    val pool = ThreadPoolExecutor(1, 1, IDLE_S, TimeUnit.SECONDS, queue) { work ->
-        Thread(work, "lama-edge").apply { isDaemon = true }
-    }
+    val pool =
+        ThreadPoolExecutor(1, 1, IDLE_S, TimeUnit.SECONDS, queue) { work ->
+            Thread(work, "lama-edge").apply { isDaemon = true }
+        }
     pool.allowCoreThreadTimeOut(true)
     return pool
 }

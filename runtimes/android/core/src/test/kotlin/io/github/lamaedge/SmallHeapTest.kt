@@ -1,10 +1,10 @@
 package io.github.lamaedge
 
 import io.github.lamaedge.LamaEdgeException.Kind
-import kotlin.test.assertTrue
 import kotlinx.coroutines.runBlocking
 import org.junit.Assume.assumeTrue
 import org.junit.Test
+import kotlin.test.assertTrue
 
 private const val MOST_HEAP = 200L shl 20
 
@@ -25,14 +25,16 @@ class SmallHeapTest {
         }
 
     @Test(timeout = LIMIT_MS)
-    fun `a stream that is too large for the heap is refused`() = runBlocking<Unit> {
-        assumeTrue("pytest runs this with little heap", heap() < MOST_HEAP)
-        val endless = object : java.io.InputStream() {
-            override fun read(): Int = 1
+    fun `a stream that is too large for the heap is refused`() =
+        runBlocking<Unit> {
+            assumeTrue("pytest runs this with little heap", heap() < MOST_HEAP)
+            val endless =
+                object : java.io.InputStream() {
+                    override fun read(): Int = 1
+                }
+            val message = refusal(Kind.OUT_OF_MEMORY) { Inpainter.open(endless) }
+            assertTrue("file" in message, message)
         }
-        val message = refusal(Kind.OUT_OF_MEMORY) { Inpainter.open(endless) }
-        assertTrue("file" in message, message)
-    }
 
     private fun heap() = Runtime.getRuntime().maxMemory()
 }

@@ -21,7 +21,10 @@ internal val TensorSpec.type: OnnxJavaType
  *
  * @throws LamaEdgeException of kind `MODEL`.
  */
-internal fun checkContents(session: OrtSession, manifest: Manifest) {
+internal fun checkContents(
+    session: OrtSession,
+    manifest: Manifest,
+) {
     val (image, mask, output) = tensorSpecs(manifest.io)
     val inputs = session.inputInfo
     val taken = listOf(image, mask).all { inputs[it.name]?.declares(it, manifest) == true }
@@ -36,7 +39,10 @@ private fun refuse(what: String): Nothing =
         "the model has other $what than its manifest says: export it again",
     )
 
-private fun NodeInfo.declares(spec: TensorSpec, manifest: Manifest): Boolean {
+private fun NodeInfo.declares(
+    spec: TensorSpec,
+    manifest: Manifest,
+): Boolean {
     val tensor = info as? TensorInfo ?: return false
     val wanted = spec.shape(manifest.size.fixed ?: Size(-1, -1), manifest.batch ?: -1)
     // The channels are always fixed, the sides and the batch where the manifest says so.
@@ -50,7 +56,12 @@ private fun NodeInfo.declares(spec: TensorSpec, manifest: Manifest): Boolean {
  *
  * @throws LamaEdgeException of kind `MODEL`.
  */
-internal fun checkOutput(output: OnnxValue, spec: TensorSpec, size: Size, pictures: Int) {
+internal fun checkOutput(
+    output: OnnxValue,
+    spec: TensorSpec,
+    size: Size,
+    pictures: Int,
+) {
     val seen = output.info as? TensorInfo
     val wanted = spec.shape(size, pictures)
     if (seen?.type == spec.type && seen.shape.contentEquals(wanted)) return

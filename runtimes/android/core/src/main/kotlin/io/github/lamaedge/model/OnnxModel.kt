@@ -46,21 +46,27 @@ internal class OnnxModel(
      * @throws LamaEdgeException of kind `MODEL` when the model does not take the size, fails, or
      *   returns what does not fit its contract; `OUT_OF_MEMORY`; and what [ending] was ended with.
      */
-    fun run(image: Values, mask: Values, size: Size, ending: Ending): Values {
+    fun run(
+        image: Values,
+        mask: Values,
+        size: Size,
+        ending: Ending,
+    ): Values {
         manifest.size.problemWith(size)?.let {
             val message = "the picture is ${spelled(size)} (height x width): ${it.description}"
             throw LamaEdgeException.model(message, it.code)
         }
         try {
-            return RunOptions().use { options ->
-                options.setLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
-                tensor(0, image, size).use { first ->
-                    tensor(1, mask, size).use { second ->
-                        val inputs = mapOf(specs[0].name to first, specs[1].name to second)
-                        ending.over(options) { session.run(inputs, options) }
+            return RunOptions()
+                .use { options ->
+                    options.setLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
+                    tensor(0, image, size).use { first ->
+                        tensor(1, mask, size).use { second ->
+                            val inputs = mapOf(specs[0].name to first, specs[1].name to second)
+                            ending.over(options) { session.run(inputs, options) }
+                        }
                     }
-                }
-            }.use { result -> values(result, size) }
+                }.use { result -> values(result, size) }
         } catch (thrown: OrtException) {
             throw failure("running the model", thrown)
         }
@@ -69,7 +75,11 @@ internal class OnnxModel(
     override fun close() = session.close()
 
     /** An input, in memory outside the heap that is kept for the next run of this size. */
-    private fun tensor(which: Int, values: Values, size: Size): OnnxTensor {
+    private fun tensor(
+        which: Int,
+        values: Values,
+        size: Size,
+    ): OnnxTensor {
         val pictures = manifest.batch ?: 1
         val spec = specs[which]
         val bytes = pictures * values.byteCount
@@ -83,6 +93,7 @@ internal class OnnxModel(
                 floats.rewind()
                 OnnxTensor.createTensor(environment, floats, shape)
             }
+
             is Values.Levels -> {
                 repeat(pictures) { buffer.put(values.values) }
                 buffer.rewind()
@@ -92,7 +103,10 @@ internal class OnnxModel(
     }
 
     /** What a run returned for the first picture. */
-    private fun values(result: OrtSession.Result, size: Size): Values {
+    private fun values(
+        result: OrtSession.Result,
+        size: Size,
+    ): Values {
         val spec = specs[2]
         val output = result[0]
         checkOutput(output, spec, size, manifest.batch ?: 1)

@@ -26,7 +26,10 @@ private const val INEXACT =
         "fills may be off on x86-64 processors without VNNI"
 
 /** A session, and what the caller should know of it. */
-internal class Started(val session: OrtSession, val note: String?)
+internal class Started(
+    val session: OrtSession,
+    val note: String?,
+)
 
 /** Starts sessions. Open for tests, which put in what no machine here has. */
 internal open class Sessions {
@@ -59,7 +62,11 @@ internal open class Sessions {
      * @param threads that work on one operation, 1 or more.
      * @throws OrtException when the provider does not start, or the file cannot be opened.
      */
-    open fun start(source: ModelSource, provider: Provider, threads: Int): Started {
+    open fun start(
+        source: ModelSource,
+        provider: Provider,
+        threads: Int,
+    ): Started {
         try {
             return Started(session(source, provider, threads, exact = true), note = null)
         } catch (refused: OrtException) {
@@ -107,9 +114,14 @@ private fun listed(provider: Provider): OrtProvider =
     }
 
 @Suppress("DEPRECATION")
-private fun append(options: SessionOptions, provider: Provider, threads: Int) {
+private fun append(
+    options: SessionOptions,
+    provider: Provider,
+    threads: Int,
+) {
     when (provider) {
         is Provider.Cpu -> {}
+
         is Provider.Xnnpack -> {
             val own = if (provider.threads == 0) threads else provider.threads
             options.addXnnpack(mapOf("intra_op_num_threads" to "$own"))
@@ -117,12 +129,16 @@ private fun append(options: SessionOptions, provider: Provider, threads: Int) {
             // https://onnxruntime.ai/docs/execution-providers/Xnnpack-ExecutionProvider.html
             options.addConfigEntry("session.intra_op.allow_spinning", "0")
         }
+
         is Provider.Nnapi -> {
             val flags = EnumSet.noneOf(NNAPIFlags::class.java)
             if (provider.fp16) flags += NNAPIFlags.USE_FP16
             if (provider.cpuDisabled) flags += NNAPIFlags.CPU_DISABLED
             options.addNnapi(flags)
         }
-        is Provider.Qnn -> options.addQnn(provider.options)
+
+        is Provider.Qnn -> {
+            options.addQnn(provider.options)
+        }
     }
 }

@@ -22,24 +22,35 @@ internal sealed class ModelSource {
     abstract fun stream(): InputStream
 
     /** Starts a session of it. */
-    abstract fun start(environment: OrtEnvironment, options: SessionOptions): OrtSession
+    abstract fun start(
+        environment: OrtEnvironment,
+        options: SessionOptions,
+    ): OrtSession
 
-    class OnDisk(private val file: File) : ModelSource() {
+    class OnDisk(
+        private val file: File,
+    ) : ModelSource() {
         override val name = "'${oneLine(file.path)}'"
 
         override fun stream(): InputStream = file.inputStream()
 
-        override fun start(environment: OrtEnvironment, options: SessionOptions): OrtSession =
-            environment.createSession(file.path, options)
+        override fun start(
+            environment: OrtEnvironment,
+            options: SessionOptions,
+        ): OrtSession = environment.createSession(file.path, options)
     }
 
-    class InMemory(private val bytes: ByteArray) : ModelSource() {
+    class InMemory(
+        private val bytes: ByteArray,
+    ) : ModelSource() {
         override val name = "the model in memory"
 
         override fun stream(): InputStream = ByteArrayInputStream(bytes)
 
-        override fun start(environment: OrtEnvironment, options: SessionOptions): OrtSession =
-            environment.createSession(bytes, options)
+        override fun start(
+            environment: OrtEnvironment,
+            options: SessionOptions,
+        ): OrtSession = environment.createSession(bytes, options)
     }
 }
 

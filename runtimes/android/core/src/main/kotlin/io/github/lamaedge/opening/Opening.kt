@@ -59,10 +59,10 @@ internal class Opening(
     /**
      * Opens the model with the first provider that has not failed.
      *
-     * @throws LamaEdgeException of kind `MODEL` when the file cannot be opened, carries no manifest,
-     *   is not what that says, or has another hash than was asked for or than when it was opened
-     *   first; `MISSING_BACKEND` when no provider starts; `OUT_OF_MEMORY`; and what [ending] was
-     *   ended with.
+     * @throws LamaEdgeException of kind `MODEL` when the file cannot be opened, carries no
+     *   manifest, is not what that says, or has another hash than was asked for or than when it was
+     *   opened first; `MISSING_BACKEND` when no provider starts; `OUT_OF_MEMORY`; and what [ending]
+     *   was ended with.
      */
     fun open(ending: Ending): OnnxModel {
         readFile()
@@ -121,7 +121,10 @@ internal class Opening(
         hash = seen
     }
 
-    private fun openedBy(provider: Provider, ending: Ending): OnnxModel {
+    private fun openedBy(
+        provider: Provider,
+        ending: Ending,
+    ): OnnxModel {
         if (!sessions.has(provider)) throw ProviderFailed("is not in this build of ONNX Runtime")
         if (options.selfTest && provider !is Provider.Cpu && provider !== tested) {
             test(provider, ending)
@@ -139,7 +142,10 @@ internal class Opening(
         return OnnxModel(sessions.environment, started.session, manifest)
     }
 
-    private fun test(provider: Provider, ending: Ending) {
+    private fun test(
+        provider: Provider,
+        ending: Ending,
+    ) {
         try {
             selfTest(sessions, provider, threads, ending)
         } catch (thrown: OrtException) {
@@ -154,13 +160,15 @@ internal class Opening(
     private fun cannotOpen(thrown: Throwable) =
         LamaEdgeException(
             Kind.MODEL,
-            "ONNX Runtime cannot open ${source.name} (is the file whole? does it need a newer ONNX " +
-                "Runtime?): ${oneLine(thrown)}",
+            "ONNX Runtime cannot open ${source.name} (is the file whole? does it need a newer " +
+                "ONNX Runtime?): ${oneLine(thrown)}",
             cause = thrown,
         )
 }
 
-private class ProviderFailed(val why: String) : Exception(why)
+private class ProviderFailed(
+    val why: String,
+) : Exception(why)
 
 private fun didNotStart(thrown: Throwable) = ProviderFailed("did not start: ${oneLine(thrown)}")
 

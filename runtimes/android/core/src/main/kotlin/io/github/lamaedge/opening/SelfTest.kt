@@ -33,7 +33,12 @@ private const val TOLERANCE_16_BITS = 2e-2F
  *   are not there, of another kind when it fails.
  * @throws ai.onnxruntime.OrtException when the provider does not start.
  */
-internal fun selfTest(sessions: Sessions, provider: Provider, threads: Int, ending: Ending) {
+internal fun selfTest(
+    sessions: Sessions,
+    provider: Provider,
+    threads: Int,
+    ending: Ending,
+) {
     val source = ModelSource.InMemory(resource("selftest.onnx"))
     val bytes = ByteBuffer.wrap(resource("selftest.bin")).order(ByteOrder.LITTLE_ENDIAN)
     val floats = bytes.asFloatBuffer()
@@ -64,7 +69,10 @@ private fun resource(name: String): ByteArray {
     return stream?.use { it.readBytes() } ?: throw failed("$FOLDER$name is not in this app")
 }
 
-private fun largestDifference(one: FloatArray, other: FloatArray): Float {
+private fun largestDifference(
+    one: FloatArray,
+    other: FloatArray,
+): Float {
     var largest = 0F
     for (at in one.indices) {
         val difference = abs(one[at] - other[at])

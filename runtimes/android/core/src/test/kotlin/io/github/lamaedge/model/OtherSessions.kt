@@ -3,15 +3,25 @@ package io.github.lamaedge.model
 import ai.onnxruntime.OrtSession
 import io.github.lamaedge.Provider
 import io.github.lamaedge.opening.ModelSource
+import java.lang.reflect.Field
 
 /** Sessions as they are, of which is known which were started, and which are open still. */
 internal open class WatchedSessions : Sessions() {
     val started = ArrayList<OrtSession>()
 
-    override fun start(source: ModelSource, provider: Provider, threads: Int): Started =
-        super.start(source, provider, threads).also { started += it.session }
+    override fun start(
+        source: ModelSource,
+        provider: Provider,
+        threads: Int,
+    ): Started = super.start(source, provider, threads).also { started += it.session }
 
-    fun open(): Int = started.count { runCatching { it.inputInfo }.isSuccess }
+    fun open(): Int = started.count { !CLOSED.getBoolean(it) }
+
+    private companion object {
+        // Whatever could be asked of a session is no question while another thread closes it.
+        val CLOSED: Field =
+            OrtSession::class.java.getDeclaredField("closed").apply { isAccessible = true }
+    }
 }
 
 /**
@@ -22,10 +32,13 @@ internal open class WatchedSessions : Sessions() {
 internal class Accelerated(
     private val instead: Map<String, (ModelSource) -> ModelSource>,
 ) : WatchedSessions() {
-    override fun has(provider: Provider): Boolean =
-        provider.name in instead || super.has(provider)
+    override fun has(provider: Provider): Boolean = provider.name in instead || super.has(provider)
 
-    override fun start(source: ModelSource, provider: Provider, threads: Int): Started {
+    override fun start(
+        source: ModelSource,
+        provider: Provider,
+        threads: Int,
+    ): Started {
         val other = instead[provider.name] ?: return super.start(source, provider, threads)
         return super.start(other(source), Provider.Cpu, threads)
     }
