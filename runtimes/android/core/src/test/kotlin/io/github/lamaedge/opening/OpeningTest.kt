@@ -17,11 +17,15 @@ import io.github.lamaedge.model.WatchedSessions
 import io.github.lamaedge.picture
 import io.github.lamaedge.refusal
 import io.github.lamaedge.waitUntil
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withContext
 import org.junit.Test
 import java.io.File
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 
 class OpeningTest {
@@ -236,6 +240,23 @@ class OpeningTest {
             }
             val bytes = whole.readBytes()
             refusal(Kind.MODEL) { Inpainter.open(bytes.copyOf(bytes.size / 2)) }
+        }
+
+    @Test(timeout = LIMIT_MS)
+    fun `opening that is cancelled leaves nothing open`() =
+        runBlocking<Unit> {
+            val job = Job()
+            val sessions =
+                object : WatchedSessions() {
+                    override fun start(
+                        source: ModelSource,
+                        provider: Provider,
+                        threads: Int,
+                    ) = super.start(source, provider, threads).also { job.cancel() }
+                }
+            assertFailsWith<CancellationException> { withContext(job) { open(sessions) } }
+            assertEquals(1, sessions.started.size)
+            waitUntil { sessions.open() == 0 }
         }
 
     @Test(timeout = LIMIT_MS)
