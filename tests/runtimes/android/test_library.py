@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from android_library import JUnit
 from damaged_models import (
     by_chance,
     contradicting,
@@ -28,7 +29,6 @@ from lama_edge.spec import Size
 
 pytestmark = pytest.mark.kotlin
 
-JUnit = Callable[..., None]
 HEIGHT, WIDTH = 64, 72
 
 

@@ -36,9 +36,7 @@ private const val IDLE_S = 1L
  * one picture after the other in the order in which they came; several inpainters work side by
  * side, with the memory that takes.
  */
-public class Inpainter private constructor(
-    private val opening: Opening,
-) : AutoCloseable {
+public class Inpainter private constructor(private val opening: Opening) : AutoCloseable {
     private val worker = workingThread()
     private val dispatcher = worker.asCoroutineDispatcher()
     private val turn = Mutex()
@@ -78,10 +76,9 @@ public class Inpainter private constructor(
         picture: Pixels,
         mask: Pixels,
         options: InpaintOptions = InpaintOptions(),
-    ): Inpainted =
-        turn.withLock {
-            onWorker("inpainting") { ending -> inpainted(picture, mask, options, ending) }
-        }
+    ): Inpainted = turn.withLock {
+        onWorker("inpainting") { ending -> inpainted(picture, mask, options, ending) }
+    }
 
     /**
      * Gives the model's memory back, after the picture in work. The next picture opens the model
@@ -102,36 +99,32 @@ public class Inpainter private constructor(
         worker.execute(::release)
     }
 
-    private suspend fun <T> onWorker(
-        doing: String,
-        work: (Ending) -> T,
-    ): T =
-        coroutineScope {
-            val ending = Ending()
-            val watcher =
-                launch(Dispatchers.Unconfined) {
-                    try {
-                        awaitCancellation()
-                    } catch (cancelled: CancellationException) {
-                        ending.end(cancelled)
-                    }
+    private suspend fun <T> onWorker(doing: String, work: (Ending) -> T): T = coroutineScope {
+        val ending = Ending()
+        val watcher =
+            launch(Dispatchers.Unconfined) {
+                try {
+                    awaitCancellation()
+                } catch (cancelled: CancellationException) {
+                    ending.end(cancelled)
                 }
-            try {
-                withContext(dispatcher) {
-                    running = ending
-                    // After the line above: either this sees that it is closed, or close() sees
-                    // what is to be ended.
-                    if (isClosed) throw closed()
-                    try {
-                        work(ending)
-                    } catch (thrown: OutOfMemoryError) {
-                        throw memoryEnded(doing, thrown)
-                    }
-                }
-            } finally {
-                watcher.cancel()
             }
+        try {
+            withContext(dispatcher) {
+                running = ending
+                // After the line above: either this sees that it is closed, or close() sees
+                // what is to be ended.
+                if (isClosed) throw closed()
+                try {
+                    work(ending)
+                } catch (thrown: OutOfMemoryError) {
+                    throw memoryEnded(doing, thrown)
+                }
+            }
+        } finally {
+            watcher.cancel()
         }
+    }
 
     private fun inpainted(
         picture: Pixels,
@@ -153,11 +146,10 @@ public class Inpainter private constructor(
         }
     }
 
-    private fun opened(ending: Ending): OnnxModel =
-        model ?: opening.open(ending).also {
-            model = it
-            described = opening.info()
-        }
+    private fun opened(ending: Ending): OnnxModel = model ?: opening.open(ending).also {
+        model = it
+        described = opening.info()
+    }
 
     private fun release() {
         model?.close()
@@ -165,19 +157,14 @@ public class Inpainter private constructor(
     }
 
     /** The model, for one picture. */
-    private inner class Running(
-        private val model: OnnxModel,
-        private val ending: Ending,
-    ) : ContractModel {
+    private inner class Running(private val model: OnnxModel, private val ending: Ending) :
+        ContractModel {
         override val io: IoSpec = opening.manifest.io
         override val facts: ModelFacts = opening.manifest.facts
         override val provider: String = opening.provider.name
 
-        override fun run(
-            image: Values,
-            mask: Values,
-            size: Size,
-        ): Values = model.run(image, mask, size, ending)
+        override fun run(image: Values, mask: Values, size: Size): Values =
+            model.run(image, mask, size, ending)
     }
 
     public companion object {
@@ -189,10 +176,8 @@ public class Inpainter private constructor(
          *   provider starts, or ONNX Runtime's library is not there; `USAGE` when an option cannot
          *   be used; `OUT_OF_MEMORY`.
          */
-        public suspend fun open(
-            file: File,
-            options: ModelOptions = ModelOptions(),
-        ): Inpainter = open(ModelSource.OnDisk(file), options, Sessions())
+        public suspend fun open(file: File, options: ModelOptions = ModelOptions()): Inpainter =
+            open(ModelSource.OnDisk(file), options, Sessions())
 
         /**
          * Opens the bytes of such a file. They are not copied, and kept until [close]: leave them

@@ -34,10 +34,7 @@ public class Report internal constructor(
  * @property pixels of the picture's size and format, in memory of their own.
  * @property report how that was done.
  */
-public class Inpainted internal constructor(
-    public val pixels: Pixels,
-    public val report: Report,
-)
+public class Inpainted internal constructor(public val pixels: Pixels, public val report: Report)
 
 /**
  * What an open model says of itself.

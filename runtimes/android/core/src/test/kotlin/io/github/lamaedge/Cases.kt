@@ -31,21 +31,13 @@ enum class Order { NEVER_END, OUT_OF_MEMORY, FAIL, NO_NUMBERS }
 const val SIDE = 64
 
 /** A picture that shows every level somewhere. */
-fun picture(
-    height: Int = SIDE,
-    width: Int = SIDE,
-    format: PixelFormat = PixelFormat.RGB,
-): Pixels {
+fun picture(height: Int = SIDE, width: Int = SIDE, format: PixelFormat = PixelFormat.RGB): Pixels {
     val data = ByteArray(height * width * format.channels) { (it * 7 + it / 251).toByte() }
     return Pixels(data, height, width, format)
 }
 
 /** A mask with a hole in the middle, and an order in the first row. */
-fun mask(
-    order: Order? = null,
-    height: Int = SIDE,
-    width: Int = SIDE,
-): Pixels {
+fun mask(order: Order? = null, height: Int = SIDE, width: Int = SIDE): Pixels {
     val data = ByteArray(height * width)
     for (row in height / 3 until height / 2) data.fill(-1, row * width + 9, row * width + 40)
     if (order != null) data[order.ordinal] = -1
@@ -61,11 +53,7 @@ fun assertOneLine(error: LamaEdgeException): String {
 }
 
 /** Does what has to fail with an exception of a kind, and returns that. */
-inline fun refusal(
-    kind: LamaEdgeException.Kind,
-    code: String? = null,
-    work: () -> Any?,
-): String {
+inline fun refusal(kind: LamaEdgeException.Kind, code: String? = null, work: () -> Any?): String {
     val error = assertFailsWith<LamaEdgeException> { work() }
     assertEquals(kind, error.kind, error.message)
     if (code != null) assertEquals(code, error.code, error.message)
@@ -82,15 +70,13 @@ fun waitUntil(isSo: () -> Boolean) {
 }
 
 /** The working threads of inpainters, with what they are at. */
-fun working(): List<Array<StackTraceElement>> =
-    Thread
-        .getAllStackTraces()
-        .filterKeys { it.name.startsWith("lama-edge") }
-        .values
-        .toList()
+fun working(): List<Array<StackTraceElement>> = Thread
+    .getAllStackTraces()
+    .filterKeys { it.name.startsWith("lama-edge") }
+    .values
+    .toList()
 
 /** How many threads are in a run of ONNX Runtime. */
-fun inRun(): Int =
-    working().count { stack ->
-        stack.any { it.className == "ai.onnxruntime.OrtSession" && it.methodName == "run" }
-    }
+fun inRun(): Int = working().count { stack ->
+    stack.any { it.className == "ai.onnxruntime.OrtSession" && it.methodName == "run" }
+}

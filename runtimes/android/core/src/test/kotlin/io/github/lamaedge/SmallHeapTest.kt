@@ -25,16 +25,15 @@ class SmallHeapTest {
         }
 
     @Test(timeout = LIMIT_MS)
-    fun `a stream that is too large for the heap is refused`() =
-        runBlocking<Unit> {
-            assumeTrue("pytest runs this with little heap", heap() < MOST_HEAP)
-            val endless =
-                object : java.io.InputStream() {
-                    override fun read(): Int = 1
-                }
-            val message = refusal(Kind.OUT_OF_MEMORY) { Inpainter.open(endless) }
-            assertTrue("file" in message, message)
-        }
+    fun `a stream that is too large for the heap is refused`() = runBlocking<Unit> {
+        assumeTrue("pytest runs this with little heap", heap() < MOST_HEAP)
+        val endless =
+            object : java.io.InputStream() {
+                override fun read(): Int = 1
+            }
+        val message = refusal(Kind.OUT_OF_MEMORY) { Inpainter.open(endless) }
+        assertTrue("file" in message, message)
+    }
 
     private fun heap() = Runtime.getRuntime().maxMemory()
 }

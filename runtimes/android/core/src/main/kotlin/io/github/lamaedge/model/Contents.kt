@@ -21,10 +21,7 @@ internal val TensorSpec.type: OnnxJavaType
  *
  * @throws LamaEdgeException of kind `MODEL`.
  */
-internal fun checkContents(
-    session: OrtSession,
-    manifest: Manifest,
-) {
+internal fun checkContents(session: OrtSession, manifest: Manifest) {
     val (image, mask, output) = tensorSpecs(manifest.io)
     val inputs = session.inputInfo
     val taken = listOf(image, mask).all { inputs[it.name]?.declares(it, manifest) == true }
@@ -34,15 +31,11 @@ internal fun checkContents(
     if (session.outputInfo.size != 1 || given?.type != output.type) refuse("outputs")
 }
 
-private fun refuse(what: String): Nothing =
-    throw LamaEdgeException.model(
-        "the model has other $what than its manifest says: export it again",
-    )
+private fun refuse(what: String): Nothing = throw LamaEdgeException.model(
+    "the model has other $what than its manifest says: export it again",
+)
 
-private fun NodeInfo.declares(
-    spec: TensorSpec,
-    manifest: Manifest,
-): Boolean {
+private fun NodeInfo.declares(spec: TensorSpec, manifest: Manifest): Boolean {
     val tensor = info as? TensorInfo ?: return false
     val wanted = spec.shape(manifest.size.fixed ?: Size(-1, -1), manifest.batch ?: -1)
     // The channels are always fixed, the sides and the batch where the manifest says so.
@@ -56,12 +49,7 @@ private fun NodeInfo.declares(
  *
  * @throws LamaEdgeException of kind `MODEL`.
  */
-internal fun checkOutput(
-    output: OnnxValue,
-    spec: TensorSpec,
-    size: Size,
-    pictures: Int,
-) {
+internal fun checkOutput(output: OnnxValue, spec: TensorSpec, size: Size, pictures: Int) {
     val seen = output.info as? TensorInfo
     val wanted = spec.shape(size, pictures)
     if (seen?.type == spec.type && seen.shape.contentEquals(wanted)) return

@@ -23,10 +23,7 @@ internal class Ending {
     }
 
     /** Does a run of ONNX Runtime that [end] stops, and throws what it was ended with. */
-    fun <T> over(
-        options: RunOptions,
-        run: () -> T,
-    ): T {
+    fun <T> over(options: RunOptions, run: () -> T): T {
         synchronized(this) {
             check()
             running = options

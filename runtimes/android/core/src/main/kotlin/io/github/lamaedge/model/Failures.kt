@@ -14,10 +14,7 @@ internal fun isMemory(thrown: Throwable): Boolean =
     thrown is OutOfMemoryError || MEMORY.containsMatchIn(thrown.message ?: "")
 
 /** That memory ended while something was done, such as `running the model`. */
-internal fun memoryEnded(
-    doing: String,
-    thrown: Throwable,
-): LamaEdgeException {
+internal fun memoryEnded(doing: String, thrown: Throwable): LamaEdgeException {
     val message =
         "memory ended while $doing (${oneLine(thrown)}): give a smaller picture or maxSide, or " +
             "take a model of a smaller size"
@@ -25,10 +22,7 @@ internal fun memoryEnded(
 }
 
 /** What was thrown while ONNX Runtime did something. */
-internal fun failure(
-    doing: String,
-    thrown: Throwable,
-): LamaEdgeException {
+internal fun failure(doing: String, thrown: Throwable): LamaEdgeException {
     if (isMemory(thrown)) return memoryEnded(doing, thrown)
     val message = "ONNX Runtime failed $doing: ${oneLine(thrown)}"
     return LamaEdgeException(Kind.MODEL, message, cause = thrown)

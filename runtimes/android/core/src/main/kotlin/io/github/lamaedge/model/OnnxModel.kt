@@ -46,12 +46,7 @@ internal class OnnxModel(
      * @throws LamaEdgeException of kind `MODEL` when the model does not take the size, fails, or
      *   returns what does not fit its contract; `OUT_OF_MEMORY`; and what [ending] was ended with.
      */
-    fun run(
-        image: Values,
-        mask: Values,
-        size: Size,
-        ending: Ending,
-    ): Values {
+    fun run(image: Values, mask: Values, size: Size, ending: Ending): Values {
         manifest.size.problemWith(size)?.let {
             val message = "the picture is ${spelled(size)} (height x width): ${it.description}"
             throw LamaEdgeException.model(message, it.code)
@@ -75,11 +70,7 @@ internal class OnnxModel(
     override fun close() = session.close()
 
     /** An input, in memory outside the heap that is kept for the next run of this size. */
-    private fun tensor(
-        which: Int,
-        values: Values,
-        size: Size,
-    ): OnnxTensor {
+    private fun tensor(which: Int, values: Values, size: Size): OnnxTensor {
         val pictures = manifest.batch ?: 1
         val spec = specs[which]
         val bytes = pictures * values.byteCount
@@ -103,10 +94,7 @@ internal class OnnxModel(
     }
 
     /** What a run returned for the first picture. */
-    private fun values(
-        result: OrtSession.Result,
-        size: Size,
-    ): Values {
+    private fun values(result: OrtSession.Result, size: Size): Values {
         val spec = specs[2]
         val output = result[0]
         checkOutput(output, spec, size, manifest.batch ?: 1)

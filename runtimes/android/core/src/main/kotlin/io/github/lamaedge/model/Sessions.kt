@@ -26,10 +26,7 @@ private const val INEXACT =
         "fills may be off on x86-64 processors without VNNI"
 
 /** A session, and what the caller should know of it. */
-internal class Started(
-    val session: OrtSession,
-    val note: String?,
-)
+internal class Started(val session: OrtSession, val note: String?)
 
 /** Starts sessions. Open for tests, which put in what no machine here has. */
 internal open class Sessions {
@@ -62,11 +59,7 @@ internal open class Sessions {
      * @param threads that work on one operation, 1 or more.
      * @throws OrtException when the provider does not start, or the file cannot be opened.
      */
-    open fun start(
-        source: ModelSource,
-        provider: Provider,
-        threads: Int,
-    ): Started {
+    open fun start(source: ModelSource, provider: Provider, threads: Int): Started {
         try {
             return Started(session(source, provider, threads, exact = true), note = null)
         } catch (refused: OrtException) {
@@ -83,18 +76,17 @@ internal open class Sessions {
         provider: Provider,
         threads: Int,
         exact: Boolean,
-    ): OrtSession =
-        SessionOptions().use { options ->
-            options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
-            options.setIntraOpNumThreads(threads)
-            // Without both, memory goes back to the system after each run, which takes 8 % longer:
-            // an app between two pictures is ended for what it holds.
-            options.setMemoryPatternOptimization(false)
-            options.setCPUArenaAllocator(false)
-            if (exact) options.addConfigEntry(EXACT_INT8, "1")
-            append(options, provider, threads)
-            source.start(environment, options)
-        }
+    ): OrtSession = SessionOptions().use { options ->
+        options.setSessionLogLevel(OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL)
+        options.setIntraOpNumThreads(threads)
+        // Without both, memory goes back to the system after each run, which takes 8 % longer:
+        // an app between two pictures is ended for what it holds.
+        options.setMemoryPatternOptimization(false)
+        options.setCPUArenaAllocator(false)
+        if (exact) options.addConfigEntry(EXACT_INT8, "1")
+        append(options, provider, threads)
+        source.start(environment, options)
+    }
 }
 
 private fun missing(thrown: Throwable): LamaEdgeException {
@@ -105,20 +97,15 @@ private fun missing(thrown: Throwable): LamaEdgeException {
 }
 
 @Suppress("DEPRECATION")
-private fun listed(provider: Provider): OrtProvider =
-    when (provider) {
-        is Provider.Cpu -> OrtProvider.CPU
-        is Provider.Xnnpack -> OrtProvider.XNNPACK
-        is Provider.Nnapi -> OrtProvider.NNAPI
-        is Provider.Qnn -> OrtProvider.QNN
-    }
+private fun listed(provider: Provider): OrtProvider = when (provider) {
+    is Provider.Cpu -> OrtProvider.CPU
+    is Provider.Xnnpack -> OrtProvider.XNNPACK
+    is Provider.Nnapi -> OrtProvider.NNAPI
+    is Provider.Qnn -> OrtProvider.QNN
+}
 
 @Suppress("DEPRECATION")
-private fun append(
-    options: SessionOptions,
-    provider: Provider,
-    threads: Int,
-) {
+private fun append(options: SessionOptions, provider: Provider, threads: Int) {
     when (provider) {
         is Provider.Cpu -> {}
 

@@ -22,35 +22,24 @@ internal sealed class ModelSource {
     abstract fun stream(): InputStream
 
     /** Starts a session of it. */
-    abstract fun start(
-        environment: OrtEnvironment,
-        options: SessionOptions,
-    ): OrtSession
+    abstract fun start(environment: OrtEnvironment, options: SessionOptions): OrtSession
 
-    class OnDisk(
-        private val file: File,
-    ) : ModelSource() {
+    class OnDisk(private val file: File) : ModelSource() {
         override val name = "'${oneLine(file.path)}'"
 
         override fun stream(): InputStream = file.inputStream()
 
-        override fun start(
-            environment: OrtEnvironment,
-            options: SessionOptions,
-        ): OrtSession = environment.createSession(file.path, options)
+        override fun start(environment: OrtEnvironment, options: SessionOptions): OrtSession =
+            environment.createSession(file.path, options)
     }
 
-    class InMemory(
-        private val bytes: ByteArray,
-    ) : ModelSource() {
+    class InMemory(private val bytes: ByteArray) : ModelSource() {
         override val name = "the model in memory"
 
         override fun stream(): InputStream = ByteArrayInputStream(bytes)
 
-        override fun start(
-            environment: OrtEnvironment,
-            options: SessionOptions,
-        ): OrtSession = environment.createSession(bytes, options)
+        override fun start(environment: OrtEnvironment, options: SessionOptions): OrtSession =
+            environment.createSession(bytes, options)
     }
 }
 
@@ -59,15 +48,14 @@ internal sealed class ModelSource {
  *
  * @throws LamaEdgeException of kind `MODEL` when it cannot be read.
  */
-internal fun <T> ModelSource.read(reading: (InputStream) -> T): T =
-    try {
-        stream().use(reading)
-    } catch (thrown: IOException) {
-        throw LamaEdgeException.model(
-            "$name cannot be read (${oneLine(thrown)}): give a file that lama-edge export onnx " +
-                "wrote",
-        )
-    }
+internal fun <T> ModelSource.read(reading: (InputStream) -> T): T = try {
+    stream().use(reading)
+} catch (thrown: IOException) {
+    throw LamaEdgeException.model(
+        "$name cannot be read (${oneLine(thrown)}): give a file that lama-edge export onnx " +
+            "wrote",
+    )
+}
 
 /** The SHA-256 of all bytes, in 64 hexadecimal digits. */
 internal fun sha256(stream: InputStream): String {

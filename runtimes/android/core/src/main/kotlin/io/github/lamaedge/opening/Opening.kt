@@ -94,17 +94,16 @@ internal class Opening(
     }
 
     /** What the model that was opened last says of itself. */
-    fun info(): ModelInfo =
-        ModelInfo(
-            precision = manifest.precision,
-            form = manifest.io.form.spelling,
-            fixed = manifest.size.fixed,
-            manifest = text,
-            provider = provider.name,
-            notes = notes.toList(),
-            sha256 = hash.orEmpty(),
-            runtimeVersion = sessions.environment.version,
-        )
+    fun info(): ModelInfo = ModelInfo(
+        precision = manifest.precision,
+        form = manifest.io.form.spelling,
+        fixed = manifest.size.fixed,
+        manifest = text,
+        provider = provider.name,
+        notes = notes.toList(),
+        sha256 = hash.orEmpty(),
+        runtimeVersion = sessions.environment.version,
+    )
 
     private fun readFile() {
         val seen = source.read(::sha256)
@@ -121,10 +120,7 @@ internal class Opening(
         hash = seen
     }
 
-    private fun openedBy(
-        provider: Provider,
-        ending: Ending,
-    ): OnnxModel {
+    private fun openedBy(provider: Provider, ending: Ending): OnnxModel {
         if (!sessions.has(provider)) throw ProviderFailed("is not in this build of ONNX Runtime")
         if (options.selfTest && provider !is Provider.Cpu && provider !== tested) {
             test(provider, ending)
@@ -142,10 +138,7 @@ internal class Opening(
         return OnnxModel(sessions.environment, started.session, manifest)
     }
 
-    private fun test(
-        provider: Provider,
-        ending: Ending,
-    ) {
+    private fun test(provider: Provider, ending: Ending) {
         try {
             selfTest(sessions, provider, threads, ending)
         } catch (thrown: OrtException) {
@@ -157,18 +150,15 @@ internal class Opening(
         tested = provider
     }
 
-    private fun cannotOpen(thrown: Throwable) =
-        LamaEdgeException(
-            Kind.MODEL,
-            "ONNX Runtime cannot open ${source.name} (is the file whole? does it need a newer " +
-                "ONNX Runtime?): ${oneLine(thrown)}",
-            cause = thrown,
-        )
+    private fun cannotOpen(thrown: Throwable) = LamaEdgeException(
+        Kind.MODEL,
+        "ONNX Runtime cannot open ${source.name} (is the file whole? does it need a newer " +
+            "ONNX Runtime?): ${oneLine(thrown)}",
+        cause = thrown,
+    )
 }
 
-private class ProviderFailed(
-    val why: String,
-) : Exception(why)
+private class ProviderFailed(val why: String) : Exception(why)
 
 private fun didNotStart(thrown: Throwable) = ProviderFailed("did not start: ${oneLine(thrown)}")
 

@@ -33,12 +33,7 @@ private const val TOLERANCE_16_BITS = 2e-2F
  *   are not there, of another kind when it fails.
  * @throws ai.onnxruntime.OrtException when the provider does not start.
  */
-internal fun selfTest(
-    sessions: Sessions,
-    provider: Provider,
-    threads: Int,
-    ending: Ending,
-) {
+internal fun selfTest(sessions: Sessions, provider: Provider, threads: Int, ending: Ending) {
     val source = ModelSource.InMemory(resource("selftest.onnx"))
     val bytes = ByteBuffer.wrap(resource("selftest.bin")).order(ByteOrder.LITTLE_ENDIAN)
     val floats = bytes.asFloatBuffer()
@@ -55,11 +50,10 @@ internal fun selfTest(
 }
 
 @Suppress("DEPRECATION")
-private fun toleranceOf(provider: Provider): Float =
-    when (provider) {
-        is Provider.Nnapi, is Provider.Qnn -> TOLERANCE_16_BITS
-        is Provider.Cpu, is Provider.Xnnpack -> TOLERANCE
-    }
+private fun toleranceOf(provider: Provider): Float = when (provider) {
+    is Provider.Nnapi, is Provider.Qnn -> TOLERANCE_16_BITS
+    is Provider.Cpu, is Provider.Xnnpack -> TOLERANCE
+}
 
 private fun failed(why: String) =
     LamaEdgeException(Kind.MISSING_BACKEND, "the self-test failed: $why", "self_test_failed")
@@ -69,10 +63,7 @@ private fun resource(name: String): ByteArray {
     return stream?.use { it.readBytes() } ?: throw failed("$FOLDER$name is not in this app")
 }
 
-private fun largestDifference(
-    one: FloatArray,
-    other: FloatArray,
-): Float {
+private fun largestDifference(one: FloatArray, other: FloatArray): Float {
     var largest = 0F
     for (at in one.indices) {
         val difference = abs(one[at] - other[at])

@@ -9,11 +9,8 @@ import java.lang.reflect.Field
 internal open class WatchedSessions : Sessions() {
     val started = ArrayList<OrtSession>()
 
-    override fun start(
-        source: ModelSource,
-        provider: Provider,
-        threads: Int,
-    ): Started = super.start(source, provider, threads).also { started += it.session }
+    override fun start(source: ModelSource, provider: Provider, threads: Int): Started =
+        super.start(source, provider, threads).also { started += it.session }
 
     fun open(): Int = started.count { !CLOSED.getBoolean(it) }
 
@@ -29,16 +26,11 @@ internal open class WatchedSessions : Sessions() {
  *
  * @param instead by the provider's name, of the model asked for.
  */
-internal class Accelerated(
-    private val instead: Map<String, (ModelSource) -> ModelSource>,
-) : WatchedSessions() {
+internal class Accelerated(private val instead: Map<String, (ModelSource) -> ModelSource>) :
+    WatchedSessions() {
     override fun has(provider: Provider): Boolean = provider.name in instead || super.has(provider)
 
-    override fun start(
-        source: ModelSource,
-        provider: Provider,
-        threads: Int,
-    ): Started {
+    override fun start(source: ModelSource, provider: Provider, threads: Int): Started {
         val other = instead[provider.name] ?: return super.start(source, provider, threads)
         return super.start(other(source), Provider.Cpu, threads)
     }

@@ -28,9 +28,7 @@ private const val LEAST_FP16_DB = 55.0
 
 /** What models give is what they give in Python, which wrote the cases. */
 class ParityTest {
-    private class Case(
-        given: Map<*, *>,
-    ) {
+    private class Case(given: Map<*, *>) {
         val name = given["name"] as String
         val size = Size((given["height"] as Long).toInt(), (given["width"] as Long).toInt())
         val isFloat = given["form"] == "float"
@@ -45,10 +43,8 @@ class ParityTest {
             return Values.Floats(FloatArray(floats.remaining()).also(floats::get))
         }
 
-        fun pixels(
-            part: String,
-            format: PixelFormat,
-        ) = Pixels(bytes(part), size.height, size.width, format)
+        fun pixels(part: String, format: PixelFormat) =
+            Pixels(bytes(part), size.height, size.width, format)
     }
 
     private val cases: List<Case>
@@ -57,26 +53,20 @@ class ParityTest {
                 parseJson(
                     Cases.file("cases.json").readText(),
                 ) as List<*>
-            ).map { Case(it as Map<*, *>) }
+                ).map { Case(it as Map<*, *>) }
 
     /** Shares of the largest value. */
-    private fun shares(values: Values): DoubleArray =
-        when (values) {
-            is Values.Floats -> {
-                DoubleArray(values.values.size) { values.values[it].toDouble() }
-            }
-
-            is Values.Levels -> {
-                DoubleArray(values.values.size) { (values.values[it].toInt() and 0xff) / 255.0 }
-            }
+    private fun shares(values: Values): DoubleArray = when (values) {
+        is Values.Floats -> {
+            DoubleArray(values.values.size) { values.values[it].toDouble() }
         }
 
-    private fun assertClose(
-        case: Case,
-        precision: String,
-        found: Values,
-        wanted: Values,
-    ) {
+        is Values.Levels -> {
+            DoubleArray(values.values.size) { (values.values[it].toInt() and 0xff) / 255.0 }
+        }
+    }
+
+    private fun assertClose(case: Case, precision: String, found: Values, wanted: Values) {
         val (one, other) = shares(found) to shares(wanted)
         assertEquals(other.size, one.size)
         val off = one.indices.map { abs(one[it] - other[it]) }
@@ -107,58 +97,56 @@ class ParityTest {
     }
 
     @Test(timeout = LIMIT_MS)
-    fun `pictures are filled as in Python`() =
-        runBlocking<Unit> {
-            for (case in cases) {
-                Inpainter.open(case.file).use { inpainter ->
-                    val picture = case.pixels("picture", PixelFormat.RGB)
-                    val mask = case.pixels("mask", PixelFormat.GREY)
-                    val filled = inpainter.inpaint(picture, mask).pixels.data
-                    val wanted = case.bytes("filled")
-                    val most = if (inpainter.info.precision == "fp16") 3 else 1
-                    for (at in filled.indices) {
-                        val off = abs((filled[at].toInt() and 0xff) - (wanted[at].toInt() and 0xff))
-                        val isHole = mask.data[at / 3].toInt() != 0
-                        assertTrue(
-                            off <= if (isHole) most else 0,
-                            "${case.name} at $at: off by $off",
-                        )
-                    }
-                    assertTrue(filled.indices.any { filled[it] != picture.data[it] }, case.name)
-                }
-            }
-        }
-
-    @Test(timeout = LIMIT_MS)
-    fun `pictures of other sizes are filled as in Python`() =
-        runBlocking<Unit> {
-            val cases = Cases.list("pictures.tsv")
-            assertEquals(9, cases.size)
-            for (words in cases) {
-                val (name, model) = words
-                val (height, width, channels) = words.drop(2).map { it.toIntOrNull() ?: 0 }
-                val format = PixelFormat.entries.single { it.channels == channels }
-
-                fun read(part: String) = Cases.file("$name.$part").readBytes()
-                val picture = Pixels(read("picture"), height, width, format)
-                val mask = Pixels(read("mask"), height, width, PixelFormat.GREY)
-                val result =
-                    Inpainter
-                        .open(
-                            Cases.file("$model.onnx"),
-                        ).use { it.inpaint(picture, mask) }
-                val how = result.report.run { listOf(strategy, code, "$runs") }
-                assertEquals(words.takeLast(3), how, name)
-                val filled = result.pixels.data
-                val wanted = read("filled")
+    fun `pictures are filled as in Python`() = runBlocking<Unit> {
+        for (case in cases) {
+            Inpainter.open(case.file).use { inpainter ->
+                val picture = case.pixels("picture", PixelFormat.RGB)
+                val mask = case.pixels("mask", PixelFormat.GREY)
+                val filled = inpainter.inpaint(picture, mask).pixels.data
+                val wanted = case.bytes("filled")
+                val most = if (inpainter.info.precision == "fp16") 3 else 1
                 for (at in filled.indices) {
                     val off = abs((filled[at].toInt() and 0xff) - (wanted[at].toInt() and 0xff))
-                    val isHole = mask.data[at / channels].toInt() != 0
-                    // What is off by a level may be off by another when it is enlarged.
-                    assertTrue(off <= if (isHole) 2 else 0, "$name at $at: off by $off")
+                    val isHole = mask.data[at / 3].toInt() != 0
+                    assertTrue(
+                        off <= if (isHole) most else 0,
+                        "${case.name} at $at: off by $off",
+                    )
                 }
+                assertTrue(filled.indices.any { filled[it] != picture.data[it] }, case.name)
             }
         }
+    }
+
+    @Test(timeout = LIMIT_MS)
+    fun `pictures of other sizes are filled as in Python`() = runBlocking<Unit> {
+        val cases = Cases.list("pictures.tsv")
+        assertEquals(9, cases.size)
+        for (words in cases) {
+            val (name, model) = words
+            val (height, width, channels) = words.drop(2).map { it.toIntOrNull() ?: 0 }
+            val format = PixelFormat.entries.single { it.channels == channels }
+
+            fun read(part: String) = Cases.file("$name.$part").readBytes()
+            val picture = Pixels(read("picture"), height, width, format)
+            val mask = Pixels(read("mask"), height, width, PixelFormat.GREY)
+            val result =
+                Inpainter
+                    .open(
+                        Cases.file("$model.onnx"),
+                    ).use { it.inpaint(picture, mask) }
+            val how = result.report.run { listOf(strategy, code, "$runs") }
+            assertEquals(words.takeLast(3), how, name)
+            val filled = result.pixels.data
+            val wanted = read("filled")
+            for (at in filled.indices) {
+                val off = abs((filled[at].toInt() and 0xff) - (wanted[at].toInt() and 0xff))
+                val isHole = mask.data[at / channels].toInt() != 0
+                // What is off by a level may be off by another when it is enlarged.
+                assertTrue(off <= if (isHole) 2 else 0, "$name at $at: off by $off")
+            }
+        }
+    }
 
     @Test(timeout = LIMIT_MS)
     fun `sizes that are not the model's are refused`() {

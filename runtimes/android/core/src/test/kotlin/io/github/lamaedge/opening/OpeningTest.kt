@@ -33,21 +33,14 @@ class OpeningTest {
 
     private fun model(name: String) = ModelSource.OnDisk(Cases.file("$name.onnx"))
 
-    private suspend fun filled(
-        inpainter: Inpainter,
-        order: Order? = null,
-    ): Pixels = inpainter.inpaint(picture(), mask(order)).pixels
+    private suspend fun filled(inpainter: Inpainter, order: Order? = null): Pixels =
+        inpainter.inpaint(picture(), mask(order)).pixels
 
-    private suspend fun filledByProcessor(
-        name: String,
-        order: Order? = null,
-    ): Pixels = Inpainter.open(Cases.file("$name.onnx")).use { filled(it, order) }
+    private suspend fun filledByProcessor(name: String, order: Order? = null): Pixels =
+        Inpainter.open(Cases.file("$name.onnx")).use { filled(it, order) }
 
     /** A machine whose XNNPACK runs the self-test as [test] and every other model as [other]. */
-    private fun xnnpack(
-        test: ModelSource? = null,
-        other: ModelSource? = null,
-    ) = Accelerated(
+    private fun xnnpack(test: ModelSource? = null, other: ModelSource? = null) = Accelerated(
         mapOf("xnnpack" to { (if (it is ModelSource.InMemory) test else other) ?: it }),
     )
 
@@ -59,90 +52,85 @@ class OpeningTest {
 
     @Test(timeout = LIMIT_MS)
     @Suppress("DEPRECATION")
-    fun `providers that are not in the build give way, with a note each`() =
-        runBlocking<Unit> {
-            val wanted = listOf(Provider.Qnn(), Provider.Nnapi(), Provider.Xnnpack(2), Provider.Cpu)
-            Inpainter.open(Cases.file("fourier.onnx"), ModelOptions(wanted)).use {
-                assertEquals("cpu", it.info.provider)
-                val notes =
-                    listOf("qnn", "nnapi", "xnnpack").map { name ->
-                        "the provider $name is not in this build of ONNX Runtime"
-                    }
-                assertEquals(notes, it.info.notes)
-                filled(it)
-            }
+    fun `providers that are not in the build give way, with a note each`() = runBlocking<Unit> {
+        val wanted = listOf(Provider.Qnn(), Provider.Nnapi(), Provider.Xnnpack(2), Provider.Cpu)
+        Inpainter.open(Cases.file("fourier.onnx"), ModelOptions(wanted)).use {
+            assertEquals("cpu", it.info.provider)
+            val notes =
+                listOf("qnn", "nnapi", "xnnpack").map { name ->
+                    "the provider $name is not in this build of ONNX Runtime"
+                }
+            assertEquals(notes, it.info.notes)
+            filled(it)
         }
+    }
 
     @Test(timeout = LIMIT_MS)
     @Suppress("DEPRECATION")
-    fun `providers that do not start give way`() =
-        runBlocking<Unit> {
-            val wanted =
-                listOf(
-                    Provider.Qnn(mapOf("backend_path" to "libQnnHtp.so")),
-                    Provider.Nnapi(fp16 = true, cpuDisabled = true),
-                    Provider.Xnnpack(),
-                    Provider.Cpu,
-                )
-            for (selfTest in listOf(true, false)) {
-                open(Boastful(), ModelOptions(wanted, selfTest = selfTest)).use {
-                    assertEquals("cpu", it.info.provider)
-                    assertEquals(3, it.info.notes.size)
-                    for ((provider, note) in wanted.zip(it.info.notes)) {
-                        val start = "the provider ${provider.name} did not start: "
-                        assertTrue(note.startsWith(start) && note.length > start.length, note)
-                    }
+    fun `providers that do not start give way`() = runBlocking<Unit> {
+        val wanted =
+            listOf(
+                Provider.Qnn(mapOf("backend_path" to "libQnnHtp.so")),
+                Provider.Nnapi(fp16 = true, cpuDisabled = true),
+                Provider.Xnnpack(),
+                Provider.Cpu,
+            )
+        for (selfTest in listOf(true, false)) {
+            open(Boastful(), ModelOptions(wanted, selfTest = selfTest)).use {
+                assertEquals("cpu", it.info.provider)
+                assertEquals(3, it.info.notes.size)
+                for ((provider, note) in wanted.zip(it.info.notes)) {
+                    val start = "the provider ${provider.name} did not start: "
+                    assertTrue(note.startsWith(start) && note.length > start.length, note)
                 }
             }
         }
+    }
 
     @Test(timeout = LIMIT_MS)
-    fun `without a provider that starts opening fails`() =
-        runBlocking<Unit> {
-            val alone = ModelOptions(listOf(Provider.Xnnpack()))
-            val absent = refusal(Kind.MISSING_BACKEND) { open(WatchedSessions(), alone) }
-            assertTrue("not in this build" in absent && "only cpu" in absent, absent)
-            val failing = refusal(Kind.MISSING_BACKEND) { open(Boastful(), alone) }
-            assertTrue("did not start" in failing, failing)
+    fun `without a provider that starts opening fails`() = runBlocking<Unit> {
+        val alone = ModelOptions(listOf(Provider.Xnnpack()))
+        val absent = refusal(Kind.MISSING_BACKEND) { open(WatchedSessions(), alone) }
+        assertTrue("not in this build" in absent && "only cpu" in absent, absent)
+        val failing = refusal(Kind.MISSING_BACKEND) { open(Boastful(), alone) }
+        assertTrue("did not start" in failing, failing)
+    }
+
+    @Test(timeout = LIMIT_MS)
+    fun `an accelerator that passes the self-test is taken, and tested once`() = runBlocking<Unit> {
+        val sessions = xnnpack()
+        open(sessions).use {
+            assertEquals("xnnpack", it.info.provider)
+            assertEquals(emptyList(), it.info.notes)
+            assertEquals(2, sessions.started.size)
+            assertEquals(1, sessions.open())
+            val result = it.inpaint(picture(), mask())
+            assertEquals("xnnpack", result.report.provider)
+            assertContentEquals(filledByProcessor("fourier").data, result.pixels.data)
+            it.trim()
+            filled(it)
+            assertEquals(3, sessions.started.size)
         }
+    }
 
     @Test(timeout = LIMIT_MS)
-    fun `an accelerator that passes the self-test is taken, and tested once`() =
-        runBlocking<Unit> {
-            val sessions = xnnpack()
+    fun `an accelerator that computes wrong is left`() = runBlocking<Unit> {
+        for (wrong in listOf("obedient", "no-numbers", "largest-sums")) {
+            val sessions = xnnpack(test = model(wrong))
             open(sessions).use {
-                assertEquals("xnnpack", it.info.provider)
-                assertEquals(emptyList(), it.info.notes)
-                assertEquals(2, sessions.started.size)
+                assertEquals("cpu", it.info.provider)
+                val note = it.info.notes.single()
+                assertTrue(note.startsWith("the provider xnnpack is not used: "), note)
+                if (wrong != "largest-sums") assertTrue("results are off by" in note, note)
+                assertContentEquals(filledByProcessor("fourier").data, filled(it).data)
                 assertEquals(1, sessions.open())
-                val result = it.inpaint(picture(), mask())
-                assertEquals("xnnpack", result.report.provider)
-                assertContentEquals(filledByProcessor("fourier").data, result.pixels.data)
-                it.trim()
-                filled(it)
-                assertEquals(3, sessions.started.size)
             }
         }
-
-    @Test(timeout = LIMIT_MS)
-    fun `an accelerator that computes wrong is left`() =
-        runBlocking<Unit> {
-            for (wrong in listOf("obedient", "no-numbers", "largest-sums")) {
-                val sessions = xnnpack(test = model(wrong))
-                open(sessions).use {
-                    assertEquals("cpu", it.info.provider)
-                    val note = it.info.notes.single()
-                    assertTrue(note.startsWith("the provider xnnpack is not used: "), note)
-                    if (wrong != "largest-sums") assertTrue("results are off by" in note, note)
-                    assertContentEquals(filledByProcessor("fourier").data, filled(it).data)
-                    assertEquals(1, sessions.open())
-                }
-            }
-            val untested = ModelOptions(xnnpackThenCpu.providers, selfTest = false)
-            open(xnnpack(test = model("obedient")), untested).use {
-                assertEquals("xnnpack", it.info.provider)
-            }
+        val untested = ModelOptions(xnnpackThenCpu.providers, selfTest = false)
+        open(xnnpack(test = model("obedient")), untested).use {
+            assertEquals("xnnpack", it.info.provider)
         }
+    }
 
     @Test(timeout = LIMIT_MS)
     fun `an accelerator that fails at work is left, and the picture done again`() =
@@ -168,18 +156,17 @@ class OpeningTest {
         }
 
     @Test(timeout = LIMIT_MS)
-    fun `where memory ends, or no other provider is left, the error is told`() =
-        runBlocking<Unit> {
-            open(xnnpack(other = model("obedient"))).use {
-                refusal(Kind.OUT_OF_MEMORY) { filled(it, Order.OUT_OF_MEMORY) }
-                assertEquals("xnnpack", it.info.provider)
-            }
-            val alone = ModelOptions(listOf(Provider.Xnnpack()))
-            open(xnnpack(other = model("obedient")), alone).use {
-                refusal(Kind.MODEL) { filled(it, Order.FAIL) }
-                filled(it)
-            }
+    fun `where memory ends, or no other provider is left, the error is told`() = runBlocking<Unit> {
+        open(xnnpack(other = model("obedient"))).use {
+            refusal(Kind.OUT_OF_MEMORY) { filled(it, Order.OUT_OF_MEMORY) }
+            assertEquals("xnnpack", it.info.provider)
         }
+        val alone = ModelOptions(listOf(Provider.Xnnpack()))
+        open(xnnpack(other = model("obedient")), alone).use {
+            refusal(Kind.MODEL) { filled(it, Order.FAIL) }
+            filled(it)
+        }
+    }
 
     @Test(timeout = LIMIT_MS)
     fun `a model that cannot be opened by an accelerator is by the processor`() =
@@ -191,86 +178,78 @@ class OpeningTest {
         }
 
     @Test(timeout = LIMIT_MS)
-    fun `int8 sums are exact`() =
-        runBlocking<Unit> {
-            val white = Pixels(ByteArray(64 * 64 * 3) { -1 }, 64, 64, PixelFormat.RGB)
-            for (name in listOf("largest-sums", "shared-weights")) {
-                Inpainter.open(Cases.file("$name.onnx")).use {
-                    val filled = it.inpaint(white, mask()).pixels.data
-                    val wanted =
-                        List(filled.size) { at ->
-                            if (mask().data[at / 3].toInt() != 0) 200.toByte() else -1
-                        }
-                    // Exact or not: this file is opened without, and says so.
-                    if (name == "shared-weights") {
-                        assertTrue("refuses exact int8 sums" in it.info.notes.single())
-                    } else {
-                        assertEquals(wanted, filled.asList())
-                        assertEquals(emptyList(), it.info.notes)
+    fun `int8 sums are exact`() = runBlocking<Unit> {
+        val white = Pixels(ByteArray(64 * 64 * 3) { -1 }, 64, 64, PixelFormat.RGB)
+        for (name in listOf("largest-sums", "shared-weights")) {
+            Inpainter.open(Cases.file("$name.onnx")).use {
+                val filled = it.inpaint(white, mask()).pixels.data
+                val wanted =
+                    List(filled.size) { at ->
+                        if (mask().data[at / 3].toInt() != 0) 200.toByte() else -1
                     }
+                // Exact or not: this file is opened without, and says so.
+                if (name == "shared-weights") {
+                    assertTrue("refuses exact int8 sums" in it.info.notes.single())
+                } else {
+                    assertEquals(wanted, filled.asList())
+                    assertEquals(emptyList(), it.info.notes)
                 }
             }
         }
+    }
 
     @Test(timeout = LIMIT_MS)
-    fun `options that cannot be used are refused before anything is read`() =
-        runBlocking<Unit> {
-            val nowhere = File("/nowhere/model.onnx")
+    fun `options that cannot be used are refused before anything is read`() = runBlocking<Unit> {
+        val nowhere = File("/nowhere/model.onnx")
 
-            suspend fun refused(options: ModelOptions) =
-                refusal(Kind.USAGE) { Inpainter.open(nowhere, options) }
-            assertTrue("-1 threads" in refused(ModelOptions(threads = -1)))
-            assertTrue("Provider.Cpu" in refused(ModelOptions(emptyList())))
-            assertTrue("'abc' is no hash" in refused(ModelOptions(sha256 = "abc")))
+        suspend fun refused(options: ModelOptions) =
+            refusal(Kind.USAGE) { Inpainter.open(nowhere, options) }
+        assertTrue("-1 threads" in refused(ModelOptions(threads = -1)))
+        assertTrue("Provider.Cpu" in refused(ModelOptions(emptyList())))
+        assertTrue("'abc' is no hash" in refused(ModelOptions(sha256 = "abc")))
+    }
+
+    @Test(timeout = LIMIT_MS)
+    fun `what is no model is refused`() = runBlocking<Unit> {
+        val missing = refusal(Kind.MODEL) { Inpainter.open(File("/nowhere/model.onnx")) }
+        assertTrue("'/nowhere/model.onnx' cannot be read" in missing, missing)
+        refusal(Kind.MODEL) { Inpainter.open(File("/")) }
+        refusal(Kind.MODEL) { Inpainter.open(File("/nowhere/\u202e\n.onnx")) }
+        refusal(Kind.MODEL) { Inpainter.open(ByteArray(0)) }
+        refusal(Kind.MODEL) { Inpainter.open(ByteArray(1000) { it.toByte() }) }
+        refusal(Kind.MODEL) { Inpainter.open(ByteArray(0).inputStream()) }
+        val whole = Cases.file("fourier.onnx")
+        refusal(Kind.MODEL, "other_hash") {
+            Inpainter.open(whole, ModelOptions(sha256 = "0".repeat(64)))
         }
+        val bytes = whole.readBytes()
+        refusal(Kind.MODEL) { Inpainter.open(bytes.copyOf(bytes.size / 2)) }
+    }
 
     @Test(timeout = LIMIT_MS)
-    fun `what is no model is refused`() =
-        runBlocking<Unit> {
-            val missing = refusal(Kind.MODEL) { Inpainter.open(File("/nowhere/model.onnx")) }
-            assertTrue("'/nowhere/model.onnx' cannot be read" in missing, missing)
-            refusal(Kind.MODEL) { Inpainter.open(File("/")) }
-            refusal(Kind.MODEL) { Inpainter.open(File("/nowhere/\u202e\n.onnx")) }
-            refusal(Kind.MODEL) { Inpainter.open(ByteArray(0)) }
-            refusal(Kind.MODEL) { Inpainter.open(ByteArray(1000) { it.toByte() }) }
-            refusal(Kind.MODEL) { Inpainter.open(ByteArray(0).inputStream()) }
-            val whole = Cases.file("fourier.onnx")
-            refusal(Kind.MODEL, "other_hash") {
-                Inpainter.open(whole, ModelOptions(sha256 = "0".repeat(64)))
+    fun `opening that is cancelled leaves nothing open`() = runBlocking<Unit> {
+        val job = Job()
+        val sessions =
+            object : WatchedSessions() {
+                override fun start(source: ModelSource, provider: Provider, threads: Int) =
+                    super.start(source, provider, threads).also { job.cancel() }
             }
-            val bytes = whole.readBytes()
-            refusal(Kind.MODEL) { Inpainter.open(bytes.copyOf(bytes.size / 2)) }
-        }
+        assertFailsWith<CancellationException> { withContext(job) { open(sessions) } }
+        assertEquals(1, sessions.started.size)
+        waitUntil { sessions.open() == 0 }
+    }
 
     @Test(timeout = LIMIT_MS)
-    fun `opening that is cancelled leaves nothing open`() =
-        runBlocking<Unit> {
-            val job = Job()
-            val sessions =
-                object : WatchedSessions() {
-                    override fun start(
-                        source: ModelSource,
-                        provider: Provider,
-                        threads: Int,
-                    ) = super.start(source, provider, threads).also { job.cancel() }
-                }
-            assertFailsWith<CancellationException> { withContext(job) { open(sessions) } }
-            assertEquals(1, sessions.started.size)
-            waitUntil { sessions.open() == 0 }
-        }
-
-    @Test(timeout = LIMIT_MS)
-    fun `models are closed with what opened them`() =
-        runBlocking<Unit> {
-            val sessions = WatchedSessions()
-            // Its graph is not what its manifest says.
-            val lying = model("lying")
-            refusal(Kind.MODEL) { Inpainter.open(lying, ModelOptions(), sessions) }
-            assertEquals(1, sessions.started.size)
-            assertEquals(0, sessions.open())
-            val opened = List(3) { Inpainter.open(model("fourier"), ModelOptions(), sessions) }
-            assertEquals(3, sessions.open())
-            opened.forEach { it.close() }
-            waitUntil { sessions.open() == 0 }
-        }
+    fun `models are closed with what opened them`() = runBlocking<Unit> {
+        val sessions = WatchedSessions()
+        // Its graph is not what its manifest says.
+        val lying = model("lying")
+        refusal(Kind.MODEL) { Inpainter.open(lying, ModelOptions(), sessions) }
+        assertEquals(1, sessions.started.size)
+        assertEquals(0, sessions.open())
+        val opened = List(3) { Inpainter.open(model("fourier"), ModelOptions(), sessions) }
+        assertEquals(3, sessions.open())
+        opened.forEach { it.close() }
+        waitUntil { sessions.open() == 0 }
+    }
 }
