@@ -1,0 +1,56 @@
+package android.content;
+
+import android.net.Uri;
+import java.io.ByteArrayInputStream;
+import java.io.FileNotFoundException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.util.HashMap;
+import java.util.Map;
+import org.jetbrains.annotations.NotNull;
+import org.jetbrains.annotations.Nullable;
+
+/** What other apps let this one read. */
+public abstract class ContentResolver {
+    public static final String SCHEME_CONTENT = "content";
+    public static final String SCHEME_FILE = "file";
+
+    /** For tests: bytes by their addresses; null where the other app has ended. */
+    public final Map<String, byte[]> standInContents = new HashMap<>();
+    /** For tests: addresses that may not be read. */
+    public String standInForbidden = "";
+
+    public ContentResolver(@Nullable Context context) {}
+
+    @Nullable
+    public final InputStream openInputStream(@NotNull Uri uri) throws FileNotFoundException {
+        String address = uri.toString();
+        if (address.equals(standInForbidden)) throw new SecurityException("Permission Denial");
+        if (!standInContents.containsKey(address)) throw new FileNotFoundException(address);
+        byte[] bytes = standInContents.get(address);
+        return bytes == null ? null : new ByteArrayInputStream(bytes);
+    }
+
+    @Nullable
+    public final OutputStream openOutputStream(@NotNull Uri uri) throws FileNotFoundException {
+        throw new FileNotFoundException(uri.toString());
+    }
+
+    @Nullable
+    public final Uri insert(@NotNull Uri url, @Nullable ContentValues values) {
+        return null;
+    }
+
+    public final int update(
+            @NotNull Uri uri,
+            @Nullable ContentValues values,
+            @Nullable String where,
+            @Nullable String[] selectionArgs) {
+        return 0;
+    }
+
+    public final int delete(
+            @NotNull Uri url, @Nullable String where, @Nullable String[] selectionArgs) {
+        return 0;
+    }
+}

@@ -1,0 +1,37 @@
+package android.content;
+
+import android.content.pm.PackageManager;
+import android.content.res.AssetManager;
+import java.io.File;
+import org.jetbrains.annotations.NotNull;
+
+/** An app, or a part of it that lives shorter. */
+public abstract class Context {
+    public abstract Context getApplicationContext();
+
+    public abstract AssetManager getAssets();
+
+    public abstract ContentResolver getContentResolver();
+
+    public abstract PackageManager getPackageManager();
+
+    public abstract String getPackageName();
+
+    public abstract File getFilesDir();
+
+    public abstract File getNoBackupFilesDir();
+
+    public abstract File getCacheDir();
+
+    public final <T> T getSystemService(@NotNull Class<T> serviceClass) {
+        throw new UnsupportedOperationException(serviceClass.getName());
+    }
+
+    public void registerComponentCallbacks(ComponentCallbacks callback) {
+        getApplicationContext().registerComponentCallbacks(callback);
+    }
+
+    public void unregisterComponentCallbacks(ComponentCallbacks callback) {
+        getApplicationContext().unregisterComponentCallbacks(callback);
+    }
+}
