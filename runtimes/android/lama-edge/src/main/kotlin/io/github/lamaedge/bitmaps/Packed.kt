@@ -28,22 +28,23 @@ internal class Packed private constructor(
 
     override fun read(memory: ByteBuffer, at: Int, levels: ByteArray, to: Int) {
         val word = word(memory, at)
-        val isOpaque = alpha == Alpha.NONE || part(word, ALPHA) == most[ALPHA]
+        val opacity = if (alpha == Alpha.NONE) 0 else part(word, ALPHA)
+        val isDivided = alpha == Alpha.PREMULTIPLIED && opacity < most[ALPHA]
         for (channel in 0 until ALPHA) {
             val value = part(word, channel)
-            var level = rounded(value * MOST, most[channel])
-            if (alpha == Alpha.PREMULTIPLIED && !isOpaque) {
-                val opacity = part(word, ALPHA)
-                // No colour is left of what is fully transparent.
-                val straight = value * MOST * most[ALPHA]
-                level = if (opacity == 0) 0 else rounded(straight, most[channel] * opacity)
-            }
-            if (value > 0) level = level.coerceIn(1, MOST)
+            val level =
+                when {
+                    // No colour is left of what is fully transparent.
+                    value == 0 || isDivided && opacity == 0 -> 0
+                    isDivided ->
+                        // Nothing should be above its alpha, and some are.
+                        rounded(value * MOST * most[ALPHA], most[channel] * opacity)
+                            .coerceIn(1, MOST)
+                    else -> maxOf(1, rounded(value * MOST, most[channel]))
+                }
             levels[to + channel] = seen?.get(level) ?: level.toByte()
         }
-        if (alpha != Alpha.NONE) {
-            levels[to + ALPHA] = rounded(part(word, ALPHA) * MOST, most[ALPHA]).toByte()
-        }
+        if (alpha != Alpha.NONE) levels[to + ALPHA] = rounded(opacity * MOST, most[ALPHA]).toByte()
     }
 
     override fun write(levels: ByteArray, from: Int, memory: ByteBuffer, at: Int) {
