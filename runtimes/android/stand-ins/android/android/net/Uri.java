@@ -7,6 +7,8 @@ import org.jetbrains.annotations.Nullable;
 
 /** An address, read as Java reads one. */
 public abstract class Uri {
+    private Uri() {}
+
     @NotNull
     public static Uri parse(@NotNull String uriString) {
         return new Parsed(URI.create(uriString));

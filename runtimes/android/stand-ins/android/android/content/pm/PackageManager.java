@@ -13,6 +13,9 @@ public abstract class PackageManager {
         }
     }
 
+    @Deprecated
+    public PackageManager() {}
+
     public abstract PackageInfo getPackageInfo(@NotNull String packageName, int flags)
             throws NameNotFoundException;
 }

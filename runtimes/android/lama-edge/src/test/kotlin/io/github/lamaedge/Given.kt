@@ -90,6 +90,7 @@ internal class App(
 
     override fun getContentResolver(): ContentResolver = contents
 
+    @Suppress("DEPRECATION")
     override fun getPackageManager(): PackageManager =
         object : PackageManager() {
             override fun getPackageInfo(packageName: String, flags: Int): PackageInfo {
