@@ -122,6 +122,7 @@ def test_what_is_declared_as_android_does_passes(declarations: Any, tmp_path: Pa
 def test_what_is_declared_otherwise_is_found(declarations: Any, tmp_path: Path) -> None:
     folder = compile_java(tmp_path / "a", Picture=WRONG)
     picture = "android.graphics.Picture"
+    of = f"{picture}.of(Ljava/lang/String;Landroid/graphics/Picture;)Landroid/graphics/Picture;"
     found = list(declarations.strangers(declarations.read_list(LIST), folder))
     assert sorted(line.partition(": Android declares")[0] for line in found) == sorted(
         [
@@ -133,10 +134,8 @@ def test_what_is_declared_otherwise_is_found(declarations: Any, tmp_path: Path) 
             f"{picture}.draw([BI)V is deprecated",
             f"{picture}.draw([B)V",
             f"{picture}.draw([BLjava/lang/String;)V",
-            f"{picture}.of(Ljava/lang/String;Landroid/graphics/Picture;)Landroid/graphics/Picture;: "
-            "parameter 1 may not be null",
-            f"{picture}.of(Ljava/lang/String;Landroid/graphics/Picture;)Landroid/graphics/Picture;: "
-            "parameter 2 may be null",
+            f"{of}: parameter 1 may not be null",
+            f"{of}: parameter 2 may be null",
             f"{picture}.Space.width()I",
         ]
     )
