@@ -1,5 +1,7 @@
 package io.github.lamaedge
 
+import io.github.lamaedge.contract.Hole
+
 /**
  * What became of one picture.
  *
@@ -34,7 +36,12 @@ public class Report internal constructor(
  * @property pixels of the picture's size and format, in memory of their own.
  * @property report how that was done.
  */
-public class Inpainted internal constructor(public val pixels: Pixels, public val report: Report)
+public class Inpainted internal constructor(
+    public val pixels: Pixels,
+    public val report: Report,
+    /** The pixels that were filled, for who keeps the picture in another form. */
+    internal val hole: Hole,
+)
 
 /**
  * What an open model says of itself.

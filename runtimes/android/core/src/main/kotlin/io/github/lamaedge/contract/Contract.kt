@@ -61,11 +61,11 @@ internal fun inpaintPixels(
             read.mostlyHole,
             model.provider,
         )
-    return Inpainted(filled.pixels, report)
+    return Inpainted(filled.pixels, report, filled.hole)
 }
 
-/** A picture that was filled, and with which windows that was done. */
-internal class Filled(val pixels: Pixels, val plan: Plan)
+/** A picture that was filled, with which windows that was done, and where. */
+internal class Filled(val pixels: Pixels, val plan: Plan, val hole: Hole)
 
 /** As [inpaintPixels], of a hole. */
 internal fun fillHole(
@@ -90,7 +90,7 @@ internal fun fillHole(
         val fill = fillWindow(model, known, seen.cropped(view), box.within(view), plan.working)
         pixels.paste(fill, box, wanted, box)
     }
-    return Filled(pixels, plan)
+    return Filled(pixels, plan, wanted)
 }
 
 /**
