@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
-from android_library import JUnit
 
 
 @pytest.mark.kotlin
-def test_bitmaps_assets_documents_and_memory_callbacks(junit: JUnit) -> None:
+def test_bitmaps_assets_documents_and_memory_callbacks(junit: Callable[..., None]) -> None:
     junit("lama-edge")

@@ -15,10 +15,7 @@ import kotlinx.coroutines.withContext
  * @property bitmap as [inpaint] describes it.
  * @property report how that was done.
  */
-public class Erased internal constructor(
-    public val bitmap: Bitmap,
-    public val report: Report,
-)
+public class Erased internal constructor(public val bitmap: Bitmap, public val report: Report)
 
 /**
  * Fills the hole of a picture; main-safe, as [Inpainter.inpaint] of `Pixels` is.
@@ -51,23 +48,22 @@ public suspend fun Inpainter.inpaintWithReport(
     picture: Bitmap,
     mask: Bitmap,
     options: InpaintOptions = InpaintOptions(),
-): Erased =
-    withContext(Dispatchers.Default) {
-        var result: Bitmap? = null
-        try {
-            val rules = rulesFor(mask, options.mask)
-            val holes = maskPixels(mask)
-            // From here on the caller may draw into the picture: the copy is what counts.
-            val copy = workingCopy(picture).also { result = it }
-            val done = inpaint(pixelsOf(copy), holes, options.with(rules))
-            writeHole(copy, done.hole, done.pixels)
-            Erased(copy, done.report)
-        } catch (thrown: Throwable) {
-            result?.recycle()
-            if (thrown is OutOfMemoryError) throw memoryEnded("reading a bitmap", thrown)
-            throw thrown
-        }
+): Erased = withContext(Dispatchers.Default) {
+    var result: Bitmap? = null
+    try {
+        val rules = rulesFor(mask, options.mask)
+        val holes = maskPixels(mask)
+        // From here on the caller may draw into the picture: the copy is what counts.
+        val copy = workingCopy(picture).also { result = it }
+        val done = inpaint(pixelsOf(copy), holes, options.with(rules))
+        writeHole(copy, done.hole, done.pixels)
+        Erased(copy, done.report)
+    } catch (thrown: Throwable) {
+        result?.recycle()
+        if (thrown is OutOfMemoryError) throw memoryEnded("reading a bitmap", thrown)
+        throw thrown
     }
+}
 
 private fun rulesFor(mask: Bitmap, rules: MaskRules): MaskRules {
     if (mask.config != Bitmap.Config.ALPHA_8) return rules

@@ -23,10 +23,9 @@ public fun Inpainter.trimWith(context: Context): AutoCloseable {
     return Trimming(this, app).also(app::registerComponentCallbacks)
 }
 
-private class Trimming(
-    private val inpainter: Inpainter,
-    private val app: Context,
-) : ComponentCallbacks2, AutoCloseable {
+private class Trimming(private val inpainter: Inpainter, private val app: Context) :
+    ComponentCallbacks2,
+    AutoCloseable {
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
 
     override fun onTrimMemory(level: Int) {

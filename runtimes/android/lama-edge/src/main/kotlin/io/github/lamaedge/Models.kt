@@ -3,16 +3,16 @@ package io.github.lamaedge
 import android.content.ContentResolver
 import android.content.Context
 import android.net.Uri
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
+import kotlinx.coroutines.withContext
 import java.io.File
 import java.io.FileNotFoundException
 import java.io.IOException
 import java.io.InputStream
 import java.net.URLEncoder
 import java.security.MessageDigest
-import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.sync.Mutex
-import kotlinx.coroutines.sync.withLock
-import kotlinx.coroutines.withContext
 
 /**
  * Opens a model among the app's assets.
@@ -47,7 +47,12 @@ public suspend fun Inpainter.Companion.open(
 ): Inpainter {
     val path = uri.path
     if (uri.scheme == ContentResolver.SCHEME_FILE && path != null) return open(File(path), options)
-    return open(withContext(Dispatchers.IO) { oneAtATime.withLock { copyOf(context, uri) } }, options)
+    return open(
+        withContext(Dispatchers.IO) {
+            oneAtATime.withLock { copyOf(context, uri) }
+        },
+        options,
+    )
 }
 
 // Two that open the same model at once would clear away each other's half of a file.

@@ -6,6 +6,13 @@ import android.graphics.ColorSpace
 import android.graphics.Gainmap
 import io.github.lamaedge.LamaEdgeException.Kind
 import io.github.lamaedge.bitmaps.pixelsOf
+import kotlinx.coroutines.cancel
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.job
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import org.junit.After
+import org.junit.Test
 import java.nio.ByteBuffer
 import kotlin.random.Random
 import kotlin.test.assertContentEquals
@@ -14,13 +21,6 @@ import kotlin.test.assertFalse
 import kotlin.test.assertNotEquals
 import kotlin.test.assertSame
 import kotlin.test.assertTrue
-import kotlinx.coroutines.cancel
-import kotlinx.coroutines.currentCoroutineContext
-import kotlinx.coroutines.job
-import kotlinx.coroutines.launch
-import kotlinx.coroutines.runBlocking
-import org.junit.After
-import org.junit.Test
 
 private const val SIDE = 48
 
@@ -40,7 +40,10 @@ class BitmapInpaintTest {
         val bytes = random.nextBytes(made.byteCount)
         // Opaque, transparent and between, where there is alpha.
         if (config == Config.ARGB_8888) {
-            for (at in 3 until bytes.size step 4) bytes[at] = intArrayOf(255, 255, 0, 90)[at / 4 % 4].toByte()
+            for (at in 3 until bytes.size step 4) {
+                bytes[at] =
+                    intArrayOf(255, 255, 0, 90)[at / 4 % 4].toByte()
+            }
         }
         made.copyPixelsFromBuffer(ByteBuffer.wrap(bytes))
         return made
@@ -80,7 +83,9 @@ class BitmapInpaintTest {
             // All that pixels can tell: of 565 the nearest that there is.
             val seen = pixelsOf(result)
             val off = wanted.pixels.data.indices.maxOf {
-                Math.abs((seen.data[it].toInt() and 0xff) - (wanted.pixels.data[it].toInt() and 0xff))
+                Math.abs(
+                    (seen.data[it].toInt() and 0xff) - (wanted.pixels.data[it].toInt() and 0xff),
+                )
             }
             // Half a step of 5 bits, and of 8 bits under alpha 90. Random halves are mostly beyond 1.
             val most = mapOf(Config.RGB_565 to 4, Config.ARGB_8888 to 2, Config.RGBA_1010102 to 1)
@@ -104,7 +109,10 @@ class BitmapInpaintTest {
         given.gainmap = Gainmap(mask(Config.ALPHA_8))
         val wanted = memory(inpainter.inpaint(given, mask(Config.ALPHA_8)))
         val onScreen = given.copy(Config.HARDWARE, false)
-        val result = inpainter.inpaint(onScreen, mask(Config.ARGB_8888).copy(Config.HARDWARE, false))
+        val result = inpainter.inpaint(
+            onScreen,
+            mask(Config.ARGB_8888).copy(Config.HARDWARE, false),
+        )
         assertEquals(Config.ARGB_8888, result.config)
         assertFalse(result.hasGainmap())
         assertContentEquals(wanted, memory(result))
@@ -131,7 +139,10 @@ class BitmapInpaintTest {
         assertEquals(MaskChannel.GREY, done.report.maskChannel)
         assertEquals(1, done.report.runs)
         val grown = InpaintOptions(mask = MaskRules(grow = 2))
-        assertContentEquals(memory(inpainter.inpaint(given, mask(Config.ARGB_8888), grown)), memory(done.bitmap))
+        assertContentEquals(
+            memory(inpainter.inpaint(given, mask(Config.ARGB_8888), grown)),
+            memory(done.bitmap),
+        )
     }
 
     @Test
@@ -142,7 +153,11 @@ class BitmapInpaintTest {
         refused(Kind.PICTURE) { inpainter.inpaint(given, small) }
         refused(Kind.PICTURE) { inpainter.inpaint(mask(Config.ALPHA_8), mask(Config.ALPHA_8)) }
         refused(Kind.USAGE) {
-            inpainter.inpaint(given, mask(Config.ALPHA_8), InpaintOptions(mask = MaskRules(grow = -1)))
+            inpainter.inpaint(
+                given,
+                mask(Config.ALPHA_8),
+                InpaintOptions(mask = MaskRules(grow = -1)),
+            )
         }
         val gone = mask(Config.ALPHA_8).apply { recycle() }
         refused(Kind.PICTURE) { inpainter.inpaint(given, gone) }
@@ -170,7 +185,10 @@ class BitmapInpaintTest {
     @Test
     fun withoutAHoleThePictureComesBackAsACopy() = runBlocking {
         val given = picture(Config.RGBA_F16)
-        val done = inpainter.inpaintWithReport(given, Bitmap.createBitmap(SIDE, SIDE, Config.ALPHA_8))
+        val done = inpainter.inpaintWithReport(
+            given,
+            Bitmap.createBitmap(SIDE, SIDE, Config.ALPHA_8),
+        )
         assertEquals("none", done.report.strategy)
         assertContentEquals(memory(given), memory(done.bitmap))
         done.bitmap.recycle()

@@ -9,6 +9,8 @@ import io.github.lamaedge.LamaEdgeException.Kind
 import io.github.lamaedge.bitmaps.maskPixels
 import io.github.lamaedge.bitmaps.pixelsOf
 import io.github.lamaedge.bitmaps.workingCopy
+import org.junit.After
+import org.junit.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
@@ -16,8 +18,6 @@ import kotlin.test.assertNotSame
 import kotlin.test.assertNull
 import kotlin.test.assertSame
 import kotlin.test.assertTrue
-import org.junit.After
-import org.junit.Test
 
 class BitmapReadingTest {
     @After
@@ -125,7 +125,11 @@ class BitmapReadingTest {
         val levels = bytes(128, 255, 255, 128, 0, 0, 0, 0, 0, 0, 255, 1)
         assertSeen(PixelFormat.RGBA, levels, bitmap(Config.RGBA_F16, row))
         val straight = bytes(64, 128, 255, 128, 128, 128, 128, 0, 0, 0, 1, 1)
-        assertSeen(PixelFormat.RGBA, straight, bitmap(Config.RGBA_F16, row, isPremultiplied = false))
+        assertSeen(
+            PixelFormat.RGBA,
+            straight,
+            bitmap(Config.RGBA_F16, row, isPremultiplied = false),
+        )
     }
 
     @Test
@@ -194,23 +198,25 @@ class BitmapReadingTest {
         val row = bytes(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
         val configs = listOf(Config.RGB_565, Config.ARGB_8888, Config.RGBA_F16, Config.RGBA_1010102)
         val p3 = ColorSpace.get(ColorSpace.Named.DISPLAY_P3)
-        for (config in configs) for (isPremultiplied in listOf(true, false)) {
-            val made = bitmap(config, row, 2, isPremultiplied = isPremultiplied, space = p3)
-            made.density = 420
-            for (picture in listOf(made, made.copy(config, false))) {
-                val copy = workingCopy(picture)
-                assertNotSame(picture, copy)
-                assertTrue(copy.isMutable)
-                assertEquals(config, copy.config)
-                assertSame(p3, copy.colorSpace)
-                assertEquals(420, copy.density)
-                assertEquals(picture.hasAlpha(), copy.hasAlpha())
-                assertEquals(picture.isPremultiplied, copy.isPremultiplied)
-                // What lies between rows is nobody's.
-                assertContentEquals(pixelsOf(picture).data, pixelsOf(copy).data)
-                for (line in 0..1) {
-                    val from = line * copy.rowBytes
-                    assertBytes(row, memory(copy).copyOfRange(from, from + row.size))
+        for (config in configs) {
+            for (isPremultiplied in listOf(true, false)) {
+                val made = bitmap(config, row, 2, isPremultiplied = isPremultiplied, space = p3)
+                made.density = 420
+                for (picture in listOf(made, made.copy(config, false))) {
+                    val copy = workingCopy(picture)
+                    assertNotSame(picture, copy)
+                    assertTrue(copy.isMutable)
+                    assertEquals(config, copy.config)
+                    assertSame(p3, copy.colorSpace)
+                    assertEquals(420, copy.density)
+                    assertEquals(picture.hasAlpha(), copy.hasAlpha())
+                    assertEquals(picture.isPremultiplied, copy.isPremultiplied)
+                    // What lies between rows is nobody's.
+                    assertContentEquals(pixelsOf(picture).data, pixelsOf(copy).data)
+                    for (line in 0..1) {
+                        val from = line * copy.rowBytes
+                        assertBytes(row, memory(copy).copyOfRange(from, from + row.size))
+                    }
                 }
             }
         }

@@ -5,10 +5,10 @@ import android.graphics.Bitmap.Config
 import io.github.lamaedge.bitmaps.pixelsOf
 import io.github.lamaedge.bitmaps.writeHole
 import io.github.lamaedge.contract.Hole
-import kotlin.random.Random
-import kotlin.test.assertEquals
 import org.junit.After
 import org.junit.Test
+import kotlin.random.Random
+import kotlin.test.assertEquals
 
 class BitmapWritingTest {
     @After
@@ -72,13 +72,15 @@ class BitmapWritingTest {
     @Test
     fun everyLevelComesBackFromOpaquePixels() {
         val configs = listOf(Config.ARGB_8888, Config.RGBA_1010102, Config.RGBA_F16)
-        for (config in configs) for (space in listOf(SRGB, LINEAR)) {
-            if (space === LINEAR && config != Config.RGBA_F16) continue
-            for (level in 0..255) {
-                val row = ByteArray(if (config == Config.RGBA_F16) 8 else 4)
-                val target = bitmap(config, row, hasAlpha = false, space = space)
-                write(target, bytes(level, 255 - level, level))
-                assertBytes(bytes(level, 255 - level, level), pixelsOf(target).data)
+        for (config in configs) {
+            for (space in listOf(SRGB, LINEAR)) {
+                if (space === LINEAR && config != Config.RGBA_F16) continue
+                for (level in 0..255) {
+                    val row = ByteArray(if (config == Config.RGBA_F16) 8 else 4)
+                    val target = bitmap(config, row, hasAlpha = false, space = space)
+                    write(target, bytes(level, 255 - level, level))
+                    assertBytes(bytes(level, 255 - level, level), pixelsOf(target).data)
+                }
             }
         }
     }
@@ -99,38 +101,53 @@ class BitmapWritingTest {
         val random = Random(26)
         Bitmap.standInRowGap = 6
         val configs = listOf(Config.RGB_565, Config.ARGB_8888, Config.RGBA_F16, Config.RGBA_1010102)
-        for (config in configs) for (how in 0..5) {
-            val target = bitmap(
-                config,
-                random.nextBytes(40),
-                height = 5,
-                hasAlpha = how < 4,
-                isPremultiplied = how % 2 == 0,
-                space = if (how % 3 == 0) LINEAR else SRGB,
-            )
-            val before = memory(target)
-            val pixel = if (config == Config.RGB_565) 2 else if (config == Config.RGBA_F16) 8 else 4
-            val flags = ByteArray(5 * 40 / pixel) { random.nextInt(2).toByte() }
-            val after = write(target, random.nextBytes(3), flags)
-            for (at in before.indices) {
-                val column = at % target.rowBytes / pixel
-                val isGap = column >= target.width
-                val place = at / target.rowBytes * target.width + column
-                val isHole = !isGap && flags[place] == 1.toByte()
-                if (!isHole) assertEquals(before[at], after[at], "$config $how: byte $at")
-            }
-            // Alpha in the hole, which is the last byte or two of a pixel.
-            val seen = pixelsOf(target)
-            val width = when (config) {
-                Config.ARGB_8888 -> 1
-                Config.RGBA_F16 -> 2
-                else -> 0
-            }
-            for (place in flags.indices) {
-                val end = place / seen.width * target.rowBytes + (place % seen.width + 1) * pixel
-                for (at in end - width until end) assertEquals(before[at], after[at], "$config: alpha")
-                if (config != Config.RGBA_1010102) continue
-                assertEquals(before[end - 1].toInt() and 0xC0, after[end - 1].toInt() and 0xC0)
+        for (config in configs) {
+            for (how in 0..5) {
+                val target = bitmap(
+                    config,
+                    random.nextBytes(40),
+                    height = 5,
+                    hasAlpha = how < 4,
+                    isPremultiplied = how % 2 == 0,
+                    space = if (how % 3 == 0) LINEAR else SRGB,
+                )
+                val before = memory(target)
+                val pixel = if (config == Config.RGB_565) {
+                    2
+                } else if (config == Config.RGBA_F16) {
+                    8
+                } else {
+                    4
+                }
+                val flags = ByteArray(5 * 40 / pixel) { random.nextInt(2).toByte() }
+                val after = write(target, random.nextBytes(3), flags)
+                for (at in before.indices) {
+                    val column = at % target.rowBytes / pixel
+                    val isGap = column >= target.width
+                    val place = at / target.rowBytes * target.width + column
+                    val isHole = !isGap && flags[place] == 1.toByte()
+                    if (!isHole) assertEquals(before[at], after[at], "$config $how: byte $at")
+                }
+                // Alpha in the hole, which is the last byte or two of a pixel.
+                val seen = pixelsOf(target)
+                val width = when (config) {
+                    Config.ARGB_8888 -> 1
+                    Config.RGBA_F16 -> 2
+                    else -> 0
+                }
+                for (place in flags.indices) {
+                    val end =
+                        place / seen.width * target.rowBytes + (place % seen.width + 1) * pixel
+                    for (at in end - width until end) {
+                        assertEquals(
+                            before[at],
+                            after[at],
+                            "$config: alpha",
+                        )
+                    }
+                    if (config != Config.RGBA_1010102) continue
+                    assertEquals(before[end - 1].toInt() and 0xC0, after[end - 1].toInt() and 0xC0)
+                }
             }
         }
     }

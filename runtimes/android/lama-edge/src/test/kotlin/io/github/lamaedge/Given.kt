@@ -82,7 +82,9 @@ internal class App(
     val callbacks = mutableListOf<ComponentCallbacks>()
     val contents = object : ContentResolver(this) {}
 
-    fun hears(level: Int) = callbacks.toList().forEach { (it as ComponentCallbacks2).onTrimMemory(level) }
+    fun hears(level: Int) = callbacks.toList().forEach {
+        (it as ComponentCallbacks2).onTrimMemory(level)
+    }
 
     override fun getApplicationContext(): Context? = this
 
@@ -91,13 +93,12 @@ internal class App(
     override fun getContentResolver(): ContentResolver = contents
 
     @Suppress("DEPRECATION")
-    override fun getPackageManager(): PackageManager =
-        object : PackageManager() {
-            override fun getPackageInfo(packageName: String, flags: Int): PackageInfo {
-                assertEquals("app.of.tests", packageName)
-                return PackageInfo().apply { lastUpdateTime = updated }
-            }
+    override fun getPackageManager(): PackageManager = object : PackageManager() {
+        override fun getPackageInfo(packageName: String, flags: Int): PackageInfo {
+            assertEquals("app.of.tests", packageName)
+            return PackageInfo().apply { lastUpdateTime = updated }
         }
+    }
 
     override fun getPackageName(): String = "app.of.tests"
 

@@ -3,16 +3,16 @@ package io.github.lamaedge
 import android.content.ComponentCallbacks2
 import android.content.res.Configuration
 import io.github.lamaedge.LamaEdgeException.Kind
-import java.io.File
-import kotlin.test.assertEquals
-import kotlin.test.assertTrue
-import kotlin.test.fail
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.runBlocking
 import org.junit.After
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
+import java.io.File
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
+import kotlin.test.fail
 
 private const val TRIES = 500
 private const val TRY_MS = 20L

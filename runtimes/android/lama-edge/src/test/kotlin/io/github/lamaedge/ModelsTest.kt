@@ -2,23 +2,31 @@ package io.github.lamaedge
 
 import android.net.Uri
 import io.github.lamaedge.LamaEdgeException.Kind
-import java.io.File
-import kotlin.test.assertContentEquals
-import kotlin.test.assertEquals
-import kotlin.test.assertTrue
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.runBlocking
 import org.junit.Rule
 import org.junit.Test
 import org.junit.rules.TemporaryFolder
+import java.io.File
+import kotlin.test.assertContentEquals
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
 
 class ModelsTest {
     @get:Rule
     val root = TemporaryFolder()
 
     private val model = tinyModel()
-    private val app by lazy { App(root.root, mapOf("models/lama tiny.onnx" to model, "bad.onnx" to bytes(1))) }
+    private val app by lazy {
+        App(
+            root.root,
+            mapOf(
+                "models/lama tiny.onnx" to model,
+                "bad.onnx" to bytes(1),
+            ),
+        )
+    }
 
     private fun files(): List<File> = root.root.walk().filter { it.isFile }.toList()
 
@@ -90,7 +98,8 @@ class ModelsTest {
         app.contents.standInContents["content://documents/gone"] = null
         refused(Kind.MODEL) { Inpainter.open(app, Uri.parse("content://documents/gone")) }
         app.contents.standInForbidden = "content://documents/secret"
-        val error = refused(Kind.MODEL) { Inpainter.open(app, Uri.parse("content://documents/secret")) }
+        val error =
+            refused(Kind.MODEL) { Inpainter.open(app, Uri.parse("content://documents/secret")) }
         assertTrue("ask for it again" in error.message.orEmpty(), error.message)
         assertEquals(emptyList(), files())
     }

@@ -94,16 +94,15 @@ internal fun writeHole(bitmap: Bitmap, hole: Hole, filled: Pixels) {
 }
 
 /** The configuration in which a bitmap's own bytes can be read, or else a copy's. */
-private fun readable(bitmap: Bitmap): Bitmap.Config =
-    when (val config = bitmap.config) {
-        Bitmap.Config.ALPHA_8,
-        Bitmap.Config.RGB_565,
-        Bitmap.Config.ARGB_8888,
-        Bitmap.Config.RGBA_F16,
-        Bitmap.Config.RGBA_1010102,
-        -> config
-        else -> Bitmap.Config.ARGB_8888
-    }
+private fun readable(bitmap: Bitmap): Bitmap.Config = when (val config = bitmap.config) {
+    Bitmap.Config.ALPHA_8,
+    Bitmap.Config.RGB_565,
+    Bitmap.Config.ARGB_8888,
+    Bitmap.Config.RGBA_F16,
+    Bitmap.Config.RGBA_1010102,
+    -> config
+    else -> Bitmap.Config.ARGB_8888
+}
 
 private fun requireAlive(bitmap: Bitmap, what: String) {
     if (!bitmap.isRecycled) return

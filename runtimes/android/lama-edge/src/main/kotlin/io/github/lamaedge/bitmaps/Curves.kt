@@ -16,9 +16,8 @@ internal fun toLinear(value: Float): Float =
     if (value <= 0.04045f) value / 12.92f else ((value + 0.055f) / 1.055f).pow(EXPONENT)
 
 /** The 8-bit level of 0 to 1, rounded; at least 1 above 0. What is no number is 0. */
-internal fun levelOf(value: Float): Byte =
-    when {
-        !(value > 0) -> 0
-        value >= 1 -> 255
-        else -> maxOf(1, (value * 255 + 0.5f).toInt())
-    }.toByte()
+internal fun levelOf(value: Float): Byte = when {
+    !(value > 0) -> 0
+    value >= 1 -> 255
+    else -> maxOf(1, (value * 255 + 0.5f).toInt())
+}.toByte()

@@ -35,7 +35,7 @@ internal class Packed private constructor(
             val level =
                 when {
                     // No colour is left of what is fully transparent.
-                    value == 0 || isDivided && opacity == 0 -> 0
+                    value == 0 || (isDivided && opacity == 0) -> 0
                     isDivided ->
                         // Nothing should be above its alpha, and some are.
                         rounded(value * MOST * most[ALPHA], most[channel] * opacity)
