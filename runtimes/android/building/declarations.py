@@ -238,10 +238,11 @@ def _member_problems(
         value = f'"{member.constant}"' if isinstance(member.constant, str) else str(member.constant)
         if declared.result != value:
             yield f"{name} is {declared.result} and not {value}"
+    if declared.parameters is None:
+        return  # What of fields may be null the list does not say.
+    none: tuple[frozenset[str], ...] = (frozenset(),) * len(declared.parameters)
     marks = [(declared.result, member.annotations)]
-    if declared.parameters:
-        none: tuple[frozenset[str], ...] = (frozenset(),) * len(declared.parameters)
-        marks += zip(declared.parameters, member.parameter_annotations or none, strict=True)
+    marks += zip(declared.parameters, member.parameter_annotations or none, strict=True)
     for place, (type_, given) in enumerate(marks):
         what = f"parameter {place}" if place else "what it gives"
         if ("| null" in type_) != (_NULLABLE in given):
