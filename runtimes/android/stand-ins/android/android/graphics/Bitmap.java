@@ -35,6 +35,8 @@ public final class Bitmap {
     public static int standInRowGap;
     /** Whether there is no memory for copies. */
     public static boolean standInCopiesFail;
+    /** The copy that was made last. */
+    public static Bitmap standInLastCopy;
 
     private final Config stored;
     private final boolean hardware;
@@ -226,6 +228,7 @@ public final class Bitmap {
         copy.density = density;
         copy.premultiplied = premultiplied;
         copy.gainmap = gainmap;
+        standInLastCopy = copy;
         return copy;
     }
 

@@ -151,6 +151,7 @@ class BitmapInpaintTest {
         val before = memory(given)
         val small = Bitmap.createBitmap(4, 4, Config.ALPHA_8)
         refused(Kind.PICTURE) { inpainter.inpaint(given, small) }
+        assertTrue(Bitmap.standInLastCopy.isRecycled)
         refused(Kind.PICTURE) { inpainter.inpaint(mask(Config.ALPHA_8), mask(Config.ALPHA_8)) }
         refused(Kind.USAGE) {
             inpainter.inpaint(
@@ -163,9 +164,10 @@ class BitmapInpaintTest {
         refused(Kind.PICTURE) { inpainter.inpaint(given, gone) }
         assertFalse(given.isRecycled)
         assertContentEquals(before, memory(given))
+        Bitmap.standInLastCopy = null
         inpainter.close()
         refused(Kind.USAGE) { inpainter.inpaint(given, mask(Config.ALPHA_8)) }
-        Unit
+        assertTrue(Bitmap.standInLastCopy.isRecycled)
     }
 
     @Test

@@ -190,6 +190,8 @@ class BitmapReadingTest {
         val mask = maskPixels(strokes.copy(Config.HARDWARE, false))
         assertEquals(PixelFormat.RGBA, mask.format)
         assertBytes(bytes(0, 0, 0, 0, 255, 0, 0, 128), mask.data)
+        assertTrue(Bitmap.standInLastCopy.isRecycled)
+        assertFalse(strokes.isRecycled)
     }
 
     @Test

@@ -1,5 +1,7 @@
 package io.github.lamaedge.bitmaps
 
+import android.annotation.TargetApi
+import android.os.Build
 import android.util.Half
 import io.github.lamaedge.contract.level
 import java.nio.ByteBuffer
@@ -13,6 +15,7 @@ private const val HALF = 2
  *
  * @param linear whether colours are stored as amounts of light: the model sees them as sRGB's.
  */
+@TargetApi(Build.VERSION_CODES.O)
 internal class Halves(private val alpha: Alpha, private val linear: Boolean) : Codec {
     override val bytes = 4 * HALF
     override val channels = if (alpha == Alpha.NONE) 3 else 4
