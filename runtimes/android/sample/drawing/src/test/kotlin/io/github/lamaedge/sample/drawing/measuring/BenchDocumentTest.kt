@@ -1,0 +1,70 @@
+package io.github.lamaedge.sample.drawing.measuring
+
+import io.github.lamaedge.sample.drawing.editing.Extent
+import java.io.File
+import java.util.Date
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertNotNull
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+
+/** `LAMA_EDGE_CASES` names a folder: in it is a manifest, and documents are written for Python. */
+class BenchDocumentTest {
+    private val folder = File(checkNotNull(System.getenv("LAMA_EDGE_CASES")))
+    private val sensors = Sensors(
+        temperatures = mapOf("battery" to 31.5),
+        throttled = false,
+        powerMode = "normal",
+        battery = Battery(73.0, "Discharging"),
+    )
+
+    private fun written(name: String, rounds: List<Round>, model: (MeasuredModel) -> MeasuredModel = { it }) {
+        val measured = MeasuredModel(
+            name = "lama.onnx",
+            sizeBytes = 4_500_000,
+            sha256 = "0123456789abcdef".repeat(4),
+            manifest = File(folder, "manifest.json").readText(),
+            notes = emptyList(),
+            provider = "cpu",
+            threads = 4,
+            runtimeVersion = "1.29.0",
+            size = Extent(width = 96, height = 64),
+        )
+        val document = benchDocument(
+            rounds = rounds,
+            policy = Policy(rounds = rounds.size),
+            model = model(measured),
+            environment = Environment("Maker Phone", "Chip 9", 8, 7_900_000_000, "Android 15 (API 35)", "aarch64"),
+            peakMemoryBytes = 300_000_000,
+            app = "lama-edge sample 0.1.0",
+            version = null,
+            day = Date(1_764_375_000_000), // 2025-11-29 00:10 in UTC
+        )
+        File(folder, name).writeText(document)
+    }
+
+    private fun round(loadMs: Double, samples: List<Double>, after: Sensors = sensors) =
+        Round(loadMs, listOf(samples.last() + 20, 40.25, 40.5), samples, sensors, after)
+
+    @Test
+    fun `documents for Python`() {
+        val steady = List(12) { 40 + it / 7.0 }
+        written("base.json", listOf(round(120.5, steady), round(110.0, steady.map { it + 0.1 })))
+        written("new.json", listOf(round(120.5, steady.map { it * 1.3 }), round(101.0, steady.map { it * 1.3 })))
+        val throttled = sensors.copy(throttled = true)
+        written("warm.json", listOf(round(99.0, listOf(40.0, 60.0, 95.0), after = throttled))) {
+            it.copy(notes = listOf("xnnpack gave way: not in this build"))
+        }
+        val untold = Round(99.0, listOf(50.0), steady, Sensors(), Sensors())
+        written("untold.json", listOf(untold))
+    }
+
+    @Test
+    fun `the peak of memory is this process's own`() {
+        val status = File("/proc/self/status").takeIf { it.canRead() }?.readText() ?: return
+        assertTrue(assertNotNull(peakMemoryBytes(status)) > 10_000_000)
+        assertNull(peakMemoryBytes("Name:\tapp\nVmRSS:\t  12 kB\n"))
+        assertEquals(12 * 1024, peakMemoryBytes("VmPeak:\t  99 kB\nVmHWM:\t  12 kB\n"))
+    }
+}
