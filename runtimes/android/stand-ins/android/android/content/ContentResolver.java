@@ -1,5 +1,6 @@
 package android.content;
 
+import android.database.Cursor;
 import android.net.Uri;
 import java.io.ByteArrayInputStream;
 import java.io.FileNotFoundException;
@@ -38,6 +39,16 @@ public abstract class ContentResolver {
 
     @Nullable
     public final Uri insert(@NotNull Uri url, @Nullable ContentValues values) {
+        return null;
+    }
+
+    @Nullable
+    public final Cursor query(
+            @NotNull Uri uri,
+            @Nullable String[] projection,
+            @Nullable String selection,
+            @Nullable String[] selectionArgs,
+            @Nullable String sortOrder) {
         return null;
     }
 

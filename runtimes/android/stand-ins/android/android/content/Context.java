@@ -4,6 +4,7 @@ import android.content.pm.PackageManager;
 import android.content.res.AssetManager;
 import java.io.File;
 import org.jetbrains.annotations.NotNull;
+import org.jetbrains.annotations.Nullable;
 
 /** An app, or a part of it that lives shorter. */
 public abstract class Context {
@@ -25,6 +26,11 @@ public abstract class Context {
 
     public final <T> T getSystemService(@NotNull Class<T> serviceClass) {
         throw new UnsupportedOperationException(serviceClass.getName());
+    }
+
+    @Nullable
+    public Intent registerReceiver(@Nullable BroadcastReceiver receiver, IntentFilter filter) {
+        return null;
     }
 
     public void registerComponentCallbacks(ComponentCallbacks callback) {

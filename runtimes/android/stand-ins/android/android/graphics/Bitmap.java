@@ -1,6 +1,7 @@
 package android.graphics;
 
 import android.util.Half;
+import java.io.OutputStream;
 import java.nio.Buffer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -27,6 +28,11 @@ public final class Bitmap {
         RGBA_F16,
         HARDWARE,
         RGBA_1010102,
+    }
+
+    /** What a file of it is. */
+    public enum CompressFormat {
+        PNG,
     }
 
     public static final int DENSITY_NONE = 0;
@@ -77,6 +83,12 @@ public final class Bitmap {
             default:
                 return 4;
         }
+    }
+
+    @NotNull
+    public static Bitmap createScaledBitmap(
+            @NotNull Bitmap src, int dstWidth, int dstHeight, boolean filter) {
+        throw new UnsupportedOperationException();
     }
 
     @NotNull
@@ -239,6 +251,11 @@ public final class Bitmap {
             float value = Half.toFloat(halves.getShort(from + 2 * at));
             target[to + at] = (byte) Math.round(255 * Math.min(1, Math.max(0, value)));
         }
+    }
+
+    public boolean compress(
+            @NotNull CompressFormat format, int quality, @NotNull OutputStream stream) {
+        throw new UnsupportedOperationException();
     }
 
     public void copyPixelsToBuffer(@NotNull Buffer dst) {

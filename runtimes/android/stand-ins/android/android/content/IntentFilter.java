@@ -1,0 +1,6 @@
+package android.content;
+
+/** Which messages are meant. */
+public class IntentFilter {
+    public IntentFilter(String action) {}
+}

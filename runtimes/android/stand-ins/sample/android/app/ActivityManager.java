@@ -1,0 +1,11 @@
+package android.app;
+
+/** Knows what runs. */
+public class ActivityManager {
+    /** How much memory there is, in bytes. */
+    public static class MemoryInfo {
+        public long totalMem;
+    }
+
+    public void getMemoryInfo(MemoryInfo outInfo) {}
+}

@@ -1,0 +1,4 @@
+package android.os;
+
+/** What is kept of a screen. */
+public final class Bundle {}
