@@ -94,11 +94,11 @@ MODULES = {
     ),
     "drawing-tests": Module("sample/drawing/src/test/kotlin", ("drawing",), ("drawing",), _JUNIT),
     # Of Compose and what else of Android the sample uses.
-    "stand-ins-compose": Module("stand-ins/compose", ("stand-ins",), jars=(_COROUTINES,)),
+    "stand-ins-compose": Module("stand-ins/compose", ("stand-ins-sample",), jars=(_COROUTINES,)),
     "stand-ins-sample": Module("stand-ins/sample", ("stand-ins",)),
     "app": Module(
         "sample/app/src/main/kotlin",
-        ("drawing", "lama-edge", "stand-ins-compose", "stand-ins-sample"),
+        ("drawing", "lama-edge", "stand-ins-compose"),
     ),
 }
 

@@ -11,7 +11,8 @@ android {
 
     defaultConfig {
         applicationId = "io.github.lamaedge.sample"
-        minSdk = 24
+        // Of a photograph's choice and place; the library itself wants 24.
+        minSdk = 29
         targetSdk = 36
         versionCode = 1
         versionName = version.toString()
@@ -22,8 +23,8 @@ android {
     }
 
     compileOptions {
-        sourceCompatibility = JavaVersion.VERSION_1_8
-        targetCompatibility = JavaVersion.VERSION_1_8
+        sourceCompatibility = JavaVersion.VERSION_11
+        targetCompatibility = JavaVersion.VERSION_11
     }
 
     buildTypes {
@@ -43,7 +44,7 @@ android {
 kotlin {
     compilerOptions {
         allWarningsAsErrors = true
-        jvmTarget = JvmTarget.JVM_1_8
+        jvmTarget = JvmTarget.JVM_11
     }
 }
 
@@ -55,4 +56,6 @@ dependencies {
     implementation(libs.compose.material3)
     implementation(libs.compose.ui)
     implementation(libs.activity.compose)
+    implementation(libs.lifecycle.viewmodel)
+    implementation(libs.coroutines.android)
 }
