@@ -29,7 +29,10 @@ class EraserViewModel(private val app: Application) : AndroidViewModel(app) {
     }
 
     fun measure() {
-        eraser.measure { progress -> Measuring(app).run(progress) }
+        eraser.measure { progress ->
+            model?.trim() // one model at a time is enough for a phone
+            Measuring(app).run(progress)
+        }
     }
 
     override fun onCleared() {

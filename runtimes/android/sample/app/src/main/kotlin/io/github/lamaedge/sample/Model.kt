@@ -45,6 +45,9 @@ class Model private constructor(
         }
     }
 
+    /** Gives its memory back until the next picture. */
+    suspend fun trim() = inpainter.trim()
+
     override fun close() {
         trimming.close()
         inpainter.close()
