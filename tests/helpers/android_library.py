@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -50,3 +52,22 @@ def tests_written(module: str) -> int:
     folder = {"drawing": ANDROID / "sample/drawing"}.get(module, ANDROID / module)
     sources = [path.read_text() for path in (folder / "src/test/kotlin").rglob("*.*")]
     return sum(len(re.findall(r"^\s*@Test\b", text, re.MULTILINE)) for text in sources)
+
+
+def compiler_says(modules: Iterable[str], sources: Sequence[Path], *options: str) -> str:
+    """Compile some sources against modules; return what the compiler says against them."""
+    sys.path.insert(0, str(ANDROID / "building"))
+    try:
+        building = importlib.import_module("compile")
+    finally:
+        sys.path.remove(str(ANDROID / "building"))
+    path = os.pathsep.join(map(str, building.class_path(*modules)))
+    with building.alone(), tempfile.TemporaryDirectory() as folder:
+        try:
+            building.kotlinc(
+                *("-no-stdlib", "-no-reflect", "-classpath", path, "-d", folder),
+                *(*options, *map(str, sources)),
+            )
+        except building.CompileError as error:
+            return str(error)
+    return ""

@@ -1,12 +1,14 @@
-"""The sample app's part without Android, and that what it measures is a document like any other."""
+"""The sample app: what needs no Android, what it measures, what compilers say of the rest."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from android_library import ANDROID, compiler_says, run_python
 
 from lama_edge.benchmarks.bench.summary import summarise
 from lama_edge.benchmarks.documents.model_files import manifest_facts
@@ -51,7 +53,7 @@ def test_the_sample_writes_what_bench_writes(documents: Path) -> None:
 
 def test_doubtful_samples_are_said_to_be(documents: Path) -> None:
     (row,) = load_bench(documents / "warm.json")["runs"]
-    gave_way, in_an_app, few, spread, throttled = row["warnings"]
+    gave_way, _in_an_app, few, spread, throttled = row["warnings"]
     assert gave_way == "xnnpack gave way: not in this build"
     assert (few, throttled) == ("only 3 samples", "the device reports that it is throttled")
     assert "spread over 46% of the median" in spread
@@ -67,3 +69,23 @@ def test_compare_takes_them(documents: Path, capsys: pytest.CaptureFixture[str])
     assert main(["compare", base, base]) == 0
     assert main(["compare", base, new]) == 1
     assert "1.29" in capsys.readouterr().out
+
+
+def test_the_app_compiles_against_stand_ins(kotlin: Path) -> None:
+    run_python(ANDROID / "building/compile.py", "app")
+
+
+def test_composes_own_compiler_finds_nothing_wrong_but_its_runtime(
+    kotlin: Path, tmp_path: Path
+) -> None:
+    plugin = f"-Xplugin={kotlin / 'kotlin/lib/compose-compiler-plugin.jar'}"
+    needs = ("drawing", "lama-edge", "stand-ins-compose")
+    sources = sorted((ANDROID / "sample/app/src/main/kotlin").rglob("*.kt"))
+    # It looks at composables first, and asks for Compose's runtime before it rewrites them.
+    said = compiler_says(needs, sources, plugin)
+    assert "requires the Compose Runtime to be on the class path" in said
+    assert re.findall(r"^.*\.kt:\d+:\d+: (?:error|warning): .*$", said, re.MULTILINE) == []
+    wrong = tmp_path / "Wrong.kt"
+    wrong.write_text('fun plain() = androidx.compose.material3.Text("called from no composable")\n')
+    said = compiler_says(needs, [wrong], plugin)
+    assert "@Composable invocations can only happen" in said

@@ -2,6 +2,8 @@ package android.app;
 
 /** Knows what runs. */
 public class ActivityManager {
+    private ActivityManager() {}
+
     /** How much memory there is, in bytes. */
     public static class MemoryInfo {
         public long totalMem;

@@ -10,4 +10,6 @@ public class BatteryManager {
     public static final String EXTRA_SCALE = "scale";
     public static final String EXTRA_STATUS = "status";
     public static final String EXTRA_TEMPERATURE = "temperature";
+
+    private BatteryManager() {}
 }

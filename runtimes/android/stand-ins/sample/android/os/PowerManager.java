@@ -4,6 +4,8 @@ package android.os;
 public final class PowerManager {
     public static final int THERMAL_STATUS_NONE = 0;
 
+    private PowerManager() {}
+
     public int getCurrentThermalStatus() {
         return THERMAL_STATUS_NONE;
     }

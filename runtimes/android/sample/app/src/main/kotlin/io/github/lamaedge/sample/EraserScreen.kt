@@ -85,10 +85,11 @@ private fun Said(state: EraserState<BitmapSurface>) {
         }
         Text(model, style = MaterialTheme.typography.labelMedium)
         val problem = state.problem
+        val colours = MaterialTheme.colorScheme
         Text(
             problem ?: state.said,
             Modifier.semantics { liveRegion = LiveRegionMode.Polite },
-            color = if (problem == null) MaterialTheme.colorScheme.onSurface else MaterialTheme.colorScheme.error,
+            color = if (problem == null) colours.onSurface else colours.error,
         )
         if (state.work != null) LinearProgressIndicator(Modifier.fillMaxWidth())
     }

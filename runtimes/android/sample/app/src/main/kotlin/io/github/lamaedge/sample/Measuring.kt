@@ -73,7 +73,8 @@ class Measuring(private val context: Context) {
         context.packageManager.getPackageInfo(context.packageName, 0).versionName ?: "unknown"
 }
 
-private fun sizeOf(info: ModelInfo): Extent = info.fixed?.let { Extent(it.width, it.height) } ?: USUAL
+private fun sizeOf(info: ModelInfo): Extent =
+    info.fixed?.let { Extent(it.width, it.height) } ?: USUAL
 
 /** A seeded picture of noise with a quarter of it to be filled. */
 private class Timed(private val inpainter: Inpainter) : Subject {

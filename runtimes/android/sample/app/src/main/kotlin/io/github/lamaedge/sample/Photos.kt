@@ -67,10 +67,11 @@ class Photos(private val resolver: ContentResolver) : Album<BitmapSurface> {
             values.put(MediaStore.MediaColumns.DISPLAY_NAME, name)
             values.put(MediaStore.MediaColumns.MIME_TYPE, type)
             values.put(MediaStore.MediaColumns.IS_PENDING, 1)
-            val uri = resolver.insert(collection, values) ?: throw IOException("Android takes no $type")
+            val uri = resolver.insert(collection, values)
+                ?: throw IOException("Android takes no $type")
             try {
-                val file = resolver.openOutputStream(uri) ?: throw IOException("it cannot be written")
-                file.use(body)
+                val file = resolver.openOutputStream(uri)
+                (file ?: throw IOException("it cannot be written")).use(body)
             } catch (thrown: IOException) {
                 resolver.delete(uri, null, null)
                 throw thrown

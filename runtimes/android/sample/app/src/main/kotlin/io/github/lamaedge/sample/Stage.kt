@@ -98,7 +98,9 @@ fun Stage(
                 }
             },
     ) {
-        Canvas(Modifier.fillMaxSize()) { drawPhoto(if (compares) original else picture, extent, view) }
+        Canvas(Modifier.fillMaxSize()) {
+            drawPhoto(if (compares) original else picture, extent, view)
+        }
         // A layer of its own: strokes that cross are no darker there, and others take away from it.
         Canvas(Modifier.fillMaxSize().graphicsLayer(alpha = if (compares) 0f else MARKS_ALPHA)) {
             (state.strokes + listOfNotNull(drawn)).forEach { drawStroke(it, view) }

@@ -88,9 +88,8 @@ data class EraserState<S : Surface>(
 }
 
 /**
- * The app's state and what can be done to it. Every method is called on the scope's own thread; what
- * takes time is launched in the scope, one thing at a time, and asked for again meanwhile does
- * nothing.
+ * The app's state and what can be done to it. Every method is called on the scope's thread. What
+ * takes time is launched in the scope, one thing at a time: meanwhile the others do nothing.
  */
 class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: Album<S>) {
     private val mutable = MutableStateFlow(EraserState<S>())
@@ -144,7 +143,9 @@ class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: 
     /** Fills the hole. */
     fun erase() {
         if (!state.value.canErase) return
-        val (filler, photo, edits) = Triple(filler ?: return, state.value.photo ?: return, edits ?: return)
+        val filler = filler ?: return
+        val photo = state.value.photo ?: return
+        val edits = edits ?: return
         work(Work.ERASING, "Erasing", "Nothing was erased") {
             val filled = filler.fill(photo.picture, edits.mask)
             edits.fill(filled.picture)
@@ -165,7 +166,8 @@ class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: 
     fun save() {
         val photo = state.value.photo ?: return
         work(Work.SAVING, "Saving", "The picture cannot be saved") {
-            val saved = album.save(photo.picture, "${photo.name.substringBeforeLast('.')}-erased.png")
+            val name = "${photo.name.substringBeforeLast('.')}-erased.png"
+            val saved = album.save(photo.picture, name)
             mutable.update { it.copy(unsaved = false) }
             "Saved as $saved"
         }

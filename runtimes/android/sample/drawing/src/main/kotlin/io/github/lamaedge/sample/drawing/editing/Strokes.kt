@@ -67,8 +67,8 @@ private class Segment(val a: Point, val b: Point, val radius: Double) {
     private val length = a.to(b)
 
     /**
-     * Returns from where to where a row crosses the disc drawn from a to b. That shape is convex, so
-     * it is one stretch: from the least to the largest of the two discs' and the rectangle's.
+     * Returns from where to where a row crosses the disc drawn from a to b. That shape is convex, and
+     * so it is one stretch: from the least to the largest of the two discs' and the rectangle's.
      */
     fun across(y: Double): ClosedFloatingPointRange<Double> {
         val stretches = mutableListOf(acrossDisc(a, y), acrossDisc(b, y))

@@ -47,7 +47,8 @@ data class View(val scale: Double, val at: Point) {
                 room(stage.height) / picture.height,
                 MOST_SCALE,
             )
-            val (left, top) = stage.width - picture.width * scale to stage.height - picture.height * scale
+            val left = stage.width - picture.width * scale
+            val top = stage.height - picture.height * scale
             return View(scale, Point(left / 2, top / 2))
         }
     }

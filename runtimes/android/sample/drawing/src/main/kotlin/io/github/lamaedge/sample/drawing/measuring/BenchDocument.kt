@@ -40,8 +40,8 @@ data class MeasuredModel(
 
 // What a reader of the figures has to know of how they came about.
 private const val IN_AN_APP =
-    "measured in an app: whole calls of Inpainter.inpaint, from bytes to bytes, in a process that " +
-        "is not fresh"
+    "measured in an app: whole calls of Inpainter.inpaint, from bytes to bytes, in a process " +
+        "that is not fresh"
 private const val WIDE_SPREAD = 0.10
 private const val FEW = 10
 
@@ -90,7 +90,7 @@ fun benchDocument(
     "runs" to JSONArray(listOf(run(rounds, model, peakMemoryBytes, version))),
 ).toString(1)
 
-/** Reads the most that a process had resident from its `/proc/self/status`; null where it is not. */
+/** Reads the most that a process had resident from its `/proc/self/status`; null if untold. */
 fun peakMemoryBytes(status: String): Long? =
     Regex("""^VmHWM:\s*(\d+) kB$""", RegexOption.MULTILINE).find(status)
         ?.let { it.groupValues[1].toLong() * 1024 }
@@ -179,14 +179,21 @@ private fun spelled(statistics: Statistics): JSONObject = json(
     "sustained_ratio" to null,
 )
 
-private fun warnings(rounds: List<Round>, statistics: Statistics, notes: List<String>): List<String> =
-    notes + listOfNotNull(
+private fun warnings(
+    rounds: List<Round>,
+    statistics: Statistics,
+    notes: List<String>,
+): List<String> {
+    val spread = (100 * statistics.spread).roundToInt()
+    return notes + listOfNotNull(
         IN_AN_APP,
         "only ${statistics.count} samples".takeIf { statistics.count < FEW },
-        "the middle half of the samples is spread over ${(100 * statistics.spread).roundToInt()}% of the median"
+        "the middle half of the samples is spread over $spread% of the median"
             .takeIf { statistics.spread > WIDE_SPREAD },
-        "the device reports that it is throttled".takeIf { rounds.any { it.after.throttled == true } },
+        "the device reports that it is throttled"
+            .takeIf { rounds.any { it.after.throttled == true } },
     )
+}
 
 private fun json(vararg fields: Pair<String, Any?>): JSONObject =
     JSONObject().apply { fields.forEach { (name, value) -> put(name, value ?: JSONObject.NULL) } }

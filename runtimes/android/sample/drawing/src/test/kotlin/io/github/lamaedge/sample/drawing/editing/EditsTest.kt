@@ -95,8 +95,8 @@ class EditsTest {
             few.add(dot(x, 6))
             few.erase(value)
         }
-        val undone = List(5) { few.undo() }
-        assertEquals(listOf(true, false, true, false, null), undone.map { it?.let { it is Change.OfPicture } })
+        val undone = List(5) { few.undo()?.let { it is Change.OfPicture } }
+        assertEquals(listOf(true, false, true, false, null), undone)
     }
 
     @Test

@@ -19,7 +19,11 @@ class BenchDocumentTest {
         battery = Battery(73.0, "Discharging"),
     )
 
-    private fun written(name: String, rounds: List<Round>, model: (MeasuredModel) -> MeasuredModel = { it }) {
+    private fun written(
+        name: String,
+        rounds: List<Round>,
+        model: (MeasuredModel) -> MeasuredModel = { it },
+    ) {
         val measured = MeasuredModel(
             name = "lama.onnx",
             sizeBytes = 4_500_000,
@@ -35,7 +39,14 @@ class BenchDocumentTest {
             rounds = rounds,
             policy = Policy(rounds = rounds.size),
             model = model(measured),
-            environment = Environment("Maker Phone", "Chip 9", 8, 7_900_000_000, "Android 15 (API 35)", "aarch64"),
+            environment = Environment(
+                device = "Maker Phone",
+                chip = "Chip 9",
+                cores = 8,
+                memoryBytes = 7_900_000_000,
+                os = "Android 15 (API 35)",
+                machine = "aarch64",
+            ),
             peakMemoryBytes = 300_000_000,
             app = "lama-edge sample 0.1.0",
             version = null,
@@ -51,7 +62,8 @@ class BenchDocumentTest {
     fun `documents for Python`() {
         val steady = List(12) { 40 + it / 7.0 }
         written("base.json", listOf(round(120.5, steady), round(110.0, steady.map { it + 0.1 })))
-        written("new.json", listOf(round(120.5, steady.map { it * 1.3 }), round(101.0, steady.map { it * 1.3 })))
+        val slower = steady.map { it * 1.3 }
+        written("new.json", listOf(round(120.5, slower), round(101.0, slower)))
         val throttled = sensors.copy(throttled = true)
         written("warm.json", listOf(round(99.0, listOf(40.0, 60.0, 95.0), after = throttled))) {
             it.copy(notes = listOf("xnnpack gave way: not in this build"))
