@@ -67,7 +67,7 @@ private class Segment(val a: Point, val b: Point, val radius: Double) {
     private val length = a.to(b)
 
     /**
-     * Returns from where to where a row crosses the disc drawn from a to b. That shape is convex, and
+     * Returns from where to where a row crosses the disc drawn from a to b. That shape is convex,
      * so it is one stretch: from the least to the largest of the two discs' and the rectangle's.
      */
     fun across(y: Double): ClosedFloatingPointRange<Double> {
