@@ -1,9 +1,9 @@
 package androidx.compose.runtime
 
+import kotlinx.coroutines.flow.StateFlow
 import kotlin.coroutines.CoroutineContext
 import kotlin.coroutines.EmptyCoroutineContext
 import kotlin.reflect.KProperty
-import kotlinx.coroutines.flow.StateFlow
 
 @Retention(AnnotationRetention.BINARY)
 @Target(

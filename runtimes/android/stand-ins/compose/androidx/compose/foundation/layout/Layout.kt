@@ -11,7 +11,9 @@ object Arrangement {
 
     interface Vertical
 
-    interface HorizontalOrVertical : Horizontal, Vertical
+    interface HorizontalOrVertical :
+        Horizontal,
+        Vertical
 
     val Start: Horizontal = object : Horizontal {}
     val Top: Vertical = object : Vertical {}

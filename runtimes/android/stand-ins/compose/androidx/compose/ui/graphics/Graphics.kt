@@ -47,8 +47,5 @@ value class BlendMode private constructor(private val value: Int) {
     }
 }
 
-fun Modifier.graphicsLayer(
-    scaleX: Float = 1f,
-    scaleY: Float = 1f,
-    alpha: Float = 1f,
-): Modifier = this
+fun Modifier.graphicsLayer(scaleX: Float = 1f, scaleY: Float = 1f, alpha: Float = 1f): Modifier =
+    this

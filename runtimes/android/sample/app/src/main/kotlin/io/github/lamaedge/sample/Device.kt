@@ -49,7 +49,9 @@ fun sensors(context: Context): Sensors {
         temperatures = tenths?.let { mapOf("battery" to it / 10.0) },
         throttled = power.currentThermalStatus > PowerManager.THERMAL_STATUS_NONE,
         powerMode = if (power.isPowerSaveMode) "battery saver" else "normal",
-        battery = if (level == null || scale == null) null else {
+        battery = if (level == null || scale == null) {
+            null
+        } else {
             Battery(100.0 * level / scale, CHARGING[battery.number(BatteryManager.EXTRA_STATUS)])
         },
     )

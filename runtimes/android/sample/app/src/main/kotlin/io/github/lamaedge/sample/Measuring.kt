@@ -2,8 +2,8 @@ package io.github.lamaedge.sample
 
 import android.content.Context
 import android.provider.MediaStore
-import io.github.lamaedge.Inpainter
 import io.github.lamaedge.InpaintOptions
+import io.github.lamaedge.Inpainter
 import io.github.lamaedge.ModelInfo
 import io.github.lamaedge.PixelFormat
 import io.github.lamaedge.Pixels
@@ -80,7 +80,10 @@ private fun sizeOf(info: ModelInfo): Extent =
 private class Timed(private val inpainter: Inpainter) : Subject {
     private val size = sizeOf(inpainter.info)
     private val picture = Pixels(
-        Random(0).nextBytes(size.width * size.height * 3), size.height, size.width, PixelFormat.RGB,
+        Random(0).nextBytes(size.width * size.height * 3),
+        size.height,
+        size.width,
+        PixelFormat.RGB,
     )
     private val mask = Pixels(quarter(size), size.height, size.width, PixelFormat.GREY)
 

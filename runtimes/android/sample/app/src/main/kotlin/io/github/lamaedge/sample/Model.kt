@@ -2,8 +2,8 @@ package io.github.lamaedge.sample
 
 import android.content.Context
 import android.graphics.Bitmap
-import io.github.lamaedge.Inpainter
 import io.github.lamaedge.InpaintOptions
+import io.github.lamaedge.Inpainter
 import io.github.lamaedge.MaskRules
 import io.github.lamaedge.ModelOptions
 import io.github.lamaedge.inpaintWithReport
@@ -24,10 +24,9 @@ val THREADS = (Runtime.getRuntime().availableProcessors() / 2).coerceIn(1, 4)
 val OPTIONS = ModelOptions(threads = THREADS)
 
 /** The app's model; gives its memory back when Android asks for it. */
-class Model private constructor(
-    private val inpainter: Inpainter,
-    context: Context,
-) : Filler<BitmapSurface>, AutoCloseable {
+class Model private constructor(private val inpainter: Inpainter, context: Context) :
+    Filler<BitmapSurface>,
+    AutoCloseable {
     private val trimming = inpainter.trimWith(context)
     override val description = "${inpainter.info.provider}, $THREADS threads"
     override val notes = inpainter.info.notes

@@ -12,12 +12,12 @@ import io.github.lamaedge.sample.drawing.Photo
 import io.github.lamaedge.sample.drawing.editing.Box
 import io.github.lamaedge.sample.drawing.editing.Extent
 import io.github.lamaedge.sample.drawing.editing.Surface
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.withContext
 import java.io.IOException
 import java.io.OutputStream
 import kotlin.math.ceil
 import kotlin.math.sqrt
-import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.withContext
 
 // Of 48 MB; three of them are there while the model works.
 private const val MOST_PIXELS = 12_000_000.0
@@ -45,7 +45,9 @@ class Photos(private val resolver: ContentResolver) : Album<BitmapSurface> {
         val (width, height) = picture.width to picture.height
         val shrunk = minOf(1.0, PREVIEW / maxOf(width, height).toDouble())
         // A bitmap of its own: of the same size Android would give the very same one.
-        val original = if (shrunk == 1.0) picture.copy(Bitmap.Config.ARGB_8888, false) else {
+        val original = if (shrunk == 1.0) {
+            picture.copy(Bitmap.Config.ARGB_8888, false)
+        } else {
             Bitmap.createScaledBitmap(picture, side(width * shrunk), side(height * shrunk), true)
         }
         Photo(name(uri), BitmapSurface(picture), BitmapSurface(original))

@@ -4,8 +4,6 @@ import io.github.lamaedge.sample.drawing.editing.Change
 import io.github.lamaedge.sample.drawing.editing.Edits
 import io.github.lamaedge.sample.drawing.editing.Stroke
 import io.github.lamaedge.sample.drawing.editing.Surface
-import kotlin.coroutines.cancellation.CancellationException
-import kotlin.math.roundToInt
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.flow.MutableStateFlow
@@ -13,6 +11,8 @@ import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
 import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
+import kotlin.coroutines.cancellation.CancellationException
+import kotlin.math.roundToInt
 
 /** A model that fills holes. */
 interface Filler<S : Surface> {

@@ -3,16 +3,16 @@ package io.github.lamaedge.sample.drawing
 import io.github.lamaedge.sample.drawing.editing.Extent
 import io.github.lamaedge.sample.drawing.editing.PlainSurface
 import io.github.lamaedge.sample.drawing.editing.dot
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.SupervisorJob
 import kotlin.test.Test
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
-import kotlinx.coroutines.CompletableDeferred
-import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.Dispatchers
-import kotlinx.coroutines.SupervisorJob
 
 class EraserTest {
     private val extent = Extent(16, 12)

@@ -36,7 +36,13 @@ class Gestures(private val mostBeforePinch: Double) {
         }
         val drew = mode == Mode.DRAW
         mode = Mode.PINCH
-        return if (!drew) null else if (drawn > mostBeforePinch) Action.Lift else Action.Drop
+        return if (!drew) {
+            null
+        } else if (drawn > mostBeforePinch) {
+            Action.Lift
+        } else {
+            Action.Drop
+        }
     }
 
     fun move(id: Long, at: Point): Action? {
@@ -58,7 +64,13 @@ class Gestures(private val mostBeforePinch: Double) {
         val drew = mode == Mode.DRAW
         // What is left of a pinch does not draw: all fingers have to leave first.
         mode = Mode.NONE
-        return if (!drew) null else if (cancelled) Action.Drop else Action.Lift
+        return if (!drew) {
+            null
+        } else if (cancelled) {
+            Action.Drop
+        } else {
+            Action.Lift
+        }
     }
 
     private fun firstTwo(): Pair<Point, Point>? =

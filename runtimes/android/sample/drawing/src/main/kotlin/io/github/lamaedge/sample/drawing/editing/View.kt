@@ -4,6 +4,7 @@ import kotlin.math.max
 import kotlin.math.min
 
 private const val MOST_SCALE = 32.0
+
 // Of the picture that stays on the stage however far it is pushed, in pixels of the screen.
 private const val LEAST_SEEN = 96.0
 private const val MARGIN = 24
@@ -33,10 +34,13 @@ data class View(val scale: Double, val at: Point) {
         val nearer = (scale * factor).coerceIn(min(whole / 2, 1.0), max(MOST_SCALE, whole))
         val held = toPicture((before.first + before.second) / 2.0)
         val moved = (after.first + after.second) / 2.0 - held * nearer
-        return View(nearer, Point(
-            kept(moved.x, picture.width * nearer, stage.width),
-            kept(moved.y, picture.height * nearer, stage.height),
-        ))
+        return View(
+            nearer,
+            Point(
+                kept(moved.x, picture.width * nearer, stage.width),
+                kept(moved.y, picture.height * nearer, stage.height),
+            ),
+        )
     }
 
     companion object {

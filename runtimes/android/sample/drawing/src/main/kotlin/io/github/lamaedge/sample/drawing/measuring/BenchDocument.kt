@@ -1,13 +1,13 @@
 package io.github.lamaedge.sample.drawing.measuring
 
 import io.github.lamaedge.sample.drawing.editing.Extent
+import org.json.JSONArray
+import org.json.JSONObject
 import java.text.SimpleDateFormat
 import java.util.Date
 import java.util.Locale
 import java.util.TimeZone
 import kotlin.math.roundToInt
-import org.json.JSONArray
-import org.json.JSONObject
 
 /** The device, and nothing about whose it is. */
 data class Environment(
@@ -199,7 +199,6 @@ private fun json(vararg fields: Pair<String, Any?>): JSONObject =
     JSONObject().apply { fields.forEach { (name, value) -> put(name, value ?: JSONObject.NULL) } }
 
 // Without java.time, which Android has since version 8.
-private fun dayInUtc(day: Date): String =
-    SimpleDateFormat("yyyy-MM-dd", Locale.ROOT)
-        .apply { timeZone = TimeZone.getTimeZone("UTC") }
-        .format(day)
+private fun dayInUtc(day: Date): String = SimpleDateFormat("yyyy-MM-dd", Locale.ROOT)
+    .apply { timeZone = TimeZone.getTimeZone("UTC") }
+    .format(day)

@@ -14,8 +14,7 @@ class EditsTest {
 
     private fun here() = picture.pixels.toList() to edits.mask.toList()
 
-    private fun Edits.erase(value: Int) =
-        fill(this@EditsTest.picture.filled(mask, value))
+    private fun Edits.erase(value: Int) = fill(this@EditsTest.picture.filled(mask, value))
 
     @Test
     fun `undo and redo go through strokes of brush and eraser`() {

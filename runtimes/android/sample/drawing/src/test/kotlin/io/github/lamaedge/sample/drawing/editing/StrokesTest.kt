@@ -12,15 +12,14 @@ class StrokesTest {
     private val extent = Extent(23, 17)
 
     /** Whether a pixel's centre lies under the brush, from the definition. */
-    private fun Stroke.covers(x: Double, y: Double): Boolean =
-        points.indices.any { index ->
-            val (a, b) = points[maxOf(index - 1, 0)] to points[index]
-            val way = b - a
-            val square = way.x * way.x + way.y * way.y
-            val along = if (square > 0) ((x - a.x) * way.x + (y - a.y) * way.y) / square else 0.0
-            val nearest = a + way * along.coerceIn(0.0, 1.0)
-            hypot(x - nearest.x, y - nearest.y) <= radius
-        }
+    private fun Stroke.covers(x: Double, y: Double): Boolean = points.indices.any { index ->
+        val (a, b) = points[maxOf(index - 1, 0)] to points[index]
+        val way = b - a
+        val square = way.x * way.x + way.y * way.y
+        val along = if (square > 0) ((x - a.x) * way.x + (y - a.y) * way.y) / square else 0.0
+        val nearest = a + way * along.coerceIn(0.0, 1.0)
+        hypot(x - nearest.x, y - nearest.y) <= radius
+    }
 
     private fun byDefinition(strokes: List<Stroke>): ByteArray {
         val mask = ByteArray(extent.width * extent.height)

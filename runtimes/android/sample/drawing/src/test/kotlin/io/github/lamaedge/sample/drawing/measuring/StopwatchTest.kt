@@ -1,9 +1,9 @@
 package io.github.lamaedge.sample.drawing.measuring
 
+import kotlinx.coroutines.runBlocking
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
-import kotlinx.coroutines.runBlocking
 
 class StopwatchTest {
     private var now = 0L
