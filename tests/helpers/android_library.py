@@ -49,7 +49,7 @@ def run_python(*words: str | Path, environment: Mapping[str, str] | None = None)
 
 def tests_written(module: str) -> int:
     """Return how many JUnit tests a module's sources have."""
-    folder = {"drawing": ANDROID / "sample/drawing"}.get(module, ANDROID / module)
+    folder = ANDROID / ("sample" if module in ("app", "drawing") else "") / module
     sources = [path.read_text() for path in (folder / "src/test/kotlin").rglob("*.*")]
     return sum(len(re.findall(r"^\s*@Test\b", text, re.MULTILINE)) for text in sources)
 

@@ -100,6 +100,12 @@ MODULES = {
         "sample/app/src/main/kotlin",
         ("drawing", "lama-edge", "stand-ins-compose"),
     ),
+    "app-tests": Module(
+        "sample/app/src/test/kotlin",
+        ("app", "lama-edge-tests"),
+        ("app", "lama-edge-tests"),
+        _JUNIT,
+    ),
 }
 
 

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from android_library import ANDROID, compiler_says, run_python
+from android_library import ANDROID, compiler_says
 
 from lama_edge.benchmarks.bench.summary import summarise
 from lama_edge.benchmarks.documents.model_files import manifest_facts
 from lama_edge.benchmarks.documents.store import load_bench
 from lama_edge.cli import main
+from lama_edge.files import sha256_of
 from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 
 pytestmark = pytest.mark.kotlin
@@ -71,8 +72,23 @@ def test_compare_takes_them(documents: Path, capsys: pytest.CaptureFixture[str])
     assert "1.29" in capsys.readouterr().out
 
 
-def test_the_app_compiles_against_stand_ins(kotlin: Path) -> None:
-    run_python(ANDROID / "building/compile.py", "app")
+def test_the_app_erases_and_measures_itself(
+    junit: Callable[..., None], selftest: Path, tmp_path: Path
+) -> None:
+    junit("app", environment={"LAMA_EDGE_CASES": str(tmp_path)})
+    document = load_bench(tmp_path / "measured.json")
+    (row,) = document["runs"]
+    model = selftest / "io/github/lamaedge/selftest.onnx"
+    facts = manifest_facts(read_manifest_of(model))
+    assert {name: row["model"][name] for name in facts} == facts
+    assert (row["model"]["sha256"], row["model"]["size_bytes"]) == (
+        sha256_of(model),
+        model.stat().st_size,
+    )
+    assert (row["provider"], row["size"], len(row["rounds"])) == ("cpu", "64x64", 2)
+    assert row["runtime"].startswith("onnxruntime 1.")
+    assert document["environment"]["os"] == "Android 16 (API 36)"
+    assert row["memory_bytes"] > 50_000_000
 
 
 def test_composes_own_compiler_finds_nothing_wrong_but_its_runtime(

@@ -3,6 +3,7 @@ package android.content;
 import android.database.Cursor;
 import android.net.Uri;
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.FileNotFoundException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -21,6 +22,9 @@ public abstract class ContentResolver {
     /** For tests: addresses that may not be read. */
     public String standInForbidden = "";
 
+    /** For tests: what was written, by the addresses that it was given. */
+    public final Map<String, ByteArrayOutputStream> standInWritten = new HashMap<>();
+
     public ContentResolver(@Nullable Context context) {}
 
     @Nullable
@@ -34,12 +38,16 @@ public abstract class ContentResolver {
 
     @Nullable
     public final OutputStream openOutputStream(@NotNull Uri uri) throws FileNotFoundException {
-        throw new FileNotFoundException(uri.toString());
+        OutputStream file = standInWritten.get(uri.toString());
+        if (file == null) throw new FileNotFoundException(uri.toString());
+        return file;
     }
 
     @Nullable
     public final Uri insert(@NotNull Uri url, @Nullable ContentValues values) {
-        return null;
+        Uri file = Uri.parse(url + "/" + (standInWritten.size() + 1));
+        standInWritten.put(file.toString(), new ByteArrayOutputStream());
+        return file;
     }
 
     @Nullable
@@ -62,6 +70,6 @@ public abstract class ContentResolver {
 
     public final int delete(
             @NotNull Uri url, @Nullable String where, @Nullable String[] selectionArgs) {
-        return 0;
+        return standInWritten.remove(url.toString()) == null ? 0 : 1;
     }
 }

@@ -4,6 +4,9 @@ package android.os;
 public final class PowerManager {
     public static final int THERMAL_STATUS_NONE = 0;
 
+    /** For tests. */
+    public static final PowerManager standIn = new PowerManager();
+
     private PowerManager() {}
 
     public int getCurrentThermalStatus() {

@@ -26,9 +26,8 @@ private val USUAL = Extent(512, 512)
 private val OPAQUE = 0xFF.toByte()
 
 /** Times the model by itself, at its own size, and writes bench's JSON into Downloads. */
-class Measuring(private val context: Context) {
+class Measuring(private val context: Context, private val policy: Policy = Policy()) {
     suspend fun run(progress: (String) -> Unit): String {
-        val policy = Policy()
         var info: ModelInfo? = null
         val rounds = measure(
             policy,

@@ -1,0 +1,118 @@
+package io.github.lamaedge.sample
+
+import android.app.ActivityManager
+import android.graphics.Bitmap
+import android.os.PowerManager
+import io.github.lamaedge.App
+import io.github.lamaedge.sample.drawing.Album
+import io.github.lamaedge.sample.drawing.Eraser
+import io.github.lamaedge.sample.drawing.Photo
+import io.github.lamaedge.sample.drawing.editing.Point
+import io.github.lamaedge.sample.drawing.editing.Stroke
+import io.github.lamaedge.sample.drawing.measuring.Policy
+import io.github.lamaedge.tinyModel
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.runBlocking
+import org.junit.Rule
+import org.junit.rules.TemporaryFolder
+import java.io.File
+import java.io.IOException
+import kotlin.math.hypot
+import kotlin.random.Random
+import kotlin.test.AfterTest
+import kotlin.test.BeforeTest
+import kotlin.test.Test
+import kotlin.test.assertContentEquals
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertNull
+import kotlin.test.assertTrue
+
+/** The app's own code with the real library and model; `LAMA_EDGE_CASES` names a folder. */
+class SampleTest {
+    @get:Rule
+    val folder = TemporaryFolder()
+    private val app by lazy { App(folder.root, mapOf(MODEL to tinyModel())) }
+
+    @BeforeTest
+    fun rowsHaveGaps() {
+        Bitmap.standInRowGap = 12
+    }
+
+    @AfterTest
+    fun rowsHaveNone() {
+        Bitmap.standInRowGap = 0
+    }
+
+    @Test
+    fun `what was painted over is erased, nothing else changes, and it comes back`() = runBlocking {
+        val (width, height) = 90 to 70
+        val bitmap = Bitmap.createBitmap(width, height, Bitmap.Config.ARGB_8888)
+        val random = Random(0)
+        val before = IntArray(width * height) { random.nextInt() or (0xFF shl 24) }
+        bitmap.setPixels(before, 0, width, 0, 0, width, height)
+        val picture = BitmapSurface(bitmap)
+        val album = object : Album<BitmapSurface> {
+            override suspend fun open(address: String) = Photo(address, picture, picture)
+
+            override suspend fun save(picture: BitmapSurface, name: String) = name
+        }
+        val eraser = Eraser(CoroutineScope(SupervisorJob() + Dispatchers.Unconfined), album)
+        val model = Model.open(app)
+        eraser.openModel { model }
+        eraser.openPhoto("photo")
+        val (from, to) = Point(40.0, 30.0) to Point(60.0, 30.0)
+        eraser.paint(Stroke(listOf(from, to), radius = 6.0))
+        eraser.erase()
+        val state = eraser.state.first { it.work == null }
+        assertNull(state.problem)
+        assertEquals("Erased, 1 run of the model", state.said)
+        val after = pixels(bitmap)
+        for (at in before.indices) {
+            val (x, y) = at % width + 0.5 to at / width + 0.5
+            // The brush, and by how much the hole is grown.
+            val away = hypot(x - x.coerceIn(from.x, to.x), y - from.y)
+            if (away > 6 + 3) assertEquals(before[at], after[at], "$x, $y")
+        }
+        assertTrue(before.indices.count { before[it] != after[it] } > 20 * 12)
+        eraser.undo()
+        assertContentEquals(before, pixels(bitmap))
+        model.close()
+    }
+
+    @Test
+    fun `it measures itself, and writes what bench reads`() = runBlocking {
+        app.standInServices[PowerManager::class.java] = PowerManager.standIn
+        app.standInServices[ActivityManager::class.java] = ActivityManager.standIn
+        val said = mutableListOf<String>()
+        val policy = Policy(rounds = 2, minWarmupMs = 1.0, minSeconds = 0.01)
+        val result = Measuring(app, policy).run { said += it }
+        assertEquals(listOf("Measuring, round 1 of 2", "Measuring, round 2 of 2"), said)
+        assertTrue(
+            Regex("""\d+ ms a run; saved as lama-edge-bench.json in Downloads""").matches(result),
+        )
+        val (address, document) = app.contents.standInWritten.entries.single()
+        assertEquals("content://media/external/downloads/1", address)
+        val cases = File(checkNotNull(System.getenv("LAMA_EDGE_CASES")))
+        File(cases, "measured.json").writeBytes(document.toByteArray())
+    }
+
+    @Test
+    fun `a file that cannot be written leaves none`() = runBlocking {
+        val photos = Photos(app.contentResolver)
+        val downloads = android.provider.MediaStore.Downloads.EXTERNAL_CONTENT_URI
+        assertFailsWith<IOException> {
+            photos.write(downloads, "full.json", "application/json") {
+                throw IOException("no room")
+            }
+        }
+        assertTrue(app.contents.standInWritten.isEmpty())
+    }
+}
+
+private fun pixels(bitmap: Bitmap): IntArray = IntArray(bitmap.width * bitmap.height).also {
+    bitmap.getPixels(it, 0, bitmap.width, 0, 0, bitmap.width, bitmap.height)
+}
