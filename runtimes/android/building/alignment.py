@@ -36,7 +36,7 @@ def least_alignment(elf: bytes) -> int:
     loaded = [at for at in headers if struct.unpack_from("<I", elf, at)[0] == _LOAD]
     if not loaded:
         raise ValueError("an ELF file that loads nothing")
-    return min(struct.unpack_from(form, elf, at + place)[0] for at in loaded)
+    return min(int(struct.unpack_from(form, elf, at + place)[0]) for at in loaded)
 
 
 def libraries(place: Path) -> Iterator[tuple[str, str, bytes]]:

@@ -79,7 +79,7 @@ def classes(resources: Path) -> bytes:
 
 def sources() -> bytes:
     """Return the jar of sources that development environments show."""
-    files = {}
+    files: dict[str, bytes] = {}
     for part in PARTS:
         files |= _files(HERE / MODULES[part].sources)
     return pack(files)
