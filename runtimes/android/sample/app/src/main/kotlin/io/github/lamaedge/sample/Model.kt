@@ -31,10 +31,12 @@ class Model private constructor(private val inpainter: Inpainter, context: Conte
     override val description = "${inpainter.info.provider}, $THREADS threads"
     override val notes = inpainter.info.notes
 
+    // Strokes hug what they cover, and rims of it beside the hole would be continued into it.
+    override val grow = 3
+
     override suspend fun fill(picture: BitmapSurface, mask: ByteArray): Filled<BitmapSurface> {
         val hole = maskBitmap(mask, picture.extent)
-        // Strokes hug what they cover, and rims of it beside the hole would be continued into it.
-        val options = InpaintOptions(mask = MaskRules(grow = 3))
+        val options = InpaintOptions(mask = MaskRules(grow = grow))
         try {
             val erased = inpainter.inpaintWithReport(picture.bitmap, hole, options)
             val report = erased.report

@@ -22,6 +22,9 @@ interface Filler<S : Surface> {
     /** What should be known of it; mostly empty. */
     val notes: List<String>
 
+    /** By how many pixels it makes the hole larger. */
+    val grow: Int
+
     /** Fills the hole of a picture, which stays as it is. */
     suspend fun fill(picture: S, mask: ByteArray): Filled<S>
 }
@@ -148,7 +151,7 @@ class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: 
         val edits = edits ?: return
         work(Work.ERASING, "Erasing", "Nothing was erased") {
             val filled = filler.fill(photo.picture, edits.mask)
-            edits.fill(filled.picture)
+            edits.fill(filled.picture, filler.grow)
             mutable.update {
                 val notes = (it.notes + filled.warning).filter(String::isNotEmpty).distinct()
                 it.copy(revision = it.revision + 1, unsaved = true, notes = notes)

@@ -32,6 +32,7 @@ class EraserTest {
     private class Painter(val lets: CompletableDeferred<Unit>) : Filler<PlainSurface> {
         override val description = "CPU, 2 threads"
         override val notes = listOf("nnapi gave way")
+        override val grow = 1
 
         override suspend fun fill(picture: PlainSurface, mask: ByteArray): Filled<PlainSurface> {
             lets.await()

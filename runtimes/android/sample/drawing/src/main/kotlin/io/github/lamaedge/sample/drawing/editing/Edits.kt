@@ -60,11 +60,13 @@ class Edits(val picture: Surface, private val mostKept: Int = MOST_KEPT_PIXELS) 
     /**
      * Takes over what the model made of picture and hole, of which nothing is left then.
      *
+     * @param grown by how many pixels the model's hole was larger than what was painted.
      * @return the box of what may have changed.
      * @throws IllegalArgumentException where the sizes differ, or there is no hole.
      */
-    fun fill(filled: Surface): Box {
-        val box = requireNotNull(holeBox(mask, picture.extent)) { "there is no hole to fill" }
+    fun fill(filled: Surface, grown: Int = 0): Box {
+        val hole = requireNotNull(holeBox(mask, picture.extent)) { "there is no hole to fill" }
+        val box = hole.grown(grown, picture.extent)
         require(filled.extent == picture.extent) { "what was filled is not this picture" }
         val step = Filled(box, filled.read(box))
         swap(step)

@@ -22,4 +22,12 @@ data class Extent(val width: Int, val height: Int)
 data class Box(val left: Int, val top: Int, val right: Int, val bottom: Int) {
     val width: Int get() = right - left
     val height: Int get() = bottom - top
+
+    /** Returns it larger by so many pixels on each side, as far as the picture goes. */
+    fun grown(by: Int, picture: Extent): Box = Box(
+        left = maxOf(left - by, 0),
+        top = maxOf(top - by, 0),
+        right = minOf(right + by, picture.width),
+        bottom = minOf(bottom + by, picture.height),
+    )
 }

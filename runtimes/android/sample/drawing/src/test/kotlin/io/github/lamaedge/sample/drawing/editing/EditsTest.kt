@@ -80,6 +80,18 @@ class EditsTest {
     }
 
     @Test
+    fun `a hole that the model made larger is taken over whole, and comes back whole`() {
+        val before = here()
+        edits.add(dot(1, 4))
+        val box = edits.fill(PlainSurface(extent, IntArray(16 * 12) { 1 }), grown = 3)
+        assertEquals(Box(0, 0, 6, 9), box)
+        assertEquals(6 * 9, picture.pixels.count { it == 1 })
+        edits.undo()
+        edits.undo()
+        assertEquals(before, here())
+    }
+
+    @Test
     fun `a fill of another size, or without a hole, is refused`() {
         assertFailsWith<IllegalArgumentException> { edits.fill(picture) }
         edits.add(dot(4, 4))
