@@ -15,9 +15,16 @@ from lama_edge.benchmarks.documents.model_files import manifest_facts
 from lama_edge.benchmarks.documents.store import load_bench
 from lama_edge.cli import main
 from lama_edge.files import sha256_of
+from lama_edge.manifest import Manifest
 from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 
 pytestmark = pytest.mark.kotlin
+
+
+def manifest_of(model: Path) -> Manifest:
+    manifest = read_manifest_of(model)
+    assert manifest is not None
+    return manifest
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +37,7 @@ def documents(
     folder = tmp_path_factory.mktemp("documents")
     model = folder / "lama.onnx"
     model.symlink_to(exported(None))
-    manifest = read_manifest_of(model).to_dict()
+    manifest = manifest_of(model).to_dict()
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     junit("drawing", environment={"LAMA_EDGE_CASES": str(folder)})
     return folder
@@ -44,7 +51,7 @@ def test_the_sample_writes_what_bench_writes(documents: Path) -> None:
         name: None if value is None else pytest.approx(value, rel=1e-12)
         for name, value in {**expected, "first_load_ms": None, "first_run_ms": None}.items()
     }
-    facts = manifest_facts(read_manifest_of(documents / "lama.onnx"))
+    facts = manifest_facts(manifest_of(documents / "lama.onnx"))
     assert {name: row["model"][name] for name in facts} == facts
     assert (row["size"], row["threads"], document["measured_on"]) == ("64x96", 4, "2025-11-29")
     assert document["environment"]["chip"] == "Chip 9"
@@ -79,7 +86,7 @@ def test_the_app_erases_and_measures_itself(
     document = load_bench(tmp_path / "measured.json")
     (row,) = document["runs"]
     model = selftest / "io/github/lamaedge/selftest.onnx"
-    facts = manifest_facts(read_manifest_of(model))
+    facts = manifest_facts(manifest_of(model))
     assert {name: row["model"][name] for name in facts} == facts
     assert (row["model"]["sha256"], row["model"]["size_bytes"]) == (
         sha256_of(model),
