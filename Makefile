@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed android android-api android-format worker release check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed android android-selftest android-api android-format worker release check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,11 +93,13 @@ $(WEB)/node_modules/.made: $(WEB)/package.json $(WEB)/package-lock.json
 
 # The library for phones; the self-test's model lies where Gradle looks for it too.
 ANDROID := runtimes/android
-android: $(VENV)/.demo ## Build the Android library as a Maven folder (dist/android); wants Java 17 and npm
+android: android-selftest ## Build the Android library as a Maven folder (dist/android); wants Debian or Ubuntu on x86-64, gcc, npm, Java 17
 	.ci/kotlin
-	$(BIN)/python $(WEB)/building/selftest.py $(ANDROID)/core/src/main/resources/io/github/lamaedge
 	rm -rf dist/android
 	$(BIN)/python $(ANDROID)/building/package.py dist/android $(ANDROID)/core/src/main/resources
+
+android-selftest: $(VENV)/.demo ## Make what Gradle packs with the Android library for its self-test
+	$(BIN)/python $(WEB)/building/selftest.py $(ANDROID)/core/src/main/resources/io/github/lamaedge
 
 android-api: ## Rewrite what of the Android library others can call, for a change that is meant
 	.ci/kotlin
