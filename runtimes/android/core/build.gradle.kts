@@ -35,4 +35,6 @@ dependencies {
 
 tasks.test {
     environment("LAMA_EDGE_DATA", rootDir.resolve("../../tests/data"))
+    // ONNX Runtime would send what it ran to Microsoft.
+    environment("ORT_DISABLE_TELEMETRY", "1")
 }

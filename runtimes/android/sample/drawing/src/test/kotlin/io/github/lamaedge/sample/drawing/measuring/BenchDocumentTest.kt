@@ -1,6 +1,7 @@
 package io.github.lamaedge.sample.drawing.measuring
 
 import io.github.lamaedge.sample.drawing.editing.Extent
+import org.junit.Assume.assumeTrue
 import java.io.File
 import java.util.Date
 import kotlin.test.Test
@@ -11,7 +12,12 @@ import kotlin.test.assertTrue
 
 /** `LAMA_EDGE_CASES` names a folder: in it is a manifest, and documents are written for Python. */
 class BenchDocumentTest {
-    private val folder = File(checkNotNull(System.getenv("LAMA_EDGE_CASES")))
+    private val folder: File
+        get() {
+            val named = System.getenv("LAMA_EDGE_CASES")
+            assumeTrue("pytest reads the documents, in what LAMA_EDGE_CASES names", named != null)
+            return File(named)
+        }
     private val sensors = Sensors(
         temperatures = mapOf("battery" to 31.5),
         throttled = false,
