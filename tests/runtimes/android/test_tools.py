@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import re
 import shutil
 import struct
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import tomllib
 from android_library import ANDROID, run_python
+from places import ROOT
 
 BUILDING = ANDROID / "building"
 # What the compiler says against a script that is well written but lacks Gradle.
 WITHOUT_GRADLE = ("unresolved", "cannot infer", "none of the following", "type mismatch")
+
+
+def building(name: str) -> ModuleType:
+    """Return a module of `building`."""
+    sys.path.insert(0, str(BUILDING))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(BUILDING))
 
 
 def fails(*words: str | Path) -> str:
@@ -128,7 +142,87 @@ def test_gradles_files_name_what_the_catalog_has(catalog: dict[str, dict[str, ob
     for module in re.findall(r'":([^"]+)"', settings):
         assert (ANDROID / module.replace(":", "/") / "build.gradle.kts").is_file()
     assert set(re.findall(r"compileSdk = (\d+)", text)) == {"36"}
-    assert "minSdk = 24\n" in (ANDROID / "lama-edge/build.gradle.kts").read_text()
+
+
+def script(module: str) -> str:
+    """Return the Gradle file of a module that `building` compiles."""
+    folder = ANDROID / building("compile").MODULES[module].sources
+    return (folder.parents[2] / "build.gradle.kts").read_text()
+
+
+@pytest.mark.parametrize("module", ["core", "lama-edge", "drawing", "app"])
+def test_gradle_compiles_as_it_is_done_here(module: str) -> None:
+    compiler = building("compile")
+    text = script(module)
+    options = compiler.MODULES[module].options
+    named = dict(itertools.pairwise(options))
+
+    def asked(setting: str, prefix: str) -> str | None:
+        found = re.search(rf"^ +{setting} = {prefix}_(\w+)$", text, re.MULTILINE)
+        return found and found[1].replace("_", ".")
+
+    for option, setting in (
+        ("-language-version", "languageVersion"),
+        ("-api-version", "apiVersion"),
+    ):
+        assert asked(setting, r"KotlinVersion\.KOTLIN") == named.get(option)
+    targets = {
+        asked("jvmTarget", r"JvmTarget\.JVM"),
+        asked("sourceCompatibility", r"JavaVersion\.VERSION"),
+        asked("targetCompatibility", r"JavaVersion\.VERSION"),
+    }
+    # What is not published asks for nothing here; Gradle's plugins must agree in any case.
+    release = "-Xjdk-release="
+    releases = {word.removeprefix(release) for word in options if word.startswith(release)}
+    assert targets == releases or (len(targets) == 1 and not options)
+    assert ("explicitApi()" in text) == ("-Xexplicit-api=strict" in options)
+    assert "allWarningsAsErrors = true" in text
+    # Where Android's own classes lie, whose methods throw, tests against stand-ins would fail.
+    with_stand_ins = any("stand-ins" in need for need in needs(compiler, module))
+    cleared = re.search(r'named\("test"\) \{\s+kotlin\.directories\.clear\(\)', text)
+    assert (cleared is not None) == with_stand_ins
+
+
+def needs(compiler: ModuleType, module: str) -> set[str]:
+    """Return the modules that one is compiled against."""
+    direct = compiler.MODULES[module].needs
+    return set(direct).union(*(needs(compiler, need) for need in direct))
+
+
+def test_gradle_publishes_what_is_packed_here(catalog: dict[str, dict[str, object]]) -> None:
+    package = building("package")
+    text = script("lama-edge")
+    published = set()
+    (listed,) = re.findall(r"^dependencies \{$(.*?)^\}$", text, re.MULTILINE | re.DOTALL)
+    for scope, name in re.findall(r"(\w+)\(libs\.([\w.]+)\)", listed):
+        entry = catalog["libraries"][name.replace(".", "-")]
+        group, artifact = entry["module"].split(":")
+        version = catalog["versions"][entry["version"]["ref"]]
+        published.add((group, artifact, version, {"api": "compile"}[scope]))
+    (standard,) = re.findall(r'coreLibrariesVersion = "(.+)"', text)
+    published.add(("org.jetbrains.kotlin", "kotlin-stdlib", standard, "compile"))
+    assert published == set(package.dependencies())
+    assert f'namespace = "{package.NAMESPACE}"\n' in text
+    assert f"minSdk = {package.MIN_SDK}\n" in text
+    assert f'artifactId = "{package.ARTIFACT}"\n' in text
+    assert f'group = "{package.GROUP}"\n' in (ANDROID / "build.gradle.kts").read_text()
+
+
+def test_what_gradle_lacks_is_made_where_it_looks_for_it() -> None:
+    text = script("lama-edge")
+    (target,) = re.findall(r"run `make ([a-z-]+)`", text)
+    (file,) = re.findall(r'rootDir\.resolve\("(core/.+)"\)', text)
+    words = ["make", "--dry-run", target]
+    said = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert f"selftest.py {(ANDROID / file).parent.relative_to(ROOT)}\n" in said
+
+
+@pytest.mark.kotlin
+def test_what_gradle_runs_of_the_samples_tests_passes_without_pytests_files(
+    junit: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LAMA_EDGE_CASES", raising=False)
+    junit("drawing")
 
 
 @pytest.mark.kotlin
@@ -149,14 +243,10 @@ def test_gradles_files_are_well_formed_kotlin(kotlin: Path, tmp_path: Path) -> N
     # That it would be found.
     damaged = tmp_path / "damaged.gradle.kts"
     damaged.write_text(scripts[-1].read_text().replace("}", "", 1))
-    sys.path.insert(0, str(BUILDING))
-    try:
-        import compile as building
-    finally:
-        sys.path.remove(str(BUILDING))
+    compiler = building("compile")
     library = kotlin / "kotlin/lib/kotlin-stdlib.jar"
-    with building.alone(), pytest.raises(building.CompileError) as caught:
-        building.kotlinc(
+    with compiler.alone(), pytest.raises(compiler.CompileError) as caught:
+        compiler.kotlinc(
             *("-no-stdlib", "-classpath", str(library), "-Xallow-any-scripts-in-source-roots"),
             *("-d", str(tmp_path / "out"), *map(str, scripts), str(damaged)),
         )
