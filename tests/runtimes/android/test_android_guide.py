@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from places import ROOT
 
 import lama_edge
 from lama_edge.cli import _parser
+from lama_edge.files import check_output
 
 GUIDE = ROOT / "docs/android.md"
-PAGES = (GUIDE, ANDROID / "README.md", ANDROID / "sample/README.md")
+SAMPLE = ANDROID / "sample/README.md"
+PAGES = (GUIDE, ANDROID / "README.md", SAMPLE)
 IMPORTS = (
     *("android.app.Application", "android.content.Context", "android.graphics.Bitmap"),
     *("android.net.Uri", "android.system.Os", "android.util.Log", "java.io.File"),
@@ -24,8 +28,16 @@ GIVEN = "context: Context, photo: Bitmap, mask: Bitmap, uri: Uri, bytes: ByteArr
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    pattern = rf"^```{language}\n(.*?)^```$"
-    return re.findall(pattern, page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    text = page.read_text(encoding="utf-8")
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [block for named, block in found if named == language]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """Return the words of what a page has a reader type; of programs in .venv the name alone."""
+    lines = [line for block in blocks(page, "") for line in block.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [[line[0].removeprefix(".venv/bin/"), *line[1:]] for line in words if line]
 
 
 def program(page: Path) -> str:
@@ -63,20 +75,52 @@ def test_a_wrong_call_in_them_would_be_caught(kotlin: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
 def test_the_pages_commands_are_ones_that_lama_edge_knows(page: Path) -> None:
-    lines = [line for block in blocks(page, "") for line in block.splitlines()]
-    commands = [shlex.split(line)[1:] for line in lines if line.startswith("lama-edge ")]
-    assert commands or page != GUIDE
-    for command in commands:
-        _parser().parse_args(command)
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    made = [word for line in lines if line.startswith("make ") for word in line.split()[1:2]]
-    assert set(made) <= targets
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    for program, *words in commands(page):
+        if program == "lama-edge":
+            _parser().parse_args(words)
+        elif program == "make":
+            assert words[0] in targets
+        elif program.startswith("python"):
+            assert (ROOT / words[0]).is_file()
+        elif "/" in program:
+            assert (ROOT / program).is_file()
+
+
+@pytest.mark.parametrize("page", [GUIDE, SAMPLE], ids=lambda page: page.parent.name)
+def test_an_export_in_them_has_a_folder_to_write_into(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written = []
+    for program, *words in commands(page):
+        if program == "mkdir":
+            subprocess.run([program, *words], check=True)
+        elif program == "lama-edge" and words[0] == "export":
+            written.append(_parser().parse_args(words).output)
+            check_output(written[-1])
+    assert written
+
+
+def test_git_has_no_model_of_the_samples(tmp_path: Path) -> None:
+    (output,) = (
+        _parser().parse_args(words).output
+        for program, *words in commands(SAMPLE)
+        if program == "lama-edge"
+    )
+    inside = tmp_path / ANDROID.relative_to(ROOT)
+    inside.mkdir(parents=True)
+    shutil.copy(ANDROID / ".gitignore", inside)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    asked = subprocess.run(["git", "-C", tmp_path, "check-ignore", "--quiet", output])
+    assert asked.returncode == 0
 
 
 def test_the_guide_names_the_version_that_is_packed() -> None:
-    versions = set(re.findall(r"lama-edge-android:([\w.]+)", GUIDE.read_text(encoding="utf-8")))
+    text = GUIDE.read_text(encoding="utf-8")
+    versions = set(re.findall(r"lama-edge-android[:-](\d[\w.]+)", text))
     assert versions == {lama_edge.__version__}
     catalog = (ANDROID / "gradle/libs.versions.toml").read_text(encoding="utf-8")
     runtime = re.search(r'^onnxruntime = "(.+)"$', catalog, re.MULTILINE)
     assert runtime is not None
-    assert f"onnxruntime-android-qnn:{runtime[1]}" in GUIDE.read_text(encoding="utf-8")
+    assert f"onnxruntime-android-qnn:{runtime[1]}" in text
