@@ -11,10 +11,9 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import subprocess
 import sys
 
-from compile import HERE, class_path, compiled, telling
+from compile import HERE, class_path, compiled, run, telling
 
 PATH = HERE / "lama-edge" / "api" / "lama-edge.api"
 PARTS = ("core", "lama-edge")
@@ -26,8 +25,7 @@ def api() -> str:
     # A file whose functions are all internal leaves an empty class.
     classes = sorted(str(path) for folder in folders for path in folder.rglob("*.class"))
     libraries = os.pathsep.join(map(str, class_path("lama-edge")))
-    command = ["javap", "-protected", "-cp", libraries, *classes]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = run(["javap", "-protected", "-cp", libraries, *classes])
     paragraphs = []
     for text in re.split(r"^Compiled from .*\n", printed, flags=re.MULTILINE)[1:]:
         head, *members = text.splitlines()

@@ -4,7 +4,8 @@
     compile.py --test core [CLASS...]    runs JUnit on src/test, or on some classes of it
     compile.py --test core CLASS --jvm=-Xmx80m --resources FOLDER
 
-The tools are those of `.ci/kotlin`. What was compiled from the same sources is kept, under
+Tests that lack what pytest gives them are skipped; the last lines say which. The tools are those of
+`.ci/kotlin`. What was compiled from the same sources is kept, under
 ~/.cache/lama-edge/kotlin-builds; one runs at a time, over all checkouts: a compiler takes 1 GB.
 """
 
@@ -13,9 +14,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,8 @@ TOOLS = Path(os.environ.get("LAMA_EDGE_KOTLIN_ROOT") or _CACHE / "kotlin")
 BUILDS = _CACHE / "kotlin-builds"
 # Builds of other checkouts and of yesterday; one takes less than 1 MB.
 _KEPT = 150
+# What no compiler and no run of tests takes by far; what hangs keeps other checkouts waiting.
+LIMIT_S = 600
 
 # minSdk 24 has most of Java 8. Against later ones `ByteBuffer.position` and the like compile to
 # methods that old phones lack.
@@ -106,6 +109,8 @@ MODULES = {
         ("app", "lama-edge-tests"),
         _JUNIT,
     ),
+    # What runs the tests of all of them.
+    "running": Module("building/junit", jars=_JUNIT, options=_ANDROID),
 }
 
 
@@ -113,11 +118,25 @@ class CompileError(Exception):
     """What a compiler says against some sources."""
 
 
+@functools.cache
 def tools() -> Path:
     """Return the folder of tools; raises FileNotFoundError where `.ci/kotlin` has not been run."""
-    if not (TOOLS / "made").is_file():
-        raise FileNotFoundError(f"no Kotlin in {TOOLS}: .ci/kotlin fetches it")
-    return TOOLS
+    # As .ci/kotlin names it: each version of it has its own.
+    digest = hashlib.sha256()
+    for path in (HERE.parent.parent / ".ci/kotlin", HERE / "building/jni_on_linux.c"):
+        digest.update(path.read_bytes())
+    folder = TOOLS / f"tools-{digest.hexdigest()[:16]}"
+    try:
+        # Those that were used last are kept.
+        os.utime(folder)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"no Kotlin in {folder}: .ci/kotlin fetches it") from None
+    return folder
+
+
+@functools.cache
+def _java_version() -> str:
+    return run(["java", "-version"])
 
 
 def sources(module: Module) -> list[Path]:
@@ -127,12 +146,16 @@ def sources(module: Module) -> list[Path]:
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
-    """Wait for the other compilers, and keep them waiting."""
+def _locked(name: str, kind: int) -> Iterator[None]:
     BUILDS.mkdir(parents=True, exist_ok=True)
-    with (BUILDS / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with (BUILDS / name).open("w") as file:
+        fcntl.flock(file, kind)
         yield
+
+
+def alone() -> contextlib.AbstractContextManager[None]:
+    """Wait for the other compilers, and keep them waiting."""
+    return _locked(".lock", fcntl.LOCK_EX)
 
 
 def compiled(name: str) -> Path:
@@ -142,16 +165,19 @@ def compiled(name: str) -> Path:
     folder ``abi`` beside it has what they see: signatures of what is public, or protected.
     """
     # Others compile for half a minute: who only needs what is there does not wait for them.
-    return _found(name) or _compiled_alone(name)
+    with _locked(".forgetting", fcntl.LOCK_SH):
+        folder = _found(name)
+    return folder or _compiled_alone(name)
 
 
 def _found(name: str) -> Path | None:
+    """Return a module's classes if they and those of its needs are there; all are kept then."""
     folder = _classes(name)
     try:
+        # The builds that were used last are kept.
         os.utime(folder.parent)
     except FileNotFoundError:
         return None
-    # The builds that were used last are kept.
     return folder if all(map(_found, MODULES[name].needs)) else None
 
 
@@ -171,8 +197,10 @@ def class_path(*names: str) -> list[Path]:
 def _key(name: str) -> str:
     """Return what names a module's build: made of all that goes into it."""
     module = MODULES[name]
-    digest = hashlib.sha256((tools() / "made").read_bytes() + Path(__file__).read_bytes())
-    digest.update(f"{name} {module}".encode())
+    digest = hashlib.sha256(tools().name.encode() + Path(__file__).read_bytes())
+    # Others are compiled against the classes of this Java, and for it.
+    java = "" if set(_ANDROID) <= set(module.options) else _java_version()
+    digest.update(f"{name} {module} {java}".encode())
     for path in sources(module):
         digest.update(f"\0{path.relative_to(HERE)}\0".encode() + path.read_bytes())
     for need in module.needs:
@@ -181,6 +209,8 @@ def _key(name: str) -> str:
 
 
 def _compiled(name: str) -> Path:
+    if folder := _found(name):
+        return folder
     module = MODULES[name]
     for need in module.needs:
         _compiled(need)
@@ -210,8 +240,8 @@ def _compiled(name: str) -> Path:
             )
         if java := [str(file) for file in files if file.suffix == ".java"]:
             release = ("--release", "8") if module.options else ()
-            command = ["javac", "-Xlint:all,-options", "-Werror", *release, "-d", str(new)]
-            _run([*command, "-classpath", f"{new}{os.pathsep}{path}", *java])
+            command = ["javac", "-Xlint:all,-options,-path", "-Werror", *release, "-d", str(new)]
+            run([*command, "-classpath", f"{new}{os.pathsep}{path}", *java])
         build.rename(folder.parent)
     _forget()
     return folder
@@ -245,7 +275,7 @@ def kotlinc(*words: str) -> None:
     library = tools() / "kotlin" / "lib"
     # What bin/kotlinc does, without bash; compiled to the second stage it would take longer.
     java = ["java", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-    _run(
+    run(
         [
             *(*java, "-cp", str(library / "kotlin-compiler.jar")),
             *("org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-kotlin-home", str(library.parent)),
@@ -254,29 +284,50 @@ def kotlinc(*words: str) -> None:
     )
 
 
-def _run(command: list[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True)
+def run(command: list[str]) -> str:
+    """Run a tool; return what it prints. Raises CompileError with what it complains of."""
+    with _limited(command[0]):
+        result = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S)
+    output = result.stdout + result.stderr
     if result.returncode:
-        raise CompileError((result.stdout + result.stderr).replace(f"{HERE}/", "").strip())
+        raise CompileError(output.replace(f"{HERE}/", "").strip())
+    return output
+
+
+@contextlib.contextmanager
+def _limited(name: str) -> Iterator[None]:
+    """Say in one line that a program was ended, as it took too long."""
+    try:
+        yield
+    except subprocess.TimeoutExpired:
+        raise CompileError(f"{name} was ended after {LIMIT_S} s: it hangs") from None
 
 
 def _forget() -> None:
-    builds = sorted(BUILDS.glob("*-*"), key=lambda path: path.stat().st_mtime)
-    for path in builds[:-_KEPT]:
-        shutil.rmtree(path, ignore_errors=True)
+    """Remove the builds that have not been used for longest; alone."""
+    # Who finds a build finds it whole, and has it kept then.
+    with (
+        tempfile.TemporaryDirectory(dir=BUILDS) as away,
+        _locked(".forgetting", fcntl.LOCK_EX),
+    ):
+        builds = sorted(BUILDS.glob("*-*"), key=lambda path: path.stat().st_mtime)
+        for path in builds[:-_KEPT]:
+            path.rename(Path(away, path.name))
 
 
 def java(path: list[Path], *words: str, jvm: list[str]) -> int:
     """Run a program with ONNX Runtime's native side at hand; return its exit code."""
     native = tools() / "jvm"
-    return subprocess.run(
-        [
-            *("java", "-ea", "-XX:+UseSerialGC", f"-Donnxruntime.native.path={native}", *jvm),
-            *("-cp", os.pathsep.join(map(str, path)), *words),
-        ],
-        env={**os.environ, "LD_LIBRARY_PATH": str(native), "ORT_DISABLE_TELEMETRY": "1"},
-        check=False,
-    ).returncode
+    with _limited(words[0]):
+        return subprocess.run(
+            [
+                *("java", "-ea", "-XX:+UseSerialGC", f"-Donnxruntime.native.path={native}", *jvm),
+                *("-cp", os.pathsep.join(map(str, path)), *words),
+            ],
+            env={**os.environ, "LD_LIBRARY_PATH": str(native), "ORT_DISABLE_TELEMETRY": "1"},
+            check=False,
+            timeout=LIMIT_S,
+        ).returncode
 
 
 def run_tests(name: str, classes: list[str], jvm: list[str], resources: list[Path]) -> int:
@@ -288,18 +339,19 @@ def run_tests(name: str, classes: list[str], jvm: list[str], resources: list[Pat
         jvm: options of the JVM.
         resources: folders that are on the class path too.
     """
-    path = [*class_path(f"{name}-tests"), *resources]
+    path = [*class_path(f"{name}-tests", "running"), *resources]
     found = sorted(
         ".".join(file.relative_to(path[0]).with_suffix("").parts)
         for file in path[0].rglob("*Test.class")
         if "$" not in file.name
     )
+    named = {word for test in found for word in (test, test.split(".")[-1])}
+    if unknown := sorted({*classes} - named) or ([] if found else ["*Test"]):
+        raise CompileError(f"{name} has no {', '.join(unknown)} among {', '.join(found)}")
     chosen = [
         test for test in found if not classes or test in classes or test.split(".")[-1] in classes
     ]
-    if not chosen:
-        raise CompileError(f"{name}: no test class among {', '.join(found)} is named {classes}")
-    return java(path, "org.junit.runner.JUnitCore", *chosen, jvm=jvm)
+    return java(path, "RunTests", *chosen, jvm=jvm)
 
 
 def telling(work: Callable[[], None]) -> None:

@@ -8,10 +8,9 @@ some are named. The compiler sees Java 8 alone
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 
-from compile import compiled, telling
+from compile import compiled, run, telling
 
 # Packages that Android has had since before 24, after "Added in API level" of its reference. Not
 # among them, for one: java.nio.file and java.time, since 26.
@@ -47,8 +46,7 @@ _USE = re.compile(r"^\s+(\S+)\s+-> (java[.x]\S+)", re.MULTILINE)
 
 def missing(folders: list[str]) -> list[tuple[str, str]]:
     """Return what classes in some folders use that is not on every phone: user, class."""
-    command = ["jdeps", "-verbose:class", "-filter:none", "--ignore-missing-deps", *folders]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = run(["jdeps", "-verbose:class", "-filter:none", "--ignore-missing-deps", *folders])
     uses = set(_USE.findall(printed))
     if not uses:
         raise RuntimeError(f"jdeps says nothing that is understood here: {printed[:200]}")
