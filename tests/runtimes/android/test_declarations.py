@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from android_library import ANDROID, run_python
+from android_library import ANDROID, run_program, run_python
 
 BUILDING = ANDROID / "building"
 # As the real one is written: comments before what they are about, classes in modules.
@@ -103,7 +102,7 @@ def compile_java(folder: Path, **sources: str) -> Path:
     for name, text in {"Nullable": ANNOTATION, **sources}.items():
         (folder / f"{name}.java").write_text(text)
     paths = [str(folder / f"{name}.java") for name in ("Nullable", *sources)]
-    subprocess.run(["javac", "-nowarn", "-d", str(folder / "classes"), *paths], check=True)
+    run_program("javac", "-nowarn", "-d", folder / "classes", *paths).check_returncode()
     return folder / "classes"
 
 

@@ -7,7 +7,6 @@ import io
 import os
 import re
 import struct
-import subprocess
 import sys
 import xml.etree.ElementTree as ET
 import zipfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from android_library import ANDROID, TIMEOUT_S, run_python
+from android_library import ANDROID, building, run_program, run_python
 from places import ROOT
 
 import lama_edge
@@ -165,7 +164,7 @@ def test_the_same_sources_give_the_same_bytes(
 def test_without_the_self_test_nothing_is_packed(kotlin: Path, tmp_path: Path) -> None:
     (tmp_path / "resources").mkdir()
     words = [ANDROID / "building/package.py", tmp_path / "maven", tmp_path / "resources"]
-    result = subprocess.run([sys.executable, *words], capture_output=True, text=True)
+    result = run_program(sys.executable, *words)
     assert result.returncode == 1
     assert "selftest.onnx: make android makes it" in result.stderr
     assert not list(tmp_path.rglob("*.aar"))
@@ -184,16 +183,12 @@ def test_a_program_with_the_packed_classes_erases_as_python_does(
         kotlin / "onnxruntime/classes.jar",
     ]
     path = os.pathsep.join(map(str, jars))
-    sys.path.insert(0, str(ANDROID / "building"))
-    try:
-        import compile as building
-    finally:
-        sys.path.remove(str(ANDROID / "building"))
-    with building.alone():
-        building.kotlinc(
+    compiling = building("compile")
+    with compiling.alone():
+        compiling.kotlinc(
             *("-no-stdlib", "-classpath", path, "-d", str(tmp_path / "program"), str(program)),
             # An app whose Kotlin is the oldest that the library promises.
-            *("-language-version", building.KOTLIN, "-api-version", building.KOTLIN),
+            *("-language-version", compiling.KOTLIN, "-api-version", compiling.KOTLIN),
         )
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     mask = np.zeros((50, 70), np.uint8)
@@ -202,16 +197,11 @@ def test_a_program_with_the_packed_classes_erases_as_python_does(
     (tmp_path / "mask").write_bytes(mask.tobytes())
     model = exported(None)
     native = kotlin / "jvm"
-    result = subprocess.run(
-        [
-            *("java", f"-Donnxruntime.native.path={native}"),
-            *("-cp", f"{path}{os.pathsep}{tmp_path / 'program'}", "ProgramKt", model),
-            *(tmp_path / name for name in ("image", "mask", "filled")),
-        ],
-        env={**os.environ, "LD_LIBRARY_PATH": str(native), "ORT_DISABLE_TELEMETRY": "1"},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
+    result = run_program(
+        *("java", f"-Donnxruntime.native.path={native}"),
+        *("-cp", f"{path}{os.pathsep}{tmp_path / 'program'}", "ProgramKt", model),
+        *(tmp_path / name for name in ("image", "mask", "filled")),
+        environment={"LD_LIBRARY_PATH": str(native), "ORT_DISABLE_TELEMETRY": "1"},
     )
     assert result.returncode == 0, result.stderr
     filled = np.frombuffer((tmp_path / "filled").read_bytes(), np.uint8).reshape(image.shape)

@@ -6,13 +6,13 @@ import io
 import os
 import shutil
 import struct
-import subprocess
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
-from android_library import ANDROID, run_python
+from android_library import ANDROID, run_program, run_python
 
 RULES = ANDROID / "lama-edge/consumer-rules.pro"
 # Calls of Kotlin's from Java: a lambda is work that may wait.
@@ -96,7 +96,7 @@ def app(kotlin: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
     (folder / "Main.java").write_text(MAIN)
     command = ["javac", "--release", "8", "-nowarn", "-d", str(folder / "main")]
     words = [*command, "-cp", os.pathsep.join(map(str, path)), str(folder / "Main.java")]
-    subprocess.run(words, check=True, capture_output=True)
+    run_program(*words).check_returncode()
     system: dict[str, bytes] = {}
     for module in ("java.base", "java.logging"):
         found = classes_of((java_home() / f"jmods/{module}.jmod").read_bytes(), "classes/java/")
@@ -118,32 +118,22 @@ def app(kotlin: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, s
 def shrink(kotlin: Path, folder: Path, config: str) -> str:
     """Run ProGuard; return what it prints."""
     (folder / "app.pro").write_text(config)
-    result = subprocess.run(
-        [
-            *("java", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar"),
-            *(str(kotlin / "android/proguard.jar"), f"@{folder}/app.pro"),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
+    result = run_program(
+        *("java", "-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-jar"),
+        *(kotlin / "android/proguard.jar", f"@{folder}/app.pro"),
     )
     output = result.stdout + result.stderr
     assert (result.returncode == 0) == ("Warning:" not in output), output[-4000:]
     return output
 
 
-def run_app(kotlin: Path, folder: Path, model: Path) -> subprocess.CompletedProcess[str]:
+def run_app(kotlin: Path, folder: Path, model: Path) -> CompletedProcess[str]:
     """Run what was shrunk."""
     native = kotlin / "jvm"
-    return subprocess.run(
-        [
-            *("java", "-XX:+UseSerialGC", f"-Donnxruntime.native.path={native}"),
-            *("-cp", f"{folder}/app.jar:{folder}/stand-ins", "Main", str(model)),
-        ],
-        env={**os.environ, "LD_LIBRARY_PATH": str(native), "ORT_DISABLE_TELEMETRY": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
+    return run_program(
+        *("java", "-XX:+UseSerialGC", f"-Donnxruntime.native.path={native}"),
+        *("-cp", f"{folder}/app.jar:{folder}/stand-ins", "Main", model),
+        environment={"LD_LIBRARY_PATH": str(native), "ORT_DISABLE_TELEMETRY": "1"},
     )
 
 
