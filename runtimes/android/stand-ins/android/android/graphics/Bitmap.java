@@ -114,6 +114,7 @@ public final class Bitmap {
         if (config == Config.HARDWARE) throw new IllegalArgumentException("HARDWARE is not mutable");
         Config stored = config == Config.ARGB_4444 ? Config.ARGB_8888 : config;
         Bitmap made = new Bitmap(width, height, stored, false, true, hasAlpha);
+        if (!(colorSpace instanceof ColorSpace.Rgb)) throw new IllegalArgumentException("not RGB");
         made.space = stored == Config.ALPHA_8 ? null : suiting(stored, colorSpace);
         return made;
     }
@@ -134,9 +135,9 @@ public final class Bitmap {
         configHidden = true;
     }
 
-    /** Takes the colour space away. */
-    public void standInForgetColorSpace() {
-        space = null;
+    /** Gives it a colour space that no bitmap is made with, or none. */
+    public void standInSetColorSpace(@Nullable ColorSpace space) {
+        this.space = space;
     }
 
     public int getDensity() {

@@ -19,6 +19,12 @@ import kotlin.test.assertNull
 import kotlin.test.assertSame
 import kotlin.test.assertTrue
 
+// Opaque pixels of each configuration.
+private val HALVES = halves(0x3800, 0x3400, 0x1819, 0x3C00)
+private val EIGHTS = bytes(128, 1, 255, 255)
+private val TENS = words(0xC0000000L or (1023L shl 20) or (100L shl 10) or 512L)
+private val NARROW = bytes(0x1F, 0x81) // 16 of 31, 8 of 63 and 31 of 31
+
 class BitmapReadingTest {
     @After
     fun asItWas() {
@@ -27,11 +33,16 @@ class BitmapReadingTest {
         Build.VERSION.SDK_INT = 36
     }
 
-    private fun assertSeen(format: PixelFormat, levels: ByteArray, bitmap: Bitmap) {
+    private fun assertSeen(
+        format: PixelFormat,
+        levels: ByteArray,
+        bitmap: Bitmap,
+        what: String? = null,
+    ) {
         val seen = pixelsOf(bitmap)
         assertEquals(format, seen.format)
         assertEquals(Size(bitmap.height, bitmap.width), Size(seen.height, seen.width))
-        assertBytes(levels, seen.data)
+        assertBytes(levels, seen.data, what)
     }
 
     @Test
@@ -134,32 +145,43 @@ class BitmapReadingTest {
 
     @Test
     fun linearColoursGoThroughTheCurve() {
-        // 0.5, 0.25 and 0.002 of the light are 0.7354, 0.5371 and 0.0258 in sRGB.
-        val row = halves(0x3800, 0x3400, 0x1819, 0x3C00)
-        for (name in listOf(ColorSpace.Named.LINEAR_SRGB, ColorSpace.Named.ACESCG)) {
-            val light = bitmap(Config.RGBA_F16, row, space = ColorSpace.get(name))
-            assertSeen(PixelFormat.RGBA, bytes(188, 137, 7, 255), light)
+        for (space in LIGHT_SPACES) {
+            fun assertLight(config: Config, row: ByteArray, levels: ByteArray) {
+                val format = if (levels.size == 3) PixelFormat.RGB else PixelFormat.RGBA
+                assertSeen(format, levels, bitmap(config, row, space = space), space.name)
+            }
+            // 0.5, 0.25 and 0.002 of the light are 0.7354, 0.5371 and 0.0258 in sRGB.
+            assertLight(Config.RGBA_F16, HALVES, bytes(188, 137, 7, 255))
+            assertLight(Config.ARGB_8888, EIGHTS, bytes(188, 13, 255, 255))
+            // Levels of 128 and 25; of 132 and 32.
+            assertLight(Config.RGBA_1010102, TENS, bytes(188, 88, 255, 255))
+            assertLight(Config.RGB_565, NARROW, bytes(190, 99, 255))
+            // Multiplied by alpha as light: divided first.
+            assertLight(Config.ARGB_8888, bytes(64, 0, 128, 128), bytes(188, 0, 255, 128))
         }
-        val eight = bitmap(Config.ARGB_8888, bytes(128, 1, 255, 255), space = LINEAR)
-        assertSeen(PixelFormat.RGBA, bytes(188, 13, 255, 255), eight)
-        // Multiplied by alpha as light: divided first.
-        val faint = bitmap(Config.ARGB_8888, bytes(64, 0, 128, 128), space = LINEAR)
-        assertSeen(PixelFormat.RGBA, bytes(188, 0, 255, 128), faint)
     }
 
     @Test
     fun otherColourSpacesAreTakenAsTheyAre() {
-        val row = bytes(10, 128, 250, 255)
-        val names = listOf(ColorSpace.Named.DISPLAY_P3, ColorSpace.Named.EXTENDED_SRGB)
-        for (name in names) {
-            val wide = bitmap(Config.ARGB_8888, row, space = ColorSpace.get(name))
-            assertSeen(PixelFormat.RGBA, row, wide)
+        for (space in listOf<ColorSpace?>(null) + CURVED_SPACES + OTHER_SPACES) {
+            fun assertPlain(config: Config, row: ByteArray, levels: ByteArray) {
+                val format = if (levels.size == 3) PixelFormat.RGB else PixelFormat.RGBA
+                val made = bitmap(config, row, space = space as? ColorSpace.Rgb ?: LINEAR)
+                if (space !is ColorSpace.Rgb) made.standInSetColorSpace(space)
+                assertSeen(format, levels, made, "${space?.name}")
+            }
+            assertPlain(Config.RGBA_F16, HALVES, bytes(128, 64, 1, 255))
+            assertPlain(Config.ARGB_8888, EIGHTS, EIGHTS)
+            assertPlain(Config.RGBA_1010102, TENS, bytes(128, 25, 255, 255))
+            assertPlain(Config.RGB_565, NARROW, bytes(132, 32, 255))
+            assertPlain(Config.ARGB_8888, bytes(64, 0, 128, 128), bytes(128, 0, 255, 128))
         }
-        val unknown = bitmap(Config.ARGB_8888, row, space = LINEAR)
-        unknown.standInForgetColorSpace()
-        assertSeen(PixelFormat.RGBA, row, unknown)
-        val half = halves(0x3800, 0x3400, 0x0000, 0x3C00)
-        assertSeen(PixelFormat.RGBA, bytes(128, 64, 0, 255), bitmap(Config.RGBA_F16, half))
+    }
+
+    @Test
+    fun noColourSpaceIsLeftOut() {
+        val all = ColorSpace.Named.entries.map(ColorSpace::get)
+        assertEquals(all.toSet(), (RGB_SPACES + OTHER_SPACES).toSet())
     }
 
     @Test
@@ -199,17 +221,17 @@ class BitmapReadingTest {
         Bitmap.standInRowGap = 2
         val row = bytes(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
         val configs = listOf(Config.RGB_565, Config.ARGB_8888, Config.RGBA_F16, Config.RGBA_1010102)
-        val p3 = ColorSpace.get(ColorSpace.Named.DISPLAY_P3)
-        for (config in configs) {
+        val kinds = configs.flatMap { config -> RGB_SPACES.map { config to it } }
+        for ((config, space) in kinds) {
             for (isPremultiplied in listOf(true, false)) {
-                val made = bitmap(config, row, 2, isPremultiplied = isPremultiplied, space = p3)
+                val made = bitmap(config, row, 2, isPremultiplied = isPremultiplied, space = space)
                 made.density = 420
                 for (picture in listOf(made, made.copy(config, false))) {
                     val copy = workingCopy(picture)
                     assertNotSame(picture, copy)
                     assertTrue(copy.isMutable)
                     assertEquals(config, copy.config)
-                    assertSame(p3, copy.colorSpace)
+                    assertSame(made.colorSpace, copy.colorSpace)
                     assertEquals(420, copy.density)
                     assertEquals(picture.hasAlpha(), copy.hasAlpha())
                     assertEquals(picture.isPremultiplied, copy.isPremultiplied)

@@ -20,6 +20,34 @@ import kotlin.test.assertFailsWith
 internal val SRGB = ColorSpace.get(ColorSpace.Named.SRGB)
 internal val LINEAR = ColorSpace.get(ColorSpace.Named.LINEAR_SRGB)
 
+/** Those whose values are amounts of light. */
+internal val LIGHT_SPACES = listOf(
+    ColorSpace.Named.LINEAR_SRGB,
+    ColorSpace.Named.LINEAR_EXTENDED_SRGB,
+    ColorSpace.Named.ACES,
+    ColorSpace.Named.ACESCG,
+).map(ColorSpace::get)
+
+/** Those that store light by a curve, as sRGB does by its own. */
+internal val CURVED_SPACES = listOf(
+    ColorSpace.Named.SRGB,
+    ColorSpace.Named.EXTENDED_SRGB,
+    ColorSpace.Named.BT709,
+    ColorSpace.Named.BT2020,
+    ColorSpace.Named.DCI_P3,
+    ColorSpace.Named.DISPLAY_P3,
+    ColorSpace.Named.NTSC_1953,
+    ColorSpace.Named.SMPTE_C,
+    ColorSpace.Named.ADOBE_RGB,
+    ColorSpace.Named.PRO_PHOTO_RGB,
+).map(ColorSpace::get)
+
+internal val RGB_SPACES = CURVED_SPACES + LIGHT_SPACES
+
+/** Those that no bitmap is made with. */
+internal val OTHER_SPACES =
+    listOf(ColorSpace.Named.CIE_XYZ, ColorSpace.Named.CIE_LAB).map(ColorSpace::get)
+
 /** Bytes written as numbers from 0 to 255. */
 internal fun bytes(vararg values: Int): ByteArray = ByteArray(values.size) { values[it].toByte() }
 
@@ -62,8 +90,8 @@ internal fun bitmap(
 internal fun memory(bitmap: Bitmap): ByteArray =
     ByteArray(bitmap.byteCount).also { bitmap.copyPixelsToBuffer(ByteBuffer.wrap(it)) }
 
-internal fun assertBytes(wanted: ByteArray, seen: ByteArray) =
-    assertEquals(wanted.map { it.toInt() and 0xff }, seen.map { it.toInt() and 0xff })
+internal fun assertBytes(wanted: ByteArray, seen: ByteArray, what: String? = null) =
+    assertEquals(wanted.map { it.toInt() and 0xff }, seen.map { it.toInt() and 0xff }, what)
 
 /** The error that something ends with, of a kind and one line. */
 internal inline fun refused(kind: LamaEdgeException.Kind, work: () -> Unit): LamaEdgeException {
