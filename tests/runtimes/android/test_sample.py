@@ -70,6 +70,7 @@ def test_doubtful_samples_are_said_to_be(documents: Path) -> None:
 def test_a_device_that_tells_nothing_is_no_error(documents: Path) -> None:
     (row,) = load_bench(documents / "untold.json")["runs"]
     assert set(row["rounds"][0]["sensors"]["before"].values()) == {None}
+    assert row["provider"] == "xnnpack"
 
 
 def test_compare_takes_them(documents: Path, capsys: pytest.CaptureFixture[str]) -> None:

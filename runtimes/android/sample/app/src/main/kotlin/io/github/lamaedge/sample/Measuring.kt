@@ -85,6 +85,8 @@ private class Timed(private val inpainter: Inpainter) : Subject {
         PixelFormat.RGB,
     )
     private val mask = Pixels(quarter(size), size.height, size.width, PixelFormat.GREY)
+    override val provider get() = inpainter.info.provider
+    override val notes get() = inpainter.info.notes
 
     override suspend fun run() {
         inpainter.inpaint(picture, mask, InpaintOptions(strategy = Strategy.FULL))

@@ -31,8 +31,6 @@ data class MeasuredModel(
     val sizeBytes: Long,
     val sha256: String,
     val manifest: String,
-    val notes: List<String>,
-    val provider: String,
     val threads: Int,
     val runtimeVersion: String,
     val size: Extent,
@@ -49,6 +47,7 @@ private const val FEW = 10
  * Writes what `lama-edge bench --json-out` would have written: a document of version 3, whose
  * protocol is the first one, since nothing is judged here and one process measures all rounds.
  *
+ * @param rounds of one provider.
  * @param app name and version.
  * @param version of the library; null where unknown.
  * @param peakMemoryBytes of the app, see [peakMemoryBytes].
@@ -107,7 +106,7 @@ private fun run(
         "target" to "app",
         "program" to json("name" to "lama-edge-android", "version" to version, "sha256" to null),
         "runtime" to "onnxruntime ${model.runtimeVersion}",
-        "provider" to model.provider,
+        "provider" to rounds.first().provider,
         "threads" to model.threads,
         "size" to "${model.size.height}x${model.size.width}",
         "batch" to 1,
@@ -119,7 +118,7 @@ private fun run(
         "parity" to null,
         "statistics" to spelled(statistics),
         "quality" to null,
-        "warnings" to JSONArray(warnings(rounds, statistics, model.notes)),
+        "warnings" to JSONArray(warnings(rounds, statistics)),
         "error" to null,
     )
 }
@@ -179,13 +178,9 @@ private fun spelled(statistics: Statistics): JSONObject = json(
     "sustained_ratio" to null,
 )
 
-private fun warnings(
-    rounds: List<Round>,
-    statistics: Statistics,
-    notes: List<String>,
-): List<String> {
+private fun warnings(rounds: List<Round>, statistics: Statistics): List<String> {
     val spread = (100 * statistics.spread).roundToInt()
-    return notes + listOfNotNull(
+    return rounds.flatMap { it.notes }.distinct() + listOfNotNull(
         IN_AN_APP,
         "only ${statistics.count} samples".takeIf { statistics.count < FEW },
         "the middle half of the samples is spread over $spread% of the median"

@@ -25,18 +25,12 @@ class BenchDocumentTest {
         battery = Battery(73.0, "Discharging"),
     )
 
-    private fun written(
-        name: String,
-        rounds: List<Round>,
-        model: (MeasuredModel) -> MeasuredModel = { it },
-    ) {
+    private fun written(name: String, rounds: List<Round>) {
         val measured = MeasuredModel(
             name = "lama.onnx",
             sizeBytes = 4_500_000,
             sha256 = "0123456789abcdef".repeat(4),
             manifest = File(folder, "manifest.json").readText(),
-            notes = emptyList(),
-            provider = "cpu",
             threads = 4,
             runtimeVersion = "1.29.0",
             size = Extent(width = 96, height = 64),
@@ -44,7 +38,7 @@ class BenchDocumentTest {
         val document = benchDocument(
             rounds = rounds,
             policy = Policy(rounds = rounds.size),
-            model = model(measured),
+            model = measured,
             environment = Environment(
                 device = "Maker Phone",
                 chip = "Chip 9",
@@ -61,8 +55,15 @@ class BenchDocumentTest {
         File(folder, name).writeText(document)
     }
 
-    private fun round(loadMs: Double, samples: List<Double>, after: Sensors = sensors) =
-        Round(loadMs, listOf(samples.last() + 20, 40.25, 40.5), samples, sensors, after)
+    private fun round(
+        loadMs: Double,
+        samples: List<Double>,
+        after: Sensors = sensors,
+        notes: List<String> = emptyList(),
+    ): Round {
+        val warmup = listOf(samples.last() + 20, 40.25, 40.5)
+        return Round(loadMs, warmup, samples, sensors, after, "cpu", notes)
+    }
 
     @Test
     fun `documents for Python`() {
@@ -71,10 +72,11 @@ class BenchDocumentTest {
         val slower = steady.map { it * 1.3 }
         written("new.json", listOf(round(120.5, slower), round(101.0, slower)))
         val throttled = sensors.copy(throttled = true)
-        written("warm.json", listOf(round(99.0, listOf(40.0, 60.0, 95.0), after = throttled))) {
-            it.copy(notes = listOf("xnnpack gave way: not in this build"))
-        }
-        val untold = Round(99.0, listOf(50.0), steady, Sensors(), Sensors())
+        val notes = listOf("xnnpack gave way: not in this build")
+        val cool = round(99.0, listOf(40.0, 60.0), notes = notes)
+        written("warm.json", listOf(cool, round(99.0, listOf(95.0), throttled, notes)))
+        val untold =
+            Round(99.0, listOf(50.0), steady, Sensors(), Sensors(), "xnnpack", emptyList())
         written("untold.json", listOf(untold))
     }
 
