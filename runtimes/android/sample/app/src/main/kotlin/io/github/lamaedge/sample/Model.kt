@@ -28,8 +28,10 @@ class Model private constructor(private val inpainter: Inpainter, context: Conte
     Filler<BitmapSurface>,
     AutoCloseable {
     private val trimming = inpainter.trimWith(context)
-    override val description = "${inpainter.info.provider}, $THREADS threads"
-    override val notes = inpainter.info.notes
+
+    // Asked for each time: a provider that fails at work gives way to the next.
+    override val description get() = "${inpainter.info.provider}, $THREADS threads"
+    override val notes get() = inpainter.info.notes
 
     // Strokes hug what they cover, and rims of it beside the hole would be continued into it.
     override val grow = 3

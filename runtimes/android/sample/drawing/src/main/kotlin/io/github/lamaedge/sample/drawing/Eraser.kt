@@ -6,20 +6,22 @@ import io.github.lamaedge.sample.drawing.editing.Stroke
 import io.github.lamaedge.sample.drawing.editing.Surface
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Job
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
 import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
 import kotlin.coroutines.cancellation.CancellationException
 import kotlin.math.roundToInt
 
-/** A model that fills holes. */
+/** A model that fills holes. What runs it may fail at that, and another takes over. */
 interface Filler<S : Surface> {
-    /** Who runs the model, in words. */
+    /** Who runs the model by now, in words. */
     val description: String
 
-    /** What should be known of it; mostly empty. */
+    /** What should be known of it by now; mostly empty. */
     val notes: List<String>
 
     /** By how many pixels it makes the hole larger. */
@@ -97,6 +99,7 @@ data class EraserState<S : Surface>(
 class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: Album<S>) {
     private val mutable = MutableStateFlow(EraserState<S>())
     private var filler: Filler<S>? = null
+    private val toldNotes = mutableSetOf<String>()
     private var edits: Edits? = null
     private var job: Job? = null
 
@@ -107,15 +110,12 @@ class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: 
             try {
                 val opened = open()
                 filler = opened
-                mutable.update {
-                    it.copy(
-                        model = ModelState.Ready(opened.description),
-                        notes = (it.notes + opened.notes).distinct(),
-                    )
-                }
+                showModel(opened)
             } catch (thrown: Exception) {
                 mutable.update { it.copy(model = ModelState.Failed(words(thrown))) }
                 if (thrown is CancellationException) throw thrown
+            } catch (thrown: OutOfMemoryError) {
+                mutable.update { it.copy(model = ModelState.Failed(words(thrown))) }
             }
         }
     }
@@ -150,7 +150,11 @@ class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: 
         val photo = state.value.photo ?: return
         val edits = edits ?: return
         work(Work.ERASING, "Erasing", "Nothing was erased") {
-            val filled = filler.fill(photo.picture, edits.mask)
+            val filled = try {
+                filler.fill(photo.picture, edits.mask)
+            } finally {
+                showModel(filler)
+            }
             edits.fill(filled.picture, filler.grow)
             mutable.update {
                 val notes = (it.notes + filled.warning).filter(String::isNotEmpty).distinct()
@@ -161,7 +165,7 @@ class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: 
         }
     }
 
-    /** Ends what goes on; what is marked stays. */
+    /** Ends what goes on, but for saving; what is marked stays. */
     fun stop() {
         job?.cancel()
     }
@@ -170,7 +174,8 @@ class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: 
         val photo = state.value.photo ?: return
         work(Work.SAVING, "Saving", "The picture cannot be saved") {
             val name = "${photo.name.substringBeforeLast('.')}-erased.png"
-            val saved = album.save(photo.picture, name)
+            // Stopped in the middle, it would leave half of a file, or a whole one and say nothing.
+            val saved = withContext(NonCancellable) { album.save(photo.picture, name) }
             mutable.update { it.copy(unsaved = false) }
             "Saved as $saved"
         }
@@ -195,7 +200,11 @@ class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: 
     private fun step(done: String, way: Edits.() -> Change?) {
         val edits = edits ?: return
         if (state.value.work != null) return
-        val change = edits.way() ?: return
+        val change = try {
+            edits.way() ?: return
+        } catch (thrown: OutOfMemoryError) {
+            return fail("Not ${done.lowercase()}", thrown)
+        }
         val changed = if (change is Change.OfPicture) 1 else 0
         mutable.update { it.copy(revision = it.revision + changed, unsaved = true) }
         showEdits()
@@ -212,10 +221,23 @@ class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: 
                 say("Stopped")
                 throw cancelled
             } catch (thrown: Exception) {
-                mutable.update { it.copy(said = "", problem = "$failing: ${words(thrown)}") }
+                fail(failing, thrown)
+            } catch (thrown: OutOfMemoryError) {
+                fail(failing, thrown)
             } finally {
                 mutable.update { it.copy(work = null) }
             }
+        }
+    }
+
+    /** Shows who runs the model by now; each of its notes comes once, whoever dismissed it. */
+    private fun showModel(filler: Filler<S>) {
+        val news = filler.notes.filter(toldNotes::add)
+        mutable.update {
+            it.copy(
+                model = ModelState.Ready(filler.description),
+                notes = (it.notes + news).distinct(),
+            )
         }
     }
 
@@ -231,6 +253,9 @@ class Eraser<S : Surface>(private val scope: CoroutineScope, private val album: 
         }
     }
 
+    private fun fail(failing: String, thrown: Throwable) =
+        mutable.update { it.copy(said = "", problem = "$failing: ${words(thrown)}") }
+
     private fun say(said: String) = mutable.update { it.copy(said = said, problem = null) }
 }
 
@@ -240,4 +265,7 @@ private fun marked(share: Double): String {
     return "${if (percent < 1) "Less than 1" else percent.roundToInt()} % of the picture is marked"
 }
 
-private fun words(thrown: Exception): String = thrown.message ?: thrown.toString()
+private fun words(thrown: Throwable): String = when (thrown) {
+    is OutOfMemoryError -> "it is too large for this phone's memory"
+    else -> thrown.message ?: thrown.toString()
+}

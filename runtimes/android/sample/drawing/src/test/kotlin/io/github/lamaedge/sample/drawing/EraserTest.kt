@@ -14,24 +14,30 @@ import kotlin.test.assertFalse
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
 
+private const val TOO_LARGE = "it is too large for this phone's memory"
+
 class EraserTest {
     private val extent = Extent(16, 12)
     private val before = PlainSurface(extent).pixels
     private var saved: String? = null
+    private var saves = CompletableDeferred(Unit)
     private val album = object : Album<PlainSurface> {
         override suspend fun open(address: String): Photo<PlainSurface> {
             if (address == "broken") throw IllegalStateException("it is no picture")
+            if (address == "huge") throw OutOfMemoryError("of tests")
             return Photo("$address.jpg", PlainSurface(extent), PlainSurface(extent))
         }
 
-        override suspend fun save(picture: PlainSurface, name: String): String =
-            name.also { saved = it }
+        override suspend fun save(picture: PlainSurface, name: String): String {
+            saves.await()
+            return name.also { saved = it }
+        }
     }
 
     /** Fills with 1, once it is let. */
     private class Painter(val lets: CompletableDeferred<Unit>) : Filler<PlainSurface> {
-        override val description = "CPU, 2 threads"
-        override val notes = listOf("nnapi gave way")
+        override var description = "CPU, 2 threads"
+        override var notes = listOf("nnapi gave way")
         override val grow = 1
 
         override suspend fun fill(picture: PlainSurface, mask: ByteArray): Filled<PlainSurface> {
@@ -45,9 +51,10 @@ class EraserTest {
         Eraser(CoroutineScope(SupervisorJob() + Dispatchers.Unconfined), album)
     private val state get() = eraser.state.value
     private val lets = CompletableDeferred<Unit>()
+    private val painter = Painter(lets)
 
     private fun opened() {
-        eraser.openModel { Painter(lets) }
+        eraser.openModel { painter }
         eraser.openPhoto("rocket")
     }
 
@@ -118,6 +125,98 @@ class EraserTest {
         eraser.erase()
         assertEquals("Nothing was erased: memory ended", state.problem)
         assertTrue(state.canErase)
+    }
+
+    @Test
+    fun `a provider that fails at work gives way, which is shown, and said once`() {
+        opened()
+        eraser.paint(dot(4, 4))
+        eraser.erase()
+        painter.description = "XNNPACK, 2 threads"
+        painter.notes += "QNN failed"
+        lets.complete(Unit)
+        assertEquals(ModelState.Ready("XNNPACK, 2 threads"), state.model)
+        assertEquals(listOf("nnapi gave way", "QNN failed", "shrunk"), state.notes)
+        state.notes.forEach(eraser::dismiss)
+        eraser.paint(dot(4, 4))
+        eraser.erase()
+        assertEquals(listOf("shrunk"), state.notes)
+    }
+
+    @Test
+    fun `who failed in vain is shown too`() {
+        opened()
+        eraser.paint(dot(4, 4))
+        eraser.erase()
+        painter.description = "XNNPACK, 2 threads"
+        lets.completeExceptionally(IllegalStateException("no provider is left"))
+        assertEquals("Nothing was erased: no provider is left", state.problem)
+        assertEquals(ModelState.Ready("XNNPACK, 2 threads"), state.model)
+    }
+
+    @Test
+    fun `saving is not stopped in the middle`() {
+        opened()
+        eraser.paint(dot(4, 4))
+        saves = CompletableDeferred()
+        eraser.save()
+        eraser.stop()
+        assertEquals(Work.SAVING, state.work)
+        saves.complete(Unit)
+        assertNull(state.work)
+        assertEquals("Saved as rocket-erased.png", state.said)
+        assertFalse(state.unsaved)
+    }
+
+    @Test
+    fun `what is too large is said to be, and all that was there stays`() {
+        eraser.openModel { throw OutOfMemoryError("of tests") }
+        assertEquals(ModelState.Failed(TOO_LARGE), state.model)
+        opened()
+        eraser.paint(dot(4, 4))
+        val marked = state
+        eraser.openPhoto("huge")
+        assertEquals(
+            marked.copy(said = "", problem = "This cannot be opened: $TOO_LARGE"),
+            state,
+        )
+        eraser.measure { throw OutOfMemoryError("of tests") }
+        assertEquals(marked.copy(said = "", problem = "Nothing was measured: $TOO_LARGE"), state)
+        lets.completeExceptionally(OutOfMemoryError("of tests"))
+        eraser.erase()
+        assertEquals(marked.copy(said = "", problem = "Nothing was erased: $TOO_LARGE"), state)
+        saves = CompletableDeferred<Unit>().apply { completeExceptionally(OutOfMemoryError()) }
+        eraser.save()
+        val problem = "The picture cannot be saved: $TOO_LARGE"
+        assertEquals(marked.copy(said = "", problem = problem), state)
+        assertContentEquals(before, state.photo?.picture?.pixels)
+        eraser.paint(dot(9, 9))
+        assertEquals(listOf(dot(4, 4), dot(9, 9)), state.strokes)
+    }
+
+    @Test
+    fun `memory that ends while pixels are exchanged leaves them and the marks`() {
+        opened()
+        lets.complete(Unit)
+        eraser.paint(dot(4, 4))
+        val picture = checkNotNull(state.photo).picture
+        val marked = state
+        picture.isTooLarge = true
+        eraser.erase()
+        assertEquals(marked.copy(said = "", problem = "Nothing was erased: $TOO_LARGE"), state)
+        assertContentEquals(before, picture.pixels)
+        picture.isTooLarge = false
+        eraser.erase()
+        val erased = state
+        val filled = picture.pixels.copyOf()
+        picture.isTooLarge = true
+        eraser.undo()
+        assertEquals(erased.copy(said = "", problem = "Not undone: $TOO_LARGE"), state)
+        assertContentEquals(filled, picture.pixels)
+        picture.isTooLarge = false
+        eraser.undo()
+        assertContentEquals(before, picture.pixels)
+        assertEquals(listOf(dot(4, 4)), state.strokes)
     }
 
     @Test

@@ -42,8 +42,7 @@ class Edits(val picture: Surface, private val mostKept: Int = MOST_KEPT_PIXELS) 
         private set
 
     /** What made the hole since the last fill, in order. */
-    val strokes: List<Stroke>
-        get() = steps.take(done).takeLastWhile { it is Painted }.map { (it as Painted).stroke }
+    val strokes: List<Stroke> get() = strokesAfter(done)
 
     val canUndo: Boolean get() = done > 0
     val canRedo: Boolean get() = done < steps.size
@@ -98,11 +97,16 @@ class Edits(val picture: Surface, private val mostKept: Int = MOST_KEPT_PIXELS) 
     private fun kept(): Int = steps.sumOf { (it as? Filled)?.other?.size ?: 0 }
 
     private fun moved(step: Step, by: Int): Change {
+        // First what takes memory: where that ends, nothing has moved.
+        val painted = maskOf(strokesAfter(done + by), picture.extent)
         if (step is Filled) swap(step)
         done += by
-        mask = maskOf(strokes, picture.extent)
+        mask = painted
         return if (step is Filled) Change.OfPicture(step.box) else Change.OfHole
     }
+
+    private fun strokesAfter(done: Int): List<Stroke> =
+        steps.take(done).takeLastWhile { it is Painted }.map { (it as Painted).stroke }
 
     private fun did(step: Step) {
         steps.subList(done, steps.size).clear()

@@ -4,8 +4,13 @@ package io.github.lamaedge.sample.drawing.editing
 class PlainSurface(override val extent: Extent, val pixels: IntArray) : Surface {
     constructor(extent: Extent) : this(extent, IntArray(extent.width * extent.height) { it * 7 })
 
-    override fun read(box: Box): IntArray =
-        IntArray(box.width * box.height) { pixels[place(box, it)] }
+    /** Whether there is no memory for what is read. */
+    var isTooLarge = false
+
+    override fun read(box: Box): IntArray {
+        if (isTooLarge) throw OutOfMemoryError("of tests")
+        return IntArray(box.width * box.height) { pixels[place(box, it)] }
+    }
 
     override fun write(box: Box, pixels: IntArray) =
         pixels.forEachIndexed { at, pixel -> this.pixels[place(box, at)] = pixel }
