@@ -7,8 +7,11 @@ import java.io.ByteArrayOutputStream;
 import java.io.FileNotFoundException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.util.Arrays;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import org.jetbrains.annotations.NotNull;
 import org.jetbrains.annotations.Nullable;
 
@@ -17,6 +20,9 @@ public abstract class ContentResolver {
     public static final String SCHEME_CONTENT = "content";
     public static final String SCHEME_FILE = "file";
 
+    /** MediaStore's column. */
+    private static final String NAME = "_display_name";
+
     /** For tests: bytes by their addresses; null where the other app has ended. */
     public final Map<String, byte[]> standInContents = new HashMap<>();
     /** For tests: addresses that may not be read. */
@@ -24,6 +30,9 @@ public abstract class ContentResolver {
 
     /** For tests: what was written, by the addresses that it was given. */
     public final Map<String, ByteArrayOutputStream> standInWritten = new HashMap<>();
+
+    /** By the addresses of what was written. */
+    private final Map<String, String> names = new HashMap<>();
 
     public ContentResolver(@Nullable Context context) {}
 
@@ -47,7 +56,23 @@ public abstract class ContentResolver {
     public final Uri insert(@NotNull Uri url, @Nullable ContentValues values) {
         Uri file = Uri.parse(url + "/" + (standInWritten.size() + 1));
         standInWritten.put(file.toString(), new ByteArrayOutputStream());
+        Object asked = values == null ? null : values.get(NAME);
+        names.put(file.toString(), unique(url + "/", asked == null ? "unnamed" : asked.toString()));
         return file;
+    }
+
+    /** The name, or else the first of name (1).type, name (2).type and so on that is free. */
+    private String unique(String collection, String name) {
+        Set<String> taken = new HashSet<>();
+        names.forEach((file, other) -> {
+            if (file.startsWith(collection)) taken.add(other);
+        });
+        int end = name.lastIndexOf('.') < 0 ? name.length() : name.lastIndexOf('.');
+        String free = name;
+        for (int number = 1; taken.contains(free); number++) {
+            free = name.substring(0, end) + " (" + number + ")" + name.substring(end);
+        }
+        return free;
     }
 
     @Nullable
@@ -57,7 +82,31 @@ public abstract class ContentResolver {
             @Nullable String selection,
             @Nullable String[] selectionArgs,
             @Nullable String sortOrder) {
-        return null;
+        String name = names.get(uri.toString());
+        boolean isAskedFor = projection != null && Arrays.equals(projection, new String[] {NAME});
+        return name == null || !isAskedFor ? null : new OneRow(name);
+    }
+
+    /** A table of one name. */
+    private static final class OneRow implements Cursor {
+        private final String name;
+
+        OneRow(String name) {
+            this.name = name;
+        }
+
+        @Override
+        public boolean moveToFirst() {
+            return true;
+        }
+
+        @Override
+        public String getString(int columnIndex) {
+            return name;
+        }
+
+        @Override
+        public void close() {}
     }
 
     public final int update(
@@ -70,6 +119,7 @@ public abstract class ContentResolver {
 
     public final int delete(
             @NotNull Uri url, @Nullable String where, @Nullable String[] selectionArgs) {
+        names.remove(url.toString());
         return standInWritten.remove(url.toString()) == null ? 0 : 1;
     }
 }

@@ -47,13 +47,13 @@ class Measuring(private val context: Context, private val policy: Policy = Polic
             app = "lama-edge sample ${version()}",
             version = null,
         )
-        Photos(context.contentResolver).write(
+        val name = Photos(context.contentResolver).write(
             MediaStore.Downloads.EXTERNAL_CONTENT_URI,
             NAME,
             "application/json",
         ) { it.write(document.toByteArray()) }
         val median = String.format(Locale.ROOT, "%.0f", Statistics(rounds).median)
-        return "$median ms a run; saved as $NAME in Downloads"
+        return "$median ms a run; saved as $name in Downloads"
     }
 
     private fun measured(info: ModelInfo) = MeasuredModel(
@@ -61,8 +61,6 @@ class Measuring(private val context: Context, private val policy: Policy = Polic
         sizeBytes = context.assets.open(MODEL).use { it.available().toLong() },
         sha256 = info.sha256,
         manifest = info.manifest,
-        notes = info.notes,
-        provider = info.provider,
         threads = THREADS,
         runtimeVersion = info.runtimeVersion,
         size = sizeOf(info),

@@ -13,6 +13,7 @@ import io.github.lamaedge.sample.drawing.editing.Box
 import io.github.lamaedge.sample.drawing.editing.Extent
 import io.github.lamaedge.sample.drawing.editing.Surface
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.withContext
 import java.io.IOException
 import java.io.OutputStream
@@ -50,38 +51,59 @@ class Photos(private val resolver: ContentResolver) : Album<BitmapSurface> {
         } else {
             Bitmap.createScaledBitmap(picture, side(width * shrunk), side(height * shrunk), true)
         }
-        Photo(name(uri), BitmapSurface(picture), BitmapSurface(original))
+        Photo(name(uri) ?: "photo", BitmapSurface(picture), BitmapSurface(original))
     }
 
     override suspend fun save(picture: BitmapSurface, name: String): String {
-        write(MediaStore.Images.Media.EXTERNAL_CONTENT_URI, name, "image/png") { file ->
+        val collection = MediaStore.Images.Media.EXTERNAL_CONTENT_URI
+        val given = write(collection, name, "image/png") { file ->
             if (!picture.bitmap.compress(Bitmap.CompressFormat.PNG, 100, file)) {
                 throw IOException("Android could not encode it")
             }
         }
-        return "$name in Pictures"
+        return "$given in Pictures"
     }
 
-    /** Writes a file into one of the collections that need no permission. */
-    suspend fun write(collection: Uri, name: String, type: String, body: (OutputStream) -> Unit) =
-        withContext(Dispatchers.IO) {
-            val values = ContentValues()
-            values.put(MediaStore.MediaColumns.DISPLAY_NAME, name)
-            values.put(MediaStore.MediaColumns.MIME_TYPE, type)
-            values.put(MediaStore.MediaColumns.IS_PENDING, 1)
-            val uri = resolver.insert(collection, values)
-                ?: throw IOException("Android takes no $type")
-            try {
-                val file = resolver.openOutputStream(uri)
-                (file ?: throw IOException("it cannot be written")).use(body)
-            } catch (thrown: IOException) {
-                resolver.delete(uri, null, null)
-                throw thrown
-            }
-            val whole = ContentValues()
-            whole.put(MediaStore.MediaColumns.IS_PENDING, 0)
-            resolver.update(uri, whole, null, null)
+    /**
+     * Writes a file into one of the collections that need no permission, to its end even where that
+     * is not waited for any more.
+     *
+     * @return its name: where there is such a file, Android calls the new one `name (1).type`.
+     */
+    suspend fun write(
+        collection: Uri,
+        name: String,
+        type: String,
+        body: (OutputStream) -> Unit,
+    ): String = withContext(NonCancellable) {
+        // Coming back from other threads asks again whether it was cancelled: hence the two.
+        withContext(Dispatchers.IO) { written(collection, name, type, body) }
+    }
+
+    private fun written(
+        collection: Uri,
+        name: String,
+        type: String,
+        body: (OutputStream) -> Unit,
+    ): String {
+        val values = ContentValues()
+        values.put(MediaStore.MediaColumns.DISPLAY_NAME, name)
+        values.put(MediaStore.MediaColumns.MIME_TYPE, type)
+        values.put(MediaStore.MediaColumns.IS_PENDING, 1)
+        val uri = resolver.insert(collection, values)
+            ?: throw IOException("Android takes no $type")
+        try {
+            val file = resolver.openOutputStream(uri)
+            (file ?: throw IOException("it cannot be written")).use(body)
+        } catch (thrown: Throwable) {
+            resolver.delete(uri, null, null)
+            throw thrown
         }
+        val whole = ContentValues()
+        whole.put(MediaStore.MediaColumns.IS_PENDING, 0)
+        resolver.update(uri, whole, null, null)
+        return name(uri) ?: name
+    }
 
     /** Upright, in sRGB, and no larger than an app's memory takes. */
     private fun decode(uri: Uri): Bitmap {
@@ -99,12 +121,11 @@ class Photos(private val resolver: ContentResolver) : Album<BitmapSurface> {
         return bitmap.copy(Bitmap.Config.ARGB_8888, true).also { bitmap.recycle() }
     }
 
-    private fun name(uri: Uri): String {
+    private fun name(uri: Uri): String? {
         val columns = arrayOf(MediaStore.MediaColumns.DISPLAY_NAME)
-        val found = resolver.query(uri, columns, null, null, null)?.use { rows ->
+        return resolver.query(uri, columns, null, null, null)?.use { rows ->
             if (rows.moveToFirst()) rows.getString(0) else null
         }
-        return found ?: "photo"
     }
 }
 

@@ -3,6 +3,7 @@ package io.github.lamaedge.sample
 import android.app.ActivityManager
 import android.graphics.Bitmap
 import android.os.PowerManager
+import android.provider.MediaStore
 import io.github.lamaedge.App
 import io.github.lamaedge.sample.drawing.Album
 import io.github.lamaedge.sample.drawing.Eraser
@@ -11,15 +12,18 @@ import io.github.lamaedge.sample.drawing.editing.Point
 import io.github.lamaedge.sample.drawing.editing.Stroke
 import io.github.lamaedge.sample.drawing.measuring.Policy
 import io.github.lamaedge.tinyModel
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import org.junit.Rule
 import org.junit.rules.TemporaryFolder
 import java.io.File
 import java.io.IOException
+import java.util.concurrent.CountDownLatch
 import kotlin.math.hypot
 import kotlin.random.Random
 import kotlin.test.AfterTest
@@ -36,6 +40,8 @@ class SampleTest {
     @get:Rule
     val folder = TemporaryFolder()
     private val app by lazy { App(folder.root, mapOf(MODEL to tinyModel())) }
+    private val photos by lazy { Photos(app.contentResolver) }
+    private val downloads = MediaStore.Downloads.EXTERNAL_CONTENT_URI
 
     @BeforeTest
     fun rowsHaveGaps() {
@@ -88,29 +94,61 @@ class SampleTest {
     fun `it measures itself, and writes what bench reads`() = runBlocking {
         app.standInServices[PowerManager::class.java] = PowerManager.standIn
         app.standInServices[ActivityManager::class.java] = ActivityManager.standIn
+        // An older one.
+        photos.write(downloads, "lama-edge-bench.json", "application/json") { it.write(0) }
         val said = mutableListOf<String>()
         val policy = Policy(rounds = 2, minWarmupMs = 1.0, minSeconds = 0.01)
         val result = Measuring(app, policy).run { said += it }
         assertEquals(listOf("Measuring, round 1 of 2", "Measuring, round 2 of 2"), said)
         assertTrue(
-            Regex("""\d+ ms a run; saved as lama-edge-bench.json in Downloads""").matches(result),
+            Regex("""\d+ ms a run; saved as lama-edge-bench \(1\)\.json in Downloads""")
+                .matches(result),
         )
-        val (address, document) = app.contents.standInWritten.entries.single()
-        assertEquals("content://media/external/downloads/1", address)
+        val document = app.contents.standInWritten.getValue("$downloads/2")
         val cases = File(checkNotNull(System.getenv("LAMA_EDGE_CASES")))
         File(cases, "measured.json").writeBytes(document.toByteArray())
     }
 
     @Test
     fun `a file that cannot be written leaves none`() = runBlocking {
-        val photos = Photos(app.contentResolver)
-        val downloads = android.provider.MediaStore.Downloads.EXTERNAL_CONTENT_URI
-        assertFailsWith<IOException> {
-            photos.write(downloads, "full.json", "application/json") {
-                throw IOException("no room")
+        for (thrown in listOf(IOException("no room"), OutOfMemoryError("of tests"))) {
+            val seen = assertFailsWith<Throwable> {
+                photos.write(downloads, "full.json", "application/json") { throw thrown }
+            }
+            assertEquals(thrown.message, seen.message)
+            assertTrue(app.contents.standInWritten.isEmpty())
+        }
+    }
+
+    @Test
+    fun `files are said to have the names that Android gave them`() = runBlocking {
+        val names = List(3) { photos.write(downloads, "a.b.png", "image/png") {} }
+        assertEquals(listOf("a.b.png", "a.b (1).png", "a.b (2).png"), names)
+        val pictures = MediaStore.Images.Media.EXTERNAL_CONTENT_URI
+        assertEquals("a.b.png", photos.write(pictures, "a.b.png", "image/png") {})
+    }
+
+    @Test
+    fun `a file is written to its end, whoever stops waiting for it`() = runBlocking {
+        val begun = CompletableDeferred<Unit>()
+        val goesOn = CountDownLatch(1)
+        var name: String? = null
+        val job = launch {
+            name = photos.write(downloads, "a.json", "application/json") {
+                begun.complete(Unit)
+                goesOn.await()
+                it.write(7)
             }
         }
-        assertTrue(app.contents.standInWritten.isEmpty())
+        begun.await()
+        job.cancel()
+        goesOn.countDown()
+        job.join()
+        assertEquals("a.json", name)
+        assertContentEquals(
+            byteArrayOf(7),
+            app.contents.standInWritten.values.single().toByteArray(),
+        )
     }
 }
 
