@@ -40,6 +40,7 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
     private val worker = workingThread()
     private val dispatcher = worker.asCoroutineDispatcher()
     private val turn = Mutex()
+    private val others = LinkedHashSet<AutoCloseable>()
 
     // Of the working thread alone; null until it is needed (again).
     private var model: OnnxModel? = null
@@ -76,8 +77,21 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
         picture: Pixels,
         mask: Pixels,
         options: InpaintOptions = InpaintOptions(),
-    ): Inpainted = turn.withLock {
-        onWorker("inpainting") { ending -> inpainted(picture, mask, options, ending) }
+    ): Inpainted = inTurn { fill -> fill(picture, mask, options) }
+
+    /**
+     * Does something while this one's other pictures wait, so that what it takes is there once.
+     *
+     * @param work is given what fills a picture, as [inpaint] does, in the turn that it has.
+     * @throws LamaEdgeException of kind `USAGE` when this is closed; and what [work] throws.
+     */
+    internal suspend fun <T> inTurn(
+        work: suspend (fill: suspend (Pixels, Pixels, InpaintOptions) -> Inpainted) -> T,
+    ): T = turn.withLock {
+        if (isClosed) throw closed()
+        work { picture, mask, options ->
+            onWorker("inpainting") { ending -> inpainted(picture, mask, options, ending) }
+        }
     }
 
     /**
@@ -96,7 +110,28 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
     override fun close() {
         isClosed = true
         running?.end(closed())
-        worker.execute(::release)
+        worker.execute {
+            release()
+            opening.forget()
+        }
+        closeOthers()
+    }
+
+    /** Lets [close] close something else with this: at once where this is closed. */
+    internal fun closeWith(other: AutoCloseable) {
+        synchronized(others) { others += other }
+        // After the line above: either this sees that it is closed, or close() sees the other.
+        if (isClosed) closeOthers()
+    }
+
+    /** Takes back what [closeWith] was asked for. */
+    internal fun closeWithout(other: AutoCloseable) {
+        synchronized(others) { others -= other }
+    }
+
+    private fun closeOthers() {
+        val closing = synchronized(others) { others.toList().also { others.clear() } }
+        closing.forEach(AutoCloseable::close)
     }
 
     private suspend fun <T> onWorker(doing: String, work: (Ending) -> T): T = coroutineScope {

@@ -27,10 +27,12 @@ private val HASH = Regex("[0-9a-f]{64}")
  * Throws [LamaEdgeException] of kind `USAGE` when an option cannot be used.
  */
 internal class Opening(
-    private val source: ModelSource,
+    source: ModelSource,
     private val options: ModelOptions,
     private val sessions: Sessions,
 ) {
+    private var given: ModelSource? = source
+    private val source: ModelSource get() = checkNotNull(given) { "it was forgotten" }
     private val threads = threadsFor(options.threads)
     private val notes = LinkedHashSet<String>()
     private var left = options.providers
@@ -74,6 +76,11 @@ internal class Opening(
                 giveWay(failed.why)
             }
         }
+    }
+
+    /** Lets go of the model's bytes; it is not to be opened again. */
+    fun forget() {
+        given = null
     }
 
     /** Whether another provider can take the place of the one at work. */
