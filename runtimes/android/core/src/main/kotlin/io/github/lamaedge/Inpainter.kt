@@ -14,6 +14,7 @@ import io.github.lamaedge.opening.Opening
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.asCoroutineDispatcher
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.launch
@@ -137,7 +138,10 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
     private suspend fun <T> onWorker(doing: String, work: (Ending) -> T): T = coroutineScope {
         val ending = Ending()
         val watcher =
-            launch(Dispatchers.Unconfined) {
+            // Started here and now: in a coroutine that is unconfined itself, or on Android's main
+            // thread, an unconfined one would wait until this one suspends, and not hear of a
+            // cancelling before that.
+            launch(Dispatchers.Unconfined, CoroutineStart.UNDISPATCHED) {
                 try {
                     awaitCancellation()
                 } catch (cancelled: CancellationException) {

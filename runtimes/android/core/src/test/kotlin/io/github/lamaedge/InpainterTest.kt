@@ -114,6 +114,20 @@ class InpainterTest {
         Inpainter.open(obedient()).use { inpainter ->
             val job = Job().apply { cancel() }
             assertFailsWith<CancellationException> {
+    @Test(timeout = LIMIT_MS)
+    fun `cancelling is heard among unconfined coroutines`() = runBlocking<Unit> {
+        Inpainter.open(obedient()).use { inpainter ->
+            withContext(Dispatchers.Unconfined) {
+                val work = launch { inpainter.inpaint(picture(), mask(Order.NEVER_END)) }
+                launch {
+                    waitUntil { inRun() == 1 }
+                    work.cancel()
+                }
+            }
+            assertWorks(inpainter)
+        }
+    }
+
                 withContext(job) { inpainter.inpaint(picture(), mask(Order.NEVER_END)) }
             }
             assertWorks(inpainter)
