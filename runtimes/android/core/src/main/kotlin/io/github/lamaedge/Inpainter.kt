@@ -191,13 +191,19 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
     }
 
     private fun release() {
-        model?.close()
+        val released = model
         model = null
     }
 
     /** The model, for one picture. */
     private inner class Running(private val model: OnnxModel, private val ending: Ending) :
         ContractModel {
+        try {
+            released?.close()
+        } catch (_: Exception) {
+            // Who gives memory back, or takes another provider, can do nothing about it, and on
+            // a thread of nobody's it would end an app.
+        }
         override val io: IoSpec = opening.manifest.io
         override val facts: ModelFacts = opening.manifest.facts
         override val provider: String = opening.provider.name

@@ -11,6 +11,7 @@ import kotlinx.coroutines.Job
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.supervisorScope
@@ -18,11 +19,15 @@ import kotlinx.coroutines.withContext
 import org.junit.AfterClass
 import org.junit.Test
 import java.io.File
+import java.lang.ref.WeakReference
 import java.math.BigInteger
 import java.security.MessageDigest
+import java.util.concurrent.ConcurrentLinkedQueue
+import java.util.concurrent.atomic.AtomicInteger
 import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
+import kotlin.test.assertNotNull
 import kotlin.test.assertTrue
 
 class InpainterTest {
@@ -165,6 +170,28 @@ class InpainterTest {
     }
 
     @Test(timeout = LIMIT_MS)
+    fun `what a turn takes is there once`() = runBlocking<Unit> {
+        supervisorScope {
+            val inpainter = Inpainter.open(obedient())
+            val read = AtomicInteger()
+            val turns =
+                List(3) {
+                    async(Dispatchers.Default) {
+                        inpainter.inTurn { fill ->
+                            read.incrementAndGet()
+                            fill(picture(), mask(Order.NEVER_END), InpaintOptions())
+                        }
+                    }
+                }
+            waitUntil { inRun() == 1 }
+            assertEquals(1, read.get())
+            inpainter.close()
+            for (turn in turns) refusal(Kind.USAGE, "closed") { turn.await() }
+            assertEquals(1, read.get())
+        }
+    }
+
+    @Test(timeout = LIMIT_MS)
     fun `many pictures at once all come out`() = runBlocking<Unit> {
         Inpainter.open(obedient()).use { inpainter ->
             val work =
@@ -217,6 +244,65 @@ class InpainterTest {
             refusal(Kind.USAGE, "closed") { inpainter.trim() }
             assertEquals("cpu", inpainter.info.provider)
             assertEquals(0, inRun())
+        }
+    }
+
+    @Test(timeout = LIMIT_MS)
+    fun `closing lets go of the model's bytes`() = runBlocking<Unit> {
+        // In a function of its own: its variables are gone with it.
+        suspend fun opened(): Pair<Inpainter, WeakReference<ByteArray>> {
+            val bytes = obedient().readBytes()
+            return Inpainter.open(bytes) to WeakReference(bytes)
+        }
+        val (inpainter, bytes) = opened()
+        System.gc()
+        assertNotNull(bytes.get())
+        inpainter.close()
+        while (bytes.get() != null) {
+            System.gc()
+            // Suspends: the stack that it was opened on ends.
+            delay(1)
+        }
+        assertEquals("cpu", inpainter.info.provider)
+    }
+
+    @Test(timeout = LIMIT_MS)
+    fun `closing closes what is to be closed with it`() = runBlocking<Unit> {
+        val closed = ArrayList<String>()
+        val (stays, goes, late) =
+            listOf("stays", "goes", "late").map { AutoCloseable { closed += it } }
+        val inpainter = Inpainter.open(obedient())
+        inpainter.closeWith(stays)
+        inpainter.closeWith(goes)
+        inpainter.closeWithout(goes)
+        assertEquals(emptyList(), closed)
+        repeat(2) {
+            inpainter.close()
+            assertEquals(listOf("stays"), closed)
+        }
+        inpainter.closeWith(late)
+        assertEquals(listOf("stays", "late"), closed)
+    }
+
+    @Test(timeout = LIMIT_MS)
+    fun `a session that fails to close ends nothing else`() = runBlocking<Unit> {
+        val uncaught = ConcurrentLinkedQueue<Throwable>()
+        val before = Thread.getDefaultUncaughtExceptionHandler()
+        Thread.setDefaultUncaughtExceptionHandler { _, thrown -> uncaught += thrown }
+        try {
+            val sessions = WatchedSessions()
+            val source = ModelSource.OnDisk(obedient())
+            Inpainter.open(source, ModelOptions(), sessions).use {
+                // Closed once more, they throw.
+                sessions.started.last().close()
+                it.trim()
+                assertWorks(it)
+                sessions.started.last().close()
+            }
+            waitUntil { working().isEmpty() }
+            assertEquals(emptyList(), uncaught.toList())
+        } finally {
+            Thread.setDefaultUncaughtExceptionHandler(before)
         }
     }
 
