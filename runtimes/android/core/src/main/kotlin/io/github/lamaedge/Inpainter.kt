@@ -62,8 +62,9 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
      * Fills the hole of a picture.
      *
      * Cancelled while it waits for its turn, it ends at once; at work, after the operation that
-     * ONNX Runtime is in. A provider other than [Provider.Cpu] that fails gives way to the next,
-     * which does the picture again.
+     * ONNX Runtime is in, or the step before or after the model's runs. What ONNX Runtime does to
+     * open a model (again) is done to its end. A provider other than [Provider.Cpu] that fails
+     * gives way to the next, which does the picture again.
      *
      * @param picture of any size and format; only read.
      * @param mask of the same size and any format, read as `options.mask` says; only read.
@@ -104,9 +105,9 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
     public suspend fun trim(): Unit = onWorker("giving memory back") { release() }
 
     /**
-     * Ends the picture in work and all that wait, which throw [LamaEdgeException] of kind `USAGE`;
-     * then memory goes back, on the working thread: this does not wait for it. Closing twice is
-     * once.
+     * Ends the picture in work, unless the model is done with it, and all that wait: they throw
+     * [LamaEdgeException] of kind `USAGE`. Then memory goes back, on the working thread: this does
+     * not wait for it. Closing twice is once.
      */
     override fun close() {
         isClosed = true

@@ -6,6 +6,7 @@ import ai.onnxruntime.OrtEnvironment
 import ai.onnxruntime.OrtSession
 import ai.onnxruntime.OrtSession.SessionOptions
 import io.github.lamaedge.LamaEdgeException
+import io.github.lamaedge.model.Ending
 import io.github.lamaedge.oneLine
 import java.io.ByteArrayInputStream
 import java.io.File
@@ -57,11 +58,12 @@ internal fun <T> ModelSource.read(reading: (InputStream) -> T): T = try {
     )
 }
 
-/** The SHA-256 of all bytes, in 64 hexadecimal digits. */
-internal fun sha256(stream: InputStream): String {
+/** The SHA-256 of all bytes, in 64 hexadecimal digits; throws what [ending] was ended with. */
+internal fun sha256(stream: InputStream, ending: Ending): String {
     val digest = MessageDigest.getInstance("SHA-256")
     val some = ByteArray(1 shl 16)
     while (true) {
+        ending.check()
         val count = stream.read(some)
         if (count < 0) break
         digest.update(some, 0, count)

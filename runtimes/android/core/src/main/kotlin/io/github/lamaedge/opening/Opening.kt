@@ -67,7 +67,7 @@ internal class Opening(
      *   was ended with.
      */
     fun open(ending: Ending): OnnxModel {
-        readFile()
+        readFile(ending)
         while (true) {
             ending.check()
             try {
@@ -112,8 +112,8 @@ internal class Opening(
         runtimeVersion = sessions.environment.version,
     )
 
-    private fun readFile() {
-        val seen = source.read(::sha256)
+    private fun readFile(ending: Ending) {
+        val seen = source.read { sha256(it, ending) }
         if (seen != (hash ?: seen)) {
             throw LamaEdgeException.model(
                 "the sha256 of ${source.name} is $seen instead of $hash: it is another file, or " +
@@ -132,6 +132,7 @@ internal class Opening(
         if (options.selfTest && provider !is Provider.Cpu && provider !== tested) {
             test(provider, ending)
         }
+        ending.check()
         val started =
             try {
                 sessions.start(source, provider, threads)

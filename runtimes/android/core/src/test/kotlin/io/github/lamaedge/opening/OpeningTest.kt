@@ -253,3 +253,11 @@ class OpeningTest {
         waitUntil { sessions.open() == 0 }
     }
 }
+    @Test(timeout = LIMIT_MS)
+    fun `reading a file ends when it is cancelled`() = runBlocking<Unit> {
+        val work = launch(Dispatchers.Default) { Inpainter.open(File("/dev/zero")) }
+        waitUntil { working().any { stack -> stack.any { it.methodName == "sha256" } } }
+        work.cancelAndJoin()
+        waitUntil { working().isEmpty() }
+    }
+
