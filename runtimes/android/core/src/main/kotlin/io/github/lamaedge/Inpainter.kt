@@ -1,5 +1,6 @@
 package io.github.lamaedge
 
+import ai.onnxruntime.OrtException
 import io.github.lamaedge.contract.ContractModel
 import io.github.lamaedge.contract.IoSpec
 import io.github.lamaedge.contract.ModelFacts

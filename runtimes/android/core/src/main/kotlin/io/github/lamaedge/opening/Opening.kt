@@ -137,10 +137,12 @@ internal class Opening(
             try {
                 sessions.start(source, provider, threads)
             } catch (thrown: OrtException) {
-                if (provider !is Provider.Cpu) throw didNotStart(thrown)
-                // The processor needs no set-up that could fail: it is memory or the file.
                 if (isMemory(thrown)) throw memoryEnded("opening the model", thrown)
-                throw cannotOpen(thrown)
+                // The processor starts everywhere, and who passed the self-test does here: it is
+                // the file. Another provider may take it all the same.
+                val works =
+                    provider is Provider.Cpu || (provider === tested && !hasAnother())
+                throw if (works) cannotOpen(thrown) else didNotStart(thrown)
             }
         started.note?.let { notes += it }
         return OnnxModel(sessions.environment, started.session, manifest)
@@ -150,9 +152,12 @@ internal class Opening(
         try {
             selfTest(sessions, provider, threads, ending)
         } catch (thrown: OrtException) {
+            if (isMemory(thrown)) throw memoryEnded("testing ${provider.name}", thrown)
             throw didNotStart(thrown)
         } catch (thrown: LamaEdgeException) {
             ending.check()
+            // What is short now says nothing of the provider.
+            if (thrown.kind == Kind.OUT_OF_MEMORY) throw thrown
             throw ProviderFailed("is not used: ${oneLine(thrown)}")
         }
         tested = provider

@@ -36,6 +36,22 @@ internal class Accelerated(private val instead: Map<String, (ModelSource) -> Mod
     }
 }
 
+/** A machine with XNNPACK, where sessions start unless there is something to throw. */
+internal class Hindered : WatchedSessions() {
+    /** Thrown instead of a session for the self-test. */
+    var testing: Exception? = null
+
+    /** Thrown instead of a session for any other model. */
+    var opening: Exception? = null
+
+    override fun has(provider: Provider): Boolean = true
+
+    override fun start(source: ModelSource, provider: Provider, threads: Int): Started {
+        (if (source is ModelSource.InMemory) testing else opening)?.let { throw it }
+        return super.start(source, Provider.Cpu, threads)
+    }
+}
+
 /** A build of ONNX Runtime that says to have every provider, and has the processor alone. */
 internal class Boastful : WatchedSessions() {
     override fun has(provider: Provider): Boolean = true

@@ -1,5 +1,6 @@
 package io.github.lamaedge.opening
 
+import ai.onnxruntime.OrtException
 import io.github.lamaedge.Cases
 import io.github.lamaedge.Inpainter
 import io.github.lamaedge.LIMIT_MS
@@ -12,8 +13,10 @@ import io.github.lamaedge.Provider
 import io.github.lamaedge.mask
 import io.github.lamaedge.model.Accelerated
 import io.github.lamaedge.model.Boastful
+import io.github.lamaedge.model.Hindered
 import io.github.lamaedge.model.Sessions
 import io.github.lamaedge.model.WatchedSessions
+import io.github.lamaedge.model.memoryEnded
 import io.github.lamaedge.picture
 import io.github.lamaedge.refusal
 import io.github.lamaedge.waitUntil
@@ -172,6 +175,38 @@ class OpeningTest {
     fun `a model that cannot be opened by an accelerator is by the processor`() =
         runBlocking<Unit> {
             open(xnnpack(other = ModelSource.InMemory(ByteArray(9)))).use {
+    @Test(timeout = LIMIT_MS)
+    fun `memory that is short is no accelerator's fault`() = runBlocking<Unit> {
+        val ends = listOf(OrtException("std::bad_alloc"), memoryEnded("it ran", Exception("x")))
+        for (end in ends) {
+            val short = Hindered().apply { testing = end }
+            refusal(Kind.OUT_OF_MEMORY, "out_of_memory") { open(short) }
+            assertEquals(0, short.open())
+        }
+        val sessions = Hindered()
+        open(sessions).use {
+            it.trim()
+            sessions.opening = OrtException("std::bad_alloc")
+            refusal(Kind.OUT_OF_MEMORY, "out_of_memory") { filled(it) }
+            sessions.opening = null
+            filled(it)
+            assertEquals("xnnpack", it.info.provider)
+            assertEquals(emptyList(), it.info.notes)
+        }
+    }
+
+    @Test(timeout = LIMIT_MS)
+    fun `what the last provider cannot open is the file's fault if it passed the self-test`() =
+        runBlocking<Unit> {
+            val alone = listOf(Provider.Xnnpack())
+            val sessions = Hindered().apply { opening = OrtException("no graph") }
+            val message = refusal(Kind.MODEL) { open(sessions, ModelOptions(alone)) }
+            assertTrue("cannot open" in message && "no graph" in message, message)
+            val untested = ModelOptions(alone, selfTest = false)
+            refusal(Kind.MISSING_BACKEND) { open(sessions, untested) }
+            open(Hindered(), untested).close()
+        }
+
                 assertEquals("cpu", it.info.provider)
                 assertTrue("xnnpack did not start" in it.info.notes.single())
             }
