@@ -6,12 +6,14 @@ them; nothing of them is learned.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+from damaged_models import entry_of
 from onnx import TensorProto, helper, numpy_helper
 
 from lama_edge.spec import Size
@@ -124,6 +126,33 @@ def largest_sums(exported: Callable[..., Path], folder: Path, *, shared: bool = 
     whole = onnx.load(exported("fourier", Size(SIDE, SIDE), io="uint8"))
     name = "shared-weights.onnx" if shared else "largest-sums.onnx"
     return _saved(folder / name, whole, nodes, constants)
+
+
+def large_batch(exported: Callable[..., Path], folder: Path) -> Path:
+    """Write a float model whose every run takes 256 pictures of 1024 x 1024: 3 GiB."""
+    whole = onnx.load(exported("fourier", Size(SIDE, SIDE)))
+    entry = entry_of(whole)
+    manifest = json.loads(entry.value)
+    manifest["io"]["batch"] = 256
+    manifest["size"]["fixed"] = [1024, 1024]
+    entry.value = json.dumps(manifest)
+    for value in (*whole.graph.input, *whole.graph.output):
+        batch, _, *sides = value.type.tensor_type.shape.dim
+        batch.dim_value = 256
+        for side in sides:
+            side.dim_value = 1024
+    nodes = [helper.make_node("Identity", ["image"], ["inpainted"])]
+    return _saved(folder / "large-batch.onnx", whole, nodes, {})
+
+
+def optional_input(exported: Callable[..., Path], folder: Path) -> Path:
+    """Write a float model with an input more, of a kind that ONNX Runtime's Java side lacks."""
+    whole = onnx.load(exported("fourier", Size(SIDE, SIDE)))
+    tensor = helper.make_tensor_type_proto(TensorProto.FLOAT, [1])
+    extra = helper.make_value_info("extra", helper.make_optional_type_proto(tensor))
+    whole.graph.input.append(extra)
+    nodes = [helper.make_node("Identity", ["image"], ["inpainted"])]
+    return _saved(folder / "optional-input.onnx", whole, nodes, {})
 
 
 def _saved(

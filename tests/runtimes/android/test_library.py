@@ -19,7 +19,7 @@ from damaged_models import (
     with_external_data,
     with_manifests_of_the_vectors,
 )
-from obedient_models import largest_sums, no_numbers, obedient
+from obedient_models import large_batch, largest_sums, no_numbers, obedient, optional_input
 from web_cases import Cases, golden_case
 
 from lama_edge.errors import LamaEdgeError
@@ -51,8 +51,8 @@ def cases(tmp_path_factory: pytest.TempPathFactory, exported: Callable[..., Path
         cases.add(family, exported(family, size), image, hole)
         cases.add(f"{family}-uint8", exported(family, size, io="uint8"), image, hole)
     add_pictures(cases.folder)
-    obedient(exported, cases.folder)
-    no_numbers(exported, cases.folder)
+    for write in (obedient, no_numbers, large_batch, optional_input):
+        write(exported, cases.folder)
     for shared in (False, True):
         largest_sums(exported, cases.folder, shared=shared)
     lying = onnx.load(exported("fourier", Size(64, 64)))

@@ -9,13 +9,14 @@ import io.github.lamaedge.contract.inpaintPixels
 import io.github.lamaedge.model.Ending
 import io.github.lamaedge.model.OnnxModel
 import io.github.lamaedge.model.Sessions
+import io.github.lamaedge.model.failure
 import io.github.lamaedge.model.memoryEnded
 import io.github.lamaedge.opening.ModelSource
 import io.github.lamaedge.opening.Opening
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.asCoroutineDispatcher
-import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.launch
@@ -74,7 +75,7 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
      *   pixels for hole, so that their colour does not bleed into the fill.
      * @throws LamaEdgeException of kind `PICTURE` when picture or mask cannot be used or the sizes
      *   differ, `USAGE` when an option cannot be used or this is closed, `MODEL` when the model
-     *   fails or its output is not finite, `OUT_OF_MEMORY`.
+     *   fails or its output is not finite, `OUT_OF_MEMORY`; after [trim] also as opening does.
      */
     public suspend fun inpaint(
         picture: Pixels,
@@ -160,6 +161,8 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
                     work(ending)
                 } catch (thrown: OutOfMemoryError) {
                     throw memoryEnded(doing, thrown)
+                } catch (thrown: OrtException) {
+                    throw failure(doing, thrown)
                 }
             }
         } finally {
@@ -195,17 +198,17 @@ public class Inpainter private constructor(private val opening: Opening) : AutoC
     private fun release() {
         val released = model
         model = null
-    }
-
-    /** The model, for one picture. */
-    private inner class Running(private val model: OnnxModel, private val ending: Ending) :
-        ContractModel {
         try {
             released?.close()
         } catch (_: Exception) {
             // Who gives memory back, or takes another provider, can do nothing about it, and on
             // a thread of nobody's it would end an app.
         }
+    }
+
+    /** The model, for one picture. */
+    private inner class Running(private val model: OnnxModel, private val ending: Ending) :
+        ContractModel {
         override val io: IoSpec = opening.manifest.io
         override val facts: ModelFacts = opening.manifest.facts
         override val provider: String = opening.provider.name

@@ -115,11 +115,6 @@ class InpainterTest {
     }
 
     @Test(timeout = LIMIT_MS)
-    fun `work that is cancelled before it begins never begins`() = runBlocking<Unit> {
-        Inpainter.open(obedient()).use { inpainter ->
-            val job = Job().apply { cancel() }
-            assertFailsWith<CancellationException> {
-    @Test(timeout = LIMIT_MS)
     fun `cancelling is heard among unconfined coroutines`() = runBlocking<Unit> {
         Inpainter.open(obedient()).use { inpainter ->
             withContext(Dispatchers.Unconfined) {
@@ -133,6 +128,11 @@ class InpainterTest {
         }
     }
 
+    @Test(timeout = LIMIT_MS)
+    fun `work that is cancelled before it begins never begins`() = runBlocking<Unit> {
+        Inpainter.open(obedient()).use { inpainter ->
+            val job = Job().apply { cancel() }
+            assertFailsWith<CancellationException> {
                 withContext(job) { inpainter.inpaint(picture(), mask(Order.NEVER_END)) }
             }
             assertWorks(inpainter)
@@ -370,6 +370,18 @@ class InpainterTest {
                 inpainter.inpaint(picture(), mask(Order.NO_NUMBERS))
             }
             assertWorks(inpainter)
+        }
+    }
+
+    @Test(timeout = LIMIT_MS)
+    fun `an input beyond any buffer is the end of memory`() = runBlocking<Unit> {
+        // 3 GiB: 256 pictures for each run, whatever is asked for.
+        Inpainter.open(Cases.file("large-batch.onnx")).use { inpainter ->
+            val message =
+                refusal(Kind.OUT_OF_MEMORY, "out_of_memory") {
+                    inpainter.inpaint(picture(), mask())
+                }
+            assertTrue("3221225472 bytes" in message, message)
         }
     }
 

@@ -34,9 +34,9 @@ internal class OnnxModel(
     init {
         try {
             checkContents(session, manifest)
-        } catch (refused: LamaEdgeException) {
+        } catch (thrown: Throwable) {
             session.close()
-            throw refused
+            throw thrown
         }
     }
 
@@ -69,12 +69,15 @@ internal class OnnxModel(
 
     override fun close() = session.close()
 
-    /** An input, in memory outside the heap that is kept for the next run of this size. */
+    /**
+     * An input, in a buffer that ONNX Runtime reads as it is and that is kept for the next run of
+     * this size. On Android it is part of Java's heap, as an array that is never moved.
+     */
     private fun tensor(which: Int, values: Values, size: Size): OnnxTensor {
         val pictures = manifest.batch ?: 1
         val spec = specs[which]
         val bytes = pictures * values.byteCount
-        if (buffers[which].capacity() != bytes) buffers[which] = room(bytes)
+        if (buffers[which].capacity().toLong() != bytes) buffers[which] = room(bytes)
         val buffer = buffers[which].duplicate().order(ByteOrder.nativeOrder())
         val shape = spec.shape(size, pictures)
         return when (values) {
@@ -107,13 +110,19 @@ internal class OnnxModel(
     }
 }
 
-private val NOTHING: ByteBuffer = room(0)
+private val NOTHING: ByteBuffer = room(0L)
 
-private fun room(bytes: Int): ByteBuffer = ByteBuffer.allocateDirect(bytes)
+private fun room(bytes: Long): ByteBuffer {
+    if (bytes > Int.MAX_VALUE) {
+        val short = OutOfMemoryError("$bytes bytes are more than a buffer has")
+        throw memoryEnded("laying out the model's input", short)
+    }
+    return ByteBuffer.allocateDirect(bytes.toInt())
+}
 
-private val Values.byteCount: Int
+private val Values.byteCount: Long
     get() =
         when (this) {
-            is Values.Floats -> values.size * Float.SIZE_BYTES
-            is Values.Levels -> values.size
+            is Values.Floats -> values.size.toLong() * Float.SIZE_BYTES
+            is Values.Levels -> values.size.toLong()
         }

@@ -20,8 +20,12 @@ import io.github.lamaedge.model.memoryEnded
 import io.github.lamaedge.picture
 import io.github.lamaedge.refusal
 import io.github.lamaedge.waitUntil
+import io.github.lamaedge.working
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
 import org.junit.Test
@@ -172,10 +176,6 @@ class OpeningTest {
     }
 
     @Test(timeout = LIMIT_MS)
-    fun `a model that cannot be opened by an accelerator is by the processor`() =
-        runBlocking<Unit> {
-            open(xnnpack(other = ModelSource.InMemory(ByteArray(9)))).use {
-    @Test(timeout = LIMIT_MS)
     fun `memory that is short is no accelerator's fault`() = runBlocking<Unit> {
         val ends = listOf(OrtException("std::bad_alloc"), memoryEnded("it ran", Exception("x")))
         for (end in ends) {
@@ -207,6 +207,10 @@ class OpeningTest {
             open(Hindered(), untested).close()
         }
 
+    @Test(timeout = LIMIT_MS)
+    fun `a model that cannot be opened by an accelerator is by the processor`() =
+        runBlocking<Unit> {
+            open(xnnpack(other = ModelSource.InMemory(ByteArray(9)))).use {
                 assertEquals("cpu", it.info.provider)
                 assertTrue("xnnpack did not start" in it.info.notes.single())
             }
@@ -262,6 +266,14 @@ class OpeningTest {
     }
 
     @Test(timeout = LIMIT_MS)
+    fun `reading a file ends when it is cancelled`() = runBlocking<Unit> {
+        val work = launch(Dispatchers.Default) { Inpainter.open(File("/dev/zero")) }
+        waitUntil { working().any { stack -> stack.any { it.methodName == "sha256" } } }
+        work.cancelAndJoin()
+        waitUntil { working().isEmpty() }
+    }
+
+    @Test(timeout = LIMIT_MS)
     fun `opening that is cancelled leaves nothing open`() = runBlocking<Unit> {
         val job = Job()
         val sessions =
@@ -272,6 +284,16 @@ class OpeningTest {
         assertFailsWith<CancellationException> { withContext(job) { open(sessions) } }
         assertEquals(1, sessions.started.size)
         waitUntil { sessions.open() == 0 }
+    }
+
+    @Test(timeout = LIMIT_MS)
+    fun `a model that ONNX Runtime cannot describe is refused`() = runBlocking<Unit> {
+        val sessions = WatchedSessions()
+        val strange = model("optional-input")
+        val message = refusal(Kind.MODEL) { Inpainter.open(strange, ModelOptions(), sessions) }
+        assertTrue("ONNX Runtime failed opening the model" in message, message)
+        assertEquals(1, sessions.started.size)
+        assertEquals(0, sessions.open())
     }
 
     @Test(timeout = LIMIT_MS)
@@ -288,11 +310,3 @@ class OpeningTest {
         waitUntil { sessions.open() == 0 }
     }
 }
-    @Test(timeout = LIMIT_MS)
-    fun `reading a file ends when it is cancelled`() = runBlocking<Unit> {
-        val work = launch(Dispatchers.Default) { Inpainter.open(File("/dev/zero")) }
-        waitUntil { working().any { stack -> stack.any { it.methodName == "sha256" } } }
-        work.cancelAndJoin()
-        waitUntil { working().isEmpty() }
-    }
-
