@@ -12,6 +12,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.jetbrains.annotations.NotNull;
 import org.jetbrains.annotations.Nullable;
 
@@ -25,6 +26,8 @@ public abstract class ContentResolver {
 
     /** For tests: bytes by their addresses; null where the other app has ended. */
     public final Map<String, byte[]> standInContents = new HashMap<>();
+    /** For tests: what opens a stream, or throws anything, by addresses. */
+    public final Map<String, Supplier<InputStream>> standInStreams = new HashMap<>();
     /** For tests: addresses that may not be read. */
     public String standInForbidden = "";
 
@@ -40,6 +43,8 @@ public abstract class ContentResolver {
     public final InputStream openInputStream(@NotNull Uri uri) throws FileNotFoundException {
         String address = uri.toString();
         if (address.equals(standInForbidden)) throw new SecurityException("Permission Denial");
+        Supplier<InputStream> stream = standInStreams.get(address);
+        if (stream != null) return stream.get();
         if (!standInContents.containsKey(address)) throw new FileNotFoundException(address);
         byte[] bytes = standInContents.get(address);
         return bytes == null ? null : new ByteArrayInputStream(bytes);
