@@ -15,12 +15,16 @@ import kotlinx.coroutines.launch
  * next picture opens the model again. A picture in work is finished first.
  *
  * @param context any of the app's: the app as a whole is listened to.
- * @return what ends the listening; close it with the inpainter.
+ * @return what ends the listening, which [Inpainter.close] does as well.
  */
 public fun Inpainter.trimWith(context: Context): AutoCloseable {
     // There is none yet where a ContentProvider starts.
     val app: Context = context.applicationContext ?: context
-    return Trimming(this, app).also(app::registerComponentCallbacks)
+    return Trimming(this, app).also {
+        app.registerComponentCallbacks(it)
+        // The app outlives the inpainter, and would hold it.
+        closeWith(it)
+    }
 }
 
 private class Trimming(private val inpainter: Inpainter, private val app: Context) :
@@ -41,6 +45,7 @@ private class Trimming(private val inpainter: Inpainter, private val app: Contex
     override fun onConfigurationChanged(newConfig: Configuration) = Unit
 
     override fun close() {
+        inpainter.closeWithout(this)
         app.unregisterComponentCallbacks(this)
         scope.cancel()
     }
@@ -49,9 +54,8 @@ private class Trimming(private val inpainter: Inpainter, private val app: Contex
         scope.launch {
             try {
                 inpainter.trim()
-            } catch (closed: LamaEdgeException) {
-                // Nothing is left to give back.
-                close()
+            } catch (_: LamaEdgeException) {
+                // It was closed meanwhile: nothing is left to give back.
             }
         }
     }
