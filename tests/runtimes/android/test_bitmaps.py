@@ -10,3 +10,8 @@ import pytest
 @pytest.mark.kotlin
 def test_bitmaps_assets_documents_and_memory_callbacks(junit: Callable[..., None]) -> None:
     junit("lama-edge")
+
+
+@pytest.mark.kotlin
+def test_pictures_that_wait_take_no_heap(junit: Callable[..., None]) -> None:
+    junit("lama-edge", "BitmapHeapTest", jvm=("-Xmx64m",))

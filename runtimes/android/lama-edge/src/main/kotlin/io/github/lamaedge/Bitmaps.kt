@@ -5,6 +5,8 @@ import io.github.lamaedge.bitmaps.maskPixels
 import io.github.lamaedge.bitmaps.pixelsOf
 import io.github.lamaedge.bitmaps.workingCopy
 import io.github.lamaedge.bitmaps.writeHole
+import io.github.lamaedge.contract.Hole
+import io.github.lamaedge.contract.readMask
 import io.github.lamaedge.model.memoryEnded
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
@@ -25,6 +27,9 @@ public class Erased internal constructor(public val bitmap: Bitmap, public val r
  * not. The model sees 8-bit straight colours: deeper ones rounded, values beyond 0 to 1 cut off,
  * linear ones by sRGB's curve, all others as they are, so that Display P3 stays Display P3. A fill
  * under half-transparent pixels is rounded to what premultiplied alpha can hold.
+ *
+ * Both are read in the picture's turn, and what that takes is there once however many wait: leave
+ * them as they are until this returns.
  *
  * @param picture of any size, mutable or not; only read. `HARDWARE` is copied to `ARGB_8888` first,
  *   `ALPHA_8` refused.
@@ -51,13 +56,16 @@ public suspend fun Inpainter.inpaintWithReport(
 ): Erased = withContext(Dispatchers.Default) {
     var result: Bitmap? = null
     try {
-        val rules = rulesFor(mask, options.mask)
-        val holes = maskPixels(mask)
-        // From here on the caller may draw into the picture: the copy is what counts.
-        val copy = workingCopy(picture).also { result = it }
-        val done = inpaint(pixelsOf(copy), holes, options.with(rules))
-        writeHole(copy, done.hole, done.pixels)
-        Erased(copy, done.report)
+        inTurn { fill ->
+            // First, and kept as one byte a pixel: its colours are gone before the picture's come.
+            val read = readMask(maskPixels(mask), rulesFor(mask, options.mask))
+            val hole = grey(read.hole)
+            val copy = workingCopy(picture).also { result = it }
+            val rules = MaskRules(MaskChannel.GREY, options.mask.grow)
+            val done = fill(pixelsOf(copy), hole, options.with(rules))
+            writeHole(copy, done.hole, done.pixels)
+            Erased(copy, done.report.of(read.channel))
+        }
     } catch (thrown: Throwable) {
         result?.recycle()
         if (thrown is OutOfMemoryError) throw memoryEnded("reading a bitmap", thrown)
@@ -65,10 +73,18 @@ public suspend fun Inpainter.inpaintWithReport(
     }
 }
 
+/** How a mask is read before it grows. */
 private fun rulesFor(mask: Bitmap, rules: MaskRules): MaskRules {
-    if (mask.config != Bitmap.Config.ALPHA_8) return rules
-    return MaskRules(MaskChannel.GREY, rules.grow, rules.invert)
+    val isGrey = mask.config == Bitmap.Config.ALPHA_8
+    return MaskRules(if (isGrey) MaskChannel.GREY else rules.channel, invert = rules.invert)
 }
+
+private fun grey(hole: Hole): Pixels =
+    Pixels(hole.flags, hole.size.height, hole.size.width, PixelFormat.GREY)
+
+/** The same of a mask of which that channel counted. */
+private fun Report.of(channel: MaskChannel): Report =
+    Report(strategy, code, reason, warning, runs, channel, mostlyHole, provider)
 
 private fun InpaintOptions.with(rules: MaskRules): InpaintOptions =
     InpaintOptions(strategy, maxSide, rules, freeBytes)

@@ -6,8 +6,10 @@ import android.graphics.ColorSpace
 import android.graphics.Gainmap
 import io.github.lamaedge.LamaEdgeException.Kind
 import io.github.lamaedge.bitmaps.pixelsOf
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.job
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
@@ -19,10 +21,15 @@ import kotlin.test.assertContentEquals
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
 import kotlin.test.assertNotEquals
+import kotlin.test.assertNotNull
+import kotlin.test.assertNull
 import kotlin.test.assertSame
 import kotlin.test.assertTrue
 
 private const val SIDE = 48
+
+// Longer than it takes to read a picture.
+private const val WAIT_MS = 200L
 
 class BitmapInpaintTest {
     private val inpainter = runBlocking { Inpainter.open(tinyModel()) }
@@ -131,6 +138,22 @@ class BitmapInpaintTest {
     }
 
     @Test
+    fun theReportSaysWhatOfTheMaskCounted() = runBlocking {
+        val given = picture(Config.ARGB_8888, hasAlpha = false)
+        val black = mask(Config.ARGB_8888)
+        val bytes = memory(black)
+        for (at in bytes.indices) if (at % 4 < 3) bytes[at] = 0
+        black.copyPixelsFromBuffer(ByteBuffer.wrap(bytes))
+        val done = inpainter.inpaintWithReport(given, black)
+        assertEquals(MaskChannel.ALPHA, done.report.maskChannel)
+        assertFalse(done.report.mostlyHole)
+        val rules = MaskRules(invert = true)
+        val turned = inpainter.inpaintWithReport(given, black, InpaintOptions(mask = rules))
+        assertTrue(turned.report.mostlyHole)
+        assertNotEquals(memory(done.bitmap).toList(), memory(turned.bitmap).toList())
+    }
+
+    @Test
     fun ofAlpha8TheValuesCountWhateverIsAskedFor() = runBlocking {
         val given = picture(Config.ARGB_8888, hasAlpha = false)
         val rules = MaskRules(MaskChannel.ALPHA, grow = 2)
@@ -167,7 +190,26 @@ class BitmapInpaintTest {
         Bitmap.standInLastCopy = null
         inpainter.close()
         refused(Kind.USAGE) { inpainter.inpaint(given, mask(Config.ALPHA_8)) }
-        assertTrue(Bitmap.standInLastCopy.isRecycled)
+        assertNull(Bitmap.standInLastCopy)
+    }
+
+    @Test
+    fun picturesThatWaitAreNotReadYet() = runBlocking<Unit> {
+        val given = picture(Config.ARGB_8888)
+        Bitmap.standInLastCopy = null
+        var copied: Bitmap? = given
+        val waiting =
+            inpainter.inTurn {
+                val work = launch(Dispatchers.Default) {
+                    inpainter.inpaint(given, mask(Config.ALPHA_8))
+                }
+                delay(WAIT_MS)
+                copied = Bitmap.standInLastCopy
+                work
+            }
+        waiting.join()
+        assertNull(copied)
+        assertNotNull(Bitmap.standInLastCopy)
     }
 
     @Test
