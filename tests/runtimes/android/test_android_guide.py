@@ -19,10 +19,12 @@ from lama_edge.files import check_output
 GUIDE = ROOT / "docs/android.md"
 SAMPLE = ANDROID / "sample/README.md"
 PAGES = (GUIDE, ANDROID / "README.md", SAMPLE)
+# What an IDE adds by itself. The library's own are the pages': without them a call of one of its
+# extensions can find a member that wants something else.
 IMPORTS = (
-    *("android.app.Application", "android.content.Context", "android.graphics.Bitmap"),
-    *("android.net.Uri", "android.system.Os", "android.util.Log", "java.io.File"),
-    "io.github.lamaedge.*",
+    *("android.app.ActivityManager", "android.app.Application", "android.content.Context"),
+    *("android.graphics.Bitmap", "android.net.Uri", "android.system.Os", "android.util.Log"),
+    "java.io.File",
 )
 GIVEN = "context: Context, photo: Bitmap, mask: Bitmap, uri: Uri, bytes: ByteArray"
 
@@ -41,16 +43,22 @@ def commands(page: Path) -> list[list[str]]:
 
 
 def program(page: Path) -> str:
-    """Return a page's Kotlin as a file: classes as they are, the rest as bodies of functions."""
-    lines = [f"import {name}" for name in IMPORTS]
+    """Return a page's Kotlin as a file: classes as they are, the rest as bodies of functions.
+
+    Its own imports come first, for all of it.
+    """
+    imports = [f"import {name}" for name in IMPORTS]
+    lines = []
     for index, block in enumerate(blocks(page, "kotlin")):
         if re.search(r"^(dependencies|dependencyResolutionManagement) \{", block, re.MULTILINE):
             continue
+        imports += re.findall(r"^import .+$", block, re.MULTILINE)
+        block = re.sub(r"^import .+\n+", "", block, flags=re.MULTILINE)
         if block.startswith("class "):
             lines.append(block)
         else:
             lines += [f"suspend fun example{index}({GIVEN}) {{", block, "}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*imports, *lines]) + "\n"
 
 
 @pytest.mark.kotlin

@@ -9,6 +9,7 @@ public class ActivityManager {
 
     /** How much memory there is, in bytes. */
     public static class MemoryInfo {
+        public long availMem;
         public long totalMem;
     }
 
