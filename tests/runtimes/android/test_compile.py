@@ -41,7 +41,8 @@ def compiling(kotlin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_each_class_of_the_cores_tests_is_run() -> None:
     """By its name, as others than `junit("core")` are given more."""
     text = "".join(path.read_text() for path in HERE.glob("test_*.py") if path != Path(__file__))
-    assert set(re.findall(r'"(\w+Test)"', text)) == set(written_tests("core"))
+    named = set(re.findall(r'"(\w+Test)"', text)) - set(written_tests("lama-edge"))
+    assert named == set(written_tests("core"))
 
 
 @pytest.mark.kotlin
