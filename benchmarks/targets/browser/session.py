@@ -184,7 +184,8 @@ class PageSession:
                         question.error = CrashError(f"it took longer than {timeout_s:g} s")
                         # What it computes would be other load to the next question: a page whose
                         # socket is closed ends it, and comes back. The next waits for that.
-                        self._page = None if self._page is page else self._page
+                        if self._page is page:
+                            self._page = None
                         self._close(page, WSCloseCode.TRY_AGAIN_LATER)
                         break
                     self._changed.wait(_LOOK_S)

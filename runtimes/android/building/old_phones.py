@@ -1,8 +1,8 @@
 """Finds what minSdk 24 lacks among the classes that the library uses: old_phones.py [FOLDER...].
 
 Prints them with who uses them, and ends with 1 if there are any; of classes in other folders, if
-some are named. The compiler sees Java 8 alone
-(`compile.py`); this finds what of Java 8 Android has had since later than version 24, or never.
+some are named. The compiler sees Java 8 alone (`compile.py`); this finds what of Java 8 Android has
+had since later than version 24, or never.
 """
 
 from __future__ import annotations

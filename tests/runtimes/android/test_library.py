@@ -19,8 +19,8 @@ from damaged_models import (
     with_external_data,
     with_manifests_of_the_vectors,
 )
+from model_cases import Cases, golden_case
 from obedient_models import large_batch, largest_sums, no_numbers, obedient, optional_input
-from web_cases import Cases, golden_case
 
 from lama_edge.errors import LamaEdgeError
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
@@ -36,20 +36,9 @@ HEIGHT, WIDTH = 64, 72
 def cases(tmp_path_factory: pytest.TempPathFactory, exported: Callable[..., Path]) -> Path:
     """Every family in both forms, the embedded model in every precision; models that obey."""
     cases = Cases(tmp_path_factory.mktemp("cases"), [])
-    image, hole = golden_case("fourier")
-    tiny = {"size": Size(64, 64)}
-    cases.add("tiny", exported(None, **tiny), image, hole)
-    for precision in ("fp16", "w8", "int8"):
-        model = exported(None, precision=precision, **tiny)
-        cases.add(f"tiny-{precision}", model, image, hole)
-    cases.add("tiny-uint8", exported(None, io="uint8", **tiny), image, hole)
-    cases.add("tiny-any", exported(None), image, hole)
-    cases.add("tiny-batch", exported(None, batch=2, **tiny), image, hole)
-    for family in ("fourier", "dilated", "regular"):
-        image, hole = golden_case(family)
-        size = Size(*hole.shape)
-        cases.add(family, exported(family, size), image, hole)
-        cases.add(f"{family}-uint8", exported(family, size, io="uint8"), image, hole)
+    cases.add_models(exported)
+    uint8 = exported(None, Size(64, 64), io="uint8")
+    cases.add("tiny-uint8", uint8, *golden_case("fourier"))
     add_pictures(cases.folder)
     for write in (obedient, no_numbers, large_batch, optional_input):
         write(exported, cases.folder)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from chromium import chromium, ort_web, served
-from web_cases import Cases, golden_case
+from model_cases import Cases
 from web_library import WEB, compile_library
 
 from lama_edge.spec import Size
@@ -33,19 +33,7 @@ window.precision = async () => {{
 def all_cases(tmp_path_factory: pytest.TempPathFactory, exported: Callable[..., Path]) -> Path:
     """Every family in both forms, the embedded model in every precision, free sizes, batches."""
     cases = Cases(tmp_path_factory.mktemp("cases"), [])
-    image, hole = golden_case("fourier")
-    tiny = {"size": Size(64, 64)}
-    cases.add("tiny", exported(None, **tiny), image, hole)
-    for precision in ("fp16", "w8", "int8"):
-        model = exported(None, precision=precision, **tiny)
-        cases.add(f"tiny-{precision}", model, image, hole)
-    cases.add("tiny-any", exported(None), image, hole)
-    cases.add("tiny-batch", exported(None, batch=2, **tiny), image, hole)
-    for family in ("fourier", "dilated", "regular"):
-        image, hole = golden_case(family)
-        size = Size(*hole.shape)
-        cases.add(family, exported(family, size), image, hole)
-        cases.add(f"{family}-uint8", exported(family, size, io="uint8"), image, hole)
+    cases.add_models(exported)
     return cases.folder
 
 

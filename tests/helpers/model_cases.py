@@ -1,9 +1,10 @@
-"""Pictures with what Python gives for them, as files that the web library's tests read."""
+"""Pictures with what Python gives for them, as files that tests of other languages read."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from places import DATA
 
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
+from lama_edge.spec import Size
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,24 @@ class Cases:
             (self.folder / f"{name}.{part}").write_bytes(np.ascontiguousarray(array).tobytes())
         self.cases.append({"name": name, "height": height, "width": width, "form": form})
         (self.folder / "cases.json").write_text(json.dumps(self.cases))
+
+    def add_models(self, exported: Callable[..., Path]) -> None:
+        """Add every family in both forms, and the embedded model.
+
+        That in every precision, of any size, and of a fixed batch.
+        """
+        image, hole = golden_case("fourier")
+        tiny = {"size": Size(64, 64)}
+        self.add("tiny", exported(None, **tiny), image, hole)
+        for precision in ("fp16", "w8", "int8"):
+            self.add(f"tiny-{precision}", exported(None, precision=precision, **tiny), image, hole)
+        self.add("tiny-any", exported(None), image, hole)
+        self.add("tiny-batch", exported(None, batch=2, **tiny), image, hole)
+        for family in ("fourier", "dilated", "regular"):
+            image, hole = golden_case(family)
+            size = Size(*hole.shape)
+            self.add(family, exported(family, size), image, hole)
+            self.add(f"{family}-uint8", exported(family, size, io="uint8"), image, hole)
 
 
 def _arrays(
