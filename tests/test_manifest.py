@@ -28,6 +28,11 @@ def test_a_manifest_survives_its_own_json() -> None:
     assert Manifest.from_json(MANIFEST.to_json()) == MANIFEST
 
 
+def test_the_channels_of_the_float_form_may_be_last() -> None:
+    manifest = replace(MANIFEST, io=io_spec("float", channels_last=True))
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
 def test_what_was_chosen_and_left_out_of_a_checkpoint_is_written_only_when_it_was() -> None:
     assert MANIFEST.to_dict()["source"].keys() == {"sha256", "architecture", "parameters"}
     source = replace(MANIFEST.source, entry="g_ema", ignored=("mpe", "alpha"))

@@ -63,8 +63,8 @@ class ToyFormat(Format):
     def stamp(self, manifests, target):
         self._write(onnx.load(io.BytesIO(target.read_bytes()[len(HEAD):])), manifests[0], target)
 
-    def judge(self, job, part, target, scratch):
-        return Judge(str(target), "auto")
+    def judges(self, job, part, target, scratch):
+        return (Judge(str(target), "auto"),)
 
     def _write(self, model, manifest, target):
         del model.metadata_props[:]

@@ -341,10 +341,14 @@ class Format(ABC):
         """Return the provider that judges an artifact of a precision."""
         return "auto"
 
-    def judge(self, job: Export, part: Part, target: Path, scratch: Path) -> Judge | None:
-        """Return what to open for a part to be judged; None keeps the figures of the source."""
+    def judges(self, job: Export, part: Part, target: Path, scratch: Path) -> tuple[Judge, ...]:
+        """Return what to open for a part to be judged.
+
+        All must be within their tolerances, and the first one's figures are the manifest's; none
+        keeps those of the source.
+        """
         model = join_part(target, part.name) if part.name else str(target)
-        return Judge(model, self.judging_provider(str(job.precision)))
+        return (Judge(model, self.judging_provider(str(job.precision))),)
 
     def with_figures(self, manifest: Manifest, figures: ParityFigures, judge: Judge) -> Manifest:
         """Return a manifest that carries the figures."""

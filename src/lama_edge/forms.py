@@ -23,16 +23,19 @@ def to_model(io: IoSpec, image: NDArray[np.uint8], hole: NDArray[np.bool_]) -> t
     if io.image.dtype == "uint8":
         levels = np.where(hole, np.uint8(255), np.uint8(0))
         return _repeated(io, image), _repeated(io, levels[:, :, np.newaxis])
+    levels, ones = image.astype(np.float32) / np.float32(255), hole.astype(np.float32)
+    if io.image.layout == "NHWC":
+        return _repeated(io, levels), _repeated(io, ones[:, :, np.newaxis])
     # In C order, as an app would hand it over: not as a view with strides.
-    planar = image.transpose(2, 0, 1).astype(np.float32, order="C") / np.float32(255)
-    return _repeated(io, planar), _repeated(io, hole.astype(np.float32)[np.newaxis])
+    return _repeated(io, levels.transpose(2, 0, 1).copy()), _repeated(io, ones[np.newaxis])
 
 
 def from_model(io: IoSpec, output: Array) -> NDArray[np.float32]:
     """Return the first picture of a model's output as float32 [H,W,3] on the 0-to-255 scale."""
-    if io.image.dtype == "uint8":
+    if io.output.dtype == "uint8":
         return np.asarray(output[0], dtype=np.float32)
-    return np.asarray(output[0].transpose(1, 2, 0) * np.float32(255))
+    last = output[0] if io.output.layout == "NHWC" else output[0].transpose(1, 2, 0)
+    return np.asarray(last * np.float32(255))
 
 
 def _repeated(io: IoSpec, picture: Array) -> Array:

@@ -245,7 +245,12 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
     size = {"max_side": about.pop("max_side", None), **data["size"]}
     return Manifest(
         format=about,
-        io=io_spec(io["form"], composite=bool(io["composite"]), batch=_batch(io.get("batch"))),
+        io=io_spec(
+            io["form"],
+            composite=bool(io["composite"]),
+            batch=_batch(io.get("batch")),
+            channels_last=_channels_last(io),
+        ),
         size=SizePolicy.from_dict(size),
         precision=str(data["precision"]),
         dft=None if data["dft"] is None else str(data["dft"]),
@@ -266,6 +271,13 @@ def _from_dict(data: Mapping[str, Any]) -> Manifest:
 
 def _batch(value: Any) -> int | None:
     return None if value is None else plain.integer("batch", value, 1, MAX_BATCH)
+
+
+def _channels_last(io: Mapping[str, Any]) -> bool:
+    """Tell whether the inputs say so; a form that has one layout alone needs them not."""
+    inputs = io.get("inputs")
+    first = inputs[0] if isinstance(inputs, list) and inputs else None
+    return isinstance(first, Mapping) and first.get("layout") == "NHWC"
 
 
 def _architecture(data: Mapping[str, Any]) -> dict[str, Any]:

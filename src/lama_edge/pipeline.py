@@ -307,8 +307,8 @@ def _judged(
             not finite.
     """
     part, manifest = of
-    chosen = form.judge(job, part, target, scratch)
-    if chosen is None:
+    judges = form.judges(job, part, target, scratch)
+    if not judges:
         return manifest
     try:
         cases, wanted = source.reference(part)
@@ -317,21 +317,25 @@ def _judged(
             raise
         _log.warning("the engine is not judged, its manifest keeps the file's figures: %s", error)
         return manifest
-    figures: ParityFigures | None = None
-    try:
-        with open_runner(chosen.model, provider=chosen.provider) as runner:
-            tolerance = tolerance_of(runner.runtime.name, manifest.precision)
-            name = source.reference_name
-            figures = judge(runner, cases, wanted, reference_name=name, tolerance=tolerance)
-        require_parity(figures, advice=form.advice.get(manifest.precision, ""))
-    except ParityError as error:
-        culprit = _first_not_finite(chosen, cases)
-        if culprit is not None:
-            raise NotFiniteError(f"{error}; {culprit}") from error
-        if figures is None or not job.keep_failed:
-            raise
-        figures = replace(figures, forced=True)
-    return form.with_figures(manifest, figures, chosen)
+    advice, judged = form.advice.get(manifest.precision, ""), []
+    for chosen in judges:
+        figures: ParityFigures | None = None
+        try:
+            with open_runner(chosen.model, provider=chosen.provider) as runner:
+                tolerance = tolerance_of(runner.runtime.name, manifest.precision)
+                name = source.reference_name
+                figures = judge(runner, cases, wanted, reference_name=name, tolerance=tolerance)
+            require_parity(figures, advice=advice)
+        except ParityError as error:
+            culprit = _first_not_finite(chosen, cases)
+            if culprit is not None:
+                raise NotFiniteError(f"{error}; {culprit}") from error
+            if figures is None or not job.keep_failed:
+                raise
+            # What failed is what the manifest has to say.
+            return form.with_figures(manifest, replace(figures, forced=True), chosen)
+        judged.append(figures)
+    return form.with_figures(manifest, judged[0], judges[0])
 
 
 def _first_not_finite(chosen: Judge, cases: Sequence[ParityCase]) -> str | None:

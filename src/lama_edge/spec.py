@@ -75,8 +75,9 @@ class IoSpec:
     """What goes in and comes out of a model.
 
     Attributes:
-        form: ``float`` (NCHW, 0 to 1), ``uint8`` (NHWC, 0 to 255) or ``image`` (Core ML's pictures;
-            runners take and give them as uint8, NHWC).
+        form: ``float`` (0 to 1; NCHW, in formats that have the channels last NHWC), ``uint8``
+            (NHWC, 0 to 255) or ``image`` (Core ML's pictures; runners take and give them as uint8,
+            NHWC).
         composite: whether known pixels come back unchanged; otherwise the output is the raw fill.
         image: RGB.
         mask: any value above 0 is hole; the model itself binarises it.
@@ -97,8 +98,20 @@ class IoSpec:
         return self.batch or 1
 
 
-def io_spec(form: IoForm, *, composite: bool = True, batch: int | None = None) -> IoSpec:
+def io_spec(
+    form: IoForm,
+    *,
+    composite: bool = True,
+    batch: int | None = None,
+    channels_last: bool = False,
+) -> IoSpec:
     """Return the contract of a form.
+
+    Args:
+        form: which one.
+        composite: see `IoSpec`.
+        batch: see `IoSpec`.
+        channels_last: whether the float form has the channels last; the others always do.
 
     Raises:
         UsageError: when `form` is unknown.
@@ -107,7 +120,7 @@ def io_spec(form: IoForm, *, composite: bool = True, batch: int | None = None) -
     dtype: Dtype
     layout: Layout
     if form == "float":
-        dtype, layout, top = "float32", "NCHW", 1.0
+        dtype, layout, top = "float32", "NHWC" if channels_last else "NCHW", 1.0
     elif form in ("uint8", "image"):
         dtype, layout, top = "uint8", "NHWC", 255.0
     else:

@@ -215,18 +215,17 @@ class TensorrtFormat(Format):
         """See `Format.stamp`."""
         beside(target).write_text(manifests[0].to_json() + "\n", encoding="utf-8")
 
-    def judge(self, job: Export, part: Part, target: Path, scratch: Path) -> Judge | None:
-        """See `Format.judge`: the engine where a GPU runs it, or else a checkpoint's graph."""
+    def judges(self, job: Export, part: Part, target: Path, scratch: Path) -> tuple[Judge, ...]:
+        """See `Format.judges`: the engine where a GPU runs it, or else a checkpoint's graph."""
         from lama_edge.export.formats.tensorrt.build import runs_here
 
         options = build_options(job.options)
         if runs_here(load_library(options.flavor), options):
-            return Judge(str(target), "auto", ENGINE_JUDGED)
+            return (Judge(str(target), "auto", ENGINE_JUDGED),)
         if job.from_model:
-            return None
-        return Judge(
-            str(scratch / _SOURCE), ONNX.judging_provider(str(job.precision)), SOURCE_JUDGED
-        )
+            return ()
+        provider = ONNX.judging_provider(str(job.precision))
+        return (Judge(str(scratch / _SOURCE), provider, SOURCE_JUDGED),)
 
     def with_figures(self, manifest: Manifest, figures: ParityFigures, judge: Judge) -> Manifest:
         """See `Format.with_figures`."""

@@ -1,0 +1,1 @@
+"""LiteRT files, emitted from the deploy graph."""
