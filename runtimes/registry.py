@@ -67,6 +67,7 @@ RUNTIMES = [
     "lama_edge.runtimes.emulator.record:EMULATOR",
     "lama_edge.runtimes.coreml.record:COREML",
     "lama_edge.runtimes.coreml.record:COREML_EMULATOR",
+    "lama_edge.runtimes.litert.record:LITERT",
     "lama_edge.runtimes.tensorrt.record:TENSORRT",
     "lama_edge.runtimes.tensorrt.record:TENSORRT_RTX",
     "lama_edge.runtimes.torch.record:TORCH",

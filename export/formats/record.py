@@ -379,6 +379,7 @@ def versions_of(extra: str, *packages: str) -> dict[str, str]:
 FORMATS = [
     "lama_edge.export.formats.onnx:ONNX",
     "lama_edge.export.formats.coreml:COREML",
+    "lama_edge.export.formats.litert:LITERT",
     "lama_edge.export.formats.tensorrt:TENSORRT",
 ]
 

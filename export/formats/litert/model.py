@@ -1,0 +1,34 @@
+"""A LiteRT file of a deploy graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lama_edge.errors import needs_extra
+from lama_edge.export.formats.litert import operators
+from lama_edge.export.formats.litert.flatbuffer import GraphWriter
+from lama_edge.export.formats.litert.translation import translate
+from lama_edge.manifest import Manifest
+
+with needs_extra("export"):
+    import onnx_ir as ir
+
+assert operators  # what it registers is the translation
+
+
+def write_model(model: ir.Model, manifest: Manifest, path: Path) -> None:
+    """Write a file with its manifest.
+
+    Args:
+        model: a deploy graph of one size.
+        manifest: what the file says of itself.
+        path: the file.
+
+    Raises:
+        ModelError: when the graph has an operator that has no translation.
+    """
+    writer = GraphWriter()
+    inputs, outputs = translate(model.graph, writer)
+    size = manifest.size.fixed
+    description = f"LaMa inpainting, {manifest.precision}, {size} (height x width), by lama-edge"
+    writer.write(path, inputs, outputs, description=description, manifest=manifest.to_json())

@@ -1,0 +1,25 @@
+"""LiteRT, as the registry lists it."""
+
+from __future__ import annotations
+
+from lama_edge.judging.tolerances import Tolerance
+from lama_edge.runtimes.registry import Runtime
+
+LITERT = Runtime(
+    name="litert",
+    title="LiteRT",
+    format="litert",
+    suffixes=(".tflite",),
+    opener="lama_edge.runtimes.litert.runner:LitertRunner",
+    providers=("cpu",),
+    modules=("ai_edge_litert",),
+    tolerances={
+        # Measured on the seeded cases with tests/data and lama-tiny: 2.1e-6.
+        "fp32": Tolerance(1e-4),
+        # The processor computes fp16 files in float32; only their constants are rounded.
+        "fp16": Tolerance(5e-2, psnr_db=55),
+        "w8": Tolerance(0.2, psnr_db=40),
+        "int8": Tolerance(0.5, psnr_db=34),
+    },
+    host_memory=("cpu",),
+)
