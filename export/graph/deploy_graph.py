@@ -20,6 +20,7 @@ from lama_edge.export.graph.dft.forms import (
     constant_matmul_dft,
     dynamic_matmul_dft,
 )
+from lama_edge.export.graph.dft.last_axis import LastAxisDft
 from lama_edge.export.graph.ffc_resnet import ffc_resnet
 from lama_edge.export.graph.layers import Array, Kernels, Weights
 from lama_edge.export.graph.pix2pixhd import pix2pixhd
@@ -61,6 +62,8 @@ class GraphOptions:
             loops over bands), where `has_bands`; it computes the same.
         webgpu: whether its end is written without the operators that ONNX Runtime's WebGPU
             provider leaves to the processor; of one size alone.
+        last_axis: whether the DFT is written for accelerators that multiply a last axis by a
+            constant and nothing else, see `LastAxisDft`; of one size alone.
     """
 
     io: IoSpec
@@ -70,6 +73,7 @@ class GraphOptions:
     dft_gains: DftGains = NO_GAINS
     kernels: Kernels = "direct"
     webgpu: bool = False
+    last_axis: bool = False
 
     def __post_init__(self) -> None:
         """Refuse sizes and opsets that cannot be written.
@@ -164,6 +168,8 @@ def _dft(
     if fixed is None:
         return dynamic_matmul_dft(b, feature_map, options.dft_gains)
     height, width = fixed.height // config.reduction, fixed.width // config.reduction
+    if options.last_axis:
+        return LastAxisDft(b, height, width, options.dft_gains)
     if options.kernels == "integer":
         return ChannelsLastDft(b, height, width, config.bottleneck_channels[1] // 2)
     return constant_matmul_dft(b, height, width, options.dft_gains)

@@ -286,14 +286,16 @@ def _spectral_transform(
     x = pointwise_convolution(b, "reduce", x, weight, shift, kernels=form.kernels)
     reduced = relu(b, "reduce_relu", x)
     spectrum = form.dft.forward(reduced)
-    mixed = _fourier_unit(b, spectrum, weights.at("fu"))
+    mixed = _fourier_unit(b, spectrum, weights.at("fu"), is_map=form.dft.is_map)
     total = b.op("Add", "sum", reduced, form.dft.inverse(mixed))
     expand = scale_outputs(weights["conv2.weight"], output_scale)
     output = pointwise_convolution(b, "expand", total, expand, None, kernels=form.kernels)
     return _SpectralTransform(reduced, spectrum, mixed, total, output)
 
 
-def _fourier_unit(b: GraphBuilder, spectrum: Spectrum, weights: Weights) -> Spectrum:
+def _fourier_unit(
+    b: GraphBuilder, spectrum: Spectrum, weights: Weights, *, is_map: bool
+) -> Spectrum:
     """Write the convolution of the spectrum; LaMa's has real and imaginary channels in turn."""
     scale, shift = weights.batch_norm("bn")
     weight = scale_outputs(weights["conv_layer.weight"], scale)
@@ -301,9 +303,11 @@ def _fourier_unit(b: GraphBuilder, spectrum: Spectrum, weights: Weights) -> Spec
         outputs_order, inputs_order = (
             np.r_[0:channels:2, 1:channels:2] for channels in weight.shape[:2]
         )
-        weight = weight[outputs_order][:, inputs_order]
-        parameters = weight[:, :, 0, 0], shift[outputs_order]
-        mixed = product(b, "fourier", spectrum[0], *parameters)
+        weight, shift = weight[outputs_order][:, inputs_order], shift[outputs_order]
+        if is_map:
+            mixed = convolution(b, "fourier", spectrum[0], weight, shift)
+            return (relu(b, "fourier_relu", mixed),)
+        mixed = product(b, "fourier", spectrum[0], weight[:, :, 0, 0], shift)
         # ONNX Runtime would fuse the ReLU into the product and compute it on one thread.
         apart = b.op("Unsqueeze", "fourier_apart", mixed, b.integers(0))
         return (relu(b, "fourier_relu", apart),)

@@ -113,10 +113,13 @@ def rescaled_graph(
 
     Arguments as for `build_at`; the ranges are those of the plain graph's values.
     """
-    model = build_deploy_graph(config, tensors, options)
+    # Ranges are of the plain form's values; another's has the same maps, and its own spectra.
+    plain = replace(options, last_axis=False)
+    model = build_deploy_graph(config, tensors, plain)
     gains = choose_gains(model, ranges, options.size)
-    if gains != options.dft_gains:
-        model = build_deploy_graph(config, tensors, replace(options, dft_gains=gains))
+    wanted = replace(options, dft_gains=gains)
+    if wanted != plain:
+        model = build_deploy_graph(config, tensors, wanted)
     groups = channel_groups(model, gains=gains.by_matrix(), by_channel=False)
     exponents = branch_exponents(model, groups, ranges, options.size)
     rescale(model, groups, np.exp2(exponents))

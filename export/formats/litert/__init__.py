@@ -50,7 +50,7 @@ class LitertFormat(Format):
         """See `Format.graph_options`; in the graph floats have their channels first."""
         assert job.io is not None
         planar = io_spec(job.io, composite=job.composite, batch=1)
-        return replace(super().graph_options(job, config, part), io=planar)
+        return replace(super().graph_options(job, config, part), io=planar, last_axis=True)
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ _FLOAT = int(ir.DataType.FLOAT)
 _TWO_PI = np.float32(2 * np.pi)
 
 
-# The real and the imaginary part, or, in one form, both in one value.
+# The real and the imaginary part, or, in some forms, both in one value.
 Spectrum = tuple[ir.Value, ...]
 
 
@@ -113,7 +113,13 @@ def _angles(
 
 
 class DftForm(ABC):
-    """One way to write the transform and its inverse into a graph."""
+    """One way to write the transform and its inverse into a graph.
+
+    Attributes:
+        is_map: whether a spectrum of one value is a map [N,2C,F,H], and not rows of channels.
+    """
+
+    is_map: ClassVar[bool] = False
 
     def __init__(self, builder: GraphBuilder) -> None:
         self.builder = builder
