@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lama_edge.forms import from_model, to_model
+from lama_edge.forms import from_model, sides_of, to_model
 from lama_edge.spec import IoSpec, io_spec
 
 FORMS = [
@@ -25,6 +25,7 @@ def test_a_picture_comes_back_from_the_form_that_it_went_into(io: IoSpec) -> Non
     image, mask = to_model(io, picture, hole)
     assert image.shape == io.image.shape(HEIGHT, WIDTH, io.pictures)
     assert mask.shape == io.mask.shape(HEIGHT, WIDTH, io.pictures)
+    assert sides_of(image) == (HEIGHT, WIDTH)
     assert image.flags.c_contiguous
     assert image.max() <= io.image.value_range[1]
     assert np.array_equal(mask[0].reshape(HEIGHT, WIDTH) > 0, hole)

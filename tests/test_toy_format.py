@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import subprocess
@@ -10,16 +11,21 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from same_process import without_processes
 
 from lama_edge import cli
 from lama_edge.export.formats import record
+from lama_edge.judging.tolerances import Tolerance
 from lama_edge.runtimes import registry
 
-# The whole of a format and a runtime: an ONNX file behind a line that says what it is.
+# The whole of a format and a runtime: an ONNX file behind a line that says what it is, whose
+# floats have the channels last. For w8 an ONNX file is judged too, before it.
 TOY = """
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -29,6 +35,7 @@ from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Runner, check_inputs
 from lama_edge.runtimes.registry import Runtime
+from lama_edge.spec import io_spec
 
 HEAD = b"toy model\\n"
 
@@ -47,6 +54,13 @@ class ToyFormat(Format):
     size_help = "64 (the default) or another"
     options = (Option("--paint", "the toy's colour", default="red", choices=("red", "blue")),)
 
+    def contract(self, job):
+        return io_spec("float", composite=job.composite, channels_last=True)
+
+    def graph_options(self, job, config, part):
+        options = super().graph_options(job, config, part)
+        return replace(options, io=io_spec("float", composite=job.composite))
+
     def described(self, job, config):
         return {"name": "toy", "paint": job.options["paint"]}
 
@@ -54,17 +68,22 @@ class ToyFormat(Format):
         return {"toy": "1"}
 
     def write(self, job, drawn, target, scratch, within):
-        from lama_edge.export.formats.onnx.file import finish
+        from lama_edge.export.formats.onnx.file import finish, write_onnx
 
         (one,) = drawn
-        self._write(finish(one.graph), one.manifest, target)
+        model = finish(one.graph)
+        if job.precision == "w8":
+            plain = replace(one.manifest, format={"name": "onnx"}, io=io_spec("float"))
+            write_onnx(finish(one.graph), plain, scratch / "w8.onnx")
+        self._write(model, one.manifest, target)
         return [one.manifest]
 
     def stamp(self, manifests, target):
         self._write(onnx.load(io.BytesIO(target.read_bytes()[len(HEAD):])), manifests[0], target)
 
     def judges(self, job, part, target, scratch):
-        return (Judge(str(target), "auto"),)
+        own = Judge(str(target), "auto")
+        return (Judge(str(scratch / "w8.onnx"), "cpu"), own) if job.precision == "w8" else (own,)
 
     def _write(self, model, manifest, target):
         del model.metadata_props[:]
@@ -84,7 +103,9 @@ class ToyRunner(Runner):
     def run(self, image, mask):
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
-        return self._session.run(None, {io.image.name: image, io.mask.name: mask})[0]
+        feeds = {io.image.name: image, io.mask.name: mask}
+        first = {name: value.transpose(0, 3, 1, 2) for name, value in feeds.items()}
+        return self._session.run(None, first)[0].transpose(0, 2, 3, 1)
 
     def close(self):
         self._session = None
@@ -174,6 +195,7 @@ def test_the_help_names_them(run: Run) -> None:
 
 def test_inspect_and_bench_know_the_model(run: Run, model: Path) -> None:
     assert "toy, paint blue" in run("inspect", model)
+    assert "image float32 [N,H,W,3]" in run("inspect", model)
     words = ("--rounds", "1", "--min-seconds", "0", "--min-runs", "1", "--json")
     (measured,) = json.loads(run("bench", model, "--provider", "abacus", *words))["runs"]
     assert measured["runtime"] == "toyland 1"
@@ -196,8 +218,33 @@ def test_tradeoff_weighs_its_precisions(run: Run, golden_folder: Path, tmp_path:
     words = ("--format", "toy", "--size", "64", "--no-speed", "--json", "--report", page)
     found = json.loads(run("tradeoff", golden_folder, *words))
     assert [row["precision"] for row in found["precisions"]] == ["fp32", "w8"]
-    assert {row["judged_by"] for row in found["precisions"]} == {"toyland"}
+    # All judges passed; the first one's figures count.
+    assert [row["judged_by"] for row in found["precisions"]] == ["toyland", "onnxruntime"]
     assert page.is_file()
+
+
+def test_tradeoff_shows_the_figures_of_the_judge_that_failed(
+    run: Run, golden_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = importlib.import_module("toy").RUNTIME
+    monkeypatch.setitem(runtime.tolerances, "w8", Tolerance(0.2, psnr_db=99))
+    words = ("--format", "toy", "--size", "64", "--no-speed", "--json")
+    fp32, w8 = json.loads(run("tradeoff", golden_folder, *words, code=1))["precisions"]
+    assert fp32["closeness"]["passed"]
+    assert (w8["judged_by"], w8["closeness"]["passed"]) == ("toyland", False)
+
+
+def test_inpaint_fills_a_picture_with_it(run: Run, model: Path, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
+    hole = np.zeros((50, 60), np.uint8)
+    hole[10:20, 30:50] = 255
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    Image.fromarray(hole).save(tmp_path / "m.png")
+    out = tmp_path / "out.png"
+    run("inpaint", model, tmp_path / "a.png", tmp_path / "m.png", "-o", out)
+    filled = np.asarray(Image.open(out))
+    assert np.array_equal(filled[hole == 0], picture[hole == 0])
+    assert not np.array_equal(filled, picture)
 
 
 def test_what_it_is_not_is_refused_by_name(run: Run, golden_folder: Path, tmp_path: Path) -> None:

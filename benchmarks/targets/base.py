@@ -112,9 +112,9 @@ class Target(ABC):
     """A machine that models are run on; a context manager, open while there is work.
 
     Nothing in it takes Python at the other end: inputs are made here, in the model's own form
-    (float32 [1,C,H,W] or uint8 [1,H,W,C], see `lama_edge.spec.IoSpec`), and outputs come back as
-    the model gave them, to be looked at here. Each call that takes a model opens it in a process
-    of its own.
+    (float32 [1,C,H,W] or [1,H,W,C], or uint8 [1,H,W,C], see `lama_edge.spec.IoSpec`), and outputs
+    come back as the model gave them, to be looked at here. Each call that takes a model opens it
+    in a process of its own.
 
     Attributes:
         name: what documents call it: the scheme alone, never an address.

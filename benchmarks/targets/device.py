@@ -37,6 +37,7 @@ from lama_edge.errors import (
     one_line,
 )
 from lama_edge.files import beside
+from lama_edge.forms import sides_of
 from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError, WatchedFolder, killed_by, temporary_room
 from lama_edge.runtimes.base import Array
@@ -316,7 +317,7 @@ def error_of(ended: Ended) -> LamaEdgeError:
 
 def _job(image: Array, there: str) -> dict[str, Any]:
     """Return one of a request's pictures, whose files there begin with that name."""
-    height, width = image.shape[2:] if image.dtype == np.float32 else image.shape[1:3]
+    height, width = sides_of(image)
     files = {name: f"{there}.{name}" for name in ("image", "mask", "output")}
     return {"height": height, "width": width, **files}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from lama_edge.benchmarks.documents.arrays import load_arrays, save_arrays
 from lama_edge.benchmarks.parity.rows import Side
 from lama_edge.benchmarks.targets.base import Opening
 from lama_edge.benchmarks.targets.registry import open_target
-from lama_edge.export.formats.record import Export, Format, format_named
-from lama_edge.forms import to_model
+from lama_edge.benchmarks.targets.subjects import Refused, open_model
+from lama_edge.export.formats.record import Export, Format, Judge, format_named
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import case_output
 from lama_edge.manifest import Manifest
@@ -20,6 +20,20 @@ from lama_edge.process import run_isolated
 from lama_edge.spec import NEED_RANGES, IoForm, Size
 
 _EXPORT = "lama_edge.benchmarks.tradeoff.exports:export"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How an export was run on pictures.
+
+    Attributes:
+        runtime: the name of what ran it.
+        known_changed: for each picture the share of known values that it changed; see
+            `case_output`.
+    """
+
+    runtime: str
+    known_changed: list[float | None]
 
 
 @dataclass(frozen=True)
@@ -42,6 +56,7 @@ class Exports:
     calibrate: Path | None = None
     timeout_s: float | None = None
     _manifests: dict[str, Manifest] = field(default_factory=dict)
+    _judges: dict[str, list[Judge]] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
         """Return where an export lies."""
@@ -53,10 +68,13 @@ class Exports:
         Raises:
             LamaEdgeError: when that is not possible.
         """
+        scratch = self.folder / f"{name}-scratch"
+        scratch.mkdir()
         payload = {
             "format": self.form.name,
             "checkpoint": self.checkpoint,
             "output": str(self.path(name)),
+            "scratch": str(scratch),
             "precision": precision,
             "size": [self.size.height, self.size.width],
             "io": io,
@@ -64,29 +82,34 @@ class Exports:
         }
         answer = run_isolated(_EXPORT, payload, timeout_s=self.timeout_s)
         manifest = self._manifests[name] = Manifest.from_json(answer["manifest"])
+        self._judges[name] = [Judge(**one) for one in answer["judges"]]
         return manifest
 
-    def run(self, name: str, provider: str, cases: Sequence[ParityCase]) -> list[float | None]:
+    def judges(self, name: str) -> list[Judge]:
+        """Return what to open to judge an export, after `add`; see `Format.judges`."""
+        return self._judges[name]
+
+    def run(self, name: str, judge: Judge, cases: Sequence[ParityCase]) -> Judged:
         """Run an export on pictures in a process of its own; `side` has its outputs then.
 
         Args:
             name: the export's, after `add`.
-            provider: see `Opening`.
+            judge: one of its judges.
             cases: the pictures.
-
-        Returns:
-            For each picture the share of known values that it changed; see `case_output`.
 
         Raises:
             LamaEdgeError: when it cannot be run, or returns values that are not finite.
         """
-        opening, io = Opening(provider, timeout_s=self.timeout_s), self._manifests[name].io
-        pictures = [to_model(io, case.image, case.hole) for case in cases]
         with open_target("local") as target:
-            outputs = target.run(target.push(self.path(name)), opening, pictures)
+            opening = Opening(judge.provider, timeout_s=self.timeout_s)
+            subject = open_model(judge.model, target, opening)
+            if isinstance(subject, Refused):
+                raise subject.error
+            # What stands for an artifact may have its channels elsewhere.
+            io, outputs = subject.manifest.io, subject.run(cases)
         seen = [case_output(io, case, output) for case, output in zip(cases, outputs, strict=True)]
         save_arrays(self._outputs(name), [one.levels for one in seen])
-        return [one.known_changed for one in seen]
+        return Judged(subject.found.runtime, [one.known_changed for one in seen])
 
     def side(self, name: str) -> Side:
         """Return what an export made of the pictures, after `run`."""
@@ -102,11 +125,12 @@ def export(payload: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         payload: ``format``; ``checkpoint``, a path, a name or None; ``output``, the file to write;
-            ``precision``; ``size``, height and width; ``io``; and ``calibrate``, a folder for the
-            precisions that are made from measured ranges, or None.
+            ``scratch``, a folder for what is judged in its place; ``precision``; ``size``, height
+            and width; ``io``; and ``calibrate``, a folder for the precisions that are made from
+            measured ranges, or None.
 
     Returns:
-        The ``manifest`` as JSON text.
+        The ``manifest`` as JSON text, and the ``judges``, `Judge` as plain data.
     """
     from lama_edge.pipeline import export_model
 
@@ -124,4 +148,8 @@ def export(payload: Mapping[str, Any]) -> dict[str, Any]:
         options=format_named(payload["format"]).timing_options,
         calibrate=None if calibrate is None else Path(calibrate),
     )
-    return {"manifest": export_model(job).manifest.to_json()}
+    result = export_model(job, scratch=Path(payload["scratch"]))
+    return {
+        "manifest": result.manifest.to_json(),
+        "judges": [asdict(judge) for judge in result.judges],
+    }

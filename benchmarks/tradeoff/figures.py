@@ -20,10 +20,6 @@ from lama_edge.judging.tolerances import Tolerance
 Figures = dict[str, Any]
 
 _SEED = 20231
-_FP16_ON_CPU = (
-    "ONNX Runtime's CPU provider has no fp16 kernels for these graphs: it converts and computes "
-    "in float32, so this time says nothing of a device that has them"
-)
 
 
 def empty_row(precision: str) -> Figures:
@@ -146,19 +142,19 @@ def shown_picture(
     )
 
 
-def latency(run: Mapping[str, Any], base: Mapping[str, Any] | None, precision: str) -> Figures:
+def latency(run: Mapping[str, Any], base: Mapping[str, Any] | None, note: str | None) -> Figures:
     """Return the document's ``latency`` of one run of a bench document.
 
     Args:
         run: of the precision.
         base: the run of fp32; None where that failed.
-        precision: what `run` is of.
+        note: why its time says nothing of the precision; None where it does.
 
     Returns:
         Its figures, its samples by round, and ``speed``: how many times as fast as fp32 it is,
         with the 95 % interval of `ratio_interval`; None for fp32 itself.
     """
-    found, kind = run["statistics"], run["model"]["format"]
+    found = run["statistics"]
     return {
         **{key: found[key] for key in ("median_ms", "p90_ms", "spread", "count")},
         "load_ms": found["cold_load_ms"],
@@ -166,7 +162,7 @@ def latency(run: Mapping[str, Any], base: Mapping[str, Any] | None, precision: s
         "rounds_ms": [one["samples_ms"] for one in run["rounds"]],
         "speed": None if base is None or base is run else _speed(run, base),
         "warnings": run["warnings"],
-        "note": _FP16_ON_CPU if precision == "fp16" and kind == "onnx" else None,
+        "note": note,
     }
 
 

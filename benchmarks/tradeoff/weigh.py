@@ -17,14 +17,13 @@ from lama_edge.benchmarks.documents.store import TRADEOFF, check_document, headi
 from lama_edge.benchmarks.documents.tradeoff_verdict import choose_pictures
 from lama_edge.benchmarks.parity.rows import Side
 from lama_edge.benchmarks.tradeoff.cases import WeighedCase, holdout_cases, own_cases
-from lama_edge.benchmarks.tradeoff.exports import Exports
+from lama_edge.benchmarks.tradeoff.exports import Exports, Judged
 from lama_edge.benchmarks.tradeoff.figures import closeness, empty_row, latency, shown_picture
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
 from lama_edge.export.formats.record import Format, format_named
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pictures.pairs import find_pairs
-from lama_edge.runtimes.base import choose_runtime
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import IoForm, Progress, Size, untold
 
@@ -214,41 +213,49 @@ class _Weighing:
             self.cases = holdout_cases(job.size)
         else:
             self.cases = own_cases(job.images, job.masks, job.size)
-        kept = self._run(self._reference, "fp32")
+        self.progress(f"judge {self._reference}")
+        (judge, *_) = self.exports.judges(self._reference)
+        judged = self.exports.run(self._reference, judge, [one.case for one in self.cases])
         reference = self.exports.side(self._reference)
         for precision in job.weighed:
             row = self.rows[precision] = empty_row(precision)
             try:
                 if precision == self._reference:
-                    self._compare(row, reference, manifest, kept)
+                    self._fill(row, reference, judged, manifest)
                     continue
                 own = self._export(precision, precision, job.io)
-                self._compare(row, reference, own, self._run(precision, precision))
+                self.progress(f"judge {precision}")
+                self._judge(row, reference, own)
             except LamaEdgeError as error:
                 if precision == "fp32":
                     raise
                 row["error"] = self._without_paths(error)
 
-    def _compare(
-        self, row: Row, reference: Side, manifest: Manifest, known_changed: list[float | None]
-    ) -> None:
+    def _judge(self, row: Row, reference: Side, manifest: Manifest) -> None:
+        """Judge an export as the flow does: all must pass, and the first one's figures count."""
+        precision: str = row["precision"]
+        for judge in reversed(self.exports.judges(precision)):
+            judged = self.exports.run(precision, judge, [one.case for one in self.cases])
+            self._fill(row, reference, judged, manifest)
+            if not row["closeness"]["passed"]:
+                return
+
+    def _fill(self, row: Row, reference: Side, judged: Judged, manifest: Manifest) -> None:
         """Fill in the figures of a precision that was exported and run."""
         precision: str = row["precision"]
-        provider = self.job.form.judging_provider(precision)
-        runtime = choose_runtime(self.exports.path(precision), provider=provider).runtime.name
+        size_bytes = model_size_bytes(self.exports.path(precision))
         found = closeness(
             [one.case for one in self.cases],
             reference,
             self.exports.side(precision),
-            tolerance_of(runtime, precision),
-            known_changed=known_changed,
+            tolerance_of(judged.runtime, precision),
+            known_changed=judged.known_changed,
         )
-        size_bytes = model_size_bytes(self.exports.path(precision))
         row.update(
             size_bytes=size_bytes,
             size_share=size_bytes / (self.rows["fp32"]["size_bytes"] or size_bytes),
             numerics=None if manifest.numerics is None else dict(manifest.numerics),
-            judged_by=runtime,
+            judged_by=judged.runtime,
             closeness=found,
         )
 
@@ -263,7 +270,8 @@ class _Weighing:
             if run["statistics"] is None:
                 self.rows[precision]["error"] = f"it could not be timed: {run['error']}"
             else:
-                self.rows[precision]["latency"] = latency(run, base, precision)
+                note = self.job.form.timing_notes.get(precision)
+                self.rows[precision]["latency"] = latency(run, base, note)
         self.timing = {
             **{key: found["runs"][0][key] for key in ("runtime", "provider", "threads")},
             **{key: found["settings"][key] for key in _SETTINGS},
@@ -307,11 +315,6 @@ class _Weighing:
     def _export(self, name: str, precision: str, io: IoForm) -> Manifest:
         self.progress(f"export {name}")
         return self.exports.add(name, precision, io)
-
-    def _run(self, name: str, precision: str) -> list[float | None]:
-        self.progress(f"judge {name}")
-        provider = self.job.form.judging_provider(precision)
-        return self.exports.run(name, provider, [one.case for one in self.cases])
 
     def _without_paths(self, error: LamaEdgeError) -> str:
         """Spell an error for the document, which names no folder of anybody's."""

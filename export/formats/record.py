@@ -193,6 +193,7 @@ class Format(ABC):
         max_side: largest side that an artifact of any size takes, in pixels; None is any.
         timing_provider: the provider that `tradeoff` times it with.
         timing_options: options of the exports that it times there.
+        timing_notes: by precision, why its time there says nothing of devices that compute in it.
         advice: what to do about a precision that is out of tolerance.
     """
 
@@ -215,6 +216,7 @@ class Format(ABC):
     max_side: ClassVar[int | None] = None
     timing_provider: ClassVar[str] = "auto"
     timing_options: ClassVar[Mapping[str, Any]] = {}
+    timing_notes: ClassVar[Mapping[str, str]] = {}
     advice: ClassVar[Mapping[str, str]] = {}
 
     def parse_size(self, word: str) -> SizeChoice:

@@ -38,5 +38,14 @@ def from_model(io: IoSpec, output: Array) -> NDArray[np.float32]:
     return np.asarray(last * np.float32(255))
 
 
+def sides_of(image: Array) -> tuple[int, int]:
+    """Return height and width of a model's `image`, [N,3,H,W] or [N,H,W,3].
+
+    No picture is 3 pixels wide: sides are 16 or more.
+    """
+    height, width = image.shape[1:3] if image.shape[3] == 3 else image.shape[2:]
+    return int(height), int(width)
+
+
 def _repeated(io: IoSpec, picture: Array) -> Array:
     return picture[np.newaxis] if io.pictures == 1 else np.stack([picture] * io.pictures)

@@ -6,6 +6,7 @@ since what exporters wrote is opened by runners.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -63,18 +64,22 @@ class ExportResult:
         size_bytes: its size.
         manifest: what it says of itself; of several models the first one's.
         kept_failed: whether it was kept although it is out of tolerance.
+        judges: what to open to judge its first part again, where the scratch folder was kept.
     """
 
     path: Path
     size_bytes: int
     manifest: Manifest
     kept_failed: bool = False
+    judges: tuple[Judge, ...] = ()
 
 
 def export_model(
     job: Export,
     progress: Progress = untold,
     within: Within = lambda what, done: None,
+    *,
+    scratch: Path | None = None,
 ) -> ExportResult:
     """Export a checkpoint, or a model that the format takes in its place.
 
@@ -82,6 +87,7 @@ def export_model(
         job: what to do.
         progress: called with the name of each of `STEPS` as it begins.
         within: called during a step with what is done, and how much of it is, 0 to 1.
+        scratch: a folder that keeps what is judged in the artifact's place; None keeps nothing.
 
     Raises:
         UsageError: when options cannot be used together, or the output cannot be written.
@@ -93,17 +99,17 @@ def export_model(
     form = format_named(job.format)
     job = _complete(job, form)
     _check(job, form)
-    with TemporaryDirectory(prefix="lama-edge-") as folder:
+    with _kept_or_temporary(scratch) as folder:
         progress("source")
         make = _ModelSource if job.from_model else _CheckpointSource
         source = make(job, form, progress)
         with atomic_artifact(form.kind, job.output) as target:
             progress("graph")
-            manifests = form.write(job, source.drawn(progress), target, Path(folder), within)
+            manifests = form.write(job, source.drawn(progress), target, folder, within)
             if job.check_parity:
                 progress("parity")
                 judged = [
-                    _judged(job, form, one, source, target, Path(folder))
+                    _judged(job, form, one, source, target, folder)
                     for one in zip(source.parts, manifests, strict=True)
                 ]
                 progress("save")
@@ -111,7 +117,18 @@ def export_model(
                     form.stamp(judged, target)
                 manifests = judged
     kept_failed = any(one.parity is not None and one.parity.forced for one in manifests)
-    return ExportResult(job.output, form.size_bytes(job.output), manifests[0], kept_failed)
+    size_bytes = form.size_bytes(job.output)
+    judges = () if scratch is None else form.judges(job, source.parts[0], job.output, scratch)
+    return ExportResult(job.output, size_bytes, manifests[0], kept_failed, judges)
+
+
+@contextlib.contextmanager
+def _kept_or_temporary(scratch: Path | None) -> Iterator[Path]:
+    if scratch is not None:
+        yield scratch
+        return
+    with TemporaryDirectory(prefix="lama-edge-") as folder:
+        yield Path(folder)
 
 
 def _complete(job: Export, form: Format) -> Export:

@@ -31,6 +31,7 @@ from lama_edge.benchmarks.targets.browser.session import RETURN_S, PageSession
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import ModelError, UsageError
 from lama_edge.files import sha256_of
+from lama_edge.forms import sides_of
 from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError
 from lama_edge.runtimes.base import Array
@@ -262,7 +263,7 @@ class BrowserTarget(Target):
                 "does not isolate it: leave out --threads, or use another browser"
             )
         spec = handle.manifest.io.output
-        sizes = [Size(*_sides(image)) for image, _ in pictures]
+        sizes = [Size(*sides_of(image)) for image, _ in pictures]
         shapes = [
             spec.shape(size.height, size.width, len(image))
             for size, (image, _) in zip(sizes, pictures, strict=True)
@@ -361,8 +362,3 @@ class BrowserTarget(Target):
             return {"row": row}
         self._rounds[row] += 1
         return {"row": row, "round": self._rounds[row]}
-
-
-def _sides(image: Array) -> tuple[int, int]:
-    height, width = image.shape[2:] if image.dtype == np.float32 else image.shape[1:3]
-    return int(height), int(width)

@@ -44,6 +44,10 @@ class OnnxFormat(Format):
     size_help = "512, 512x768 (height x width) or dynamic (the default)"
     timing_provider = "cpu"
     timing_options: ClassVar[Mapping[str, str]] = {"for": "cpu"}
+    timing_notes: ClassVar[Mapping[str, str]] = {
+        "fp16": "ONNX Runtime's CPU provider has no fp16 kernels for these graphs: it converts and "
+        "computes in float32, so this time says nothing of a device that has them"
+    }
     advice: ClassVar[Mapping[str, str]] = {
         "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
         "w8": "use --precision fp16 or fp32",
