@@ -12,7 +12,7 @@ import numpy as np
 from lama_edge.errors import ModelError, needs_extra, one_line
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.inpainting.memory import trim_heap
-from lama_edge.runtimes.litert.reading import read_file
+from lama_edge.runtimes.litert.reading import read_manifest_of
 from lama_edge.runtimes.litert.record import LITERT
 
 # The C++ side logs what it loads; what goes wrong is raised.
@@ -39,14 +39,14 @@ class LitertRunner(Runner):
         Raises:
             ModelError: when the file cannot be opened or carries no manifest.
         """
-        file = read_file(path)
+        manifest = read_manifest_of(path)
         try:
             interpreter = Interpreter(str(path), num_threads=threads or _processors())
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"LiteRT cannot open {str(path)!r}: {one_line(error)}") from error
         self.provider = "cpu"
-        self.manifest = file.manifest
+        self.manifest = manifest
         self.runtime_version = version("ai-edge-litert")
         self._interpreter: Any = interpreter
         self._inputs = {one["name"]: one["index"] for one in interpreter.get_input_details()}

@@ -8,13 +8,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from lama_edge.errors import UsageError
-from lama_edge.export.formats.record import Drawn, Export, Format, Part, Within, versions_of
+from lama_edge.export.formats.record import (
+    Drawn,
+    Export,
+    Format,
+    Judge,
+    Part,
+    Within,
+    versions_of,
+)
 from lama_edge.manifest import Manifest
 from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, io_spec
 
 if TYPE_CHECKING:
     from lama_edge.export.graph.deploy_graph import GraphOptions
     from lama_edge.models.config import GeneratorConfig
+
+
+# The rounded graph, for the emulator.
+_SOURCE = "source.onnx"
 
 
 class LitertFormat(Format):
@@ -26,12 +38,21 @@ class LitertFormat(Format):
     suffix = ".tflite"
     extra = "litert"
     io_forms = TENSOR_IO_FORMS
-    precisions = ("fp32",)
-    precision = "fp32"
-    precision_help = "fp32"
+    precisions = ("fp32", "fp16")
+    precision = "fp16"
+    precision_help = (
+        "fp16 rescaled so that nothing overflows where accelerators compute in it, as GPUs do"
+    )
     sizes = ("512",)
     size_help = "512 (the default) or 512x768 (height x width)"
-    advice: ClassVar[Mapping[str, str]] = {}
+    timing_provider = "cpu"
+    timing_notes: ClassVar[Mapping[str, str]] = {
+        "fp16": "LiteRT computes it in float32 on the processor, so this time says nothing of "
+        "accelerators that compute in fp16"
+    }
+    advice: ClassVar[Mapping[str, str]] = {
+        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+    }
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""
@@ -48,8 +69,7 @@ class LitertFormat(Format):
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """See `Format.graph_options`; in the graph floats have their channels first."""
-        assert job.io is not None
-        planar = io_spec(job.io, composite=job.composite, batch=1)
+        planar = graph_form(self.contract(job))
         return replace(super().graph_options(job, config, part), io=planar, last_axis=True)
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
@@ -64,10 +84,12 @@ class LitertFormat(Format):
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
     ) -> list[Manifest]:
         """See `Format.write`."""
-        from lama_edge.export.formats.litert.model import write_model
+        from lama_edge.export.formats.litert.model import write_model, write_source
 
         (one,) = drawn
         assert one.graph is not None
+        if one.manifest.precision == "fp16":
+            write_source(one.graph, one.manifest, scratch / _SOURCE)
         write_model(one.graph, one.manifest, target)
         return [one.manifest]
 
@@ -77,6 +99,22 @@ class LitertFormat(Format):
 
         (manifest,) = manifests
         replace_manifest(target, manifest.to_json())
+
+    def judges(self, job: Export, part: Part, target: Path, scratch: Path) -> tuple[Judge, ...]:
+        """See `Format.judges`.
+
+        The processor computes fp16 wide and proves nothing about it, so the emulator judges the
+        graph that the file was written from, and LiteRT the file.
+        """
+        file = Judge(str(target), "cpu")
+        if job.precision != "fp16":
+            return (file,)
+        return Judge(str(scratch / _SOURCE), "emulated"), file
+
+
+def graph_form(io: IoSpec) -> IoSpec:
+    """Return the contract of the deploy graph that a file of a contract is written from."""
+    return io_spec(io.form, composite=io.composite, batch=io.batch)
 
 
 LITERT = LitertFormat()

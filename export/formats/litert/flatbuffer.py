@@ -6,6 +6,7 @@ that they need.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +22,15 @@ with needs_extra("litert"):
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
+__all__ = ["OPERATORS", "GraphWriter", "Scale", "replace_manifest", "schema"]
+
 Array = NDArray[Any]
 OPERATORS = schema.BuiltinOperator
 
+# Metadata that holds the digest of the whole file, its own digits counted as zeros; readers refuse
+# what differs before LiteRT sees it.
+_SEAL_KEY = "lama_edge_sha256"
+_UNSEALED = b"0" * 64
 _IDENTIFIER = b"TFL3"
 _SCHEMA_VERSION = 3
 # What readers and delegates map straight into vectors.
@@ -64,7 +71,13 @@ class Scale:
 
 
 class _Buffer(schema.BufferT):  # type: ignore[misc]
-    """A constant's bytes, aligned as the schema asks for and its Python classes do not do."""
+    """Bytes, aligned as the schema asks for and its Python classes do not do.
+
+    Attributes:
+        from_end: once they are written, how many bytes before the file's end they begin.
+    """
+
+    from_end: int = 0
 
     def Pack(self, builder: Any) -> Any:  # noqa: N802
         """Write it, by the name that the generated classes call."""
@@ -73,7 +86,8 @@ class _Buffer(schema.BufferT):  # type: ignore[misc]
         data = np.ascontiguousarray(self.data).reshape(-1).view(np.uint8)
         builder.StartVector(1, data.size, _ALIGNMENT)
         builder.head -= data.size
-        builder.Bytes[builder.head : builder.head + data.size] = memoryview(data)
+        builder.Bytes[builder.head : builder.head + data.size] = data.data
+        self.from_end = len(builder.Bytes) - builder.head
         vector = builder.EndVector()
         schema.BufferStart(builder)
         schema.BufferAddData(builder, vector)
@@ -163,8 +177,8 @@ class GraphWriter:
         model.operatorCodes = [_code(*key) for key in self._codes]
         model.subgraphs, model.signatureDefs = [graph], [signature]
         model.buffers = [*self._buffers]
-        _set_manifest(model, manifest)
-        _save(model, path)
+        model.metadata = []
+        _save(model, path, manifest)
 
     def _add(
         self, name: str, shape: Sequence[int], dtype: Any, scale: Scale | None, buffer: int
@@ -186,30 +200,34 @@ def replace_manifest(path: Path, manifest: str) -> None:
     """Put another manifest into a model that `GraphWriter.write` wrote."""
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes())
     model.buffers = [_Buffer(data=one.data) for one in model.buffers]
-    _set_manifest(model, manifest)
-    _save(model, path)
+    _save(model, path, manifest)
 
 
-def _set_manifest(model: Any, manifest: str) -> None:
-    data = np.frombuffer(manifest.encode(), np.uint8)
-    found = [
-        one for one in model.metadata or [] if one.name in (METADATA_KEY, METADATA_KEY.encode())
-    ]
-    if found:
-        model.buffers[found[0].buffer].data = data
-        return
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = METADATA_KEY, len(model.buffers)
-    model.metadata = [entry]
-    model.buffers.append(_Buffer(data=data))
-
-
-def _save(model: Any, path: Path) -> None:
-    """Write a model; its constants are copied once, into the file's image."""
+def _save(model: Any, path: Path, manifest: str) -> None:
+    """Write a model with a manifest; its constants are copied once, into the file's image."""
+    _set_metadata(model, METADATA_KEY, manifest.encode())
+    seal = _set_metadata(model, _SEAL_KEY, _UNSEALED)
     size = sum(one.data.nbytes + 2 * _ALIGNMENT for one in model.buffers if one.data is not None)
     builder = flatbuffers.Builder(size + _ROOM)
     builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
-    path.write_bytes(memoryview(builder.Bytes)[builder.Head() :])
+    image = memoryview(builder.Bytes)[builder.Head() :]
+    at = len(image) - seal.from_end
+    image[at : at + len(_UNSEALED)] = hashlib.sha256(image).hexdigest().encode()
+    path.write_bytes(image)
+
+
+def _set_metadata(model: Any, key: str, text: bytes) -> _Buffer:
+    data = np.frombuffer(text, np.uint8)
+    for entry in model.metadata:
+        if entry.name in (key, key.encode()):
+            buffer: _Buffer = model.buffers[entry.buffer]
+            buffer.data = data
+            return buffer
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = key, len(model.buffers)
+    model.metadata.append(entry)
+    model.buffers.append(_Buffer(data=data))
+    return model.buffers[-1]  # type: ignore[no-any-return]
 
 
 def _code(code: int, version: int) -> Any:

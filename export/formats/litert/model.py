@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from lama_edge.errors import needs_extra
-from lama_edge.export.formats.litert import operators
+from lama_edge.export.formats.litert import graph_form, operators
 from lama_edge.export.formats.litert.flatbuffer import GraphWriter
 from lama_edge.export.formats.litert.translation import translate
+from lama_edge.export.formats.onnx.file import finish, write_onnx
 from lama_edge.manifest import Manifest
 
 with needs_extra("export"):
     import onnx_ir as ir
 
-assert operators  # what it registers is the translation
+_REGISTERED = operators
 
 
 def write_model(model: ir.Model, manifest: Manifest, path: Path) -> None:
@@ -32,3 +34,10 @@ def write_model(model: ir.Model, manifest: Manifest, path: Path) -> None:
     size = manifest.size.fixed
     description = f"LaMa inpainting, {manifest.precision}, {size} (height x width), by lama-edge"
     writer.write(path, inputs, outputs, description=description, manifest=manifest.to_json())
+
+
+def write_source(model: ir.Model, manifest: Manifest, path: Path) -> None:
+    """Write the graph that a file is made from as an ONNX file of its own, to be judged."""
+    about: dict[str, str | int] = {"name": "onnx", "opset": model.graph.opset_imports[""]}
+    described = replace(manifest, format=about, io=graph_form(manifest.io))
+    write_onnx(finish(model), described, path)

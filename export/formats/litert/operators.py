@@ -26,8 +26,6 @@ with needs_extra("export"):
 # Pads up to here are slices and concatenations: MIRROR_PAD is no operator of XNNPACK, and LiteRT's
 # own kernel takes 20 times as long (20 ms and 1 for 64 x 64 x 512). Wider ones would be too many.
 _MOST_SLICED = 3
-# What bytes stand for: themselves.
-_LEVELS = Scale.one(1.0)
 
 
 @operator("Relu", "Sigmoid")
@@ -62,15 +60,17 @@ def _cast(t: Translation, node: ir.Node) -> Stored:
     x, target = t[node.inputs[0]], ir.DataType(integer(node, "to", 0))
     value = node.inputs[0]
     shape = t.writer.shape(x.tensor)
+    inputs, name = [x.tensor], _name(node)
     if target == ir.DataType.UINT8:
-        options = schema.QuantizeOptionsT()
-        code, dtype, scale = OPERATORS.QUANTIZE, np.uint8, _LEVELS
+        options, scale = schema.QuantizeOptionsT(), Scale.one(1.0)
+        tensor = t.call(
+            OPERATORS.QUANTIZE, name, inputs, shape, options, dtype=np.uint8, scale=scale
+        )
     elif value is not None and value.dtype == ir.DataType.UINT8:
         options = schema.DequantizeOptionsT()
-        code, dtype, scale = OPERATORS.DEQUANTIZE, np.float32, None
+        tensor = t.call(OPERATORS.DEQUANTIZE, name, inputs, shape, options)
     else:
         return x
-    tensor = t.call(code, _name(node), [x.tensor], shape, options, dtype=dtype, scale=scale)
     return Stored(tensor, x.order)
 
 
@@ -109,11 +109,9 @@ def _scale(t: Translation, node: ir.Node) -> Stored:
     factor = constant(node.inputs[1])
     if factor is None or factor.size != 1:
         raise ModelError(f"{node.name!r}: LiteRT is given products with a number only")
-    number = factor.reshape(1).astype(np.float32)
-    if node.op_type == "Div":
-        number = 1 / number
+    number = np.float32(1 / factor.item() if node.op_type == "Div" else factor.item())
     x = t[node.inputs[0]]
-    scalar = t.constant(f"float_{number[0]:.9g}", number)
+    scalar = t.constant(f"float_{number:.9g}", np.array([number], np.float32))
     return Stored(_times(t, x.tensor, scalar, _name(node)), x.order)
 
 
@@ -209,14 +207,16 @@ def _mirrored(t: Translation, name: str, x: int, down: int, right: int) -> int:
 
 @operator("Conv")
 def _convolve(t: Translation, node: ir.Node) -> Stored:
-    value, weight, *rest = node.inputs
-    kernel, bias = constant(weight), constant(rest[0]) if rest else None
+    value, weight, bias = [*node.inputs, None][:3]
+    kernel, shift = constant(weight), constant(bias)
     if kernel is None or weight is None or integer(node, "group", 1) != 1:
         raise ModelError(f"{node.name!r}: LiteRT is given convolutions by one constant only")
     x = t.in_order(value, CHANNELS_LAST)
     tensors = [
         t.constant(str(weight.name), kernel.transpose(0, 2, 3, 1)),
-        _bias(t, len(kernel)) if bias is None else t.constant(str(rest[0].name), bias),
+        _no_bias(t, len(kernel))
+        if bias is None or shift is None
+        else t.constant(str(bias.name), shift),
     ]
     last = fused_relu(t, node)
     strides, dilations = (integers(node, name, [1, 1]) for name in ("strides", "dilations"))
@@ -272,7 +272,7 @@ def _paddings(t: Translation, rows: tuple[int, int], columns: tuple[int, int]) -
     return t.constant("pad_" + "_".join(map(str, amounts.ravel()[2:6])), amounts)
 
 
-def _bias(t: Translation, channels: int) -> int:
+def _no_bias(t: Translation, channels: int) -> int:
     """Return zeros: NPUs and some delegates want a bias in every convolution."""
     return t.constant(f"zeros_{channels}", np.zeros(channels, np.float32))
 
@@ -284,12 +284,9 @@ def _multiply(t: Translation, node: ir.Node) -> Stored:
     A constant on the left multiplies the last axis but one, which is stored last for it.
     """
     left, right = node.inputs
-    matrix = constant(right)
-    value, factor = (left, right) if matrix is not None else (right, left)
-    if matrix is None:
-        matrix = constant(left)
-    else:
-        matrix = matrix.T
+    on_right = constant(right)
+    value, factor = (left, right) if on_right is not None else (right, left)
+    matrix = constant(left) if on_right is None else on_right.T
     if matrix is None or factor is None or matrix.ndim != 2:
         raise ModelError(f"{node.name!r}: LiteRT is given products with a constant matrix only")
     rank = len(t.extents(value))
@@ -303,7 +300,7 @@ def _multiply(t: Translation, node: ir.Node) -> Stored:
     options = schema.Conv2DOptionsT()
     options.padding = schema.Padding.VALID
     options.strideH = options.strideW = 1
-    inputs = [x, weight, _bias(t, len(matrix))]
+    inputs = [x, weight, _no_bias(t, len(matrix))]
     return Stored(t.call(OPERATORS.CONV_2D, _name(node), inputs, shape, options), order)
 
 

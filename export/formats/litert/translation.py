@@ -218,7 +218,7 @@ def fused_relu(t: Translation, node: ir.Node) -> ir.Node:
 
 def _sides(value: ir.Value) -> list[int]:
     assert value.shape is not None
-    return [int(side) for side in list(value.shape)[1:]]
+    return [side for side in list(value.shape)[1:] if isinstance(side, int)]
 
 
 def _dtype(value: ir.Value) -> Any:
