@@ -10,15 +10,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 pytest.importorskip("coremltools")
 
 import onnx_ir as ir
-from hot_weights import heated
-from places import DATA
+from torch_answers import Answer, answer_of, checkpoint_of
 
 from lama_edge.export.formats.coreml.options import function_name
 from lama_edge.export.formats.coreml.package import (
@@ -29,18 +26,12 @@ from lama_edge.export.formats.coreml.sizes import deploy_graphs
 from lama_edge.export.formats.coreml.toolkit import Model_pb2
 from lama_edge.export.formats.onnx.file import build_onnx
 from lama_edge.export.graph.deploy_graph import GraphOptions
-from lama_edge.judging.cases import ParityCase, seeded_cases
-from lama_edge.judging.judge import raw_outputs
 from lama_edge.judging.ranges import Ranges
 from lama_edge.manifest import Manifest, Source
-from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
+from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.pictures.calibration import calibration_cases
 from lama_edge.runtimes.emulator.ranges import measure_ranges
-from lama_edge.runtimes.torch.runner import TorchRunner
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
-
-# Pictures, and float32 [H,W,3] on the 0-to-255 scale for each.
-Answer = tuple[list[ParityCase], list[NDArray[np.float32]]]
 
 
 def read_spec(path: Path) -> Any:
@@ -78,14 +69,6 @@ class Packaged:
 
     def counts(self) -> Counter[str]:
         return Counter(operation.type for operation in self.operations())
-
-
-@cache
-def checkpoint_of(family: str) -> Checkpoint:
-    if family == "hot":
-        # As in tests/export/precision: values beyond a million, plain fp16 overflows everywhere.
-        return heated(checkpoint_of("fourier"), local=3e4, global_=1e5, spectral=3e5)
-    return load_checkpoint(None if family == "lama-tiny" else DATA / family)
 
 
 @cache
@@ -199,15 +182,6 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Packaged
         return Packaged(path, family, manifest)
 
     return convert
-
-
-@cache
-def answer_of(family: str, size: Size | None) -> Answer:
-    checkpoint = checkpoint_of(family)
-    config = checkpoint.config
-    cases = seeded_cases(SizePolicy(size, config.size_multiple, config.min_size))
-    with TorchRunner(checkpoint, composite=False) as reference:
-        return cases, raw_outputs(reference, cases)
 
 
 @pytest.fixture(scope="session")

@@ -12,15 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 pytest.importorskip("coremltools")
 
-from places import DATA
+from torch_answers import CASES, HOT_SIZE, RECORDS, record_of
 
 from lama_edge.forms import to_model
-from lama_edge.imaging import pad, padded_size
-from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import judge, run_case
 from lama_edge.judging.metrics import differences
 from lama_edge.judging.ranges import NEURAL_ENGINE_LARGEST
@@ -37,19 +34,6 @@ MOST_LEVELS = 1
 # Between whole levels, where a fill that is 60 dB off is a level off in one value of five.
 PICTURE_PSNR_DB = 55
 
-# Those of the recorded pictures, brought to a multiple of 8; the last golden family, which cannot
-# take less than 72 pixels, gets an oblong one beside them.
-SIZES = {
-    "fourier": (Size(64, 64), Size(72, 104), Size(64, 88)),
-    "regular": (Size(64, 64), Size(64, 88)),
-    "dilated": (Size(96, 96), Size(80, 80), Size(72, 104)),
-    "lama-tiny": (Size(64, 64), Size(72, 104)),
-}
-CASES = [(family, size) for family, sizes in SIZES.items() for size in sizes]
-RECORDED = {"fourier": 3, "regular": 2, "dilated": 2}
-RECORDS = [(family, index) for family, count in RECORDED.items() for index in range(count)]
-HOT_SIZE = Size(72, 104)
-
 
 @pytest.fixture(scope="module")
 def figures(packaged: Any, torch_answer: Any) -> Callable[..., ParityFigures]:
@@ -57,11 +41,6 @@ def figures(packaged: Any, torch_answer: Any) -> Callable[..., ParityFigures]:
 
     def judged(family: str, size: Size | None, *more: Any) -> ParityFigures:
         cases, wanted = torch_answer(family, size)
-        for hole in (case.hole for case in cases):
-            assert hole[0].any()
-            assert hole[-1].any()
-            assert hole[:, 0].any()
-            assert hole[:, -1].any()
         with CoremlEmulatedRunner(packaged(family, size, *more).path) as model:
             return judge(model, cases, wanted, reference_name="torch", tolerance=Tolerance(1))
 
@@ -103,28 +82,16 @@ def test_a_package_of_any_size_computes_what_torch_does_at_each(figures: Any) ->
 
 @pytest.mark.parametrize(("family", "index"), RECORDS)
 def test_official_results_are_reproduced(packaged: Any, family: str, index: int) -> None:
-    """Odd sizes are padded as the official pipeline does, by mirroring right and below."""
-    case, predicted = _record(family, index)
-    height, width = case.hole.shape
-    size = Size(*padded_size(height, width, 8, 8))
-    padded = ParityCase(
-        pad(case.image, size.height, size.width), pad(case.hole, size.height, size.width)
-    )
+    case, predicted, there = record_of(family, index)
+    hole = case.hole[there]
     found = {}
     for precision in ("fp32", "fp16"):
-        with CoremlEmulatedRunner(packaged(family, size, "float", precision).path) as model:
-            levels = run_case(model, padded).levels[:height, :width]
-        found[precision] = differences(predicted[case.hole], levels[case.hole], rounded_sides=0)
+        with CoremlEmulatedRunner(packaged(family, case.size, "float", precision).path) as model:
+            levels = run_case(model, case).levels[there]
+        found[precision] = differences(predicted[hole], levels[hole], rounded_sides=0)
     assert found["fp32"].max_abs_diff <= FP32_LARGEST_DIFFERENCE
     assert found["fp16"].psnr_db is not None
     assert found["fp16"].psnr_db >= FP16_LEAST_PSNR_DB
-
-
-def _record(family: str, index: int) -> tuple[ParityCase, NDArray[np.float32]]:
-    """A picture with the official implementation's raw output, on the 0-to-255 scale."""
-    with np.load(DATA / family / "cases.npz") as cases:
-        case = ParityCase(cases[f"image_{index}"], cases[f"mask_{index}"] > 0)
-        return case, 255 * cases[f"predicted_{index}"].transpose(1, 2, 0)
 
 
 def test_a_hot_checkpoint_is_near_to_torch_in_fp16(figures: Any) -> None:
