@@ -134,9 +134,7 @@ def test_its_providers_stand_in_the_help_and_in_what_an_unknown_one_is_told(
 ) -> None:
     with pytest.raises(SystemExit):
         _run(command, "--help")
-    assert "cpu_gpu, cpu_ne, numpy, tin, wood (default: auto)" in " ".join(
-        capsys.readouterr().out.split()
-    )
+    assert ", numpy, tin, wood (default: auto)" in " ".join(capsys.readouterr().out.split())
     with pytest.raises(SystemExit) as stopped:
         _run(command, toy, "--provider", "nonsense")
     assert stopped.value.code == 2
