@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,11 @@ from lama_edge.runtimes.inpainting.memory import trim_heap
 from lama_edge.runtimes.litert.reading import read_manifest_of
 from lama_edge.runtimes.litert.record import LITERT
 
-# The C++ side logs what it loads; what goes wrong is raised.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 with needs_extra("litert"):
     from ai_edge_litert.interpreter import Interpreter
+
+_STDERR = 2
+_greeted = False
 
 
 class LitertRunner(Runner):
@@ -41,8 +44,9 @@ class LitertRunner(Runner):
         """
         manifest = read_manifest_of(path)
         try:
-            interpreter = Interpreter(str(path), num_threads=threads or _processors())
-            interpreter.allocate_tensors()
+            with _without_its_greeting():
+                interpreter = Interpreter(str(path), num_threads=threads or _processors())
+                interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"LiteRT cannot open {str(path)!r}: {one_line(error)}") from error
         self.provider = "cpu"
@@ -74,6 +78,28 @@ class LitertRunner(Runner):
         """See `Runner.close`."""
         self._interpreter = None
         trim_heap()
+
+
+@contextmanager
+def _without_its_greeting() -> Iterator[None]:
+    """Turn standard error away while LiteRT opens the process's first model.
+
+    It says there, once and whatever is asked of it, that XNNPACK is used. What goes wrong is
+    raised.
+    """
+    global _greeted
+    with ExitStack() as stack:
+        if not _greeted:
+            _greeted = True
+            with suppress(AttributeError, OSError):  # a process may have none
+                kept = os.dup(_STDERR)
+                stack.callback(os.close, kept)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                stack.callback(os.close, nowhere)
+                sys.stderr.flush()
+                os.dup2(nowhere, _STDERR)
+                stack.callback(os.dup2, kept, _STDERR)
+        yield
 
 
 def _processors() -> int:

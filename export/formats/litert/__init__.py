@@ -56,6 +56,10 @@ class LitertFormat(Format):
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""
+        if len(set(job.sizes)) > 1:
+            raise UsageError(
+                f"{self.title} holds one size and {len(job.sizes)} were given: export one a size"
+            )
         if None in job.sizes:
             raise UsageError(
                 "--size dynamic is no size of a LiteRT file, whose delegates plan ahead for one: "
