@@ -247,7 +247,7 @@ def _spatial_convolutions(
         reflect_pad(b, f"pad_{name}", x, 1)
         for name, x in zip(("local", "global"), maps, strict=True)
     )
-    if kernels == "integer":
+    if kernels != "direct":
         joined = b.op("Concat", "local_joined", local, global_, axis=1)
         both = np.concatenate((weights.local_to_local, weights.global_to_local), axis=1)
         total = convolution(b, "local", joined, both, weights.local_bias)

@@ -17,9 +17,10 @@ with needs_extra("export"):
 
 Array = NDArray[Any]
 # What the graph is shaped for: convolutions of float maps, [N,C,H,W] and blocks of it; products of
-# float maps with the channels last, a band at a time, 3×3 convolutions in Winograd's form; or
-# integer kernels with the channels last, which give every sum of convolutions an extra rounding.
-Kernels = Literal["direct", "bands", "integer"]
+# float maps with the channels last, a band at a time, 3×3 convolutions in Winograd's form; integer
+# kernels with the channels last, which give every sum of convolutions an extra rounding; or the
+# direct form with one convolution of joined maps for such a sum, for the same reason.
+Kernels = Literal["direct", "bands", "integer", "joined"]
 BATCH_NORM_EPSILON = 1e-5  # torch's default, which every LaMa checkpoint was trained with
 
 
@@ -122,7 +123,7 @@ def pointwise_convolution(
     Among integer kernels it is a product of rows of channels: an integer product can give floats,
     an integer convolution only rounds.
     """
-    if kernels == "direct":
+    if kernels != "integer":
         return convolution(b, role, x, weight, bias)
     last = b.op("Transpose", f"{role}_last", x, perm=[0, 2, 3, 1])
     rows = b.op("Reshape", f"{role}_rows", last, b.integers(-1, weight.shape[1]))

@@ -39,8 +39,9 @@ _PRODUCT_OUTPUTS = 192
 class IntegerGraph:
     """Rewrites a graph so that layers read and give integers."""
 
-    def __init__(self, model: ir.Model, ranges: Ranges) -> None:
+    def __init__(self, model: ir.Model, ranges: Ranges, *, products: bool = True) -> None:
         self._model = model
+        self._products = products
         self._graph = model.graph
         self._ranges = ranges
         self._named = stage_values(model)
@@ -107,7 +108,7 @@ class IntegerGraph:
         integers = self._integer(x)
         pair = [integers, *parameters]
         layer.replace_input_with(0, dequantised(graph, layer, f"{name}.input", pair, axis=None))
-        channels = int8_weight(graph, layer, weight, zero=_weight_zero(layer))
+        channels = int8_weight(graph, layer, weight, zero=self._products * _weight_zero(layer))
         layer.replace_input_with(1, channels)
         for bias in rest:
             node = channels.producer()

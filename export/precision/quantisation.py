@@ -32,7 +32,7 @@ from lama_edge.judging.ranges import Ranges
 with needs_extra("export"):
     import onnx_ir as ir
 
-Flavour = Literal["onnxruntime", "tensorrt"]
+Flavour = Literal["onnxruntime", "litert", "tensorrt"]
 
 # Kinds of layers that compute in floats, and why. With one kind alone in integers lama-tiny's
 # photographs of 256 pixels come to 29.7 and 38.0 dB, and to 44.1 dB or more with any other
@@ -98,7 +98,8 @@ def quantise(
     if options.flavour == "tensorrt":
         _quantise_inputs(model, ranges, integer)
     else:
-        IntegerGraph(model, ranges).quantise(integer)
+        products = options.flavour == "onnxruntime"
+        IntegerGraph(model, ranges, products=products).quantise(integer)
     quantise_weights(model)
     kept = {name: kind for name, kind in kinds.items() if kind in options.float_kinds}
     return QuantisedModel(model, names, kept)
