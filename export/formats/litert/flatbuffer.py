@@ -100,6 +100,7 @@ class GraphWriter:
     def __init__(self) -> None:
         self._buffers = [_Buffer()]  # the first stays empty: tensors without contents name it
         self._tensors: list[Any] = []
+        self._kinds: list[tuple[np.dtype[Any], Scale | None]] = []
         self._operators: list[Any] = []
         self._codes: dict[tuple[int, int], int] = {}
 
@@ -117,6 +118,10 @@ class GraphWriter:
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Return a tensor's extents."""
         return tuple(self._tensors[tensor].shape)
+
+    def kind(self, tensor: int) -> tuple[np.dtype[Any], Scale | None]:
+        """Return a tensor's elements' type, and what its integers stand for."""
+        return self._kinds[tensor]
 
     def operator(
         self,
@@ -193,6 +198,7 @@ class GraphWriter:
             added.quantization.zeroPoint = scale.zero_point
             added.quantization.quantizedDimension = scale.axis
         self._tensors.append(added)
+        self._kinds.append((np.dtype(dtype), scale))
         return len(self._tensors) - 1
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from lama_edge.errors import ModelError, needs_extra
 from lama_edge.export.formats.litert.flatbuffer import OPERATORS, Scale, schema
+from lama_edge.export.formats.litert.layers import activation_of, layer_of, no_bias
 from lama_edge.export.formats.litert.translation import (
     CHANNELS_LAST,
     Order,
@@ -122,7 +123,7 @@ def _add(t: Translation, node: ir.Node) -> Stored:
     tensors = [t.in_order(value, order) for value in (first, second)]
     last = fused_relu(t, node)
     options = schema.AddOptionsT()
-    options.fusedActivationFunction = _activation(last)
+    options.fusedActivationFunction = activation_of([last])
     shape = t.writer.shape(tensors[0])
     total = t.call(OPERATORS.ADD, _name(last), tensors, shape, options)
     return t.define(last.outputs[0], Stored(total, order))
@@ -143,7 +144,7 @@ def concatenated(t: Translation, name: str, tensors: list[int], axis: int) -> in
     shape[axis] = sum(each[axis] for each in shapes)
     options = schema.ConcatenationOptionsT()
     options.axis = axis
-    return t.call(OPERATORS.CONCATENATION, name, tensors, shape, options)
+    return t.call(OPERATORS.CONCATENATION, name, tensors, shape, options, like=tensors[0])
 
 
 def sliced(t: Translation, name: str, tensor: int, axis: int, start: int, end: int) -> int:
@@ -151,8 +152,8 @@ def sliced(t: Translation, name: str, tensor: int, axis: int, start: int, end: i
     shape = [*t.writer.shape(tensor)]
     begin, shape[axis] = [0] * len(shape), end - start
     begin[axis] = start
-    bounds = [t.integers(begin), t.integers(shape)]
-    return t.call(OPERATORS.SLICE, name, [tensor, *bounds], shape, schema.SliceOptionsT())
+    inputs, options = [tensor, t.integers(begin), t.integers(shape)], schema.SliceOptionsT()
+    return t.call(OPERATORS.SLICE, name, inputs, shape, options, like=tensor)
 
 
 @operator("Slice")
@@ -202,52 +203,58 @@ def _mirrored(t: Translation, name: str, x: int, down: int, right: int) -> int:
     options.mode = schema.MirrorPadMode.REFLECT
     amounts = _paddings(t, (down, down), (right, right))
     shape = [1, height + 2 * down, width + 2 * right, channels]
-    return t.call(OPERATORS.MIRROR_PAD, name, [x, amounts], shape, options)
+    return t.call(OPERATORS.MIRROR_PAD, name, [x, amounts], shape, options, like=x)
 
 
 @operator("Conv")
 def _convolve(t: Translation, node: ir.Node) -> Stored:
-    value, weight, bias = [*node.inputs, None][:3]
-    kernel, shift = constant(weight), constant(bias)
-    if kernel is None or weight is None or integer(node, "group", 1) != 1:
-        raise ModelError(f"{node.name!r}: LiteRT is given convolutions by one constant only")
-    x = t.in_order(value, CHANNELS_LAST)
-    tensors = [
-        t.constant(str(weight.name), kernel.transpose(0, 2, 3, 1)),
-        _no_bias(t, len(kernel))
-        if bias is None or shift is None
-        else t.constant(str(bias.name), shift),
-    ]
-    last = fused_relu(t, node)
+    if integer(node, "group", 1) != 1:
+        raise ModelError(f"{node.name!r}: LiteRT is given convolutions of one group only")
+    x = t.in_order(node.inputs[0], CHANNELS_LAST)
+    layer = layer_of(t, node, x)
+    channels, *kernel, _ = t.writer.shape(layer.weight)
     strides, dilations = (integers(node, name, [1, 1]) for name in ("strides", "dilations"))
     pads = integers(node, "pads", [0, 0, 0, 0])
-    same = _is_same(pads, t.writer.shape(x), kernel.shape[2:], strides, dilations)
+    same = _is_same(pads, t.writer.shape(x), kernel, strides, dilations)
     if any(pads) and not same:
         x = _zero_padded(t, f"{_name(node)}_padded", x, pads)
     options = schema.Conv2DOptionsT()
     options.padding = schema.Padding.SAME if same and any(pads) else schema.Padding.VALID
     options.strideH, options.strideW = strides
     options.dilationHFactor, options.dilationWFactor = dilations
-    options.fusedActivationFunction = _activation(last)
+    options.fusedActivationFunction = activation_of(layer.nodes)
     padded = t.writer.shape(x)[1:3]
     if same and any(pads):
         sides = [-(-side // stride) for side, stride in zip(padded, strides, strict=True)]
     else:
-        spans = _spans(kernel.shape[2:], dilations)
+        spans = _spans(kernel, dilations)
         sides = [(a - b) // s + 1 for a, b, s in zip(padded, spans, strides, strict=True)]
-    shape = [1, *sides, len(kernel)]
-    result = t.call(OPERATORS.CONV_2D, _name(last), [x, *tensors], shape, options)
-    return t.define(last.outputs[0], Stored(result, CHANNELS_LAST))
+    stored = Stored(
+        t.call(
+            OPERATORS.CONV_2D,
+            _name(layer.nodes[-1]),
+            [x, layer.weight, layer.bias],
+            [1, *sides, channels],
+            options,
+            dtype=layer.dtype,
+            scale=layer.scale,
+            version=layer.version,
+        ),
+        CHANNELS_LAST,
+    )
+    for each in layer.nodes:
+        t.define(each.outputs[0], stored)
+    return stored
 
 
-def _spans(kernel: tuple[int, ...], dilations: list[int]) -> list[int]:
+def _spans(kernel: Sequence[int], dilations: list[int]) -> list[int]:
     return [(taps - 1) * dilation + 1 for taps, dilation in zip(kernel, dilations, strict=True)]
 
 
 def _is_same(
     pads: list[int],
     shape: tuple[int, ...],
-    kernel: tuple[int, ...],
+    kernel: Sequence[int],
     strides: list[int],
     dilations: list[int],
 ) -> bool:
@@ -264,17 +271,12 @@ def _zero_padded(t: Translation, name: str, x: int, pads: list[int]) -> int:
     _, height, width, channels = t.writer.shape(x)
     amounts = _paddings(t, (top, bottom), (left, right))
     shape = [1, height + top + bottom, width + left + right, channels]
-    return t.call(OPERATORS.PAD, name, [x, amounts], shape, schema.PadOptionsT())
+    return t.call(OPERATORS.PAD, name, [x, amounts], shape, schema.PadOptionsT(), like=x)
 
 
 def _paddings(t: Translation, rows: tuple[int, int], columns: tuple[int, int]) -> int:
     amounts = np.array([(0, 0), rows, columns, (0, 0)], np.int32)
     return t.constant("pad_" + "_".join(map(str, amounts.ravel()[2:6])), amounts)
-
-
-def _no_bias(t: Translation, channels: int) -> int:
-    """Return zeros: NPUs and some delegates want a bias in every convolution."""
-    return t.constant(f"zeros_{channels}", np.zeros(channels, np.float32))
 
 
 @operator("MatMul")
@@ -300,7 +302,7 @@ def _multiply(t: Translation, node: ir.Node) -> Stored:
     options = schema.Conv2DOptionsT()
     options.padding = schema.Padding.VALID
     options.strideH = options.strideW = 1
-    inputs = [x, weight, _no_bias(t, len(matrix))]
+    inputs = [x, weight, no_bias(t, len(matrix))]
     return Stored(t.call(OPERATORS.CONV_2D, _name(node), inputs, shape, options), order)
 
 
@@ -324,7 +326,7 @@ def _reshape(t: Translation, node: ir.Node) -> Stored:
     options = schema.ReshapeOptionsT()
     options.newShape = shape
     inputs = [t.in_order(value, order), t.integers(shape)]
-    tensor = t.call(OPERATORS.RESHAPE, _name(node), inputs, shape, options)
+    tensor = t.call(OPERATORS.RESHAPE, _name(node), inputs, shape, options, like=inputs[0])
     return Stored(tensor, tuple(range(len(shape))))
 
 
@@ -338,12 +340,8 @@ def _depth_to_space(t: Translation, node: ir.Node) -> Stored:
     options = schema.DepthToSpaceOptionsT()
     options.blockSize = block
     shape = [1, height * block, width * block, channels // block**2]
-    return Stored(t.call(OPERATORS.DEPTH_TO_SPACE, _name(node), [x], shape, options), CHANNELS_LAST)
-
-
-def _activation(last: ir.Node) -> Any:
-    kinds = schema.ActivationFunctionType
-    return kinds.RELU if last.op_type == "Relu" else kinds.NONE
+    shuffled = t.call(OPERATORS.DEPTH_TO_SPACE, _name(node), [x], shape, options, like=x)
+    return Stored(shuffled, CHANNELS_LAST)
 
 
 def _name(node: ir.Node) -> str:

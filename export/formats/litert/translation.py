@@ -42,6 +42,17 @@ class Stored:
     order: Order
 
 
+# Operators whose first version moves no int8.
+_TWO_FOR_INTEGERS = frozenset(
+    {
+        OPERATORS.CONCATENATION,
+        OPERATORS.MIRROR_PAD,
+        OPERATORS.PAD,
+        OPERATORS.SLICE,
+        OPERATORS.TRANSPOSE,
+    }
+)
+
 Translate = Callable[["Translation", ir.Node], Stored]
 _OPERATORS: dict[str, Translate] = {}
 
@@ -106,6 +117,7 @@ class Translation:
                 [stored.tensor, permutation],
                 [shape[axis] for axis in key[1]],
                 schema.TransposeOptionsT(),
+                like=stored.tensor,
             )
         return self._orders[key]
 
@@ -130,8 +142,16 @@ class Translation:
         dtype: Any = np.float32,
         scale: Scale | None = None,
         version: int = 1,
+        like: int | None = None,
     ) -> int:
-        """Write an operator; return its output, a tensor of that name and shape."""
+        """Write an operator; return its output, a tensor of that name and shape.
+
+        What only moves elements gives those of the tensor that it is `like`, integers too.
+        """
+        if like is not None:
+            dtype, scale = self.writer.kind(like)
+            if dtype == np.int8 and code in _TWO_FOR_INTEGERS:
+                version = 2
         output = self.writer.tensor(name, shape, dtype, scale)
         return self.writer.operator(code, inputs, output, options, version=version)
 
@@ -179,6 +199,8 @@ def translate(graph: ir.Graph, writer: GraphWriter) -> tuple[dict[str, int], dic
     for node in graph:
         if node.outputs[0] in t:
             continue  # it was written with the node before it
+        if not any(value in t for value in node.inputs):
+            continue  # it turns a constant back, which is written with the node that reads it
         if node.op_type not in _OPERATORS:
             known = ", ".join(sorted(_OPERATORS))
             raise ModelError(
