@@ -174,6 +174,8 @@ def quantised_graph(
         "integer_layers": len(quantised.integer_layers),
         "float_layers": len(quantised.float_layers),
     }
+    if quantised.dynamic_layers:
+        numerics["dynamic_layers"] = len(quantised.dynamic_layers)
     for kind in sorted(set(quantised.float_layers.values())):
         numerics[f"float_{kind}"] = SENSITIVE[kind]
     return PreciseGraph(model, numerics)

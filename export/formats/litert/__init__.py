@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -22,6 +22,7 @@ from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, io_spec
 
 if TYPE_CHECKING:
     from lama_edge.export.graph.deploy_graph import GraphOptions
+    from lama_edge.export.precision.build import PreciseGraph
     from lama_edge.models.config import GeneratorConfig
 
 
@@ -38,10 +39,11 @@ class LitertFormat(Format):
     suffix = ".tflite"
     extra = "litert"
     io_forms = TENSOR_IO_FORMS
-    precisions = ("fp32", "fp16")
+    precisions = ("fp32", "fp16", "w8", "int8")
     precision = "fp16"
     precision_help = (
-        "fp16 rescaled so that nothing overflows where accelerators compute in it, as GPUs do"
+        "fp16 rescaled so that nothing overflows where accelerators compute in it, as GPUs do; w8 "
+        "int8 weights, computed in floats; int8 weights and activations in int8, for processors"
     )
     sizes = ("512",)
     size_help = "512 (the default) or 512x768 (height x width)"
@@ -52,6 +54,8 @@ class LitertFormat(Format):
     }
     advice: ClassVar[Mapping[str, str]] = {
         "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "w8": "use --precision fp16: this checkpoint's weights need more digits",
+        "int8": "calibrate on pictures like yours with --calibrate DIR; or use --precision w8",
     }
 
     def check(self, job: Export) -> None:
@@ -75,6 +79,12 @@ class LitertFormat(Format):
         """See `Format.graph_options`; in the graph floats have their channels first."""
         planar = graph_form(self.contract(job))
         return replace(super().graph_options(job, config, part), io=planar, last_axis=True)
+
+    def builder(self) -> Callable[..., PreciseGraph]:
+        """See `Format.builder`."""
+        from lama_edge.export.formats.litert.graphs import source_graph
+
+        return source_graph
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""
