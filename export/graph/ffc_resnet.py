@@ -110,12 +110,14 @@ def ffc_resnet(
         return _in_bands(b, x, config, layers)
     with b.scope("stem"):
         x = reflect_pad(b, "pad", x, 3)
-        if kernels == "integer" and size is not None:
+        paired = kernels in ("integer", "joined") and size is not None
+        if paired:
             x = paired_convolution(b, "conv", x, *_folded(layers.at("1")))
-            cells = size.height // config.reduction, size.width // config.reduction
-            windows = reflected_windows(b, *cells)
         else:
             x = _conv_bn_relu(b, "conv", x, layers.at("1"))
+        if kernels == "integer" and size is not None:
+            cells = size.height // config.reduction, size.width // config.reduction
+            windows = reflected_windows(b, *cells)
     maps = _downsample(b, x, config, layers)
     b.stage("encoder", (), maps, halo=encoder_halo(config.n_downsampling))
     form = _Form(dft_form(maps[0]), kernels, windows)

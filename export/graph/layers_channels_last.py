@@ -18,6 +18,9 @@ with needs_extra("export"):
     import onnx_ir as ir
 
 _WINDOW = 3
+# Pixels of a row that are viewed as one, see `paired_convolution`, and how such values are named.
+PAIR = 2
+PAIRS = "_pairs"
 
 
 def reflected_windows(b: GraphBuilder, height: int, width: int) -> ir.Value:
@@ -102,13 +105,13 @@ def paired_convolution(
         float32 [N,C_out,H-K+1,W-K+1].
     """
     outputs, inputs, size, _ = weight.shape
-    kernels = np.zeros((2, outputs, inputs, size, size + 1))
-    for pixel in range(2):
+    kernels = np.zeros((PAIR, outputs, inputs, size, size + 1))
+    for pixel in range(PAIR):
         kernels[pixel, ..., pixel : pixel + size] = weight
-    halves = kernels.reshape(2 * outputs, inputs, size, -1, 2)
-    paired = np.moveaxis(halves, -1, 1).reshape(2 * outputs, 2 * inputs, size, -1)
-    pairs = _beside(b, f"{role}_pairs", x, 2 * inputs)
-    result = relu(b, f"{role}_relu", convolution(b, role, pairs, paired, np.tile(bias, 2)))
+    halves = kernels.reshape(PAIR * outputs, inputs, size, -1, PAIR)
+    paired = np.moveaxis(halves, -1, 1).reshape(PAIR * outputs, PAIR * inputs, size, -1)
+    pairs = _beside(b, f"{role}{PAIRS}", x, PAIR * inputs)
+    result = relu(b, f"{role}_relu", convolution(b, role, pairs, paired, np.tile(bias, PAIR)))
     return _beside(b, f"{role}_pixels", result, outputs)
 
 

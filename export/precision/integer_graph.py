@@ -9,6 +9,7 @@ from lama_edge.export.precision.homogeneity import array_of
 from lama_edge.export.precision.quantised_values import (
     MOVING,
     Scale,
+    pixels_beside,
     result_of,
     shared_range,
     sources,
@@ -108,7 +109,8 @@ class IntegerGraph:
         integers = self._integer(x)
         pair = [integers, *parameters]
         layer.replace_input_with(0, dequantised(graph, layer, f"{name}.input", pair, axis=None))
-        channels = int8_weight(graph, layer, weight, zero=self._products * _weight_zero(layer))
+        zero, beside = self._products * _weight_zero(layer), pixels_beside(x)
+        channels = int8_weight(graph, layer, weight, zero=zero, beside=beside)
         layer.replace_input_with(1, channels)
         for bias in rest:
             node = channels.producer()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import UsageError, needs_extra
+from lama_edge.export.graph.layers_channels_last import PAIR, PAIRS
 from lama_edge.judging.ranges import Ranges
 
 with needs_extra("export"):
@@ -49,6 +50,11 @@ def sources(value: ir.Value) -> Iterator[ir.Value]:
     for each in node.inputs if node.op_type == "Concat" else node.inputs[:1]:
         assert each is not None
         yield from sources(each)
+
+
+def pixels_beside(value: ir.Value) -> int:
+    """Return how many pixels of a row stand in a pixel of a value: see `paired_convolution`."""
+    return PAIR if str(value.name).endswith(PAIRS) else 1
 
 
 def result_of(layer: ir.Node) -> ir.Value:

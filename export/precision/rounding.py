@@ -26,7 +26,7 @@ class RoundedWeights:
     scale: NDArray[np.float32]
 
 
-def round_weights(weights: NDArray[Any]) -> RoundedWeights:
+def round_weights(weights: NDArray[Any], beside: int = 1) -> RoundedWeights:
     """Round weights [C_out,C_in,…] so that neighbouring taps make up for each other's errors.
 
     What a tap loses is added to the next one, along a line that sweeps the kernel to and fro
@@ -37,10 +37,15 @@ def round_weights(weights: NDArray[Any]) -> RoundedWeights:
 
     Args:
         weights: float, finite.
+        beside: how many pixels of a row the input channels hold, one pixel's after the other's;
+            those are neighbours too.
 
     Returns:
         The integers and their scales.
     """
+    if beside > 1:
+        apart = round_weights(_pixels_apart(weights, beside))
+        return RoundedWeights(_pixels_joined(apart.values, beside), apart.scale)
     outputs, inputs, *kernel = weights.shape
     largest = np.abs(weights).reshape(outputs, -1).max(axis=1) / LARGEST
     scale = np.maximum(largest, _LEAST_SCALE).astype(np.float32)
@@ -53,6 +58,19 @@ def round_weights(weights: NDArray[Any]) -> RoundedWeights:
         error = wanted - rounded
         values[:, :, tap] = rounded
     return RoundedWeights(values.reshape(weights.shape), scale)
+
+
+def _pixels_apart(weights: NDArray[Any], beside: int) -> NDArray[Any]:
+    """View [C_out,P·C,K,L], P pixels beside each other, as the kernel [C_out,C,K,L·P]."""
+    outputs, inputs, height, width = weights.shape
+    pixels = weights.reshape(outputs, beside, inputs // beside, height, width)
+    return np.moveaxis(pixels, 1, -1).reshape(outputs, -1, height, width * beside)
+
+
+def _pixels_joined(weights: NDArray[Any], beside: int) -> NDArray[Any]:
+    outputs, inputs, height, width = weights.shape
+    pixels = weights.reshape(outputs, inputs, height, width // beside, beside)
+    return np.moveaxis(pixels, -1, 1).reshape(outputs, inputs * beside, height, -1)
 
 
 def sweep(kernel: list[int]) -> list[int]:

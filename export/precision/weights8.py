@@ -56,7 +56,9 @@ def _folded_weight(graph: ir.Graph, layer: ir.Node, weight: ir.Value) -> ir.Valu
     return product.outputs[0]
 
 
-def int8_weight(graph: ir.Graph, layer: ir.Node, weight: ir.Value, *, zero: int = 0) -> ir.Value:
+def int8_weight(
+    graph: ir.Graph, layer: ir.Node, weight: ir.Value, *, zero: int = 0, beside: int = 1
+) -> ir.Value:
     """Return a layer's weight, from int8 with a scale for each output channel.
 
     Args:
@@ -64,8 +66,9 @@ def int8_weight(graph: ir.Graph, layer: ir.Node, weight: ir.Value, *, zero: int 
         layer: reads the weight; the new nodes stand before it.
         weight: a float constant.
         zero: the integer that stands for 0, for all channels: 0 or -1.
+        beside: see `round_weights`.
     """
-    rounded = round_weights(array_of(weight))
+    rounded = round_weights(array_of(weight), beside)
     name = str(weight.name)
     values = [
         constant(graph, f"{name}.int8", rounded.values + np.int8(zero)),
