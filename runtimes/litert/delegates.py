@@ -15,7 +15,8 @@ from typing import Any
 from lama_edge.runtimes.litert.gpu_rules import Graph, Place, gpu_refusal
 from lama_edge.runtimes.litert.structure import Structure
 
-_LITERT = "https://github.com/google-ai-edge/LiteRT"
+# Whose sources the lists stand in, as they were on 29 November 2026.
+REPOSITORY = "https://github.com/google-ai-edge/LiteRT"
 _QUALCOMM = """
 ABS ADD ARG_MAX ARG_MIN AVERAGE_POOL_2D BATCH_MATMUL BROADCAST_TO CAST CEIL CONCATENATION CONV_2D
 CONV_3D COS CUMSUM DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE DIV DYNAMIC_UPDATE_SLICE ELU
@@ -58,7 +59,7 @@ class DelegateReport:
     Attributes:
         name: of the delegate, such as ``gpu``.
         title: what people call it.
-        source: where its list is published.
+        source: the file in `REPOSITORY` that its list stands in, and the commit where it is known.
         operators: how many the file has.
         refused: those that it does not take.
     """
@@ -119,25 +120,23 @@ def _named_by(names: str) -> Callable[[Place], str | None]:
     return refusal
 
 
-# Read on 29 November 2026.
 _DELEGATES = (
     _Delegate(
         "gpu",
         "GPU delegate",
-        f"{_LITERT} at 34ec5bad: tflite/delegates/gpu/common/model_builder.cc, "
-        "tflite/tools/versioning/gpu_compatibility.cc",
+        "tflite/delegates/gpu/common/model_builder.cc at 34ec5bad",
         gpu_refusal,
     ),
     _Delegate(
         "qualcomm",
         "Qualcomm NPU",
-        f"{_LITERT}: litert/vendors/qualcomm/compiler/qnn_compose_graph.cc",
+        "litert/vendors/qualcomm/compiler/qnn_compose_graph.cc",
         _named_by(_QUALCOMM),
     ),
     _Delegate(
         "mediatek",
         "MediaTek NPU",
-        f"{_LITERT} at 15511366: litert/vendors/mediatek/compiler/MediaTek_Neuro_Compiler.md",
+        "litert/vendors/mediatek/compiler/MediaTek_Neuro_Compiler.md at 15511366",
         _named_by(_MEDIATEK),
     ),
 )

@@ -181,7 +181,11 @@ def _batch_matmul(place: Place) -> Iterator[str]:
             yield "it transposes an operand beside a constant"
 
 
-def _convolution(fused: int, steps: tuple[int, ...]) -> Callable[[Place], Iterator[str]]:
+def _convolution(
+    fused: int, strides: tuple[int, ...] = (), dilations: tuple[int, ...] = ()
+) -> Callable[[Place], Iterator[str]]:
+    """Return the rule of a convolution, whose options have these fields."""
+
     def rule(place: Place) -> Iterator[str]:
         if len(place.runtime) > 2:
             yield f"{len(place.runtime)} of its inputs are computed, and two may be"
@@ -189,7 +193,9 @@ def _convolution(fused: int, steps: tuple[int, ...]) -> Callable[[Place], Iterat
         if bias != -1 and not place.graph.is_constant(bias):
             yield "its bias is computed, and would be left out"
         yield from _activation(place, fused)
-        if any(place.operator.option(field, default=1) < 1 for field in steps):
+        steps = [place.operator.option(field) for field in strides]
+        steps += [place.operator.option(field, default=1) for field in dilations]
+        if any(step < 1 for step in steps):
             yield "it has a stride or dilation below 1"
 
     return rule
@@ -201,7 +207,7 @@ def _activation(place: Place, field: int) -> Iterator[str]:
 
 
 def _fully_connected(place: Place) -> Iterator[str]:
-    yield from _convolution(0, ())(place)
+    yield from _convolution(0)(place)
     if place.graph.is_constant(place.operator.inputs[0]):
         yield "its left operand is constant"
     if place.operator.option(1, "<b"):
@@ -290,8 +296,8 @@ _RULES: Mapping[str, Callable[[Place], Iterator[str]]] = {
     **dict.fromkeys(("DEPTH_TO_SPACE", "SPACE_TO_DEPTH"), _shuffle),
     "BATCH_MATMUL": _batch_matmul,
     "CAST": _cast,
-    "CONV_2D": _convolution(3, (1, 2, 4, 5)),
-    "DEPTHWISE_CONV_2D": _convolution(4, (1, 2, 5, 6)),
+    "CONV_2D": _convolution(3, (1, 2), (4, 5)),
+    "DEPTHWISE_CONV_2D": _convolution(4, (1, 2), (5, 6)),
     "DEQUANTIZE": _dequantise,
     "FULLY_CONNECTED": _fully_connected,
     "TRANSPOSE": _transpose,

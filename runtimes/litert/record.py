@@ -22,4 +22,5 @@ LITERT = Runtime(
         "int8": Tolerance(0.5, psnr_db=34),
     },
     host_memory=("cpu",),
+    facts="lama_edge.runtimes.litert.facts:file_facts",
 )
