@@ -23,7 +23,8 @@ def litert_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
 
     The size is 64x96, or 72x72 for the family with the widest pads.
     """
-    folder, made = tmp_path_factory.mktemp("litert"), {}
+    made: dict[tuple[object, ...], Path] = {}
+    folder = tmp_path_factory.mktemp("litert")
 
     def export(
         family: str | None = None,
