@@ -69,13 +69,8 @@ class Graph:
 
     def is_constant_half(self, operator: Operator) -> bool:
         """Tell whether an operator does nothing but widen constants of 16 bits."""
-        first = self.structure.tensors[operator.inputs[0]] if operator.inputs else None
-        return (
-            operator.name == "DEQUANTIZE"
-            and first is not None
-            and first.constant
-            and first.dtype == "float16"
-        )
+        first = self.structure.tensors[operator.inputs[0]]
+        return operator.name == "DEQUANTIZE" and first.constant and first.dtype == "float16"
 
 
 @dataclass(frozen=True)
@@ -90,14 +85,9 @@ class Place:
         return self.graph.structure.tensors[index]
 
     @cached_property
-    def given(self) -> list[int]:
-        """The inputs that are not left out."""
-        return [index for index in self.operator.inputs if index != -1]
-
-    @cached_property
     def runtime(self) -> list[int]:
         """The inputs that are computed, or the graph's."""
-        return [index for index in self.given if not self.graph.is_constant(index)]
+        return [index for index in self.operator.inputs if not self.graph.is_constant(index)]
 
     @property
     def input(self) -> Tensor:
@@ -143,7 +133,7 @@ def _values(place: Place) -> Iterator[str]:
                 yield f"{tensor.name} is {tensor.dtype}"
             if tensor.dtype in _BYTES and tensor.scales != 1:
                 yield f"{tensor.name} has {tensor.scales} scales, and one is read"
-    for index in [*place.given, *place.operator.outputs]:
+    for index in [*place.operator.inputs, *place.operator.outputs]:
         if len(place.tensor(index).shape) > _MAX_RANK:
             yield f"{place.tensor(index).name} has more than {_MAX_RANK} axes"
 
@@ -189,8 +179,7 @@ def _convolution(
     def rule(place: Place) -> Iterator[str]:
         if len(place.runtime) > 2:
             yield f"{len(place.runtime)} of its inputs are computed, and two may be"
-        bias = place.operator.inputs[2] if len(place.operator.inputs) > 2 else -1
-        if bias != -1 and not place.graph.is_constant(bias):
+        if not all(map(place.graph.is_constant, place.operator.inputs[2:3])):
             yield "its bias is computed, and would be left out"
         yield from _activation(place, fused)
         steps = [place.operator.option(field) for field in strides]

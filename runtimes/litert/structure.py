@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import ModelError, shown
+from lama_edge.manifest import METADATA_KEY
 from lama_edge.runtimes.litert.flatbuffer import Table
 from lama_edge.wire import map_file
 
@@ -66,6 +67,12 @@ MULTINOMIAL GELU DYNAMIC_UPDATE_SLICE RELU_0_TO_1 UNSORTED_SEGMENT_PROD UNSORTED
 UNSORTED_SEGMENT_SUM ATAN2 UNSORTED_SEGMENT_MIN SIGN BITCAST BITWISE_XOR RIGHT_SHIFT
 """
 _OPERATORS = _NAMES.split()
+# Some that LiteRT reads without looking whether they are there.
+_LEAST_INPUTS = {
+    **dict.fromkeys(("ADD", "BATCH_MATMUL", "CONV_2D", "FULLY_CONNECTED", "GREATER", "MUL"), 2),
+    **dict.fromkeys(("MIRROR_PAD", "PAD", "SUB", "TRANSPOSE"), 2),
+    "SLICE": 3,
+}
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ class Operator:
     Attributes:
         name: its kind, such as ``CONV_2D``; ``operator N`` for those that have no name here.
         version: of its kind.
-        inputs: indices of tensors; -1 is one that is left out.
+        inputs: indices of tensors.
         outputs: indices of tensors.
         options: its settings as stored, by their fields' numbers; those left out have the schema's
             defaults.
@@ -185,7 +192,8 @@ def _structure(data: mmap.mmap) -> Structure:
         raise ValueError(f"its schema is version {model.number(0, '<I')}, not {_VERSION}")
     buffers = [_buffer(data, one) for one in model.tables(4)]
     metadata = {one.text(0): buffers[one.number(1, "<I")] for one in model.tables(6)}
-    _check_seal(data, metadata.get(SEAL_KEY))
+    if METADATA_KEY in metadata:
+        _check_seal(data, metadata.get(SEAL_KEY, (0, 0)))
     codes = [_code(one) for one in model.tables(1)]
     (graph,) = _only(model.tables(2), "graph")
     tensors = tuple(_tensor(data, one, buffers) for one in graph.tables(0))
@@ -222,9 +230,7 @@ def _buffer(data: mmap.mmap, buffer: Table) -> tuple[int, int]:
     return start, size
 
 
-def _check_seal(data: mmap.mmap, place: tuple[int, int] | None) -> None:
-    if place is None:
-        return  # of another maker, who has no manifest either
+def _check_seal(data: mmap.mmap, place: tuple[int, int]) -> None:
     start, size = place
     if size != _SEAL_BYTES or data[start : start + size] != sealed(data, start):
         raise ValueError("it was changed after its export")
@@ -270,8 +276,10 @@ def _operator(operator: Table, codes: Sequence[tuple[str, int]], tensors: int) -
     name, version = codes[operator.number(0, "<I")]
     inputs = tuple(int(index) for index in operator.numbers(1, "<i4"))
     outputs = tuple(int(index) for index in operator.numbers(2, "<i4"))
-    if not all(-1 <= index < tensors for index in inputs):
+    if not all(0 <= index < tensors for index in inputs):
         raise ValueError(f"a {name} takes a tensor that is not there")
+    if len(inputs) < _LEAST_INPUTS.get(name, 1) or not outputs:
+        raise ValueError(f"a {name} takes {len(inputs)} tensors and gives {len(outputs)}")
     options = operator.table(4)
     return Operator(name, version, inputs, outputs, {} if options is None else options.stored())
 
@@ -291,7 +299,7 @@ def _check_order(
             if not 0 <= index < len(tensors) or index in there:
                 raise ValueError(f"{by} makes a tensor that is not there, or a second time")
             there.add(index)
-        if not there.issuperset(index for index in taken if index != -1):
+        if not there.issuperset(taken):
             raise ValueError("a tensor is taken before it is made")
 
 
