@@ -28,6 +28,8 @@ class Runtime:
         tolerances: by precision, how far its results may be from the reference.
         ways: what may follow a provider, each behind a ``+``.
         host_memory: the providers whose runs take the machine's own memory.
+        weights: what the name of the file that holds a model's weights ends in, in the place of
+            the model's suffix; None where they are in the model.
         has_parts: whether a model may hold several, of which one is opened.
         auto_on: the systems, by `platform.system`, on which ``auto`` may choose it; None is all.
         is_emulator: whether it is lama-edge's own executor, an `ObservableRunner` that rounds
@@ -47,6 +49,7 @@ class Runtime:
     tolerances: Mapping[str, Tolerance]
     ways: tuple[str, ...] = ()
     host_memory: tuple[str, ...] = ()
+    weights: str | None = None
     has_parts: bool = False
     auto_on: tuple[str, ...] | None = None
     is_emulator: bool = False
@@ -70,6 +73,7 @@ RUNTIMES = [
     "lama_edge.runtimes.litert.record:LITERT",
     "lama_edge.runtimes.tensorrt.record:TENSORRT",
     "lama_edge.runtimes.tensorrt.record:TENSORRT_RTX",
+    "lama_edge.runtimes.openvino.record:OPENVINO",
     "lama_edge.runtimes.torch.record:TORCH",
     "lama_edge.runtimes.numpy.record:NUMPY",
 ]

@@ -40,13 +40,16 @@ def located(model: str | Path) -> Path:
 
 
 def model_files(path: Path) -> list[Path]:
-    """Return the files that make up a model: those of its folder, or it and its external data."""
+    """Return the files that make up a model: those of its folder, or it and those of its weights.
+
+    An ONNX file's weights may lie in files that it names, others' in one beside the model.
+    """
     if path.is_dir():
         return sorted(file for file in path.rglob("*") if file.is_file())
-    if path.suffix.lower() != ".onnx":
-        return [path]
-    beside = sorted(path.parent / name for name in _external_data(path))
-    return [path, *(file for file in beside if file.is_file())]
+    beside = {path.with_suffix(one.weights) for one in runtimes_of(path) if one.weights}
+    if path.suffix.lower() == ".onnx":
+        beside = {path.parent / name for name in _external_data(path)}
+    return [path, *(file for file in sorted(beside) if file.is_file())]
 
 
 def model_size_bytes(path: Path) -> int:

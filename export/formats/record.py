@@ -179,7 +179,8 @@ class Format(ABC):
         about: what the command does, for its help.
         suffix: of its artifacts.
         extra: the optional dependencies that exporting needs.
-        kind: whether an artifact is a file, a folder, or a file and its manifest beside it.
+        kind: whether an artifact is a file, a folder, or a file and its manifest or its weights
+            beside it.
         io_forms: the first is the default.
         precisions: in the order in which `tradeoff` weighs them.
         precision: the default one.
@@ -383,6 +384,7 @@ FORMATS = [
     "lama_edge.export.formats.coreml:COREML",
     "lama_edge.export.formats.litert:LITERT",
     "lama_edge.export.formats.tensorrt:TENSORRT",
+    "lama_edge.export.formats.openvino:OPENVINO",
 ]
 
 

@@ -8,15 +8,16 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from lama_edge.errors import UsageError, one_line
 
-# A file, a folder, or a file with its manifest beside it, which ends in ``.json`` after its name.
-ArtifactKind = Literal["file", "folder", "pair"]
+# A file, a folder, a file with its manifest beside it, which ends in ``.json`` after its name, or a
+# file with its weights beside it, which end in ``.bin`` in the place of its suffix.
+ArtifactKind = Literal["file", "folder", "pair", "split"]
 
 _CHUNK_BYTES = 1 << 20
 _PART = "#"
@@ -73,13 +74,22 @@ def check_artifact(
             raise UsageError(f"the folder {str(target.parent)!r} is not writable")
         return
     check_output(target, overwrite=overwrite)
-    if kind == "pair":
-        check_output(beside(target), overwrite=overwrite)
+    if kind in _SECOND:
+        check_output(_SECOND[kind](target), overwrite=overwrite)
 
 
 def beside(target: Path) -> Path:
     """Return where the manifest of a pair stands: ``model.engine.json`` beside ``model.engine``."""
     return target.with_name(target.name + ".json")
+
+
+def weights_beside(target: Path) -> Path:
+    """Return where the weights of a split model stand: ``model.bin`` beside ``model.xml``."""
+    return target.with_suffix(".bin")
+
+
+# Where the second file of an artifact of two stands.
+_SECOND: dict[ArtifactKind, Callable[[Path], Path]] = {"pair": beside, "split": weights_beside}
 
 
 @contextmanager
@@ -94,11 +104,14 @@ def atomic_artifact(kind: ArtifactKind, target: Path) -> Iterator[Path]:
         target: where it shall stand; what is there is replaced.
 
     Yields:
-        A path that does not exist yet, with the target's suffix; a pair's manifest shall be
-        written beside it.
+        A path that does not exist yet, with the target's suffix; a pair's manifest, or a split
+        model's weights, shall be written beside it.
     """
-    writer = {"file": atomic_output, "folder": _atomic_folder, "pair": _atomic_pair}[kind]
-    with writer(target) as temporary:
+    if kind in _SECOND:
+        writer = _atomic_pair(target, _SECOND[kind])
+    else:
+        writer = atomic_output(target) if kind == "file" else _atomic_folder(target)
+    with writer as temporary:
         yield temporary
 
 
@@ -235,7 +248,7 @@ def _atomic_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _atomic_pair(target: Path) -> Iterator[Path]:
+def _atomic_pair(target: Path, second: Callable[[Path], Path]) -> Iterator[Path]:
     """See `atomic_artifact`."""
     remove_stale(target)
     token = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -244,22 +257,20 @@ def _atomic_pair(target: Path) -> Iterator[Path]:
     try:
         new = folder / target.name
         yield new
-        for path in (new, beside(new)):
-            with path.open("rb+") as file:
-                os.fsync(file.fileno())
-        _replace_both(new, target, folder)
+        for path in (new, second(new)):
+            _flush_to_disk(path)
+        _replace_both(new, target, folder, second)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _replace_both(new: Path, target: Path, folder: Path) -> None:
-    """Replace the file while no manifest stands beside it, so that a kill cannot mix two."""
-    old, old_manifest = folder / "previous", folder / "previous.json"
+def _replace_both(new: Path, target: Path, folder: Path, second: Callable[[Path], Path]) -> None:
+    """Replace the file while no second one stands beside it, so that a kill cannot mix two."""
     moves = [
-        (beside(target), old_manifest),
-        (target, old),
+        (second(target), folder / "previous second"),
+        (target, folder / "previous"),
         (new, target),
-        (beside(new), beside(target)),
+        (second(new), second(target)),
     ]
     done: list[tuple[Path, Path]] = []
     try:

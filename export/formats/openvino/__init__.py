@@ -1,1 +1,95 @@
-"""OpenVINO's intermediate representation, converted from the deploy graph."""
+"""OpenVINO's intermediate representation, for Intel's processors, graphics and NPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from lama_edge.export.formats.onnx import ONNX
+from lama_edge.export.formats.record import (
+    Drawn,
+    Export,
+    Format,
+    Judge,
+    Part,
+    Within,
+    versions_of,
+)
+from lama_edge.files import weights_beside
+from lama_edge.manifest import Manifest
+from lama_edge.openvino_ir import FORMAT_NAME, IR_SUFFIX
+from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, io_spec
+
+if TYPE_CHECKING:
+    from lama_edge.models.config import GeneratorConfig
+
+# The graph that the model is made of, in a job's scratch folder.
+_SOURCE = "source.onnx"
+
+
+class OpenvinoFormat(Format):
+    """See `Format`. OpenVINO's own reader makes the model of the deploy graph."""
+
+    name = FORMAT_NAME
+    title = "an OpenVINO model"
+    about = "for Intel's processors, graphics and NPUs"
+    suffix = IR_SUFFIX
+    extra = "openvino"
+    kind = "split"
+    io_forms = TENSOR_IO_FORMS
+    precisions = ("fp32", "fp16")
+    precision = "fp32"
+    precision_help = "fp16 rescaled so that nothing overflows, for graphics and NPUs"
+    sizes = ("dynamic",)
+    size_help = "512, 512x768 (height x width), which NPUs want, or dynamic (the default)"
+    timing_provider = "cpu"
+    advice: ClassVar[Mapping[str, str]] = {
+        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+    }
+
+    def contract(self, job: Export) -> IoSpec:
+        """See `Format.contract`: one picture a run, which is what devices plan best."""
+        assert job.io is not None
+        return io_spec(job.io, composite=job.composite, batch=1)
+
+    def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
+        """See `Format.described`."""
+        return {"name": self.name}
+
+    def tools(self) -> dict[str, str]:
+        """See `Format.tools`."""
+        return {**ONNX.tools(), **versions_of(self.extra, "openvino")}
+
+    def write(
+        self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
+    ) -> list[Manifest]:
+        """See `Format.write`: the graph as an ONNX file, and the model of that."""
+        from lama_edge.export.formats.onnx.file import finish, write_onnx
+        from lama_edge.export.formats.openvino.ir import write_ir
+
+        (one,) = drawn
+        assert one.graph is not None
+        source = scratch / _SOURCE
+        write_onnx(finish(one.graph), one.manifest, source)
+        return [write_ir(source, one.manifest, target)]
+
+    def stamp(self, manifests: list[Manifest], target: Path) -> None:
+        """See `Format.stamp`."""
+        from lama_edge.export.formats.openvino.ir import stamp_ir
+
+        stamp_ir(manifests[0], target)
+
+    def judges(self, job: Export, part: Part, target: Path, scratch: Path) -> tuple[Judge, ...]:
+        """See `Format.judges`: fp16 by what rounds as it says, since processors compute it wide."""
+        runtime = Judge(str(target), "cpu")
+        if job.precision != "fp16":
+            return (runtime,)
+        return (Judge(str(scratch / _SOURCE), ONNX.judging_provider("fp16")), runtime)
+
+    def size_bytes(self, target: Path) -> int:
+        """See `Format.size_bytes`."""
+        return sum(file.stat().st_size for file in (target, weights_beside(target)))
+
+
+OPENVINO = OpenvinoFormat()

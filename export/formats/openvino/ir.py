@@ -1,0 +1,78 @@
+"""Models of OpenVINO, made by its own ONNX reader, and the manifests in them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from lama_edge.errors import ModelError, one_line
+from lama_edge.files import sha256_of, weights_beside
+from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.openvino_ir import WEIGHTS_SHA256, load_openvino, read_ir
+
+# What OpenVINO's reader keeps of an ONNX file's metadata.
+_FROM_ONNX = "framework"
+
+
+def write_ir(source: Path, manifest: Manifest, target: Path) -> Manifest:
+    """Write the model of an ONNX file; the same file gives the same bytes.
+
+    Args:
+        source: the ONNX file.
+        manifest: the model's.
+        target: the ``.xml`` file; the ``.bin`` file comes to stand beside it.
+
+    Returns:
+        The manifest as written, with the digest of the ``.bin`` file.
+
+    Raises:
+        ModelError: when OpenVINO's reader refuses the graph.
+        MissingBackendError: when OpenVINO is not installed.
+    """
+    openvino = load_openvino()
+    from openvino.passes import ConstantFolding, Manager
+
+    try:
+        model = openvino.Core().read_model(source)
+    except RuntimeError as error:
+        raise ModelError(f"OpenVINO's reader refuses the graph: {one_line(error)}") from error
+    # The reader writes down how shapes of biases and paddings come about, which are constant.
+    folding = Manager()
+    folding.register_pass(ConstantFolding())
+    folding.run_passes(model)
+    _name_constants(model)
+    # Not `save_model`, which would make float32 constants fp16 without being asked.
+    weights = weights_beside(target)
+    openvino.serialize(model, target, weights)
+    digest = {WEIGHTS_SHA256: sha256_of(weights)}
+    manifest = replace(manifest, format={**manifest.format, **digest})
+    stamp_ir(manifest, target)
+    return manifest
+
+
+def stamp_ir(manifest: Manifest, target: Path) -> None:
+    """Put a manifest into an ``.xml`` file in place of the one there."""
+    tree = read_ir(target)
+    about = tree.find("rt_info")
+    if about is None:
+        about = ElementTree.SubElement(tree.getroot(), "rt_info")
+    for name in (_FROM_ONNX, METADATA_KEY):
+        for old in about.findall(name):
+            about.remove(old)
+    about.append(ElementTree.Element(METADATA_KEY, value=manifest.to_json()))
+    tree.write(target, encoding="utf-8", xml_declaration=True)
+
+
+def _name_constants(model: Any) -> None:
+    """Name the constants that are not the graph's own by who reads them.
+
+    OpenVINO numbers them through the whole life of a process.
+    """
+    for node in model.get_ordered_ops():
+        for place, value in enumerate(node.input_values()):
+            read = value.get_node()
+            # The graph's own carry their names as those of their values too.
+            if read.get_type_name() == "Constant" and not value.get_names():
+                read.set_friendly_name(f"{node.get_friendly_name()}/{place}")

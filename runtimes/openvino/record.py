@@ -1,0 +1,27 @@
+"""OpenVINO, as the registry lists it."""
+
+from __future__ import annotations
+
+from lama_edge.judging.tolerances import Tolerance
+from lama_edge.openvino_ir import FORMAT_NAME, IR_SUFFIX
+from lama_edge.runtimes.registry import Runtime
+
+# Short name -> OpenVINO's own.
+DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
+OPENVINO = Runtime(
+    name="openvino",
+    title="OpenVINO",
+    format=FORMAT_NAME,
+    suffixes=(IR_SUFFIX,),
+    opener="lama_edge.runtimes.openvino.runner:OpenvinoRunner",
+    providers=tuple(DEVICES),
+    modules=("openvino",),
+    tolerances={
+        "fp32": Tolerance(1e-4),
+        "fp16": Tolerance(5e-2, psnr_db=55),
+        "w8": Tolerance(0.2, psnr_db=40),
+        "int8": Tolerance(0.5, psnr_db=34),
+    },
+    host_memory=("cpu",),
+    weights=".bin",
+)
