@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.openvino_ir import FORMAT_NAME, IR_SUFFIX
 from lama_edge.runtimes.registry import Runtime
 
 # Short name -> OpenVINO's own.
@@ -11,8 +10,8 @@ DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
 OPENVINO = Runtime(
     name="openvino",
     title="OpenVINO",
-    format=FORMAT_NAME,
-    suffixes=(IR_SUFFIX,),
+    format="openvino",
+    suffixes=(".xml",),
     opener="lama_edge.runtimes.openvino.runner:OpenvinoRunner",
     providers=tuple(DEVICES),
     modules=("openvino",),

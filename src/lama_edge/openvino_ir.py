@@ -14,8 +14,6 @@ from xml.etree import ElementTree
 from lama_edge.errors import ModelError, needs_extra, reason
 from lama_edge.manifest import METADATA_KEY
 
-IR_SUFFIX = ".xml"
-FORMAT_NAME = "openvino"
 # A manifest's `format` has the SHA-256 of the ``.bin`` file under this name.
 WEIGHTS_SHA256 = "weights_sha256"
 _TELEMETRY = "openvino_telemetry"

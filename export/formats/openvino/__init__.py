@@ -18,7 +18,6 @@ from lama_edge.export.formats.record import (
 )
 from lama_edge.files import weights_beside
 from lama_edge.manifest import Manifest
-from lama_edge.openvino_ir import FORMAT_NAME, IR_SUFFIX
 from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, io_spec
 
 if TYPE_CHECKING:
@@ -31,10 +30,10 @@ _SOURCE = "source.onnx"
 class OpenvinoFormat(Format):
     """See `Format`. OpenVINO's own reader makes the model of the deploy graph."""
 
-    name = FORMAT_NAME
+    name = "openvino"
     title = "an OpenVINO model"
     about = "for Intel's processors, graphics and NPUs"
-    suffix = IR_SUFFIX
+    suffix = ".xml"
     extra = "openvino"
     kind = "split"
     io_forms = TENSOR_IO_FORMS
