@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import MissingBackendError, ModelError, one_line
 from lama_edge.files import sha256_of, weights_beside
-from lama_edge.manifest import Manifest
-from lama_edge.openvino_ir import WEIGHTS_SHA256, load_openvino, manifest_text, read_ir
+from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.openvino_ir import WEIGHTS_SHA256, graph_sha256, load_openvino, read_ir, rt_info
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.openvino.record import DEVICES, OPENVINO
 
@@ -27,26 +28,30 @@ class OpenvinoRunner(Runner):
 
         Args:
             path: the ``.xml`` file, with its ``.bin`` file beside it.
-            provider: one of `DEVICES`, or ``auto``, which is a GPU where OpenVINO finds one.
-            threads: threads of the processor, where it is the device; None is one a core.
+            provider: one of `DEVICES`, or ``auto``: a GPU where OpenVINO finds one, else the CPU.
+            threads: the CPU's threads that work on one operation; None is one for each core.
 
         Raises:
             MissingBackendError: when OpenVINO is not installed, or finds no such device.
-            ModelError: when the model cannot be opened, carries no manifest, or the ``.bin`` file
-                is another's.
+            ModelError: when the model cannot be opened, carries no manifest, or has the ``.bin``
+                file of another.
         """
         openvino = load_openvino()
         core = openvino.Core()
         self.runtime_version = openvino.__version__.partition("-")[0]
         self.provider = _choose_device(core, provider)
+        device = DEVICES[self.provider]
         try:
-            model = _read(core, path)
-            self.manifest = _described(model, path)
-            settings = settings_for(self.provider, self.manifest, threads)
-            compiled = core.compile_model(model, DEVICES[self.provider], settings)
+            model, self.manifest = read_model(core, path)
+            _check_fits(self.provider, self.manifest, path)
+            can = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
+            settings = settings_for(self.provider, self.manifest, can, threads)
+            compiled = core.compile_model(model, device, settings)
+            computed = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
             self._request: Any = compiled.create_infer_request()
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot open {str(path)!r}: {one_line(error)}") from error
+        _log.info("%s computes in %s on %s", path, computed, device)
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
@@ -66,14 +71,60 @@ class OpenvinoRunner(Runner):
         self._request = None
 
 
-def settings_for(provider: str, manifest: Manifest, threads: int | None) -> dict[str, Any]:
-    """Return the properties that a model is compiled with."""
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
-    if provider == "cpu":
-        # Else processors that have bfloat16 compute in it.
-        settings["INFERENCE_PRECISION_HINT"] = "f32"
-        if threads is not None:
-            settings["INFERENCE_NUM_THREADS"] = threads
+def read_model(core: Any, path: Path) -> tuple[Any, Manifest]:
+    """Read a model, and what it says of itself.
+
+    Args:
+        core: OpenVINO's.
+        path: the ``.xml`` file.
+
+    Returns:
+        OpenVINO's model, and the manifest.
+
+    Raises:
+        ModelError: when there is none, its ``.bin`` file is missing or another's, or it is another
+            model than its manifest says.
+        RuntimeError: when OpenVINO cannot read it.
+    """
+    tree = read_ir(path)
+    text, weights = rt_info(tree, METADATA_KEY), weights_beside(path)
+    if not weights.is_file():
+        raise ModelError(f"{str(path)!r} is without its weights {weights.name!r}: copy both files")
+    if text is not None:
+        manifest = Manifest.from_json(text)
+        # What other tools rewrote has other weights too.
+        is_own = manifest.graph_sha256 == graph_sha256(tree)
+        if is_own and manifest.format.get(WEIGHTS_SHA256) != sha256_of(weights):
+            raise ModelError(
+                f"{weights.name!r} does not belong to {str(path)!r}, or is damaged: copy both "
+                "files of one export"
+            )
+    model = core.read_model(path, weights)
+    inputs, outputs = (list(map(_seen, values)) for values in (model.inputs, model.outputs))
+    return model, read_manifest(path, text, inputs=inputs, outputs=outputs)
+
+
+def settings_for(
+    provider: str, manifest: Manifest, capabilities: Collection[str], threads: int | None
+) -> dict[str, Any]:
+    """Return the properties that a model is compiled with.
+
+    Devices compute float32 graphs in fewer bits unless told otherwise: GPUs in fp16, processors in
+    bfloat16 or fp16 where they have it. So the manifest's precision is asked for. (An NPU has only
+    fp16. A processor that is asked for fp16 and has none takes bfloat16.)
+
+    Args:
+        provider: a short name.
+        manifest: the model's.
+        capabilities: what the device can, by OpenVINO's names.
+        threads: see `OpenvinoRunner`.
+    """
+    if provider == "npu":
+        return {}
+    half = manifest.precision == "fp16" and "FP16" in capabilities
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f16" if half else "f32"}
+    if provider == "cpu" and threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
     return settings
 
 
@@ -84,34 +135,31 @@ def _choose_device(core: Any, provider: str) -> str:
         return "gpu" if "gpu" in here else "cpu"
     if provider not in here:
         raise MissingBackendError(
-            f"OpenVINO finds no device {provider!r} here; it has: {', '.join(here)}"
+            f"OpenVINO finds no device {provider!r} here, or not its driver; it has: "
+            f"{', '.join(here)}"
         )
     return provider
 
 
-def _read(core: Any, path: Path) -> Any:
-    """Read a model whose ``.bin`` file is the one that it was written with."""
-    return core.read_model(path, weights_beside(path))
-
-
-def _described(model: Any, path: Path) -> Manifest:
-    text = manifest_text(read_ir(path))
-    manifest = read_manifest(
-        path,
-        text,
-        inputs=[_seen(value) for value in model.inputs],
-        outputs=[_seen(value) for value in model.outputs],
-    )
-    weights = weights_beside(path)
-    if manifest.format.get(WEIGHTS_SHA256) != sha256_of(weights):
+def _check_fits(provider: str, manifest: Manifest, path: Path) -> None:
+    """Refuse what an NPU cannot run, and warn of what it may get wrong."""
+    if provider != "npu":
+        return
+    if manifest.size.fixed is None:
         raise ModelError(
-            f"{weights.name!r} is not the file that {str(path)!r} was written with: copy both of "
-            "one export"
+            f"{str(path)!r} takes any size and NPUs take one: export it with --size 512"
         )
-    return manifest
+    if manifest.precision != "fp16":
+        _log.warning(
+            "%s is %s and the NPU computes in fp16, where its values may overflow: export it with "
+            "--precision fp16",
+            path,
+            manifest.precision,
+        )
 
 
 def _seen(value: Any) -> ValueSeen:
     kind = value.get_element_type().to_string()
+    name = min(value.get_names(), default="")
     extents = [None if one.is_dynamic else one.get_length() for one in value.get_partial_shape()]
-    return ValueSeen(value.get_any_name(), _DTYPES.get(kind, kind), extents)
+    return ValueSeen(name, _DTYPES.get(kind, kind), extents)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lama_edge import plain
+from lama_edge import openvino_ir, plain
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import ModelError, reading, shown
 from lama_edge.judging.verdict import Verdict
@@ -120,8 +120,9 @@ class Manifest:
         numerics: how a precision other than fp32 was made: calibration, exponents, layers left in
             higher precision; plain values by name, None for fp32.
         engine: how a TensorRT engine was built; None for other formats.
-        graph_sha256: digest of an ONNX file's graph and weights as exported, see
-            `changed_since_export`; None for other formats and files of release 0.1.0.
+        graph_sha256: digest of an ONNX file's graph and weights, or of an OpenVINO model's graph,
+            as exported, see `changed_since_export`; None for other formats and files of release
+            0.1.0.
     """
 
     format: Mapping[str, str | int]
@@ -226,7 +227,10 @@ def changed_since_export(manifest: Manifest, model: Path) -> bool:
         ModelError: when the file cannot be read.
     """
     digest = manifest.graph_sha256
-    return digest is not None and digest != graph_sha256_of(model)
+    if digest is None:
+        return False
+    is_ir = model.suffix.lower() == ".xml"
+    return digest != (openvino_ir.graph_sha256_of(model) if is_ir else graph_sha256_of(model))
 
 
 def _from_dict(data: Mapping[str, Any]) -> Manifest:

@@ -1,30 +1,33 @@
 """What exporter and runner of OpenVINO's models share: the library, and the files of a model.
 
-A model is an ``.xml`` file, with the graph and beside it what is known of it (``rt_info``, where
-the manifest stands), and a ``.bin`` file with the constants.
+A model is an ``.xml`` file, which has the graph and, under ``rt_info``, what is known of it, and a
+``.bin`` file beside it with the constants.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from lama_edge.errors import ModelError, needs_extra, reason
-from lama_edge.manifest import METADATA_KEY
 
 # A manifest's `format` has the SHA-256 of the ``.bin`` file under this name.
 WEIGHTS_SHA256 = "weights_sha256"
 _TELEMETRY = "openvino_telemetry"
+_GRAPH = ("layers", "edges")
 
 
 def load_openvino() -> Any:
     """Import OpenVINO, silent towards its maker.
 
-    The package keeps a number of the user in the home folder and tells Google Analytics, from the
-    moment that it is imported (its ``openvino.tools.ovc``), unless another package of its own is
-    missing; so that one seems to be. Who wants it imports OpenVINO first.
+    From the moment that it is imported the package tells Google Analytics so, and keeps a number of
+    the user in the home folder (its ``openvino/tools/ovc/__init__.py``), where another package,
+    which it does without, is installed. So that one seems not to be. Who wants it imports OpenVINO
+    first.
 
     Raises:
         MissingBackendError: when it is not installed.
@@ -48,22 +51,52 @@ def read_ir(path: Path) -> ElementTree.ElementTree:
         ModelError: when it cannot be read, or is no model of OpenVINO's.
     """
     try:
+        # The builder refuses what could grow.
         tree = ElementTree.parse(path, ElementTree.XMLParser(target=_Builder()))  # noqa: S314
-    except (OSError, ElementTree.ParseError, ValueError) as error:
+    except (OSError, ElementTree.ParseError, LookupError, ValueError) as error:
         raise ModelError(
-            f"{str(path)!r} cannot be read ({reason(error)}); export it again"
+            f"{str(path)!r} cannot be read as XML ({reason(error)}); export it again"
         ) from error
-    if tree.getroot().tag != "net":
-        raise ModelError(
-            f"{str(path)!r} is XML, and no model: it begins with {tree.getroot().tag[:40]!r}"
-        )
+    if tree.getroot().tag != "net" or any(tree.find(part) is None for part in _GRAPH):
+        raise ModelError(f"{str(path)!r} is XML, and no OpenVINO model; export it again")
     return tree
 
 
-def manifest_text(tree: ElementTree.ElementTree) -> str | None:
-    """Return the manifest in a model; None where there is none."""
-    found = tree.find(f"rt_info/{METADATA_KEY}")
+def rt_info(tree: ElementTree.ElementTree, name: str) -> str | None:
+    """Return what a model carries under a name of its own; None when it does not."""
+    found = tree.find(f"rt_info/{name}")
     return None if found is None else found.get("value")
+
+
+def operations(tree: ElementTree.ElementTree) -> Iterator[tuple[str, str]]:
+    """Give name and type of each of a model's operations, without its constants and ends."""
+    for layer in tree.iterfind("layers/layer"):
+        kind = str(layer.get("type"))
+        if kind not in ("Const", "Parameter", "Result"):
+            yield str(layer.get("name")), kind
+
+
+def graph_sha256(tree: ElementTree.ElementTree) -> str:
+    """Hash a model's graph: layers and edges as stored, without the ``.bin`` file's constants.
+
+    Returns:
+        SHA-256 as lower-case hexadecimal.
+    """
+    digest = hashlib.sha256()
+    for part in _GRAPH:
+        for element in tree.iterfind(f"{part}//*"):
+            facts = (element.tag, sorted(element.items()), (element.text or "").strip())
+            digest.update(repr((*facts, len(element))).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def graph_sha256_of(path: Path) -> str:
+    """Hash an ``.xml`` file's graph, see `graph_sha256`.
+
+    Raises:
+        ModelError: when it cannot be read.
+    """
+    return graph_sha256(read_ir(path))
 
 
 class _Builder(ElementTree.TreeBuilder):

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from lama_edge.errors import ModelError, one_line
 from lama_edge.files import sha256_of, weights_beside
 from lama_edge.manifest import METADATA_KEY, Manifest
-from lama_edge.openvino_ir import WEIGHTS_SHA256, load_openvino, read_ir
+from lama_edge.openvino_ir import WEIGHTS_SHA256, graph_sha256, load_openvino, read_ir
 
 # What OpenVINO's reader keeps of an ONNX file's metadata.
 _FROM_ONNX = "framework"
@@ -25,7 +25,7 @@ def write_ir(source: Path, manifest: Manifest, target: Path) -> Manifest:
         target: the ``.xml`` file; the ``.bin`` file comes to stand beside it.
 
     Returns:
-        The manifest as written, with the digest of the ``.bin`` file.
+        The manifest as written, with the digests of the graph and of the ``.bin`` file.
 
     Raises:
         ModelError: when OpenVINO's reader refuses the graph.
@@ -46,8 +46,11 @@ def write_ir(source: Path, manifest: Manifest, target: Path) -> Manifest:
     # Not `save_model`, which would make float32 constants fp16 without being asked.
     weights = weights_beside(target)
     openvino.serialize(model, target, weights)
-    digest = {WEIGHTS_SHA256: sha256_of(weights)}
-    manifest = replace(manifest, format={**manifest.format, **digest})
+    manifest = replace(
+        manifest,
+        format={**manifest.format, WEIGHTS_SHA256: sha256_of(weights)},
+        graph_sha256=graph_sha256(read_ir(target)),
+    )
     stamp_ir(manifest, target)
     return manifest
 
