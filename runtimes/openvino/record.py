@@ -23,4 +23,5 @@ OPENVINO = Runtime(
     },
     host_memory=("cpu",),
     weights=".bin",
+    facts="lama_edge.runtimes.openvino.facts:ir_facts",
 )

@@ -38,8 +38,8 @@ class OpenvinoRunner(Runner):
         """
         openvino = load_openvino()
         core = openvino.Core()
-        self.runtime_version = openvino.__version__.partition("-")[0]
-        self.provider = _choose_device(core, provider)
+        self.runtime_version = version_of(openvino)
+        self.provider = choose_device(core, provider)
         device = DEVICES[self.provider]
         try:
             model, self.manifest = read_model(core, path)
@@ -86,14 +86,14 @@ def read_model(core: Any, path: Path) -> tuple[Any, Manifest]:
             model than its manifest says.
         RuntimeError: when OpenVINO cannot read it.
     """
-    tree = read_ir(path)
-    text, weights = rt_info(tree, METADATA_KEY), weights_beside(path)
+    root = read_ir(path)
+    text, weights = rt_info(root, METADATA_KEY), weights_beside(path)
     if not weights.is_file():
         raise ModelError(f"{str(path)!r} is without its weights {weights.name!r}: copy both files")
     if text is not None:
         manifest = Manifest.from_json(text)
         # What other tools rewrote has other weights too.
-        is_own = manifest.graph_sha256 == graph_sha256(tree)
+        is_own = manifest.graph_sha256 == graph_sha256(root)
         if is_own and manifest.format.get(WEIGHTS_SHA256) != sha256_of(weights):
             raise ModelError(
                 f"{weights.name!r} does not belong to {str(path)!r}, or is damaged: copy both "
@@ -128,9 +128,24 @@ def settings_for(
     return settings
 
 
-def _choose_device(core: Any, provider: str) -> str:
+def devices_here(core: Any) -> list[str]:
+    """Return the short names of the devices that OpenVINO finds."""
     found = {name.partition(".")[0] for name in core.available_devices}
-    here = [short for short, name in DEVICES.items() if name in found]
+    return [short for short, name in DEVICES.items() if name in found]
+
+
+def version_of(openvino: Any) -> str:
+    """Return OpenVINO's version without its build, such as ``2026.4.1``."""
+    return str(openvino.__version__).partition("-")[0]
+
+
+def choose_device(core: Any, provider: str) -> str:
+    """Return the device for a provider, by its short name.
+
+    Raises:
+        MissingBackendError: when OpenVINO does not find it.
+    """
+    here = devices_here(core)
     if provider == "auto":
         return "gpu" if "gpu" in here else "cpu"
     if provider not in here:

@@ -10,7 +10,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from lama_edge.errors import ModelError, needs_extra, reason
@@ -19,6 +19,20 @@ from lama_edge.errors import ModelError, needs_extra, reason
 WEIGHTS_SHA256 = "weights_sha256"
 _TELEMETRY = "openvino_telemetry"
 _GRAPH = ("layers", "edges")
+
+
+class Operation(NamedTuple):
+    """An operation of a model.
+
+    Attributes:
+        name: its name, which lama-edge's models have from the deploy graph.
+        kind: its type, such as ``Convolution``.
+        opset: the operation set that it is of, such as ``opset1``.
+    """
+
+    name: str
+    kind: str
+    opset: str
 
 
 def load_openvino() -> Any:
@@ -44,39 +58,39 @@ def load_openvino() -> Any:
     return openvino
 
 
-def read_ir(path: Path) -> ElementTree.ElementTree:
-    """Read an ``.xml`` file.
+def read_ir(path: Path) -> ElementTree.Element:
+    """Read an ``.xml`` file, and return its root.
 
     Raises:
         ModelError: when it cannot be read, or is no model of OpenVINO's.
     """
     try:
         # The builder refuses what could grow.
-        tree = ElementTree.parse(path, ElementTree.XMLParser(target=_Builder()))  # noqa: S314
+        root = ElementTree.parse(path, ElementTree.XMLParser(target=_Builder())).getroot()  # noqa: S314
     except (OSError, ElementTree.ParseError, LookupError, ValueError) as error:
         raise ModelError(
             f"{str(path)!r} cannot be read as XML ({reason(error)}); export it again"
         ) from error
-    if tree.getroot().tag != "net" or any(tree.find(part) is None for part in _GRAPH):
+    if root.tag != "net" or any(root.find(part) is None for part in _GRAPH):
         raise ModelError(f"{str(path)!r} is XML, and no OpenVINO model; export it again")
-    return tree
+    return root
 
 
-def rt_info(tree: ElementTree.ElementTree, name: str) -> str | None:
+def rt_info(root: ElementTree.Element, name: str) -> str | None:
     """Return what a model carries under a name of its own; None when it does not."""
-    found = tree.find(f"rt_info/{name}")
+    found = root.find(f"rt_info/{name}")
     return None if found is None else found.get("value")
 
 
-def operations(tree: ElementTree.ElementTree) -> Iterator[tuple[str, str]]:
-    """Give name and type of each of a model's operations, without its constants and ends."""
-    for layer in tree.iterfind("layers/layer"):
-        kind = str(layer.get("type"))
-        if kind not in ("Const", "Parameter", "Result"):
-            yield str(layer.get("name")), kind
+def operations(root: ElementTree.Element) -> Iterator[Operation]:
+    """Give a model's operations, without its constants, inputs and outputs."""
+    for layer in root.iterfind("layers/layer"):
+        one = Operation(*(layer.get(name, "") for name in ("name", "type", "version")))
+        if one.kind not in ("Const", "Parameter", "Result"):
+            yield one
 
 
-def graph_sha256(tree: ElementTree.ElementTree) -> str:
+def graph_sha256(root: ElementTree.Element) -> str:
     """Hash a model's graph: layers and edges as stored, without the ``.bin`` file's constants.
 
     Returns:
@@ -84,7 +98,7 @@ def graph_sha256(tree: ElementTree.ElementTree) -> str:
     """
     digest = hashlib.sha256()
     for part in _GRAPH:
-        for element in tree.iterfind(f"{part}//*"):
+        for element in root.iterfind(f"{part}//*"):
             facts = (element.tag, sorted(element.items()), (element.text or "").strip())
             digest.update(repr((*facts, len(element))).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

@@ -57,15 +57,15 @@ def write_ir(source: Path, manifest: Manifest, target: Path) -> Manifest:
 
 def stamp_ir(manifest: Manifest, target: Path) -> None:
     """Put a manifest into an ``.xml`` file in place of the one there."""
-    tree = read_ir(target)
-    about = tree.find("rt_info")
+    root = read_ir(target)
+    about = root.find("rt_info")
     if about is None:
-        about = ElementTree.SubElement(tree.getroot(), "rt_info")
+        about = ElementTree.SubElement(root, "rt_info")
     for name in (_FROM_ONNX, METADATA_KEY):
         for old in about.findall(name):
             about.remove(old)
     about.append(ElementTree.Element(METADATA_KEY, value=manifest.to_json()))
-    tree.write(target, encoding="utf-8", xml_declaration=True)
+    ElementTree.ElementTree(root).write(target, encoding="utf-8", xml_declaration=True)
 
 
 def _name_constants(model: Any) -> None:
