@@ -216,6 +216,50 @@ def coreml_package(
     return package
 
 
+@pytest.fixture(scope="session")
+def openvino_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Exports a family's checkpoint to an OpenVINO model, once for each choice and unjudged.
+
+    The files are the others' too: a test that changes them copies them.
+    """
+    pytest.importorskip("openvino")
+    from torch_answers import source_of
+
+    from lama_edge.export.formats.record import Export
+    from lama_edge.pipeline import export_model
+
+    folder, made = tmp_path_factory.mktemp("openvino"), {}
+
+    def export(
+        family: str = "fourier",
+        size: Size | None = None,
+        *,
+        io: IoForm = "float",
+        precision: Precision = "fp32",
+        composite: bool = True,
+    ) -> Path:
+        key = (family, size, io, precision, composite)
+        if key not in made:
+            path = folder / f"{family}-{len(made)}.xml"
+            job = Export(
+                "openvino",
+                source_of(family, folder),
+                path,
+                sizes=(size,),
+                io=io,
+                precision=precision,
+                composite=composite,
+                check_parity=False,
+            )
+            export_model(job)
+            for file in (path, path.with_suffix(".bin")):
+                file.chmod(0o444)
+            made[key] = path
+        return made[key]
+
+    return export
+
+
 @pytest.fixture
 def unchanged_folder(tmp_path: Path) -> Iterator[Path]:
     """An empty folder that the test must leave empty."""
