@@ -8,11 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lama_edge.errors import ModelError, one_line
-from lama_edge.openvino_ir import Operation, load_openvino, operations, read_ir
+from lama_edge.containers.openvino import Operation, operations, read_ir
 from lama_edge.runtimes.base import ModelFacts
 from lama_edge.runtimes.openvino.published import GPU_OPERATIONS, GPU_SOURCE
 from lama_edge.runtimes.openvino.record import DEVICES
-from lama_edge.runtimes.openvino.runner import choose_device, devices_here, read_model, version_of
+from lama_edge.runtimes.openvino.runner import (
+    OpenvinoRunner,
+    choose_device,
+    devices_here,
+    openvino,
+    read_model,
+)
 
 _SHOWN = 20
 
@@ -45,11 +51,10 @@ def ir_facts(path: Path, part: str | None, provider: str) -> ModelFacts:
 
     Raises:
         ModelError: when the model cannot be read, or a device cannot be asked.
-        MissingBackendError: when OpenVINO is not installed, or finds no such device.
+        MissingBackendError: when OpenVINO finds no such device.
     """
     del part
-    openvino = load_openvino()
-    core, version = openvino.Core(), version_of(openvino)
+    core, source = openvino.Core(), f"openvino {OpenvinoRunner.runtime_version}"
     here = devices_here(core)
     asked = here if provider == "auto" else [choose_device(core, provider)]
     try:
@@ -59,7 +64,7 @@ def ir_facts(path: Path, part: str | None, provider: str) -> ModelFacts:
         raise ModelError(f"OpenVINO cannot open {str(path)!r}: {one_line(error)}") from error
     found = list(operations(read_ir(path)))
     supports = [
-        _support(device, f"openvino {version}", found, [one for one in found if one.name in taken])
+        _support(device, source, found, [one for one in found if one.name in taken])
         for device, taken in answers.items()
     ]
     if provider == "auto" and "gpu" not in here:

@@ -10,10 +10,18 @@ from typing import Any
 from lama_edge.errors import MissingBackendError, ModelError, one_line
 from lama_edge.files import sha256_of, weights_beside
 from lama_edge.manifest import METADATA_KEY, Manifest
-from lama_edge.openvino_ir import WEIGHTS_SHA256, graph_sha256, load_openvino, read_ir, rt_info
+from lama_edge.containers.openvino import (
+    WEIGHTS_SHA256,
+    graph_sha256,
+    load_openvino,
+    read_ir,
+    rt_info,
+)
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.openvino.record import DEVICES, OPENVINO
 
+# Before anybody imports it otherwise.
+openvino = load_openvino()
 _log = logging.getLogger(__name__)
 _DTYPES = {"f32": "float32", "u8": "uint8"}
 
@@ -22,6 +30,7 @@ class OpenvinoRunner(Runner):
     """An OpenVINO model that is open; see `Runner`."""
 
     runtime = OPENVINO
+    runtime_version = str(openvino.__version__).partition("-")[0]
 
     def __init__(self, path: Path, *, provider: str = "auto", threads: int | None = None) -> None:
         """Open a model that lama-edge exported.
@@ -32,13 +41,11 @@ class OpenvinoRunner(Runner):
             threads: the CPU's threads that work on one operation; None is one for each core.
 
         Raises:
-            MissingBackendError: when OpenVINO is not installed, or finds no such device.
+            MissingBackendError: when OpenVINO finds no such device.
             ModelError: when the model cannot be opened, carries no manifest, or has the ``.bin``
                 file of another.
         """
-        openvino = load_openvino()
         core = openvino.Core()
-        self.runtime_version = version_of(openvino)
         self.provider = choose_device(core, provider)
         device = DEVICES[self.provider]
         try:
@@ -132,11 +139,6 @@ def devices_here(core: Any) -> list[str]:
     """Return the short names of the devices that OpenVINO finds."""
     found = {name.partition(".")[0] for name in core.available_devices}
     return [short for short, name in DEVICES.items() if name in found]
-
-
-def version_of(openvino: Any) -> str:
-    """Return OpenVINO's version without its build, such as ``2026.4.1``."""
-    return str(openvino.__version__).partition("-")[0]
 
 
 def choose_device(core: Any, provider: str) -> str:

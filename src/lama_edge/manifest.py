@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from lama_edge import openvino_ir, plain
+from lama_edge import plain
+from lama_edge.containers import openvino as openvino_files
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import ModelError, reading, shown
 from lama_edge.judging.verdict import Verdict
@@ -230,7 +231,7 @@ def changed_since_export(manifest: Manifest, model: Path) -> bool:
     if digest is None:
         return False
     is_ir = model.suffix.lower() == ".xml"
-    return digest != (openvino_ir.graph_sha256_of(model) if is_ir else graph_sha256_of(model))
+    return digest != (openvino_files.graph_sha256_of(model) if is_ir else graph_sha256_of(model))
 
 
 def _from_dict(data: Mapping[str, Any]) -> Manifest:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from lama_edge.errors import ModelError, one_line
 from lama_edge.files import sha256_of, weights_beside
 from lama_edge.manifest import METADATA_KEY, Manifest
-from lama_edge.openvino_ir import WEIGHTS_SHA256, graph_sha256, load_openvino, read_ir
+from lama_edge.containers.openvino import WEIGHTS_SHA256, graph_sha256, load_openvino, read_ir
 
 # What OpenVINO's reader keeps of an ONNX file's metadata.
 _FROM_ONNX = "framework"

@@ -1,4 +1,4 @@
-"""What exporter and runner of OpenVINO's models share: the library, and the files of a model.
+"""OpenVINO's models: the library, imported silently, and what lies where in a model's files.
 
 A model is an ``.xml`` file, which has the graph and, under ``rt_info``, what is known of it, and a
 ``.bin`` file beside it with the constants.

@@ -1,0 +1,1 @@
+"""What an exporter and a runner share of a format: what lies where in its files."""
