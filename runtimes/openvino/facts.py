@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lama_edge.errors import ModelError, one_line
 from lama_edge.containers.openvino import Operation, operations, read_ir
+from lama_edge.errors import ModelError, one_line
 from lama_edge.runtimes.base import ModelFacts
 from lama_edge.runtimes.openvino.published import GPU_OPERATIONS, GPU_SOURCE
 from lama_edge.runtimes.openvino.record import DEVICES

@@ -7,9 +7,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import MissingBackendError, ModelError, one_line
-from lama_edge.files import sha256_of, weights_beside
-from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.containers.openvino import (
     WEIGHTS_SHA256,
     graph_sha256,
@@ -17,6 +14,9 @@ from lama_edge.containers.openvino import (
     read_ir,
     rt_info,
 )
+from lama_edge.errors import MissingBackendError, ModelError, one_line
+from lama_edge.files import sha256_of, weights_beside
+from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.openvino.record import DEVICES, OPENVINO
 

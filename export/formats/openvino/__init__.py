@@ -43,6 +43,10 @@ class OpenvinoFormat(Format):
     sizes = ("dynamic",)
     size_help = "512, 512x768 (height x width), which NPUs want, or dynamic (the default)"
     timing_provider = "cpu"
+    timing_notes: ClassVar[Mapping[str, str]] = {
+        "fp16": "processors without fp16 compute it in float32, so this time says nothing of "
+        "graphics and NPUs, which compute in fp16"
+    }
     advice: ClassVar[Mapping[str, str]] = {
         "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
     }

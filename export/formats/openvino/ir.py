@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from lama_edge.containers.openvino import WEIGHTS_SHA256, graph_sha256, load_openvino, read_ir
 from lama_edge.errors import ModelError, one_line
 from lama_edge.files import sha256_of, weights_beside
 from lama_edge.manifest import METADATA_KEY, Manifest
-from lama_edge.containers.openvino import WEIGHTS_SHA256, graph_sha256, load_openvino, read_ir
 
 # What OpenVINO's reader keeps of an ONNX file's metadata.
 _FROM_ONNX = "framework"
+# What OpenVINO calls nodes without names; those of the deploy graph begin in lower case.
+_NUMBERED = re.compile(r"[A-Z][A-Za-z0-9]*_[0-9]+")
 
 
 def write_ir(source: Path, manifest: Manifest, target: Path) -> Manifest:
@@ -42,7 +45,7 @@ def write_ir(source: Path, manifest: Manifest, target: Path) -> Manifest:
     folding = Manager()
     folding.register_pass(ConstantFolding())
     folding.run_passes(model)
-    _name_constants(model)
+    _name_the_nameless(model)
     # Not `save_model`, which would make float32 constants fp16 without being asked.
     weights = weights_beside(target)
     openvino.serialize(model, target, weights)
@@ -68,14 +71,10 @@ def stamp_ir(manifest: Manifest, target: Path) -> None:
     ElementTree.ElementTree(root).write(target, encoding="utf-8", xml_declaration=True)
 
 
-def _name_constants(model: Any) -> None:
-    """Name the constants that are not the graph's own by who reads them.
-
-    OpenVINO numbers them through the whole life of a process.
-    """
-    for node in model.get_ordered_ops():
+def _name_the_nameless(model: Any) -> None:
+    """Name what the reader added by who reads it: OpenVINO numbers it through a process's life."""
+    for node in reversed(model.get_ordered_ops()):
         for place, value in enumerate(node.input_values()):
             read = value.get_node()
-            # The graph's own carry their names as those of their values too.
-            if read.get_type_name() == "Constant" and not value.get_names():
+            if _NUMBERED.fullmatch(read.get_friendly_name()):
                 read.set_friendly_name(f"{node.get_friendly_name()}/{place}")
