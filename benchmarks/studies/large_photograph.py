@@ -23,6 +23,7 @@ from PIL import Image
 
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
+from lama_edge.benchmarks.studies.peers.entries import CHECKPOINT, LAMA_EDGE_CPU
 from lama_edge.benchmarks.targets.tasks.environment import environment
 from lama_edge.benchmarks.targets.tasks.sensors import peak_memory_bytes
 from lama_edge.errors import UsageError
@@ -38,7 +39,6 @@ _STRATEGIES = ("crop", "tiles")
 _COARSENESS = 100
 _RESULT = Path("benchmarks/results/large-photograph.json")
 _MODULE = "lama_edge.benchmarks.studies.large_photograph"
-_PREPARE = "lama_edge.benchmarks.studies.peers.prepare"
 
 
 def inpaint_once(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,11 +98,9 @@ def measure(config: FfcResnetConfig, size: Size, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as name:
         folder = Path(name)
         checkpoint, model = folder / "checkpoint.safetensors", folder / "model.onnx"
-        run_isolated(
-            f"{_PREPARE}:write_checkpoint", {"config": config.to_dict(), "output": str(checkpoint)}
-        )
+        run_isolated(CHECKPOINT.task, {"config": config.to_dict(), "output": str(checkpoint)})
         any_size = {"checkpoint": str(checkpoint), "output": str(model), "size": None}
-        run_isolated(f"{_PREPARE}:write_lama_edge_cpu", any_size)
+        run_isolated(LAMA_EDGE_CPU.task, {**any_size, "export": dict(LAMA_EDGE_CPU.export)})
         image, mask = write_pictures(folder, size)
         files = {"model": model, "image": image, "mask": mask, "output": folder / "result.jpg"}
         payload = {name: str(path) for name, path in files.items()}

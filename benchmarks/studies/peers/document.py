@@ -30,7 +30,7 @@ SECTIONS = ("entries", "growth", "dynamic")
 _MEGAPIXEL = 1e6
 _MEASURED = (
     "runtime", "median_s", "spread", "ratio", "first_run_s", "load_s", "s_per_megapixel",
-    "peak_bytes", "max_abs_diff", "limit",
+    "peak_bytes", "max_abs_diff", "psnr_db", "limit",
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ class Row:
         size: of the picture.
         task: the function that measures it once through, see `run_isolated`.
         payload: what the task gets.
+        precision: of the file.
         file: the file that is measured.
         rounds: what the task gave, round by round.
         error: why there is no result.
@@ -54,6 +55,7 @@ class Row:
     size: Size
     task: str
     payload: dict[str, Any]
+    precision: str = "fp32"
     file: Path | None = None
     rounds: list[dict[str, Any]] = field(default_factory=list)
     error: str | None = None
@@ -111,6 +113,7 @@ def _entry(row: Row) -> Document:
     entry: Document = {
         "name": row.name,
         "description": row.description,
+        "precision": row.precision,
         "size": str(row.size),
         "file_bytes": None if row.file is None or row.error else model_size_bytes(row.file),
         "error": row.error,
@@ -141,6 +144,7 @@ def _entry(row: Row) -> Document:
         load_s=found["cold_load_ms"] / 1e3,
         peak_bytes=max((peak for peak in peaks if peak is not None), default=None),
         max_abs_diff=row.rounds[0]["max_abs_diff"],
+        psnr_db=row.rounds[0]["psnr_db"],
         warnings=warnings_about(row.rounds, found),
     )
     return entry

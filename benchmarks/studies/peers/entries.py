@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from lama_edge.errors import UsageError
 
@@ -19,10 +21,12 @@ class Artifact:
     Attributes:
         file: its name in the work folder.
         task: the function that writes it, see `run_isolated`.
+        export: of one of ours its ``format``, ``precision`` and ``options``.
     """
 
     file: str
     task: str
+    export: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Peer:
         runtime: which of `measure.OPENERS` opens its file; None where nothing is opened.
         artifact: the file; None where there is none.
         task: the function that measures it.
+        precision: of the file; what is checked of the result goes by it.
         needs: an optional package without which it is left out.
     """
 
@@ -43,13 +48,21 @@ class Peer:
     runtime: str | None
     artifact: Artifact | None
     task: str = MEASURE_ENTRY
+    precision: str = "fp32"
     needs: str | None = None
+
+
+def ours(
+    file: str, form: str, precision: str = "fp32", options: Mapping[str, Any] | None = None
+) -> Artifact:
+    """Return a file that lama-edge exports."""
+    about = {"format": form, "precision": precision, "options": dict(options or {})}
+    return Artifact(file, _PREPARE + "write_export", about)
 
 
 CHECKPOINT = Artifact("checkpoint.safetensors", _PREPARE + "write_checkpoint")
 REFERENCE = Artifact("reference.npy", _PREPARE + "write_reference")
-LAMA_EDGE_CPU = Artifact("lama-edge-cpu.onnx", _PREPARE + "write_lama_edge_cpu")
-LAMA_EDGE_ANY = Artifact("lama-edge-any.onnx", _PREPARE + "write_lama_edge_any")
+LAMA_EDGE_CPU = ours("lama-edge-cpu.onnx", "onnx", options={"for": "cpu"})
 OURS = "lama-edge-cpu"
 LIMIT = "convolution-limit"
 
@@ -91,13 +104,44 @@ PEERS = (
         "lama-edge-any",
         "the same with `--for any`, the default, which every runtime takes.",
         "lama-edge",
-        LAMA_EDGE_ANY,
+        ours("lama-edge-any.onnx", "onnx"),
     ),
     Peer(
-        "lama-edge-any-openvino",
-        "that file in OpenVINO, inference precision f32.",
-        "openvino",
-        LAMA_EDGE_ANY,
+        "lama-edge-litert",
+        "`lama-edge export litert --precision fp32`; in LiteRT's interpreter, whose kernels are "
+        "XNNPACK's.",
+        "lama-edge",
+        ours("lama-edge.tflite", "litert"),
+        needs="ai_edge_litert",
+    ),
+    Peer(
+        "lama-edge-openvino",
+        "`lama-edge export openvino`; in OpenVINO, inference precision f32.",
+        "lama-edge",
+        ours("lama-edge.xml", "openvino"),
+        needs="openvino",
+    ),
+    Peer(
+        "lama-edge-cpu-int8",
+        "`lama-edge export onnx --for cpu --precision int8`; in ONNX Runtime.",
+        "lama-edge",
+        ours("lama-edge-cpu-int8.onnx", "onnx", "int8", {"for": "cpu"}),
+        precision="int8",
+    ),
+    Peer(
+        "lama-edge-litert-int8",
+        "`lama-edge export litert --precision int8`; in LiteRT's interpreter.",
+        "lama-edge",
+        ours("lama-edge-int8.tflite", "litert", "int8"),
+        precision="int8",
+        needs="ai_edge_litert",
+    ),
+    Peer(
+        "lama-edge-openvino-int8",
+        "`lama-edge export openvino --precision int8`; in OpenVINO.",
+        "lama-edge",
+        ours("lama-edge-int8.xml", "openvino", "int8"),
+        precision="int8",
         needs="openvino",
     ),
     Peer(

@@ -21,3 +21,8 @@ def generator_input(size: Size) -> Array:
     """Return what the generator alone takes: masked picture and mask, float32 [1,4,H,W]."""
     image, mask = image_and_mask(size)
     return np.concatenate([image * (1 - mask), mask], axis=1)
+
+
+def channels_first(output: Array) -> Array:
+    """Return an output [1,3,H,W] or [1,H,W,3] as [1,3,H,W]; no picture is 3 pixels high."""
+    return output if output.shape[1] == 3 else output.transpose(0, 3, 1, 2)

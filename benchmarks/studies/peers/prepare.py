@@ -88,29 +88,21 @@ def write_torchscript(payload: Payload) -> dict[str, Any]:
     return {}
 
 
-def write_lama_edge_cpu(payload: Payload) -> dict[str, Any]:
-    """Export with lama-edge, as ``lama-edge export onnx --for cpu --size …`` does.
+def write_export(payload: Payload) -> dict[str, Any]:
+    """Export with lama-edge as `export` says: ``format``, ``precision`` and ``options``.
 
     Parity is not checked here: each measurement compares its result with the reference.
     """
-    return _write_lama_edge(payload, "cpu")
-
-
-def write_lama_edge_any(payload: Payload) -> dict[str, Any]:
-    """Export with lama-edge and ``--for any``."""
-    return _write_lama_edge(payload, "any")
-
-
-def _write_lama_edge(payload: Payload, purpose: str) -> dict[str, Any]:
-    size = None if payload["size"] is None else Size(*payload["size"])
+    size, about = payload["size"], payload["export"]
     job = Export(
-        "onnx",
+        about["format"],
         payload["checkpoint"],
         Path(payload["output"]),
-        sizes=(size,),
+        sizes=(None if size is None else Size(*size),),
+        precision=about["precision"],
         overwrite=True,
         check_parity=False,
-        options={"for": purpose},
+        options=about["options"],
     )
     export_model(job)
     return {}

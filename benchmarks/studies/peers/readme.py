@@ -16,13 +16,14 @@ from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 from lama_edge.benchmarks.studies.peers.document import cells
 
 _NBSP = "\u00a0"
+_OURS = "lama-edge-"
 
 
 def block(document: dict[str, Any]) -> str:
     """Return what stands between the markers: Markdown of a document of peers."""
     heads = ["", "Median", "Spread", "Over ours", "Peak memory", "File"]
     table = markdown_table(cells(document["entries"], heads))
-    parts = [_setting(document), table, _descriptions(document)]
+    parts = [_setting(document), table, _fastest(document), _descriptions(document)]
     for section, text, ratio in (
         ("growth", "How lama-edge's time grows with the picture, graphs of one size each:",
          "Time per pixel"),
@@ -31,7 +32,7 @@ def block(document: dict[str, Any]) -> str:
         if document[section]:
             heads = ["", "Median", "First run", "A megapixel", ratio, "Peak memory"]
             parts += [text, markdown_table(cells(document[section], heads))]
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
 
 
 def _setting(document: dict[str, Any]) -> str:
@@ -39,7 +40,7 @@ def _setting(document: dict[str, Any]) -> str:
     config = settings["config"]
     packages = ", ".join(
         f"{name} {environment['packages'][name]}"
-        for name in ("onnxruntime", "torch", "openvino")
+        for name in ("onnxruntime", "ai-edge-litert", "openvino", "torch")
         if name in environment["packages"]
     )
     sampling = settings["entries"]
@@ -51,8 +52,29 @@ def _setting(document: dict[str, Any]) -> str:
         f"{document['measured_on']}. Warm runs, "
         f"{figures.count(sampling['rounds'], 'interleaved round')}, every entry in a process of "
         "its own in each; peak memory is that of the whole process. Each result was compared "
-        "with torch's."
+        "with torch's; how close int8 comes is no question for such weights, see "
+        "[precision](docs/precision.md#int8)."
     )
+
+
+def _fastest(document: dict[str, Any]) -> str:
+    """Name the fastest of ours at each precision, whichever runtime it is in, and the others."""
+    ours = [row for row in document["entries"] if row["name"].startswith(_OURS)]
+    sentences = []
+    for precision in dict.fromkeys(_precision(row) for row in ours):
+        rows = [row for row in ours if _precision(row) == precision and not row["error"]]
+        first, *others = sorted(rows, key=lambda row: float(row["median_s"]))
+        slower = [figures.ratio(row["median_s"] / first["median_s"]) for row in others]
+        rest = "; the others' times are " if others else ""
+        rest += ", ".join(
+            f"{ratio} (`{row['name']}`)" for row, ratio in zip(others, slower, strict=True)
+        )
+        sentences.append(f"The fastest of ours in {precision} is `{first['name']}`{rest}.")
+    return " ".join(sentences)
+
+
+def _precision(row: dict[str, Any]) -> str:
+    return str(row.get("precision", "fp32"))
 
 
 def _descriptions(document: dict[str, Any]) -> str:

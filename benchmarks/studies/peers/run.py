@@ -183,6 +183,7 @@ class _Files:
                 "output": str(path),
                 "size": None if dynamic else [size.height, size.width],
                 "threads": self.job.threads,
+                "export": dict(artifact.export),
             }
             try:
                 run_isolated(artifact.task, payload, timeout_s=self.job.timeout_s)
@@ -219,12 +220,13 @@ def _row(
     payload = {
         "config": job.config.to_dict(),
         "runtime": peer.runtime,
+        "precision": peer.precision,
         "size": [size.height, size.width],
         "threads": job.threads,
         "policy": asdict(policy),
         "reference": None if reference is None else str(reference),
     }
-    row = Row(peer.name, peer.description, size, peer.task, payload)
+    row = Row(peer.name, peer.description, size, peer.task, payload, peer.precision)
     if peer.artifact is not None:
         try:
             row.file = files.path_of(peer.artifact, size, dynamic=dynamic)

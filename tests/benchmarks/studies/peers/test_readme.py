@@ -19,11 +19,19 @@ BEGIN, END = PAGE.markers
 main = PAGE.main
 
 
-# Until the forms were named after what they are for.
+# Until the forms were named after what they are for, and each runtime had files of its own.
 FORMER_NAMES = {
     "lama-edge": "lama-edge-cpu",
     "lama-edge-direct": "lama-edge-any",
     "lama-edge-openvino": "lama-edge-any-openvino",
+}
+# What was not there when other machines were measured.
+LATER = {
+    "lama-edge-litert",
+    "lama-edge-openvino",
+    "lama-edge-cpu-int8",
+    "lama-edge-litert-int8",
+    "lama-edge-openvino-int8",
 }
 
 
@@ -37,15 +45,15 @@ def test_the_committed_readme_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(RESULT.parent.glob("peers*.json")), ids=lambda path: path.name
+    "path", sorted(RESULT.parent.glob("peers-*.json")), ids=lambda path: path.name
 )
-def test_committed_comparisons_have_every_entry_the_readme_has(
+def test_committed_comparisons_have_the_entries_that_the_readme_had(
     path: Path, document: Document
 ) -> None:
     rows = load_document(path, PEERS)["entries"]
-    names = [FORMER_NAMES.get(row["name"], row["name"]) for row in rows]
-    assert names == [row["name"] for row in document["entries"]]
-    assert not [row for row in rows if row["error"]]
+    names = {FORMER_NAMES.get(row["name"], row["name"]) for row in rows}
+    assert {row["name"] for row in document["entries"]} - LATER <= names
+    assert not [row for row in (*rows, *document["entries"]) if row["error"]]
 
 
 def test_every_entry_has_its_row_and_its_description(document: Document) -> None:
@@ -55,6 +63,21 @@ def test_every_entry_has_its_row_and_its_description(document: Document) -> None
         assert f"- `{row['name']}`: {row['description']}" in text
     limit = next(row["limit"] for row in document["entries"] if row["limit"])
     assert limit["fastest"] in text
+
+
+def test_the_fastest_of_ours_is_named_whichever_runtime_it_is_in(document: Document) -> None:
+    rows = [row for row in document["entries"] if row["name"].startswith("lama-edge-")][:3]
+    names = [row["name"] for row in rows]
+    for row, precision, median_s in zip(
+        rows, ("fp32", "fp32", "int8"), (2.0, 1.6, 9.0), strict=True
+    ):
+        row.update(precision=precision, median_s=median_s)
+    document["entries"] = rows
+    text = block(document)
+    assert (
+        f"The fastest of ours in fp32 is `{names[1]}`; the others' times are 1.25× (`{names[0]}`). "
+        f"The fastest of ours in int8 is `{names[2]}`." in text
+    )
 
 
 def test_a_failed_entry_and_one_left_out_are_said_to_be_so(document: Document) -> None:

@@ -15,7 +15,7 @@ from lama_edge.benchmarks.documents.store import PEERS, DocumentError, check_doc
 from lama_edge.benchmarks.studies.peers import entries
 from lama_edge.benchmarks.studies.peers.__main__ import main
 from lama_edge.benchmarks.studies.peers.entries import Artifact, Peer
-from lama_edge.benchmarks.studies.peers.measure import difference
+from lama_edge.benchmarks.studies.peers.measure import TOLERANCES, distance
 from lama_edge.benchmarks.studies.peers.picture import image_and_mask
 from lama_edge.benchmarks.studies.peers.run import PeersJob, Sampling, run_peers
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
@@ -25,8 +25,8 @@ from lama_edge.spec import Size
 
 Document = dict[str, Any]
 ONCE = Policy(1, 0.0, 1, 0.0)
-# torch's default exporter is a package of its own, and OpenVINO is optional.
-OPTIONAL = {"torch-default-export": "onnxscript", "lama-edge-any-openvino": "openvino"}
+# torch's default exporter is a package of its own.
+OPTIONAL = {"torch-default-export": "onnxscript"}
 NAMES = tuple(
     peer.name
     for peer in entries.PEERS
@@ -100,7 +100,8 @@ def check_entries(measured: Document, names: tuple[str, ...], rounds: int) -> No
             assert row["limit"]["gflop"] > 0
             assert row["peak_bytes"] is row["file_bytes"] is row["runtime"] is None
         else:
-            assert row["max_abs_diff"] < 1e-4
+            assert row["max_abs_diff"] < (1e-4 if row["precision"] == "fp32" else 0.5)
+            assert row["precision"] == ("int8" if row["name"].endswith("-int8") else "fp32")
             assert min(row["peak_bytes"], row["file_bytes"], row["first_run_s"]) > 0
 
 
@@ -164,22 +165,30 @@ def test_a_wrong_result_is_an_error_and_no_time(tmp_path: Path) -> None:
     wanted = np.zeros((1, 3, 64, 64), np.float32)
     np.save(reference, wanted)
     known = image_and_mask(size)[1] == 0
-    assert difference(wanted + np.float32(0.5) * known, str(reference), size) == 0
-    with pytest.raises(ModelError, match="differs"):
-        difference(wanted + np.float32(0.5), str(reference), size)
-    with pytest.raises(ModelError, match="nan"):
-        difference(wanted * np.float32("nan"), str(reference), size)
+    in_known = wanted + np.float32(0.5) * known
+
+    def judged(output: Any, precision: str = "fp32") -> tuple[float, float | None]:
+        return distance(output, str(reference), size, TOLERANCES[precision])
+
+    assert judged(in_known) == judged(in_known.transpose(0, 2, 3, 1)) == (0, None)
+    assert judged(wanted + np.float32(0.1), "int8") == (pytest.approx(0.1), pytest.approx(20))
+    with pytest.raises(ModelError, match=r"not the generator's: .* 5\.00e-01"):
+        judged(wanted + np.float32(0.5))
+    with pytest.raises(ModelError, match=r"6\.0 dB of at least"):
+        judged(wanted + np.float32(0.5), "int8")
+    with pytest.raises(ModelError, match="NaN"):
+        judged(wanted * np.float32("nan"), "int8")
 
 
 def test_an_absent_package_leaves_its_entry_out_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    openvino = next(peer for peer in entries.PEERS if peer.name == "lama-edge-any-openvino")
+    openvino = next(peer for peer in entries.PEERS if peer.name == "lama-edge-openvino")
     absent = Peer(**{**vars(openvino), "needs": "no_such_package"})
     monkeypatch.setattr(entries, "PEERS", (absent,))
     found = run_peers(job(entries=None))
     assert found["entries"] == []
-    assert found["left_out"] == [{"name": "lama-edge-any-openvino", "needs": "no_such_package"}]
+    assert found["left_out"] == [{"name": "lama-edge-openvino", "needs": "no_such_package"}]
 
 
 def test_the_command_writes_its_result(
