@@ -37,7 +37,7 @@ class LitertFormat(Format):
     title = "a LiteRT file"
     about = "for Android's and other devices' LiteRT"
     suffix = ".tflite"
-    extra = "litert"
+    extra = "export,litert"
     io_forms = TENSOR_IO_FORMS
     precisions = ("fp32", "fp16", "w8", "int8")
     precision = "fp16"
