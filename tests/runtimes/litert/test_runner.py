@@ -172,3 +172,19 @@ def test_the_runner_needs_neither_torch_nor_onnx(model: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "(1, 72, 104, 3)"
     assert done.stderr == ""
+
+
+def test_the_guide_s_lines_run_without_lama_edge(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = (Path(__file__).parents[3] / "docs" / "litert.md").read_text(encoding="utf-8")
+    _, _, rest = guide.partition("```python\n")
+    lines, _, _ = rest.partition("```")
+    assert "lama_edge" not in lines
+    (tmp_path / "lama.tflite").symlink_to(model)
+    monkeypatch.chdir(tmp_path)
+    image, mask = inputs()
+    names = {"image": image, "mask": mask}
+    exec(lines, names)
+    with open_runner(model) as runner:
+        np.testing.assert_allclose(names["result"], runner.run(image, mask), rtol=0, atol=1e-6)
