@@ -50,7 +50,7 @@ class OpenvinoRunner(Runner):
         device = DEVICES[self.provider]
         try:
             model, self.manifest = read_model(core, path)
-            _check_fits(self.provider, self.manifest, path)
+            check_fits(self.provider, self.manifest, path)
             can = core.get_property(device, "OPTIMIZATION_CAPABILITIES")
             settings = settings_for(self.provider, self.manifest, can, threads)
             compiled = core.compile_model(model, device, settings)
@@ -158,7 +158,7 @@ def choose_device(core: Any, provider: str) -> str:
     return provider
 
 
-def _check_fits(provider: str, manifest: Manifest, path: Path) -> None:
+def check_fits(provider: str, manifest: Manifest, path: Path) -> None:
     """Refuse what an NPU cannot run, and warn of what it may get wrong."""
     if provider != "npu":
         return
