@@ -84,7 +84,7 @@ def measure_entry(payload: Mapping[str, Any]) -> dict[str, Any]:
         found = timed(opened.run, load_ms, Policy(**payload["policy"]))
         peak = peak_memory_bytes()
         output = None if reference is None else opened.run()
-    apart = None, None
+    apart: tuple[float | None, float | None] = (None, None)
     if output is not None:
         apart = distance(output, reference, size, TOLERANCES[payload["precision"]])
     return {

@@ -9,20 +9,23 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from lama_edge.benchmarks.bench.measured_picture import measured_picture
 from lama_edge.benchmarks.studies.peers.picture import generator_input
 from lama_edge.benchmarks.studies.peers.runtime_matrices import with_runtime_matrices
 from lama_edge.errors import needs_extra
-from lama_edge.export.formats.record import Export
+from lama_edge.export.formats.record import Export, format_named
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import config_from_dict
 from lama_edge.models.seeded import save_seeded
 from lama_edge.models.torch_modules import build_generator
 from lama_edge.pipeline import export_model
-from lama_edge.spec import Size
+from lama_edge.spec import NEED_RANGES, Size
 
 with needs_extra("torch"):
     import torch
@@ -91,20 +94,27 @@ def write_torchscript(payload: Payload) -> dict[str, Any]:
 def write_export(payload: Payload) -> dict[str, Any]:
     """Export with lama-edge as `export` says: ``format``, ``precision`` and ``options``.
 
-    Parity is not checked here: each measurement compares its result with the reference.
+    Parity is not checked here: each measurement compares its result with the reference. Ranges are
+    measured on the one picture beside the flat ones that always are: speed does not go by them.
     """
     size, about = payload["size"], payload["export"]
-    job = Export(
-        about["format"],
-        payload["checkpoint"],
-        Path(payload["output"]),
-        sizes=(None if size is None else Size(*size),),
-        precision=about["precision"],
-        overwrite=True,
-        check_parity=False,
-        options=about["options"],
-    )
-    export_model(job)
+    with TemporaryDirectory(prefix="lama-edge-") as name:
+        calibrate = None
+        if format_named(about["format"]).arithmetic(about["precision"]) in NEED_RANGES:
+            calibrate = Path(name)
+            Image.fromarray(measured_picture(Size(*size))[0]).save(calibrate / "picture.png")
+        job = Export(
+            about["format"],
+            payload["checkpoint"],
+            Path(payload["output"]),
+            sizes=(None if size is None else Size(*size),),
+            precision=about["precision"],
+            calibrate=calibrate,
+            overwrite=True,
+            check_parity=False,
+            options=about["options"],
+        )
+        export_model(job)
     return {}
 
 
