@@ -247,10 +247,8 @@ def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
     assert expected <= without_extra
     for name, error in report["modules"].items():
         if error is not None:
-            assert re.search(
-                r'pip install "lama-edge\[(export|torch|train|bench|ssh|coreml|litert|openvino|dev|web)\]"',
-                error,
-            ), name
+            extras = "export|torch|train|bench|ssh|coreml|litert|openvino|dev|web"
+            assert re.search(rf'pip install "lama-edge\[({extras})\]"', error), name
     _check_command_line(interpreter, model, tmp_path)
 
 
