@@ -266,6 +266,21 @@ def runtimes_of(model: str | Path) -> list[Runtime]:
     return [*checkpoint_runtimes().values()]
 
 
+def stored_manifest(model: str | Path) -> Manifest | None:
+    """Read a model's manifest without its runtime.
+
+    Returns:
+        None where it has none, or its runtime would have to open it.
+
+    Raises:
+        ModelError: when the file is damaged.
+    """
+    path, _ = split_part(model)
+    reader = next((one.manifest for one in runtimes_of(path) if one.manifest), None)
+    found: Manifest | None = None if reader is None else load(reader)(path)
+    return found
+
+
 def is_checkpoint(model: str | Path) -> bool:
     """Tell whether a path or name is a checkpoint's, and not an exported model's."""
     return any(one.format == CHECKPOINT for one in runtimes_of(model))

@@ -34,6 +34,8 @@ class Runtime:
         auto_on: the systems, by `platform.system`, on which ``auto`` may choose it; None is all.
         is_emulator: whether it is lama-edge's own executor, an `ObservableRunner` that rounds
             every operator's result as the file declares.
+        manifest: ``module:attribute`` of a function of the path that returns a file's manifest,
+            None where it has none, without the runtime; None where that must open it.
         facts: ``module:attribute`` of a function of the path, the part and the provider that
             returns what `lama-edge inspect` tells of a model, `ModelFacts`, without opening it;
             None opens it and tells its manifest.
@@ -53,6 +55,7 @@ class Runtime:
     has_parts: bool = False
     auto_on: tuple[str, ...] | None = None
     is_emulator: bool = False
+    manifest: str | None = None
     facts: str | None = None
 
     def has(self, provider: str) -> bool:

@@ -24,8 +24,7 @@ from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import CaseOutput, case_output
 from lama_edge.manifest import Manifest
-from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
+from lama_edge.runtimes.base import Array, stored_manifest
 from lama_edge.spec import Size
 
 DEFAULT_SIZE = Size(512, 512)
@@ -259,7 +258,7 @@ def titles_of(model: str | Path, name: str, provider: str, asked: Sequence[Size]
     path, _ = split_part(model)
     manifest = None
     with suppress(ModelError):
-        manifest = read_manifest_of(path) if path.suffix.lower() == ".onnx" else None
+        manifest = stored_manifest(path)
     sizes = [None] if manifest is None else sizes_of(asked, manifest, name)
     return [row_title(name, provider, size) for size in sizes]
 

@@ -20,7 +20,7 @@ from lama_edge.benchmarks.documents.store import BENCH, check_document, heading
 from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
 from lama_edge.benchmarks.targets.programs.worker import WorkerProgram
 from lama_edge.benchmarks.targets.registry import open_target, open_targets
-from lama_edge.benchmarks.targets.subjects import Opened, open_model
+from lama_edge.benchmarks.targets.subjects import Opened, open_model, options_for
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import (
     LamaEdgeError,
@@ -183,7 +183,8 @@ def run_bench(job: Bench, progress: Progress = untold, detail: Progress = untold
         cooling = Cooling(job.max_temperature_c, job.cool_timeout_s)
     with open_target("local") as here:
         references = References(here, job.reference)
-        with open_targets(job.target, job.options, with_python=job.with_python) as targets:
+        options = options_for(job.options, job.models)
+        with open_targets(job.target, options, with_python=job.with_python) as targets:
             titles = [
                 title
                 for model, name, provider in zip(job.models, names, providers, strict=True)

@@ -19,6 +19,7 @@ from lama_edge.benchmarks.targets.subjects import (
     Refused,
     each_part,
     open_model,
+    options_for,
     without_paths,
 )
 from lama_edge.errors import LamaEdgeError, ModelError, NotFiniteError, UsageError
@@ -124,7 +125,8 @@ def check_parity(job: ParityCheck, progress: Progress = untold) -> ParityResult:
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
     progress("reference")
     opening = Opening(job.provider, timeout_s=job.timeout_s)
-    with open_target(job.target, job.options) as target, open_target("local") as here:
+    options = options_for(job.options, job.models)
+    with open_target(job.target, options) as target, open_target("local") as here:
         target.check_provider(job.provider)
         subjects = [
             subject

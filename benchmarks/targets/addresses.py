@@ -125,6 +125,6 @@ def program_elsewhere(options: TargetOptions) -> Program:
         return WorkerProgram(options.worker)
     python = options.remote_python or "python3"
     if options.make_venv:
-        program: Program = load(_VENV)(python)
+        program: Program = load(_VENV)(python, options.formats)
         return program
     return PythonProgram(python)

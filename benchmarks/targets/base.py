@@ -25,6 +25,7 @@ class TargetOptions:
             runs the models in Python's place.
         remote_python: the interpreter there that has lama-edge; None is ``python3``.
         make_venv: whether to make an environment there for the time of the session.
+        formats: of the models that it shall run, whose runtimes such an environment gets.
         remote_folder: where the session's folder is made there; None is the target's usual place.
         lan: whether a page is served to the network, over https, and not to this machine alone.
         ort_web: the folder of ONNX Runtime Web's files that a page uses; None is the package's.
@@ -36,6 +37,7 @@ class TargetOptions:
     worker: Path | None = None
     remote_python: str | None = None
     make_venv: bool = False
+    formats: tuple[str, ...] = ("onnx",)
     remote_folder: str | None = None
     lan: bool = False
     ort_web: Path | None = None

@@ -40,8 +40,7 @@ from lama_edge.files import beside
 from lama_edge.forms import sides_of
 from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError, WatchedFolder, killed_by, temporary_room
-from lama_edge.runtimes.base import Array
-from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
+from lama_edge.runtimes.base import Array, stored_manifest
 from lama_edge.runtimes.onnxruntime.record import ONNXRUNTIME
 from lama_edge.spec import Progress, untold
 
@@ -142,8 +141,9 @@ class DeviceTarget(Target):
         clock.check_all(answer["result"]["load_ms"])
         by = " (C++ worker)" if isinstance(self._program, WorkerProgram) else ""
         found = description(answer, by=by)
-        if handle.path.suffix == ".onnx":
-            check_same_model(found.manifest, read_manifest_of(handle.path))
+        ours = stored_manifest(handle.path)
+        if ours is not None:
+            check_same_model(found.manifest, ours)
         return found
 
     def measure(

@@ -9,12 +9,13 @@ from typing import Any
 
 from lama_edge.benchmarks.documents.model_files import (
     base_name,
+    format_of,
     located,
     model_record,
     model_state,
     titled,
 )
-from lama_edge.benchmarks.targets.base import Description, Opening, Target
+from lama_edge.benchmarks.targets.base import Description, Opening, Target, TargetOptions
 from lama_edge.benchmarks.targets.tasks.environment import anonymous
 from lama_edge.errors import LamaEdgeError, ModelError, one_line
 from lama_edge.files import join_part, split_part
@@ -82,6 +83,12 @@ class Refused:
     model: str
     record: dict[str, Any]
     error: LamaEdgeError
+
+
+def options_for(options: TargetOptions | None, models: Sequence[str | Path]) -> TargetOptions:
+    """Return a target's options with the formats of the models that it shall run."""
+    formats = dict.fromkeys(format_of(model) for model in models)
+    return replace(options or TargetOptions(), formats=tuple(formats))
 
 
 def open_model(model: str | Path, target: Target, opening: Opening) -> Opened | Refused:

@@ -22,5 +22,6 @@ LITERT = Runtime(
         "int8": Tolerance(0.5, psnr_db=34),
     },
     host_memory=("cpu",),
+    manifest="lama_edge.runtimes.litert.reading:read_manifest_of",
     facts="lama_edge.runtimes.litert.facts:file_facts",
 )

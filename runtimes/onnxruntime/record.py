@@ -35,6 +35,7 @@ ONNXRUNTIME = Runtime(
         "int8": Tolerance(0.5, psnr_db=34),
     },
     host_memory=("cpu", "openvino", "xnnpack"),
+    manifest="lama_edge.runtimes.onnxruntime.parts:read_manifest_of",
 )
 # In a page: it opens nothing here, and what pages gave is judged by its name.
 ONNXRUNTIME_WEB = Runtime(

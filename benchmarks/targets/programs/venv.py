@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from lama_edge.benchmarks.targets.places.base import Ended, Place
 from lama_edge.benchmarks.targets.programs.python import PythonProgram
 from lama_edge.errors import MissingBackendError, shown
 from lama_edge.process import WatchedFolder
+from lama_edge.runtimes.registry import CHECKPOINT, runtimes
 
 # What packages have beside their modules, but compiled pages: package-data of pyproject.toml.
 DATA = ("py.typed", "zoo.toml", "embedded/*", "schema/*.json", "templates/*")
@@ -24,10 +25,16 @@ _WHEEL = "Wheel-Version: 1.0\nGenerator: lama-edge\nRoot-Is-Purelib: true\nTag: 
 class VenvProgram(PythonProgram):
     """See `Program`; the packages that it lacks are downloaded there."""
 
-    def __init__(self, python: str) -> None:
-        """Take the interpreter there that the environment is made of."""
+    def __init__(self, python: str, formats: Sequence[str] = ("onnx",)) -> None:
+        """Take the interpreter there that the environment is made of.
+
+        Args:
+            python: its name or path there.
+            formats: of the models that it shall run.
+        """
         super().__init__(python)
         self._base = python
+        self._formats = formats
 
     def prepare(self, place: Place) -> None:
         """See `Program.prepare`.
@@ -40,14 +47,26 @@ class VenvProgram(PythonProgram):
         self._python = f"{folder}/bin/python"
         with WatchedFolder() as temporary:
             wheel = place.put(pack(temporary.path))
-        found = place.run([self._python, "-c", "import onnxruntime"]).code == 0
-        extras = "bench" if found else "bench,onnx"
+        extras = ",".join(["bench", *self._extras(place)])
         pip = [self._python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-input"]
         # By force, since the interpreter may have the same release of another state.
         self._done(place, [*pip, "--no-deps", "--force-reinstall", wheel])
         self._done(place, [*pip, f"{wheel}[{extras}]"])
         place.remove(wheel)
         super().prepare(place)
+
+    def _extras(self, place: Place) -> Iterator[str]:
+        """Give the extras, called as the formats, that no runtime is there for yet.
+
+        Looked for and not imported: OpenVINO tells its maker when it is.
+        """
+        for name in self._formats:
+            modules = [one.modules[0] for one in runtimes() if one.format == name and one.modules]
+            if name != CHECKPOINT and modules:
+                find = f"any(map(importlib.util.find_spec, {modules}))"
+                command = [self._python or "", "-c", f"import importlib.util; exit(not {find})"]
+                if place.run(command).code != 0:
+                    yield name
 
     def _done(self, place: Place, command: list[str]) -> None:
         ended = place.run(command)

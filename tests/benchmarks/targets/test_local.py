@@ -113,10 +113,10 @@ def test_several_pictures_run_in_one_process(
 def test_what_cannot_be_opened_keeps_its_error_and_the_users_spelling(
     target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "m.tflite").write_bytes(b"")
+    (tmp_path / "m.tensors").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelError, match=r"^no runtime opens 'm.tflite'; known: \.onnx"):
-        target.describe(target.push(Path("m.tflite")), Opening())
+    with pytest.raises(ModelError, match=r"^no runtime opens 'm.tensors'; known: \.onnx"):
+        target.describe(target.push(Path("m.tensors")), Opening())
     (tmp_path / "n.onnx").write_bytes(b"")
     with pytest.raises(MissingBackendError, match="provider 'qnn' is not available"):
         target.describe(target.push(Path("n.onnx")), Opening("qnn"))
