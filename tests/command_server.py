@@ -8,6 +8,7 @@ the file `log` for all that it prints to stderr, and its limits; each line on st
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ import torch
 from lama_edge import cli, pipeline
 from lama_edge.benchmarks.bench import compare
 from lama_edge.benchmarks.documents import store
+from lama_edge.errors import MissingBackendError
 from lama_edge.export.formats.onnx import file as onnx_file
 from lama_edge.export.precision import build
 from lama_edge.runtimes.coreml import emulated_runner, facts
@@ -33,6 +35,9 @@ from lama_edge.runtimes.torch import runner as torch_runner
 
 PRELOADED = (pipeline, inpaint_file, numpy_runner, onnxruntime_runner, torch_runner)
 PRELOADED += (compare, store, onnx_file, build, emulated_runner, facts)
+for name in ("litert", "openvino"):
+    with contextlib.suppress(MissingBackendError):
+        PRELOADED += (importlib.import_module(f"lama_edge.runtimes.{name}.runner"),)
 with _quiet(), contextlib.suppress(ImportError):
     import coremltools.proto.Model_pb2  # noqa: F401
 _POLL_S = 0.002

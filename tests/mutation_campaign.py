@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 from damaged_cases import (
     KINDS,
     MODELS,
+    OTHER_MODELS,
     PACKAGES,
     command_server,
     content_of,
@@ -91,7 +92,9 @@ def _case(
                 except Exception as error:
                     problem = f"output: {error}"
         lines = ran.errors
-        if problem is None and (words[0] == "export" or kind in (*MODELS, *PACKAGES)):
+        if problem is None and (
+            words[0] == "export" or kind in (*MODELS, *PACKAGES, *OTHER_MODELS)
+        ):
             words = ["inspect", words[2] if words[0] == "export" else words[1]]
             seen = run(server, words, folder / "inspect_log", limit_s=LIMIT_S)
             if (problem := problem_of(seen, limit_s=LIMIT_S)) is not None:

@@ -18,6 +18,7 @@ import pytest
 from damaged_cases import (
     KINDS,
     MODELS,
+    OTHER_MODELS,
     PACKAGES,
     command_server,
     content_of,
@@ -81,7 +82,7 @@ def test_a_damaged_file_is_one_line_or_harmless(
         assert list(output.parent.iterdir()) == ([output] if outcome.exit_code == 0 else [])
         if outcome.exit_code == 0:
             content_of(output)
-    if words[0] == "export" or kind in (*MODELS, *PACKAGES):
+    if words[0] == "export" or kind in (*MODELS, *PACKAGES, *OTHER_MODELS):
         model = words[2] if words[0] == "export" else words[1]
         outcome = run(server, ["inspect", model], tmp_path / "inspect_log", limit_s=LIMIT_S)
         assert problem_of(outcome, limit_s=LIMIT_S) is None, outcome

@@ -23,5 +23,6 @@ OPENVINO = Runtime(
     },
     host_memory=("cpu",),
     weights=".bin",
+    manifest="lama_edge.runtimes.openvino.reading:read_manifest_of",
     facts="lama_edge.runtimes.openvino.facts:ir_facts",
 )

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,8 +52,17 @@ MODELS = (
 PACKAGES = {"package.mlmodel": SPECIFICATION, "package.json": "Manifest.json"}
 if find_spec("coremltools") is None:
     PACKAGES = {}
+# A LiteRT file; both files of an OpenVINO model.
+OTHER_MODELS: dict[str, str] = {}
+if find_spec("ai_edge_litert") is not None:
+    OTHER_MODELS["lite.tflite"] = "litert"
+if find_spec("openvino") is not None:
+    OTHER_MODELS |= dict.fromkeys(("vino.xml", "vino.bin"), "openvino")
 RECORDS = ("engine.json", "bench.json")
-KINDS = (*CHECKPOINTS, *CONFIGS, *PICTURES, *MASKS, *MODELS, *PACKAGES, *RECORDS)
+KINDS = (
+    *(*CHECKPOINTS, *CONFIGS, *PICTURES, *MASKS),
+    *(*MODELS, *PACKAGES, *OTHER_MODELS, *RECORDS),
+)
 MORE_WORDS = {
     "tiles.onnx": ["--strategy", "tiles"],
     "emulated.onnx": ["--provider", "emulated"],
@@ -139,6 +148,10 @@ def make_originals(folder: Path) -> dict[str, Path]:
             check_parity=False,
         )
         export_model(job)
+    for kind, name in OTHER_MODELS.items():
+        if kind != "vino.bin":  # written with the other file
+            job = Export(name, DATA / "fourier", found[kind], precision="fp32", check_parity=False)
+            export_model(replace(job, sizes=(Size(64, 72),)))
     for kind, inside in PACKAGES.items():
         shutil.copy(WRITTEN / "dynamic.mlpackage" / inside, found[kind])
     record = json.loads((WRITTEN / "range.engine.json").read_text())
@@ -218,7 +231,13 @@ def lay_out(
         damaged.write_bytes(data)
         paths = {"model": originals["fixed.onnx"], "picture": originals["picture.png"]}
         paths["mask"] = originals["mask.png"]
-        if kind in PACKAGES:
+        if kind in OTHER_MODELS:
+            paths["model"] = damaged
+            if damaged.suffix in (".xml", ".bin"):
+                other = damaged.with_suffix(".bin" if damaged.suffix == ".xml" else ".xml")
+                shutil.copy(originals[other.name], other)
+                paths["model"] = damaged.with_suffix(".xml")
+        elif kind in PACKAGES:
             paths["model"] = damaged = shutil.copytree(
                 WRITTEN / "dynamic.mlpackage", folder / "damaged.mlpackage"
             )

@@ -27,7 +27,7 @@ from lama_edge.process import CrashError
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import Size
 
-FORMATS = {"litert": "ai_edge_litert"}
+FORMATS = {"litert": "ai_edge_litert", "openvino": "openvino"}
 QUICK = ["--rounds", "2", "--min-runs", "2", "--min-seconds", "0.1"]
 REFERENCE = ["--reference", str(DATA / "fourier")]
 
@@ -107,7 +107,7 @@ def test_another_model_than_the_one_brought_is_noticed(
     [
         (("onnx",), ["onnx"]),
         (("litert",), ["litert"]),
-        (("litert", "onnx"), ["litert", "onnx"]),
+        (("litert", "openvino", "onnx"), ["litert", "openvino", "onnx"]),
         (("checkpoint", "unknown"), []),
     ],
 )
@@ -120,7 +120,7 @@ def test_an_environment_gets_the_runtimes_that_are_missing_there(
     with LocalPlace() as place:
         assert list(program._extras(place)) == extras
     for name in extras:
-        module = {"onnx": "onnxruntime", "litert": "ai_edge_litert"}[name]
+        module = {"onnx": "onnxruntime", **FORMATS}[name]
         (folder,) = (bare / "lib").glob("python*/site-packages")
         (folder / f"{module}.py").touch()
     with LocalPlace() as place:
