@@ -148,7 +148,16 @@ def _brought(extras: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "extras",
-    ["export,onnx,bench", "coreml,onnx", "tensorrt,export", "demo", "web", "torch", "train"],
+    [
+        "export,onnx,bench",
+        "coreml,onnx",
+        "tensorrt,export",
+        "export,litert,openvino",
+        "demo",
+        "web",
+        "torch",
+        "train",
+    ],
 )
 def test_only_the_extras_that_say_so_bring_torch(extras: str) -> None:
     brought = _brought(extras)
@@ -247,8 +256,8 @@ def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
     assert expected <= without_extra
     for name, error in report["modules"].items():
         if error is not None:
-            extras = "export|torch|train|bench|ssh|coreml|litert|openvino|dev|web"
-            assert re.search(rf'pip install "lama-edge\[({extras})\]"', error), name
+            known = "export|torch|train|bench|ssh|coreml|litert|openvino|dev|web"
+            assert re.search(rf'pip install "lama-edge\[({known})\]"', error), name
     _check_command_line(interpreter, model, tmp_path)
 
 

@@ -304,6 +304,25 @@ def _fields(message: Any) -> Iterator[tuple[Any, Any, Any]]:
             yield message, field, None
 
 
+_XML_VALUES = (
+    *(b"-1", b"0", b"", b"1,1", b"1,1,1,1,1,1,1,1,1", b"512", b"65536", b"4294967295"),
+    *(b"9223372036854775807", b"9" * 400, b"1e400", b"NaN", b"?", b"f16", b"i64", b"u1"),
+    *(b"string", b"undefined", b"dynamic", b"opset1", b"opset99", b"Convolution", b"A" * 5000),
+)
+
+
+def _xml_values_damaged(data: bytes, rng: np.random.Generator) -> bytes:
+    """Replace one or two attributes by odd values, or by others of the file."""
+    for _ in range(rng.integers(1, 3)):
+        values = list(re.finditer(rb'(?<==")[^"<>]*(?=")', data))
+        start, end = values[rng.integers(len(values))].span()
+        value = _XML_VALUES[rng.integers(len(_XML_VALUES))]
+        if rng.random() < 0.3:
+            value = values[rng.integers(len(values))].group()
+        data = data[:start] + value + data[end:]
+    return data
+
+
 _BELOW_THE_SURFACE: dict[str, Callable[[bytes, np.random.Generator], bytes]] = {
     ".ckpt": _zip_member_damaged,
     ".pt": _zip_member_damaged,
@@ -314,4 +333,5 @@ _BELOW_THE_SURFACE: dict[str, Callable[[bytes, np.random.Generator], bytes]] = {
     ".json": _json_damaged,
     ".mlmodel": _package_file_damaged,
     ".pth": _zip_member_damaged,
+    ".xml": _xml_values_damaged,
 }

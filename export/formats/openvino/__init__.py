@@ -34,7 +34,7 @@ class OpenvinoFormat(Format):
     title = "an OpenVINO model"
     about = "for Intel's processors, graphics and NPUs"
     suffix = ".xml"
-    extra = "openvino"
+    extra = "export,openvino"
     kind = "split"
     io_forms = TENSOR_IO_FORMS
     precisions = ("fp32", "fp16")
