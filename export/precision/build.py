@@ -53,7 +53,8 @@ def build_at(
         config: the generator's architecture.
         tensors: its tensors under their official names.
         options: form, size, DFT and opset.
-        ranges: of the fp32 graph's values, for the precisions of `spec.NEED_RANGES`.
+        ranges: of the fp32 graph's values, for the precisions of `spec.NEED_RANGES`; with them w8
+            is made of the graph that fits fp16, for what turns its weights back and computes so.
 
     Raises:
         UsageError: see `check_precision`.
@@ -82,6 +83,10 @@ def _built_at(
         options = replace(options, kernels="integer")
         model = build_deploy_graph(config, tensors, options)
         return quantised_graph(model, _required(ranges))
+    if precision == "w8" and ranges is not None:
+        scaled = rescaled_graph(config, tensors, options, _required(ranges))
+        count = len(quantise_weights(scaled.model))
+        return replace(scaled, numerics={**(scaled.numerics or {}), "int8_weights": count})
     model = build_deploy_graph(config, tensors, options)
     if precision == "w8":
         return PreciseGraph(model, {"int8_weights": len(quantise_weights(model))})

@@ -94,5 +94,5 @@ class _HalfPass:
 
 
 def _is_matrix(value: ir.Value) -> bool:
-    """Tell a computed matrix from a computed shape by the operator that reads it."""
-    return any(use.node.op_type == "MatMul" for use in value.uses())
+    """Tell a computed matrix or weight from a computed shape by the operator that reads it."""
+    return any(use.node.op_type in ("MatMul", "Conv") for use in value.uses())

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from lama_edge.errors import UsageError
 from lama_edge.export.formats.record import (
@@ -18,11 +18,14 @@ from lama_edge.export.formats.record import (
     versions_of,
 )
 from lama_edge.manifest import Manifest
-from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, io_spec
+from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, Precision, io_spec
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lama_edge.export.graph.deploy_graph import GraphOptions
     from lama_edge.export.precision.build import PreciseGraph
+    from lama_edge.judging.ranges import Ranges
     from lama_edge.models.config import GeneratorConfig
 
 
@@ -80,11 +83,25 @@ class LitertFormat(Format):
         planar = graph_form(self.contract(job))
         return replace(super().graph_options(job, config, part), io=planar, last_axis=True)
 
-    def builder(self) -> Callable[..., PreciseGraph]:
-        """See `Format.builder`."""
+    def arithmetic(self, precision: str) -> Precision:
+        """See `Format.arithmetic`: w8 is computed in fp16 where accelerators do."""
+        return "fp16" if precision == "w8" else super().arithmetic(precision)
+
+    def graphs(
+        self,
+        job: Export,
+        config: GeneratorConfig,
+        tensors: Mapping[str, NDArray[Any]],
+        parts: Iterable[Part],
+        ranges: Ranges | None,
+    ) -> Iterator[PreciseGraph]:
+        """See `Format.graphs`."""
         from lama_edge.export.formats.litert.graphs import source_graph
 
-        return source_graph
+        precision = cast(Precision, job.precision)
+        for part in parts:
+            options = self.graph_options(job, config, part)
+            yield source_graph(precision, config, tensors, options, ranges)
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""
@@ -102,9 +119,9 @@ class LitertFormat(Format):
 
         (one,) = drawn
         assert one.graph is not None
-        if one.manifest.precision == "fp16":
-            write_source(one.graph, one.manifest, scratch / _SOURCE)
         write_model(one.graph, one.manifest, target)
+        if self.arithmetic(one.manifest.precision) == "fp16":
+            write_source(one.graph, one.manifest, scratch / _SOURCE)
         return [one.manifest]
 
     def stamp(self, manifests: list[Manifest], target: Path) -> None:
@@ -117,11 +134,11 @@ class LitertFormat(Format):
     def judges(self, job: Export, part: Part, target: Path, scratch: Path) -> tuple[Judge, ...]:
         """See `Format.judges`.
 
-        The processor computes fp16 wide and proves nothing about it, so the emulator judges the
-        graph that the file was written from, and LiteRT the file.
+        The processor computes fp16 and w8 wide and proves nothing about accelerators that do not,
+        so the emulator judges the graph that the file was written from, and LiteRT the file.
         """
         file = Judge(str(target), "cpu")
-        if job.precision != "fp16":
+        if self.arithmetic(str(job.precision)) != "fp16":
             return (file,)
         return Judge(str(scratch / _SOURCE), "emulated"), file
 

@@ -10,6 +10,7 @@ from lama_edge.export.formats.litert import graph_form, operators
 from lama_edge.export.formats.litert.flatbuffer import GraphWriter
 from lama_edge.export.formats.litert.translation import translate
 from lama_edge.export.formats.onnx.file import finish, write_onnx
+from lama_edge.export.precision.half import to_half
 from lama_edge.manifest import Manifest
 
 with needs_extra("export"):
@@ -37,7 +38,15 @@ def write_model(model: ir.Model, manifest: Manifest, path: Path) -> None:
 
 
 def write_source(model: ir.Model, manifest: Manifest, path: Path) -> None:
-    """Write the graph that a file is made from as an ONNX file of its own, to be judged."""
+    """Write the graph that a file was made from as an ONNX file of its own, to be judged in fp16.
+
+    Args:
+        model: the graph; of one that is not in fp16 already, its generator is turned into it.
+        manifest: the file's.
+        path: where to write.
+    """
+    if manifest.precision != "fp16":
+        to_half(model)
     about: dict[str, str | int] = {"name": "onnx", "opset": model.graph.opset_imports[""]}
     described = replace(manifest, format=about, io=graph_form(manifest.io))
     write_onnx(finish(model), described, path)

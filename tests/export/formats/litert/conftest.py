@@ -31,7 +31,7 @@ def ranges_of(family: str) -> Ranges:
 def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Exports a family's checkpoint, unjudged; the same one once.
 
-    The folder of the file keeps ``source.onnx``, the graph that an fp16 one was written from.
+    The folder of the file keeps ``source.onnx``, the graph that an fp16 or w8 one was written from.
     """
 
     @cache
@@ -54,7 +54,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
             composite=composite,
             check_parity=False,
         )
-        if precision == "fp16":
+        if precision in ("fp16", "w8"):
             ranges = ranges_of(family)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(pipeline, "measured_ranges", lambda *_: ranges)
