@@ -59,7 +59,8 @@ class GraphOptions:
             up for them, see `lama_edge.export.precision`.
         kernels: what the graph is shaped for: ``integer`` where it is going to be quantised for
             ONNX Runtime's kernels, ``bands`` for fewer products in float32 (Winograd's form, in
-            loops over bands), where `has_bands`; it computes the same.
+            loops over bands), where `has_bands`, and others, see `layers.Kernels`; it computes the
+            same.
         webgpu: whether its end is written without the operators that ONNX Runtime's WebGPU
             provider leaves to the processor; of one size alone.
         last_axis: whether the DFT is written for accelerators that multiply a last axis by a
@@ -170,7 +171,7 @@ def _dft(
     height, width = fixed.height // config.reduction, fixed.width // config.reduction
     if options.last_axis:
         return LastAxisDft(b, height, width, options.dft_gains)
-    if options.kernels == "integer":
+    if options.kernels in ("integer", "products"):
         return ChannelsLastDft(b, height, width, config.bottleneck_channels[1] // 2)
     return constant_matmul_dft(b, height, width, options.dft_gains)
 

@@ -4,6 +4,7 @@ Batch norm is folded into the convolution before it. For float kernels, convolut
 a sum stay apart: runtimes fold the addition into the second one, while joining their inputs costs
 a copy. For integer kernels they are joined: each would round its own result, and the copy is of
 bytes. At a fixed size integer kernels get products of gathered pixels instead, which give floats.
+Where spectral transforms shall be products, nothing in them is transposed either.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from lama_edge.errors import needs_extra
 from lama_edge.export.graph.bands.ends import LEAST_STEPS, decoder_in_bands, encoder_start
 from lama_edge.export.graph.bands.ffc import LocalGlobal, Trunk
 from lama_edge.export.graph.builder import GraphBuilder
+from lama_edge.export.graph.dft.channels_last import ChannelsLastDft
 from lama_edge.export.graph.dft.forms import DftForm, Spectrum
 from lama_edge.export.graph.layers import (
     Kernels,
@@ -236,7 +238,10 @@ def _fast_fourier_conv(
         out_local, from_local = _gathered_convolutions(b, maps, spatial, form.windows)
     with b.scope("spectral"):
         convg2g = ffc.at("convg2g")
-        spectral = _spectral_transform(b, maps[1], convg2g, global_scale, form)
+        if form.kernels == "products" and isinstance(form.dft, ChannelsLastDft):
+            spectral = _spectral_products(b, maps[1], convg2g, global_scale, form.dft)
+        else:
+            spectral = _spectral_transform(b, maps[1], convg2g, global_scale, form)
     out_global = b.op("Add", "global", from_local, spectral.output)
     return (relu(b, "local_relu", out_local), relu(b, "global_relu", out_global)), spectral
 
@@ -249,7 +254,7 @@ def _spatial_convolutions(
         reflect_pad(b, f"pad_{name}", x, 1)
         for name, x in zip(("local", "global"), maps, strict=True)
     )
-    if kernels != "direct":
+    if kernels in ("integer", "joined"):
         joined = b.op("Concat", "local_joined", local, global_, axis=1)
         both = np.concatenate((weights.local_to_local, weights.global_to_local), axis=1)
         total = convolution(b, "local", joined, both, weights.local_bias)
@@ -295,17 +300,34 @@ def _spectral_transform(
     return _SpectralTransform(reduced, spectrum, mixed, total, output)
 
 
+def _spectral_products(
+    b: GraphBuilder,
+    x: ir.Value,
+    weights: Weights,
+    output_scale: np.ndarray,
+    dft: ChannelsLastDft,
+) -> _SpectralTransform:
+    """Write the global path as `_spectral_transform` does, as products of rows of channels."""
+    scale, shift = weights.batch_norm("conv1.1")
+    reduce = scale_outputs(weights["conv1.0.weight"], scale)[:, :, 0, 0]
+    last = b.op("Transpose", "last", x, perm=[0, 2, 3, 1])
+    reduced = relu(b, "reduce_relu", dft.product_last("reduce", last, reduce, shift))
+    spectrum = dft.forward_last(reduced)
+    weight, shift = _fourier_parameters(weights.at("fu"))
+    mixed = relu(b, "fourier_relu", product(b, "fourier", spectrum, weight[:, :, 0, 0], shift))
+    total = b.op("Add", "sum", reduced, dft.inverse_last(mixed))
+    expand = scale_outputs(weights["conv2.weight"], output_scale)[:, :, 0, 0]
+    expanded = dft.product_last("expand", total, expand, None)
+    output = b.op("Transpose", "expand_map", expanded, perm=[0, 3, 1, 2])
+    return _SpectralTransform(reduced, (spectrum,), (mixed,), total, output)
+
+
 def _fourier_unit(
     b: GraphBuilder, spectrum: Spectrum, weights: Weights, *, is_map: bool
 ) -> Spectrum:
-    """Write the convolution of the spectrum; LaMa's has real and imaginary channels in turn."""
-    scale, shift = weights.batch_norm("bn")
-    weight = scale_outputs(weights["conv_layer.weight"], scale)
+    """Write the convolution of the spectrum."""
+    weight, shift = _fourier_parameters(weights)
     if len(spectrum) == 1:
-        outputs_order, inputs_order = (
-            np.r_[0:channels:2, 1:channels:2] for channels in weight.shape[:2]
-        )
-        weight, shift = weight[outputs_order][:, inputs_order], shift[outputs_order]
         if is_map:
             mixed = convolution(b, "fourier", spectrum[0], weight, shift)
             return (relu(b, "fourier_relu", mixed),)
@@ -314,13 +336,25 @@ def _fourier_unit(
         apart = b.op("Unsqueeze", "fourier_apart", mixed, b.integers(0))
         return (relu(b, "fourier_relu", apart),)
     outputs = []
-    for row, part in enumerate(("re", "im")):
-        from_re, from_im = weight[row::2, 0::2], weight[row::2, 1::2]
-        real = convolution(b, f"{part}_from_re", spectrum[0], from_re, shift[row::2])
+    halves = zip(("re", "im"), np.split(weight, 2), np.split(shift, 2), strict=True)
+    for part, half, bias in halves:
+        from_re, from_im = np.split(half, 2, axis=1)
+        real = convolution(b, f"{part}_from_re", spectrum[0], from_re, bias)
         imaginary = convolution(b, f"{part}_from_im", spectrum[1], from_im, None)
         total = b.op("Add", f"fourier_{part}", real, imaginary)
         outputs.append(relu(b, f"fourier_{part}_relu", total))
     return tuple(outputs)
+
+
+def _fourier_parameters(weights: Weights) -> tuple[np.ndarray, np.ndarray]:
+    """Return a Fourier unit's weight [2C,2C,1,1] and bias [2C]: all real channels come first.
+
+    LaMa's own have real and imaginary channels in turn.
+    """
+    scale, shift = weights.batch_norm("bn")
+    weight = scale_outputs(weights["conv_layer.weight"], scale)
+    outputs, inputs = (np.r_[0:channels:2, 1:channels:2] for channels in weight.shape[:2])
+    return weight[outputs][:, inputs], shift[outputs]
 
 
 def _conv_bn_relu(

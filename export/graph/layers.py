@@ -18,9 +18,10 @@ with needs_extra("export"):
 Array = NDArray[Any]
 # What the graph is shaped for: convolutions of float maps, [N,C,H,W] and blocks of it; products of
 # float maps with the channels last, a band at a time, 3×3 convolutions in Winograd's form; integer
-# kernels with the channels last, which give every sum of convolutions an extra rounding; or the
-# direct form with one convolution of joined maps for such a sum, for the same reason.
-Kernels = Literal["direct", "bands", "integer", "joined"]
+# kernels with the channels last, which give every sum of convolutions an extra rounding; the
+# direct form with one convolution of joined maps for such a sum, for the same reason; or the direct
+# form whose spectral transforms, at a fixed size, are products of rows of channels.
+Kernels = Literal["direct", "bands", "integer", "joined", "products"]
 BATCH_NORM_EPSILON = 1e-5  # torch's default, which every LaMa checkpoint was trained with
 
 

@@ -13,7 +13,7 @@ from lama_edge.export.graph.deploy_graph import Dft, GraphOptions, build_deploy_
 from lama_edge.export.graph.layers import Array
 from lama_edge.export.precision.half import to_half
 from lama_edge.export.precision.homogeneity import array_of, channel_groups, rescale
-from lama_edge.export.precision.quantisation import ONNXRUNTIME, SENSITIVE, Quantisation, quantise
+from lama_edge.export.precision.quantisation import ONNXRUNTIME, WHY_FLOAT, Quantisation, quantise
 from lama_edge.export.precision.scaling import branch_exponents, choose_gains
 from lama_edge.export.precision.weights8 import quantise_weights
 from lama_edge.judging.ranges import Ranges
@@ -182,5 +182,5 @@ def quantised_graph(
     if quantised.dynamic_layers:
         numerics["dynamic_layers"] = len(quantised.dynamic_layers)
     for kind in sorted(set(quantised.float_layers.values())):
-        numerics[f"float_{kind}"] = SENSITIVE[kind]
+        numerics[f"float_{kind}"] = WHY_FLOAT[kind]
     return PreciseGraph(model, numerics)

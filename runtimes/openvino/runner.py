@@ -23,6 +23,9 @@ from lama_edge.runtimes.openvino.record import DEVICES, OPENVINO
 # Before anybody imports it otherwise.
 openvino = load_openvino()
 _log = logging.getLogger(__name__)
+# How many channels of a row share a scale where a product rounds what it reads. OpenVINO's own 32
+# gives lama-tiny 0.1 dB less and takes 3 % longer, a whole row 1 % less.
+_ROUNDED_TOGETHER = 64
 _DTYPES = {"f32": "float32", "u8": "uint8"}
 
 
@@ -120,6 +123,9 @@ def settings_for(
     bfloat16 or fp16 where they have it. So the manifest's precision is asked for. (An NPU has only
     fp16. A processor that is asked for fp16 and has none takes bfloat16.)
 
+    Products of floats with int8 weights round what they read, where a processor has instructions
+    for that (VNNI), unless they are told not to: in int8 models they shall.
+
     Args:
         provider: a short name.
         manifest: the model's.
@@ -130,8 +136,11 @@ def settings_for(
         return {}
     half = manifest.precision == "fp16" and "FP16" in capabilities
     settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f16" if half else "f32"}
-    if provider == "cpu" and threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
+    if provider == "cpu":
+        dynamic = manifest.precision == "int8"
+        settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _ROUNDED_TOGETHER if dynamic else 0
+        if threads is not None:
+            settings["INFERENCE_NUM_THREADS"] = threads
     return settings
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,6 +21,7 @@ from lama_edge.manifest import Manifest
 from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, io_spec
 
 if TYPE_CHECKING:
+    from lama_edge.export.precision.build import PreciseGraph
     from lama_edge.models.config import GeneratorConfig
 
 # The graph that the model is made of, in a job's scratch folder.
@@ -37,9 +38,12 @@ class OpenvinoFormat(Format):
     extra = "export,openvino"
     kind = "split"
     io_forms = TENSOR_IO_FORMS
-    precisions = ("fp32", "fp16")
+    precisions = ("fp32", "fp16", "w8", "int8")
     precision = "fp32"
-    precision_help = "fp16 rescaled so that nothing overflows, for graphics and NPUs"
+    precision_help = (
+        "fp16 rescaled so that nothing overflows, for graphics and NPUs; w8 int8 weights, computed "
+        "in floats; int8 weights and activations in int8, for processors"
+    )
     sizes = ("dynamic",)
     size_help = "512, 512x768 (height x width), which NPUs want, or dynamic (the default)"
     timing_provider = "cpu"
@@ -49,12 +53,20 @@ class OpenvinoFormat(Format):
     }
     advice: ClassVar[Mapping[str, str]] = {
         "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "w8": "use --precision fp16: this checkpoint's weights need more digits",
+        "int8": "calibrate on pictures like yours with --calibrate DIR; or use --precision w8",
     }
 
     def contract(self, job: Export) -> IoSpec:
         """See `Format.contract`: one picture a run, which is what devices plan best."""
         assert job.io is not None
         return io_spec(job.io, composite=job.composite, batch=1)
+
+    def builder(self) -> Callable[..., PreciseGraph]:
+        """See `Format.builder`."""
+        from lama_edge.export.formats.openvino.graphs import source_graph
+
+        return source_graph
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""

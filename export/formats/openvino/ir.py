@@ -15,6 +15,9 @@ from lama_edge.manifest import METADATA_KEY, Manifest
 
 # What OpenVINO's reader keeps of an ONNX file's metadata.
 _FROM_ONNX = "framework"
+# The run-time information by which OpenVINO's `ConstantFolding` leaves a node as it is
+# (`ov::pass::disable_constant_folding` in its sources).
+_NOT_FOLDED = "DisableConstantFolding_0"
 # What OpenVINO calls nodes without names; those of the deploy graph begin in lower case.
 _NUMBERED = re.compile(r"[A-Z][A-Za-z0-9]*_[0-9]+")
 
@@ -41,6 +44,7 @@ def write_ir(source: Path, manifest: Manifest, target: Path) -> Manifest:
         model = openvino.Core().read_model(source)
     except RuntimeError as error:
         raise ModelError(f"OpenVINO's reader refuses the graph: {one_line(error)}") from error
+    _keep_integers(model)
     # The reader writes down how shapes of biases and paddings come about, which are constant.
     folding = Manager()
     folding.register_pass(ConstantFolding())
@@ -69,6 +73,15 @@ def stamp_ir(manifest: Manifest, target: Path) -> None:
             about.remove(old)
     about.append(ElementTree.Element(METADATA_KEY, value=manifest.to_json()))
     ElementTree.ElementTree(root).write(target, encoding="utf-8", xml_declaration=True)
+
+
+def _keep_integers(model: Any) -> None:
+    """Keep weights of eight bits from being folded into float32, by OpenVINO's own mark."""
+    for node in model.get_ops():
+        if node.get_type_name() == "Convert":
+            read = node.input_value(0)
+            if read.get_node().get_type_name() == "Constant" and read.get_element_type().size == 1:
+                node.get_rt_info()[_NOT_FOLDED] = ""
 
 
 def _name_the_nameless(model: Any) -> None:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from lama_edge.errors import needs_extra
 from lama_edge.export.graph.builder import GraphBuilder
 from lama_edge.export.graph.dft.forms import DftForm, Spectrum, dft_matrices
+from lama_edge.export.graph.layers import Array, product
 
 with needs_extra("export"):
     import onnx_ir as ir
@@ -49,27 +50,44 @@ class ChannelsLastDft(DftForm):
 
     def forward(self, x: ir.Value) -> Spectrum:
         """Transform [N,C,H,W] to one value [N·J·2F,2C]."""
+        return (self.forward_last(self.builder.op("Transpose", "last", x, perm=[0, 2, 3, 1])),)
+
+    def inverse(self, spectrum: Spectrum) -> ir.Value:
+        """Transform such a spectrum back to [N,C,H,W]."""
+        image = self.inverse_last(spectrum[0])
+        return self.builder.op("Transpose", "map", image, perm=[0, 3, 1, 2])
+
+    def forward_last(self, last: ir.Value) -> ir.Value:
+        """Transform [N,H,W,C] to [N·J·2F,2C]."""
         b = self.builder
-        last = b.op("Transpose", "last", x, perm=[0, 2, 3, 1])
         lines = b.op("Reshape", "lines", last, b.integers(0, self._height, -1))
         columns = b.op("MatMul", "columns", self._columns, lines)
         pairs_shape = b.integers(0, self._height // 2 + 1, 2 * self._width, -1)
         pairs = b.op("Reshape", "pairs", columns, pairs_shape)
         rows = b.op("MatMul", "rows", self._spread, pairs)
-        return (b.op("Reshape", "spectrum", rows, b.integers(-1, 2 * self._channels)),)
+        return b.op("Reshape", "spectrum", rows, b.integers(-1, 2 * self._channels))
 
-    def inverse(self, spectrum: Spectrum) -> ir.Value:
-        """Transform such a spectrum back to [N,C,H,W]."""
+    def inverse_last(self, spectrum: ir.Value) -> ir.Value:
+        """Transform such a spectrum back to [N,H,W,C]."""
         b = self.builder
         bins = b.integers(-1, self._height // 2 + 1, 4 * (self._width // 2 + 1), self._channels)
-        parts = b.op("Reshape", "parts", spectrum[0], bins)
+        parts = b.op("Reshape", "parts", spectrum, bins)
         rows = b.op("MatMul", "rows_inverse", self._gather, parts)
         pairs_shape = b.integers(0, 2 * (self._height // 2 + 1), -1)
         pairs = b.op("Reshape", "pairs_inverse", rows, pairs_shape)
         columns = b.op("MatMul", "columns_inverse", self._columns_inverse, pairs)
         size = b.integers(0, self._height, self._width, -1)
-        image = b.op("Reshape", "map_last", columns, size)
-        return b.op("Transpose", "map", image, perm=[0, 3, 1, 2])
+        return b.op("Reshape", "map_last", columns, size)
+
+    def product_last(
+        self, role: str, last: ir.Value, weight: Array, bias: Array | None
+    ) -> ir.Value:
+        """Multiply the pixels of [N,H,W,C_in] by `weight` [C_out,C_in] and add `bias` [C_out]."""
+        b = self.builder
+        rows = b.op("Reshape", f"{role}_rows", last, b.integers(-1, weight.shape[1]))
+        mixed = product(b, role, rows, weight, bias)
+        size = b.integers(-1, self._height, self._width, len(weight))
+        return b.op("Reshape", f"{role}_last", mixed, size)
 
 
 def _spread(width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
