@@ -16,13 +16,17 @@ from places import DATA
 
 from lama_edge.errors import UsageError
 from lama_edge.export.formats.onnx.file import write_onnx
+from lama_edge.export.graph.builder import GraphBuilder
 from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph
+from lama_edge.export.graph.layers_channels_last import paired_convolution
+from lama_edge.export.precision.homogeneity import array_of
 from lama_edge.export.precision.quantisation import (
     SENSITIVE,
     Quantisation,
     QuantisedModel,
     quantise,
 )
+from lama_edge.export.precision.rounding import round_weights
 from lama_edge.export.precision.weights8 import quantise_weights
 from lama_edge.forms import from_model, to_model
 from lama_edge.judging.cases import ParityCase, seeded_cases
@@ -251,6 +255,23 @@ def test_w8_changes_little_and_has_a_quarter_of_the_bytes(
     assert len(names) == sum(node.op_type == "Conv" for node in proto.graph.node)
     assert len(proto.SerializeToString()) / whole <= LARGEST_SHARE + 0.06
     assert _psnr_db(_fills(proto, options, pictures), tiny_reference, pictures) >= LEAST_W8_DB
+
+
+def test_pixels_of_a_pair_are_rounded_as_neighbours() -> None:
+    """As the kernel over single pixels is, wherever that lies in a pair."""
+    weight = np.random.default_rng(0).standard_normal((6, 4, 7, 7)).astype(np.float32)
+    b = GraphBuilder(17)
+    x = ir.val("x", ir.DataType.FLOAT, (1, 4, 14, 20))
+    paired_convolution(b, "conv", x, weight, np.zeros(6))
+    paired = array_of(b.shared("conv.weight", weight))
+    wide = np.zeros((6, 4, 7, 8))
+    wide[..., :7] = weight
+    wanted, found = round_weights(wide), round_weights(paired, beside=2)
+    first = found.values[:6].reshape(6, 2, 4, 7, 4)
+    np.testing.assert_array_equal(np.moveaxis(first, 1, -1).reshape(wide.shape), wanted.values)
+    np.testing.assert_array_equal(found.scale[:6], wanted.scale)
+    apart = round_weights(paired)
+    assert (apart.values[:6] != found.values[:6]).any()
 
 
 def test_a_missing_range_is_named(tiny: Checkpoint) -> None:

@@ -23,6 +23,7 @@ from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import run_case
 from lama_edge.judging.metrics import psnr_db
 from lama_edge.pictures.holdout import holdout
+from lama_edge.pictures.photographs import photograph_samples
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.litert.structure import Structure, read_structure
 from lama_edge.runtimes.numpy.runner import NumpyRunner
@@ -38,6 +39,8 @@ FOURIER_UNITS = 10
 # lama-tiny's periodic holdout at 128 pixels, all holes' pixels of the first 4: measured 44.6 and
 # 52.7 dB.
 LEAST_DB = {"int8": 42.0, "w8": 50.0}
+# Of larger pictures, photographs of 512 pixels the worst.
+LEAST_SLOW_DB = {"int8": 36.5, "w8": 49.0}
 # Random weights, small nets: measured 30.2 and 39.8 dB at least.
 SEEDED_LEAST_DB = {"int8": 24.0, "w8": 34.0}
 # Measured 51 dB: a value that rounds the other way spreads.
@@ -58,6 +61,11 @@ def fills_db(path: Path, cases: list[ParityCase], wanted: list[np.ndarray]) -> f
     return psnr_db(truth, given)
 
 
+def filled(cases: list[ParityCase]) -> list[np.ndarray]:
+    with NumpyRunner(checkpoint_of("lama-tiny"), composite=False) as reference:
+        return [run_case(reference, case).levels for case in cases]
+
+
 def run_onnx(model: ir.Model, arrays: dict[str, np.ndarray]) -> np.ndarray:
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry(*EXACT_INT8)
@@ -70,10 +78,24 @@ def run_onnx(model: ir.Model, arrays: dict[str, np.ndarray]) -> np.ndarray:
 @pytest.mark.parametrize("precision", ["int8", "w8"])
 def test_the_picture_is_kept(written: Written, precision: str) -> None:
     cases = [ParityCase(one.truth, one.hole) for one in holdout(SIDE, 4)]
-    with NumpyRunner(checkpoint_of("lama-tiny"), composite=False) as reference:
-        wanted = [run_case(reference, case).levels for case in cases]
     path = written("lama-tiny", Size(SIDE, SIDE), "float", precision, False)
-    assert fills_db(path, cases, wanted) >= LEAST_DB[precision]
+    assert fills_db(path, cases, filled(cases)) >= LEAST_DB[precision]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["int8", "w8"])
+@pytest.mark.parametrize("side", [128, 256, 512])
+def test_the_picture_is_kept_at_every_size(written: Written, precision: str, side: int) -> None:
+    """Measured 43.9, 42.9, 41.7, 42.0 and 37.8 dB in int8, 50.1 at least in w8."""
+    path = written("lama-tiny", Size(side, side), "float", precision, False)
+    groups = {"scenes": holdout(side, 16 if side < 512 else 4)}
+    if side > SIDE:
+        groups["photographs"] = photograph_samples(side, 1)
+    for name, samples in groups.items():
+        cases = [ParityCase(one.truth, one.hole) for one in samples]
+        found = fills_db(path, cases, filled(cases))
+        print(f"\nlama-tiny {precision}, {name}, {side} px: {found:.1f} dB")
+        assert found >= LEAST_SLOW_DB[precision]
 
 
 @pytest.mark.parametrize("io", ["float", "uint8"])
