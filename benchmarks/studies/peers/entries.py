@@ -40,7 +40,7 @@ class Peer:
         artifact: the file; None where there is none.
         task: the function that measures it.
         precision: of the file; what is checked of the result goes by it.
-        needs: an optional package without which it is left out.
+        needs: what optional packages are imported as without which it is left out.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Peer:
     artifact: Artifact | None
     task: str = MEASURE_ENTRY
     precision: str = "fp32"
-    needs: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 def ours(
@@ -112,14 +112,35 @@ PEERS = (
         "XNNPACK's.",
         "lama-edge",
         ours("lama-edge.tflite", "litert"),
-        needs="ai_edge_litert",
+        needs=("ai_edge_litert",),
     ),
     Peer(
         "lama-edge-openvino",
         "`lama-edge export openvino`; in OpenVINO, inference precision f32.",
         "lama-edge",
         ours("lama-edge.xml", "openvino"),
-        needs="openvino",
+        needs=("openvino",),
+    ),
+    Peer(
+        "lama-edge-executorch",
+        "`lama-edge export executorch`; in ExecuTorch's runtime, by its XNNPACK backend.",
+        "lama-edge",
+        ours("lama-edge.pte", "executorch"),
+        needs=("executorch",),
+    ),
+    Peer(
+        "lama-edge-ncnn",
+        "`lama-edge export ncnn --precision fp32`; in ncnn.",
+        "lama-edge",
+        ours("lama-edge.param", "ncnn"),
+        needs=("ncnn", "pnnx"),
+    ),
+    Peer(
+        "lama-edge-mnn",
+        "`lama-edge export mnn --precision fp32`; in MNN.",
+        "lama-edge",
+        ours("lama-edge.mnn", "mnn"),
+        needs=("MNN",),
     ),
     Peer(
         "lama-edge-cpu-int8",
@@ -134,7 +155,7 @@ PEERS = (
         "lama-edge",
         ours("lama-edge-int8.tflite", "litert", "int8"),
         precision="int8",
-        needs="ai_edge_litert",
+        needs=("ai_edge_litert",),
     ),
     Peer(
         "lama-edge-openvino-int8",
@@ -142,7 +163,7 @@ PEERS = (
         "lama-edge",
         ours("lama-edge-int8.xml", "openvino", "int8"),
         precision="int8",
-        needs="openvino",
+        needs=("openvino",),
     ),
     Peer(
         LIMIT,
@@ -155,8 +176,11 @@ PEERS = (
 )
 
 
-def chosen(names: tuple[str, ...] | None) -> tuple[list[Peer], list[Peer]]:
-    """Return the entries of these names, all for None, and those left out for want of a package.
+def chosen(names: tuple[str, ...] | None) -> tuple[list[Peer], dict[str, str]]:
+    """Return the entries of these names, all for None, and what those left out want.
+
+    Returns:
+        The entries, and by the names of the others a package that each lacks.
 
     Raises:
         UsageError: when there is no entry of a name.
@@ -166,9 +190,10 @@ def chosen(names: tuple[str, ...] | None) -> tuple[list[Peer], list[Peer]]:
         if name not in known:
             raise UsageError(f"unknown entry {name!r}; known: {', '.join(known)}")
     wanted = [peer for peer in PEERS if names is None or peer.name in names]
-    absent = [
-        peer
+    absent = {
+        peer.name: module
         for peer in wanted
-        if peer.needs is not None and importlib.util.find_spec(peer.needs) is None
-    ]
-    return [peer for peer in wanted if peer not in absent], absent
+        for module in reversed(peer.needs)
+        if importlib.util.find_spec(module) is None
+    }
+    return [peer for peer in wanted if peer.name not in absent], absent

@@ -17,6 +17,7 @@ from lama_edge.benchmarks.studies.peers.document import cells
 
 _NBSP = "\u00a0"
 _OURS = "lama-edge-"
+_PACKAGES = ("onnxruntime", "ai-edge-litert", "openvino", "executorch", "ncnn", "MNN", "torch")
 
 
 def block(document: dict[str, Any]) -> str:
@@ -40,7 +41,7 @@ def _setting(document: dict[str, Any]) -> str:
     config = settings["config"]
     packages = ", ".join(
         f"{name} {environment['packages'][name]}"
-        for name in ("onnxruntime", "ai-edge-litert", "openvino", "torch")
+        for name in _PACKAGES
         if name in environment["packages"]
     )
     sampling = settings["entries"]

@@ -123,8 +123,8 @@ def run_peers(job: PeersJob, progress: Progress = untold) -> dict[str, Any]:
         LamaEdgeError: when the seeded checkpoint or its reference cannot be made.
     """
     peers, absent = chosen(job.entries)
-    for peer in absent:
-        progress(f"left out: {peer.name}, {peer.needs} is not installed")
+    for name, module in absent.items():
+        progress(f"left out: {name}, {module} is not installed")
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
         files = _Files(Path(folder), job, progress)
         rows = {
@@ -147,7 +147,7 @@ def run_peers(job: PeersJob, progress: Progress = untold) -> dict[str, Any]:
             "sections": job.section_sampling.to_dict(),
             "limit": asdict(job.limit_policy),
         }
-        left_out = [{"name": peer.name, "needs": str(peer.needs)} for peer in absent]
+        left_out = [{"name": name, "needs": module} for name, module in absent.items()]
         return check_document(document(settings, rows, left_out), PEERS)
 
 

@@ -29,6 +29,9 @@ FORMER_NAMES = {
 LATER = {
     "lama-edge-litert",
     "lama-edge-openvino",
+    "lama-edge-executorch",
+    "lama-edge-ncnn",
+    "lama-edge-mnn",
     "lama-edge-cpu-int8",
     "lama-edge-litert-int8",
     "lama-edge-openvino-int8",
