@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
@@ -53,30 +54,34 @@ class LitertRunner(Runner):
         self.manifest = manifest
         self.runtime_version = version("ai-edge-litert")
         self._interpreter: Any = interpreter
+        # Its tensors are its own: between a run's inputs and its result nobody else may come.
+        self._lock = threading.Lock()
         self._inputs = {one["name"]: one["index"] for one in interpreter.get_input_details()}
         (output,) = interpreter.get_output_details()
         self._output: int = output["index"]
         trim_heap()
 
     def run(self, image: Array, mask: Array) -> Array:
-        """See `Runner.run`."""
-        if self._interpreter is None:
-            raise ModelError("the model is closed")
+        """See `Runner.run`; runs of several threads wait for each other."""
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
-        try:
-            for spec, array in ((io.image, image), (io.mask, mask)):
-                contiguous = np.ascontiguousarray(array)
-                self._interpreter.set_tensor(self._inputs[spec.name], contiguous)
-            self._interpreter.invoke()
-            output: Array = self._interpreter.get_tensor(self._output)
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"LiteRT failed: {one_line(error)}") from error
+        arrays = ((io.image, np.ascontiguousarray(image)), (io.mask, np.ascontiguousarray(mask)))
+        with self._lock:
+            if self._interpreter is None:
+                raise ModelError("the model is closed")
+            try:
+                for spec, array in arrays:
+                    self._interpreter.set_tensor(self._inputs[spec.name], array)
+                self._interpreter.invoke()
+                output: Array = self._interpreter.get_tensor(self._output)
+            except (ValueError, RuntimeError) as error:
+                raise ModelError(f"LiteRT failed: {one_line(error)}") from error
         return output
 
     def close(self) -> None:
         """See `Runner.close`."""
-        self._interpreter = None
+        with self._lock:
+            self._interpreter = None
         trim_heap()
 
 

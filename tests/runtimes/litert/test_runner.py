@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,17 @@ def test_a_result_stays_as_it_is_when_the_model_runs_again_and_closes(model: Pat
         copy = first.copy()
         runner.run(1 - image, mask)
     np.testing.assert_array_equal(first, copy)
+
+
+def test_threads_that_share_a_model_get_their_own_results(model: Path) -> None:
+    image, mask = inputs()
+    pictures = [np.roll(image, turn, axis=1) for turn in range(8)]
+    with open_runner(model, threads=1) as runner:
+        wanted = [runner.run(picture, mask) for picture in pictures]
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(3):
+                found = list(pool.map(lambda picture: runner.run(picture, mask), pictures))
+                np.testing.assert_array_equal(found, wanted)
 
 
 def test_flipped_views_are_taken_as_they_look(model: Path) -> None:
