@@ -18,10 +18,11 @@ from lama_edge.benchmarks.studies.peers.run import (
     GROWTH_SIZES,
     SECTION_SAMPLING,
     PeersJob,
+    prepare_peers,
     run_peers,
 )
-from lama_edge.errors import LamaEdgeError, exit_code_of
-from lama_edge.files import check_output
+from lama_edge.errors import LamaEdgeError, UsageError, exit_code_of
+from lama_edge.files import check_output, make_folder
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.spec import Size, fixed_size
 
@@ -41,9 +42,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.prepare and options.files is None:
+        raise UsageError("--prepare makes files for later: name their folder with --files")
     if options.json_out is not None:
         check_output(options.json_out)
-    document = run_peers(_job(options), lambda stage: print(f"peers: {stage}", file=sys.stderr))
+    if options.files is not None:
+        make_folder(options.files)
+
+    def progress(stage: str) -> None:
+        print(f"peers: {stage}", file=sys.stderr)
+
+    if options.prepare:
+        unmade = prepare_peers(_job(options), progress)
+        for name, error in unmade.items():
+            print(f"lama-edge: error: {name}: {error}", file=sys.stderr)
+        return LamaEdgeError.exit_code if unmade else 0
+    document = run_peers(_job(options), progress)
     if options.json_out is not None:
         save_document(document, options.json_out)
     for line in lines(document):
@@ -64,6 +78,7 @@ def _job(options: argparse.Namespace) -> PeersJob:
         dynamic=_sizes(options.dynamic, DYNAMIC_SIZES),
         sampling=replace(ENTRY_SAMPLING, rounds=options.rounds),
         section_sampling=replace(SECTION_SAMPLING, rounds=options.section_rounds),
+        files=options.files,
         timeout_s=options.timeout,
     )
 
@@ -109,6 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--growth", nargs="*", metavar="SIZE", help="also time per pixel (512, 1024, 2048)")
     add("--dynamic", nargs="*", metavar="SIZE", help="also the dynamic graph (512, 1024)")
     add("--json-out", type=Path, metavar="RESULT.json", help="write the result")
+    add("--files", type=Path, metavar="DIR",
+        help="keep the files there; those that are there already are not made again")  # fmt: skip
+    add("--prepare", action="store_true", help="make the files and measure nothing")
     add("--size", default="512", metavar="SIZE", help="of the entries' picture (default: 512)")
     add("--threads", type=int, default=2, metavar="N", help="default: 2")
     add("--rounds", type=int, default=ENTRY_SAMPLING.rounds, metavar="N", help="default: 5")

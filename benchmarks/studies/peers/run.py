@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,8 @@ class PeersJob:
         sampling: of the entries.
         section_sampling: of growth and dynamic.
         limit_policy: of each convolution of the limit.
+        files: a folder that keeps the files, of which those that are there are not made again;
+            None is one that goes.
         timeout_s: how long one process may take, in seconds; None is for ever.
     """
 
@@ -87,6 +91,7 @@ class PeersJob:
     sampling: Sampling = ENTRY_SAMPLING
     section_sampling: Sampling = SECTION_SAMPLING
     limit_policy: Policy = LIMIT_POLICY
+    files: Path | None = None
     timeout_s: float | None = None
 
     def __post_init__(self) -> None:
@@ -122,20 +127,7 @@ def run_peers(job: PeersJob, progress: Progress = untold) -> dict[str, Any]:
         UsageError: when an entry is unknown.
         LamaEdgeError: when the seeded checkpoint or its reference cannot be made.
     """
-    peers, absent = chosen(job.entries)
-    for name, module in absent.items():
-        progress(f"left out: {name}, {module} is not installed")
-    with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
-        files = _Files(Path(folder), job, progress)
-        rows = {
-            "entries": [_entry_row(job, files, peer) for peer in peers],
-            "growth": [_ours_row(job, files, size) for size in job.growth],
-            "dynamic": [
-                _ours_row(job, files, size, dynamic=dynamic)
-                for size in job.dynamic
-                for dynamic in (False, True)
-            ],
-        }
+    with _prepared(job, progress) as (rows, absent):
         for section in SECTIONS:
             sampling = job.sampling if section == "entries" else job.section_sampling
             _measure(rows[section], sampling.rounds, job.timeout_s, progress)
@@ -149,6 +141,41 @@ def run_peers(job: PeersJob, progress: Progress = untold) -> dict[str, Any]:
         }
         left_out = [{"name": name, "needs": module} for name, module in absent.items()]
         return check_document(document(settings, rows, left_out), PEERS)
+
+
+def prepare_peers(job: PeersJob, progress: Progress = untold) -> dict[str, str]:
+    """Make the files that `run_peers` measures, in `job.files`, and measure nothing.
+
+    Returns:
+        Why a file could not be made, by its row's name.
+
+    Raises:
+        UsageError, LamaEdgeError: as `run_peers` does.
+    """
+    with _prepared(job, progress) as (rows, _):
+        return {row.name: row.error for each in rows.values() for row in each if row.error}
+
+
+@contextlib.contextmanager
+def _prepared(
+    job: PeersJob, progress: Progress
+) -> Iterator[tuple[dict[str, list[Row]], dict[str, str]]]:
+    """Give the rows of each section, whose files are there, and what those left out want."""
+    peers, absent = chosen(job.entries)
+    for name, module in absent.items():
+        progress(f"left out: {name}, {module} is not installed")
+    with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
+        files = _Files(job.files or Path(folder), job, progress)
+        rows = {
+            "entries": [_entry_row(job, files, peer) for peer in peers],
+            "growth": [_ours_row(job, files, size) for size in job.growth],
+            "dynamic": [
+                _ours_row(job, files, size, dynamic=dynamic)
+                for size in job.dynamic
+                for dynamic in (False, True)
+            ],
+        }
+        yield rows, absent
 
 
 @dataclass
@@ -177,10 +204,15 @@ class _Files:
         if not path.exists():
             checkpoint = path if artifact == CHECKPOINT else self.path_of(CHECKPOINT, self.job.size)
             self.progress(f"preparing {path.name}")
+            # Nobody takes a file that is half written for one that is there.
+            making = self.folder / "making"
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            made = making / path.name
             payload = {
                 "config": self.job.config.to_dict(),
-                "checkpoint": str(checkpoint),
-                "output": str(path),
+                "checkpoint": str(made if artifact == CHECKPOINT else checkpoint),
+                "output": str(made),
                 "size": None if dynamic else [size.height, size.width],
                 "threads": self.job.threads,
                 "export": dict(artifact.export),
@@ -190,6 +222,8 @@ class _Files:
             except LamaEdgeError as error:
                 self._failed[path] = error
                 raise
+            for file in sorted(making.iterdir(), key=lambda file: file == made):
+                file.replace(self.folder / file.name)
         return path
 
 

@@ -204,9 +204,26 @@ def test_the_command_writes_its_result(
     assert "lama-edge" in capsys.readouterr().out
 
 
+def test_files_are_made_ahead_and_measured_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_processes(monkeypatch)
+    kept = tmp_path / "kept"
+    words = ["--blocks", "1", "--ngf", "8", "--size", "64", "--threads", "1", "--rounds", "1",
+             "--entries", "lama-edge-openvino", "--files", str(kept)]  # fmt: skip
+    assert main([*words, "--prepare"]) == 0
+    assert "round" not in capsys.readouterr().err
+    there = {file: file.read_bytes() for file in kept.iterdir() if file.is_file()}
+    assert {file.suffix for file in there} == {".safetensors", ".npy", ".xml", ".bin"}
+    assert main(words) == 0
+    assert "preparing" not in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in kept.iterdir() if file.is_file()} == there
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--prepare"], "--files"),
         (["--entries", "carve"], "unknown entry 'carve'"),
         (["--size", "dynamic"], "needs a size"),
         (["--size", "60"], "multiples of 8"),
