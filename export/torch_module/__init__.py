@@ -1,0 +1,1 @@
+"""A deploy graph as a torch module, for formats whose converters begin there."""
