@@ -384,6 +384,7 @@ FORMATS = [
     "lama_edge.export.formats.coreml:COREML",
     "lama_edge.export.formats.litert:LITERT",
     "lama_edge.export.formats.tensorrt:TENSORRT",
+    "lama_edge.export.formats.executorch:EXECUTORCH",
     "lama_edge.export.formats.openvino:OPENVINO",
 ]
 

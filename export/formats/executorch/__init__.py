@@ -1,0 +1,124 @@
+"""ExecuTorch programs for apps, lowered from the deploy graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from lama_edge.errors import UsageError
+from lama_edge.export.formats.record import (
+    Drawn,
+    Export,
+    Format,
+    Judge,
+    Option,
+    Part,
+    Within,
+    versions_of,
+)
+from lama_edge.manifest import Manifest
+from lama_edge.spec import TENSOR_IO_FORMS, IoSpec
+
+if TYPE_CHECKING:
+    from lama_edge.export.graph.deploy_graph import GraphOptions
+    from lama_edge.models.config import GeneratorConfig
+
+# The graph that the program is made of; the emulator judges it.
+_SOURCE = "source.onnx"
+
+
+class ExecutorchFormat(Format):
+    """See `Format`. The lowering runs in a process of its own."""
+
+    name = "executorch"
+    title = "an ExecuTorch program"
+    about = "for apps that ship ExecuTorch, such as React Native's"
+    suffix = ".pte"
+    extra = "executorch"
+    io_forms = TENSOR_IO_FORMS
+    precisions = ("fp32", "fp16")
+    precision = "fp32"
+    precision_help = "fp16 rescaled so that nothing overflows"
+    sizes = ("512",)
+    size_help = "512 (the default) or 512x768 (height x width)"
+    timing_provider = "cpu"
+    advice: ClassVar[Mapping[str, str]] = {
+        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+    }
+    options = (
+        Option(
+            "--backend",
+            "what computes it: xnnpack (the default), for processors everywhere",
+            default="xnnpack",
+            choices=("xnnpack",),
+        ),
+    )
+
+    def check(self, job: Export) -> None:
+        """See `Format.check`."""
+        if None in job.sizes:
+            raise UsageError(
+                "--size dynamic is no size of an ExecuTorch program, whose memory is planned for "
+                "one: give 512 or 512x768 (height x width), and export one file a size"
+            )
+
+    def contract(self, job: Export) -> IoSpec:
+        """See `Format.contract`: one picture a run."""
+        return replace(super().contract(job), batch=1)
+
+    def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
+        """See `Format.graph_options`."""
+        return replace(super().graph_options(job, config, part), last_axis=True)
+
+    def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
+        """See `Format.described`."""
+        return {"name": self.name, "backend": str(job.options["backend"])}
+
+    def tools(self) -> dict[str, str]:
+        """See `Format.tools`."""
+        return versions_of("executorch", "executorch", "numpy", "onnx-ir", "torch")
+
+    def write(
+        self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
+    ) -> list[Manifest]:
+        """See `Format.write`."""
+        from lama_edge.export.formats.executorch.lowering import lower_in_fresh_process
+        from lama_edge.export.formats.onnx.file import finish, write_onnx
+
+        (one,) = drawn
+        assert one.graph is not None
+        source, manifest = scratch / _SOURCE, one.manifest
+        write_onnx(finish(one.graph), manifest, source)
+        del one
+        placed = lower_in_fresh_process(source, manifest, target, lambda step: within(step, 0.0))
+        manifest = replace(manifest, format={**manifest.format, **placed})
+        self.stamp([manifest], target)
+        return [manifest]
+
+    def stamp(self, manifests: list[Manifest], target: Path) -> None:
+        """See `Format.stamp`."""
+        from lama_edge.containers.executorch import write_manifest
+
+        (manifest,) = manifests
+        write_manifest(target, manifest.to_json())
+
+    def judges(self, job: Export, part: Part, target: Path, scratch: Path) -> tuple[Judge, ...]:
+        """See `Format.judges`.
+
+        The emulator judges what fp16 makes of the graph wherever every result is rounded, which
+        not every processor's kernels do.
+        """
+        file = Judge(str(target), "cpu")
+        if job.precision != "fp16":
+            return (file,)
+        return Judge(str(scratch / _SOURCE), "emulated"), file
+
+    def summary(self, manifest: Manifest) -> Iterable[str]:
+        """See `Format.summary`."""
+        about = manifest.format
+        yield f"{about['backend']}: {about['delegates']} delegates; outside: {about['outside']}"
+
+
+EXECUTORCH = ExecutorchFormat()

@@ -1,0 +1,23 @@
+"""ExecuTorch, as the registry lists it."""
+
+from __future__ import annotations
+
+from lama_edge.judging.tolerances import Tolerance
+from lama_edge.runtimes.registry import Runtime
+
+EXECUTORCH = Runtime(
+    name="executorch",
+    title="ExecuTorch",
+    format="executorch",
+    suffixes=(".pte",),
+    opener="lama_edge.runtimes.executorch.runner:ExecutorchRunner",
+    providers=("cpu",),
+    modules=("executorch", "torch"),
+    tolerances={
+        "fp32": Tolerance(1e-4),
+        "fp16": Tolerance(5e-2, psnr_db=55),
+        "int8": Tolerance(0.5, psnr_db=34),
+    },
+    host_memory=("cpu",),
+    facts="lama_edge.runtimes.executorch.facts:program_facts",
+)
