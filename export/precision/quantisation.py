@@ -62,11 +62,13 @@ class Quantisation:
         float_kinds: kinds of layers that compute in floats, with int8 weights.
         dynamic_kinds: kinds whose kernels read floats, round them to int8 as they come, and give
             floats: nothing is measured for them.
+        float_weights: whether layers that compute in floats keep their weights in floats.
     """
 
     flavour: Flavour = "onnxruntime"
     float_kinds: frozenset[LayerKind] = frozenset(SENSITIVE)
     dynamic_kinds: frozenset[LayerKind] = frozenset()
+    float_weights: bool = False
 
 
 ONNXRUNTIME = Quantisation()
@@ -85,6 +87,10 @@ OPENVINO = Quantisation("openvino", _SPECTRAL)
 # that costs is half a decibel: lama-tiny's scenes of 256 and 512 pixels and its photographs come
 # to 45.0, 45.4, 44.3 and 41.3 dB.
 OPENVINO_PRODUCTS = Quantisation("openvino", frozenset(), _SPECTRAL)
+
+# The sensitive kinds in floats, weights and all: ExecuTorch's XNNPACK would compute with int8
+# weights what it can turn back only once a run.
+EXECUTORCH = Quantisation("litert", float_weights=True)
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,8 @@ def quantise(
         weight = layer.inputs[1]
         assert weight is not None
         layer.replace_input_with(1, int8_weight(model.graph, layer, weight))
-    quantise_weights(model)
+    if not options.float_weights:
+        quantise_weights(model)
     kept = {name: kind for name, kind in kinds.items() if kind in options.float_kinds}
     return QuantisedModel(model, names, kept, rounding)
 

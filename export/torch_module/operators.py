@@ -22,7 +22,6 @@ _FUNCTIONS: dict[str, Callable[..., torch.Tensor]] = {
     "Div": torch.div,
     "Mul": torch.mul,
     "Relu": torch.relu,
-    "Round": torch.round,
     "Sigmoid": torch.sigmoid,
     "Sub": torch.sub,
 }
@@ -31,6 +30,7 @@ _DTYPES = {
     ir.DataType.FLOAT16: torch.float16,
     ir.DataType.UINT8: torch.uint8,
 }
+_LARGE = 2.0**100
 _LAST_TWO_SWAPPED = [0, 1, 3, 2]
 
 
@@ -46,13 +46,30 @@ def _operand(t: Translation, value: ir.Value | None) -> fx.Node | float:
     return t[value]
 
 
+@operator("Round")
+def _round(t: Translation, node: ir.Node) -> fx.Node:
+    """Round to the nearest whole number, a half to the lower: XNNPACK is given no `round`.
+
+    The difference is exact, or lies in -0.5 to -0.25, so that the nearest is found whichever way a
+    device rounds differences.
+    """
+    less = t.call(torch.sub, t[node.inputs[0]], 0.5)
+    return t.call(torch.ceil, less)
+
+
 @operator("Greater")
 def _hole(t: Translation, node: ir.Node) -> fx.Node:
-    """Return 1 where a mask is above 0, else 0, without booleans."""
+    """Return 1 where a mask is above 0, else 0, by multiplication and clamping alone.
+
+    Twice, since the least positive number is 2 to the power of -149.
+    """
     mask, zero = node.inputs
     if not t.is_constant(zero) or t.constant(zero).any():
         raise ModelError(f"{node.name!r} compares with another value than 0")
-    return t.call(torch.ceil, t.call(torch.clamp, t[mask], 0.0, 1.0))
+    marks = t[mask]
+    for _ in range(2):
+        marks = t.call(torch.clamp, t.call(torch.mul, marks, _LARGE), 0.0, 1.0)
+    return marks
 
 
 @operator("Cast")

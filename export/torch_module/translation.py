@@ -10,6 +10,8 @@ last axis, whose constant is transposed here once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,15 @@ with needs_extra("torch"):
     from torch import fx
 
 Translate = Callable[["Translation", ir.Node], fx.Node]
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How int8 stands for a value: ``(integer - zero) * step``."""
+
+    step: float
+    zero: int
+
 
 # Ends the name of a matrix that is stored as its transpose.
 TRANSPOSED = ".transposed"
@@ -51,6 +62,9 @@ class Translation:
         self._nodes = {value: self.graph.placeholder(str(value.name)) for value in inputs}
         self._buffers: dict[str, fx.Node] = {}
         self._derived: dict[tuple[str, ir.Value], fx.Node] = {}
+        self._roundings: dict[ir.Value, Rounding] = {}
+        self._rounding: Rounding | None = None
+        self._turned_back: dict[fx.Node, Callable[[], fx.Node]] = {}
         self._name = ""
 
     def __getitem__(self, value: ir.Value | None) -> fx.Node:
@@ -73,10 +87,39 @@ class Translation:
             )
         (output,) = node.outputs
         self._name = spelt(str(output.name))
+        # What moves integers gives integers of the same scale.
+        source = node.inputs[0]
+        moves = node.op_type not in ("QuantizeLinear", "DequantizeLinear")
+        self._rounding = self._roundings.get(source) if moves and source is not None else None
+        if self._rounding is not None:
+            self._roundings[output] = self._rounding
         self._nodes[output] = operators[node.op_type](self, node)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:
         """Append a call; it is named after the output of the graph's node at hand."""
+        # Backends match an operator with what turns its integers back, and want that to be its own.
+        own = fx.node.map_arg(arguments, lambda one: self._turned_back.get(one, lambda: one)())
+        called = self._called(function, *own)
+        return called if self._rounding is None else self._rounded(called, self._rounding)
+
+    def rounded(self, x: fx.Node, rounding: Rounding, value: ir.Value) -> fx.Node:
+        """Return floats that int8 stands for, and note how it does for the graph's value."""
+        self._roundings[value] = rounding
+        return self._rounded(x, rounding)
+
+    def _rounded(self, x: fx.Node, rounding: Rounding) -> fx.Node:
+        how = (rounding.step, rounding.zero, -128, 127, torch.int8)
+        decomposed = torch.ops.quantized_decomposed
+        integers = self._called(decomposed.quantize_per_tensor.default, x, *how)
+
+        def turn_back() -> fx.Node:
+            return self._called(decomposed.dequantize_per_tensor.default, integers, *how)
+
+        floats = turn_back()
+        self._turned_back[floats] = turn_back
+        return floats
+
+    def _called(self, function: Callable[..., Any], *arguments: Any) -> fx.Node:
         return self.graph.create_node("call_function", function, arguments, {}, self._name)
 
     def buffer(self, name: str, array: NDArray[Any]) -> fx.Node:
@@ -129,9 +172,8 @@ def torch_module(
         ModelError: when the graph has an operator without a translation.
         MissingBackendError: when torch is not installed.
     """
-    from lama_edge.export.torch_module import operators as own  # registers its translations
-
-    assert own
+    for module in ("operators", "integers"):
+        import_module(f"lama_edge.export.torch_module.{module}")
     ShapeInferencePass(strict_mode=True, data_prop=True)(model)
     translation = Translation(model.graph.inputs)
     known = {**_OPERATORS, **(operators or {})}

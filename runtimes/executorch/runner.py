@@ -23,7 +23,7 @@ _METHOD = "forward"
 # By the number of torch's ScalarType.
 _DTYPES = {0: "uint8", 6: "float32"}
 # The name in manifests -> ExecuTorch's own.
-_BACKENDS = {"xnnpack": "XnnpackBackend"}
+_BACKENDS = {"xnnpack": "XnnpackBackend", "coreml": "CoreMLBackend", "vulkan": "VulkanBackend"}
 
 
 class ExecutorchRunner(Runner):
@@ -71,7 +71,9 @@ class ExecutorchRunner(Runner):
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
         # Torch takes no array that is read backwards, and warns of those that cannot be written.
-        inputs = [torch.from_numpy(np.require(array, requirements="CW")) for array in (image, mask)]
+        inputs = [
+            torch.from_numpy(np.require(array, requirements=["C", "W"])) for array in (image, mask)
+        ]
         try:
             (output,) = self._method.execute(inputs)
         except RuntimeError as error:

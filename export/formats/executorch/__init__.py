@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -23,6 +23,7 @@ from lama_edge.spec import TENSOR_IO_FORMS, IoSpec
 
 if TYPE_CHECKING:
     from lama_edge.export.graph.deploy_graph import GraphOptions
+    from lama_edge.export.precision.build import PreciseGraph
     from lama_edge.models.config import GeneratorConfig
 
 # The graph that the program is made of; the emulator judges it.
@@ -38,21 +39,25 @@ class ExecutorchFormat(Format):
     suffix = ".pte"
     extra = "executorch"
     io_forms = TENSOR_IO_FORMS
-    precisions = ("fp32", "fp16")
+    precisions = ("fp32", "fp16", "int8")
     precision = "fp32"
-    precision_help = "fp16 rescaled so that nothing overflows"
+    precision_help = (
+        "fp16 rescaled so that nothing overflows, int8 weights and activations (xnnpack alone)"
+    )
     sizes = ("512",)
     size_help = "512 (the default) or 512x768 (height x width)"
     timing_provider = "cpu"
     advice: ClassVar[Mapping[str, str]] = {
         "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "int8": "try --calibrate with a folder of pictures like yours, or --precision fp32",
     }
     options = (
         Option(
             "--backend",
-            "what computes it: xnnpack (the default), for processors everywhere",
+            "what computes it: xnnpack (the default), on processors everywhere, coreml, on iPhones "
+            "and Macs, or vulkan, on Android's GPUs",
             default="xnnpack",
-            choices=("xnnpack",),
+            choices=("xnnpack", "coreml", "vulkan"),
         ),
     )
 
@@ -63,6 +68,11 @@ class ExecutorchFormat(Format):
                 "--size dynamic is no size of an ExecuTorch program, whose memory is planned for "
                 "one: give 512 or 512x768 (height x width), and export one file a size"
             )
+        if job.precision == "int8" and job.options["backend"] != "xnnpack":
+            raise UsageError(
+                f"--precision int8 is computed by XNNPACK alone: leave --backend "
+                f"{job.options['backend']} out, or use --precision fp16"
+            )
 
     def contract(self, job: Export) -> IoSpec:
         """See `Format.contract`: one picture a run."""
@@ -71,6 +81,12 @@ class ExecutorchFormat(Format):
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """See `Format.graph_options`."""
         return replace(super().graph_options(job, config, part), last_axis=True)
+
+    def builder(self) -> Callable[..., PreciseGraph]:
+        """See `Format.builder`."""
+        from lama_edge.export.formats.executorch.graphs import source_graph
+
+        return source_graph
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""
@@ -108,12 +124,13 @@ class ExecutorchFormat(Format):
         """See `Format.judges`.
 
         The emulator judges what fp16 makes of the graph wherever every result is rounded, which
-        not every processor's kernels do.
+        not every processor's kernels do; and the graph alone where nothing here runs the program.
         """
         file = Judge(str(target), "cpu")
-        if job.precision != "fp16":
-            return (file,)
-        return Judge(str(scratch / _SOURCE), "emulated"), file
+        graph = Judge(str(scratch / _SOURCE), "emulated", "graph")
+        if job.options["backend"] != "xnnpack":
+            return (graph,)
+        return (graph, file) if job.precision == "fp16" else (file,)
 
     def summary(self, manifest: Manifest) -> Iterable[str]:
         """See `Format.summary`."""
