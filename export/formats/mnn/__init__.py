@@ -1,0 +1,103 @@
+"""MNN files, made of the deploy graph by MNN's own converter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from lama_edge.errors import UsageError
+from lama_edge.export.formats.onnx import ONNX
+from lama_edge.export.formats.record import (
+    Drawn,
+    Export,
+    Format,
+    Judge,
+    Part,
+    Within,
+    versions_of,
+)
+from lama_edge.manifest import Manifest
+from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, io_spec
+
+if TYPE_CHECKING:
+    from lama_edge.models.config import GeneratorConfig
+
+# The graph that the file is made of, in a job's scratch folder.
+_SOURCE = "source.onnx"
+
+
+class MnnFormat(Format):
+    """See `Format`."""
+
+    name = "mnn"
+    title = "an MNN file"
+    about = "for apps that carry Alibaba's MNN"
+    suffix = ".mnn"
+    extra = "mnn"
+    io_forms = TENSOR_IO_FORMS
+    precisions = ("fp32", "fp16", "w8")
+    precision = "fp32"
+    precision_help = (
+        "fp16 of half the size, rescaled so that nothing overflows where it is computed in fp16; "
+        "w8 int8 weights"
+    )
+    sizes = ("512",)
+    size_help = "512 (the default), 512x768 (height x width) or dynamic"
+    timing_provider = "cpu"
+    advice: ClassVar[Mapping[str, str]] = {
+        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "w8": "use --precision fp16 or fp32",
+    }
+
+    def check(self, job: Export) -> None:
+        """See `Format.check`."""
+        if job.precision == "fp16" and None in job.sizes:
+            raise UsageError(
+                "--precision fp16 with --size dynamic: MNN computes all of a model in fp16, also "
+                "the angles of a Fourier transform of any size, which are integers beyond what "
+                "fp16 holds; give one --size, or use --precision fp32"
+            )
+
+    def contract(self, job: Export) -> IoSpec:
+        """See `Format.contract`: one picture a run."""
+        assert job.io is not None
+        return io_spec(job.io, composite=job.composite, batch=1)
+
+    def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
+        """See `Format.described`."""
+        return {"name": self.name}
+
+    def tools(self) -> dict[str, str]:
+        """See `Format.tools`."""
+        return {**ONNX.tools(), **versions_of(self.extra, "mnn")}
+
+    def write(
+        self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
+    ) -> list[Manifest]:
+        """See `Format.write`."""
+        from lama_edge.export.formats.mnn.conversion import write_mnn
+        from lama_edge.export.formats.onnx.file import finish, write_onnx
+
+        (one,) = drawn
+        assert one.graph is not None
+        source = scratch / _SOURCE
+        write_onnx(finish(one.graph), one.manifest, source)
+        write_mnn(source, one.manifest, target)
+        return [one.manifest]
+
+    def stamp(self, manifests: list[Manifest], target: Path) -> None:
+        """See `Format.stamp`."""
+        from lama_edge.containers.mnn import seal
+
+        seal(target, manifests[0].to_json())
+
+    def judges(self, job: Export, part: Part, target: Path, scratch: Path) -> tuple[Judge, ...]:
+        """See `Format.judges`: fp16 by what rounds as it says, since processors compute it wide."""
+        runtime = Judge(str(target), "cpu")
+        if job.precision != "fp16":
+            return (runtime,)
+        return (Judge(str(scratch / _SOURCE), ONNX.judging_provider("fp16")), runtime)
+
+
+MNN = MnnFormat()

@@ -1,0 +1,1 @@
+"""MNN: its record, and what opens its files."""
