@@ -19,5 +19,5 @@ MNN = Runtime(
         "w8": Tolerance(0.2, psnr_db=40),
     },
     host_memory=("cpu",),
-    facts="lama_edge.runtimes.mnn.facts:file_facts",
+    facts="lama_edge.runtimes.mnn.reading:file_facts",
 )
