@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST = 127
+LEVELS = 256
 # Keeps a channel without weights from dividing by zero.
 _LEAST_SCALE = 1e-12
 
@@ -46,18 +47,77 @@ def round_weights(weights: NDArray[Any], beside: int = 1) -> RoundedWeights:
     if beside > 1:
         apart = round_weights(_pixels_apart(weights, beside))
         return RoundedWeights(_pixels_joined(apart.values, beside), apart.scale)
-    outputs, inputs, *kernel = weights.shape
+    outputs = len(weights)
     largest = np.abs(weights).reshape(outputs, -1).max(axis=1) / LARGEST
     scale = np.maximum(largest, _LEAST_SCALE).astype(np.float32)
-    steps = weights.reshape(outputs, inputs, -1) / scale[:, None, None].astype(np.float64)
-    values = np.empty(steps.shape, dtype=np.int8)
+    steps = _steps(weights, scale)
+    values = _diffused(steps, np.full(outputs, -LARGEST), np.full(outputs, LARGEST))
+    return RoundedWeights(values.astype(np.int8), scale)
+
+
+def round_to_range(weights: NDArray[Any]) -> NDArray[np.float32]:
+    """Round weights [C_out,C_in,…] to 256 levels for each output channel, 0 one of them.
+
+    The least and the largest weight of a channel become its lowest and highest level. So who spans
+    256 levels between those two finds these values again and changes nothing; zeros stay zeros,
+    where weights have both signs. Errors are diffused as by `round_weights`.
+
+    Args:
+        weights: float, finite.
+
+    Returns:
+        The weights on their levels.
+    """
+    outputs = len(weights)
+    flat = weights.reshape(outputs, -1).astype(np.float64)
+    least, largest = flat.min(axis=1), flat.max(axis=1)
+    scale = np.maximum((largest - least) / (LEVELS - 1), _LEAST_SCALE)
+    lowest = np.rint(least / scale)
+    highest = lowest + LEVELS - 1
+    pinned = np.full(flat.shape, np.nan)
+    channels = np.arange(outputs)
+    pinned[channels, flat.argmax(axis=1)] = highest
+    pinned[channels, flat.argmin(axis=1)] = lowest
+    values = _diffused(_steps(weights, scale), lowest, highest, pinned.reshape(weights.shape))
+    return (values * _by_output(scale, values)).astype(np.float32)
+
+
+def _steps(weights: NDArray[Any], scale: NDArray[Any]) -> NDArray[np.float64]:
+    return weights / _by_output(scale, weights).astype(np.float64)
+
+
+def _by_output(values: NDArray[Any], weights: NDArray[Any]) -> NDArray[Any]:
+    """Return a value for each output channel in the shape that weights are multiplied by."""
+    return values.reshape(-1, *[1] * (weights.ndim - 1))
+
+
+def _diffused(
+    steps: NDArray[np.float64],
+    lowest: NDArray[Any],
+    highest: NDArray[Any],
+    pinned: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """Round steps [C_out,C_in,…] to integers, what a tap loses added to the next one.
+
+    Args:
+        steps: the weights in units of their scales.
+        lowest: the least integer of each output channel.
+        highest: the largest one.
+        pinned: integers that stand where they are; NaN elsewhere. None pins nothing.
+    """
+    outputs, inputs, *kernel = steps.shape
+    wanted_steps = steps.reshape(outputs, inputs, -1)
+    fixed = None if pinned is None else pinned.reshape(wanted_steps.shape)
+    values = np.empty_like(wanted_steps)
     error = np.zeros((outputs, inputs))
     for tap in sweep(kernel):
-        wanted = steps[:, :, tap] + error
-        rounded = np.clip(np.rint(wanted), -LARGEST, LARGEST)
+        wanted = wanted_steps[:, :, tap] + error
+        rounded = np.clip(np.rint(wanted), lowest[:, None], highest[:, None])
+        if fixed is not None:
+            rounded = np.where(np.isnan(fixed[:, :, tap]), rounded, fixed[:, :, tap])
         error = wanted - rounded
         values[:, :, tap] = rounded
-    return RoundedWeights(values.reshape(weights.shape), scale)
+    return values.reshape(steps.shape)
 
 
 def _pixels_apart(weights: NDArray[Any], beside: int) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,6 +21,7 @@ from lama_edge.manifest import Manifest
 from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, io_spec
 
 if TYPE_CHECKING:
+    from lama_edge.export.precision.build import PreciseGraph
     from lama_edge.models.config import GeneratorConfig
 
 # The graph that the file is made of, in a job's scratch folder.
@@ -37,14 +38,17 @@ class MnnFormat(Format):
     extra = "mnn"
     io_forms = TENSOR_IO_FORMS
     precisions = ("fp32", "fp16", "w8")
-    precision = "fp32"
+    precision = "fp16"
     precision_help = (
-        "fp16 of half the size, rescaled so that nothing overflows where it is computed in fp16; "
-        "w8 int8 weights"
+        "fp16 rescaled so that nothing overflows, since MNN computes in fp16 on GPUs and where it "
+        "is asked to; w8 int8 weights"
     )
     sizes = ("512",)
     size_help = "512 (the default), 512x768 (height x width) or dynamic"
     timing_provider = "cpu"
+    timing_notes: ClassVar[Mapping[str, str]] = {
+        "fp16": "MNN computes fp16 in float32 on processors without fp16: time it on the device",
+    }
     advice: ClassVar[Mapping[str, str]] = {
         "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
         "w8": "use --precision fp16 or fp32",
@@ -54,15 +58,21 @@ class MnnFormat(Format):
         """See `Format.check`."""
         if job.precision == "fp16" and None in job.sizes:
             raise UsageError(
-                "--precision fp16 with --size dynamic: MNN computes all of a model in fp16, also "
-                "the angles of a Fourier transform of any size, which are integers beyond what "
-                "fp16 holds; give one --size, or use --precision fp32"
+                "--precision fp16 (the default) with --size dynamic: where MNN computes in fp16 it "
+                "computes all of a model so, also the angles of a Fourier transform of any size, "
+                "which are integers beyond what fp16 holds; give one --size, or --precision fp32"
             )
 
     def contract(self, job: Export) -> IoSpec:
         """See `Format.contract`: one picture a run."""
         assert job.io is not None
         return io_spec(job.io, composite=job.composite, batch=1)
+
+    def builder(self) -> Callable[..., PreciseGraph]:
+        """See `Format.builder`."""
+        from lama_edge.export.formats.mnn.graphs import source_graph
+
+        return source_graph
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""

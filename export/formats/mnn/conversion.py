@@ -14,17 +14,15 @@ from lama_edge.process import run_isolated
 _TASK = "lama_edge.export.formats.mnn.conversion:convert_task"
 # What the manifest takes the place of.
 _NO_MANIFEST = "lama_edge"
-# `--hqq` looks for the scale and offset of each channel that bring it nearest to its floats. As the
-# converter rounds without it, 0 lies between two levels: on lama-tiny 37 dB in the place of 48.
-_OPTIONS = {"fp16": ("--fp16",), "w8": ("--weightQuantBits", "8", "--hqq")}
+_OPTIONS = {"fp16": ("--fp16",), "w8": ("--weightQuantBits", "8")}
 
 
 def write_mnn(source: Path, manifest: Manifest, target: Path) -> None:
     """Write the MNN file of an ONNX file; the same file gives the same bytes.
 
     Args:
-        source: the deploy graph; for fp16 with constants that are halves already, since the
-            converter cuts digits off where it should round.
+        source: the deploy graph, whose constants are at its precision already: the converter cuts
+            digits off where it should round, see `graphs.source_graph` for w8.
         manifest: the model's.
         target: the ``.mnn`` file.
 

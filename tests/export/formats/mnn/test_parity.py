@@ -26,7 +26,7 @@ from lama_edge.spec import Size
 
 FP32_LARGEST_DIFFERENCE = 1e-4
 FP16_LEAST_PSNR_DB = 55
-W8_LEAST_PSNR_DB = 42
+W8_LEAST_PSNR_DB = 48
 # Half of it is the rounding to whole levels.
 MOST_LEVELS = 1
 # One of each family.
@@ -129,7 +129,7 @@ def test_fp16_is_near_to_torch(opened: Any, family: str, size: Size) -> None:
 
 @pytest.mark.parametrize("size", [*(size for family, size in CASES if family == "lama-tiny"), None])
 def test_int8_weights_are_near_to_torch(opened: Any, size: Size | None) -> None:
-    """Measured 46.8 dB; as the converter rounds by itself, with 0 between two levels, 37."""
+    """Measured 52.3 dB; as the converter rounds by itself, with 0 between two levels, 37."""
     found = _judged(opened("lama-tiny", size, "float", "w8"), "lama-tiny", size)
     assert found.psnr_db >= W8_LEAST_PSNR_DB
 
