@@ -78,6 +78,7 @@ RUNTIMES = [
     "lama_edge.runtimes.tensorrt.record:TENSORRT_RTX",
     "lama_edge.runtimes.openvino.record:OPENVINO",
     "lama_edge.runtimes.executorch.record:EXECUTORCH",
+    "lama_edge.runtimes.ncnn.record:NCNN",
     "lama_edge.runtimes.mnn.record:MNN",
     "lama_edge.runtimes.torch.record:TORCH",
     "lama_edge.runtimes.numpy.record:NUMPY",

@@ -386,6 +386,7 @@ FORMATS = [
     "lama_edge.export.formats.tensorrt:TENSORRT",
     "lama_edge.export.formats.executorch:EXECUTORCH",
     "lama_edge.export.formats.openvino:OPENVINO",
+    "lama_edge.export.formats.ncnn:NCNN",
     "lama_edge.export.formats.mnn:MNN",
 ]
 

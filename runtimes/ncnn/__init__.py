@@ -1,0 +1,1 @@
+"""ncnn: its record, and what opens its models."""
