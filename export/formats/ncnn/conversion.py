@@ -7,6 +7,7 @@ so what it wrote is looked through, and mended.
 from __future__ import annotations
 
 import subprocess
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -73,7 +74,9 @@ def convert_task(payload: Mapping[str, Any]) -> dict[str, Any]:
     folder, (height, width) = Path(payload["folder"]), payload["size"]
     shapes = [(1, channels, height, width) for channels in (3, 1)]
     module = ncnn_module(ir.load(payload["source"]))
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # torch would rather have another way, which pnnx does not read.
+        warnings.simplefilter("ignore", DeprecationWarning)
         inputs = tuple(torch.zeros(shape) for shape in shapes)
         torch.jit.trace(module, inputs, check_trace=False).save(folder / f"{_TRACE}.pt")
     del module

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from lama_edge.errors import needs_extra
 from lama_edge.export.torch_module.translation import Translation, torch_module
 
@@ -21,7 +23,13 @@ def ncnn_module(model: ir.Model) -> fx.GraphModule:
 
     Arguments as for `torch_module`.
     """
-    own = {"Pad": _pad, "MatMul": _product, "DepthToSpace": _shuffle, "Cast": _same}
+    own = {
+        "Cast": _same,
+        "DepthToSpace": _shuffle,
+        "MatMul": _product,
+        "Pad": _pad,
+        "Slice": _slice,
+    }
     return torch_module(model, operators=own).float()
 
 
@@ -45,3 +53,10 @@ def _shuffle(t: Translation, node: ir.Node) -> fx.Node:
 def _same(t: Translation, node: ir.Node) -> fx.Node:
     """Leave out a change of type: all is in float32, and the hole is numbers already."""
     return t[node.inputs[0]]
+
+
+def _slice(t: Translation, node: ir.Node) -> fx.Node:
+    """Index: pnnx does not know `torch.narrow`."""
+    x, *rest = node.inputs
+    (start,), (end,), (axis,) = (t.constant(value).tolist() for value in rest)
+    return t.call(operator.getitem, t[x], (slice(None),) * axis + (slice(start, end),))
