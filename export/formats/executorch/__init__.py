@@ -135,7 +135,8 @@ class ExecutorchFormat(Format):
     def summary(self, manifest: Manifest) -> Iterable[str]:
         """See `Format.summary`."""
         about = manifest.format
-        yield f"{about['backend']}: {about['delegates']} delegates; outside: {about['outside']}"
+        parts = f"{about['delegates']} delegate{'s' * (about['delegates'] != 1)}"
+        yield f"{about['backend']}: {parts}; outside: {about['outside']}"
 
 
 EXECUTORCH = ExecutorchFormat()
