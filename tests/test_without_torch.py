@@ -19,6 +19,7 @@ from places import DATA, TESTS
 WITHOUT_TORCH = (TESTS / "helpers", TESTS / "helpers" / "no_torch")
 FOR_TORCH = (
     "lama_edge.benchmarks.studies.",
+    "lama_edge.export.formats.ncnn.module",
     "lama_edge.export.torch_module.",
     "lama_edge.models.seeded",
     "lama_edge.models.torch_modules",

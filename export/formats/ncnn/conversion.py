@@ -1,17 +1,20 @@
 """From a deploy graph to an ncnn model: torch's trace of it, and pnnx, in a process of their own.
 
-pnnx ends well whatever it left undone, and leaves out in which order a shuffle takes its channels;
-so what it wrote is looked through, and mended.
+pnnx ends well whatever it left undone, leaves out in which order a shuffle takes its channels, and
+makes zeros of floats that are subnormal as halves; so what it wrote is looked through, and mended.
 """
 
 from __future__ import annotations
 
+import math
 import subprocess
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from lama_edge.containers.ncnn import layers, seal
 from lama_edge.errors import ModelError, needs_extra
@@ -28,6 +31,8 @@ _IMAGE, _MASK, _OUTPUT = "in0", "in1", "out0"
 # Parameter 1 of a PixelShuffle: whether a block's channels lie apart, as ONNX's DCR has them.
 _SHUFFLE, _NEAR, _APART = "PixelShuffle", "1=0", "1=1"
 _WORDS_SHOWN = 200
+# Stands before weights, and says how they are stored (ncnn's modelbin.cpp).
+_FLOATS, _HALVES = bytes(4), (0x01306B47).to_bytes(4, "little")
 
 
 def write_ncnn(source: Path, manifest: Manifest, target: Path) -> None:
@@ -45,16 +50,15 @@ def write_ncnn(source: Path, manifest: Manifest, target: Path) -> None:
     size = manifest.size.fixed
     assert size is not None
     with TemporaryDirectory(prefix="lama-edge-", dir=source.parent) as folder:
-        payload = {
-            "source": str(source),
-            "folder": folder,
-            "size": [size.height, size.width],
-            "half": manifest.precision == "fp16",
-        }
+        payload = {"source": str(source), "folder": folder, "size": [size.height, size.width]}
         run_isolated(_TASK, payload)
         written = Path(folder, f"{_TRACE}.ncnn.param")
-        target.write_text(mended(written, manifest.io, size), encoding="utf-8")
-        weights_beside(written).replace(weights_beside(target))
+        text = mended(written, manifest.io, size)
+        target.write_text(text, encoding="utf-8")
+        data = weights_beside(written).read_bytes()
+        weights_beside(target).write_bytes(
+            with_halves(text, data) if manifest.precision == "fp16" else data
+        )
     seal(target, weights_beside(target), manifest.to_json())
 
 
@@ -62,8 +66,7 @@ def convert_task(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Trace a graph and call pnnx, which writes beside the trace.
 
     Args:
-        payload: `source`, an ONNX file; `folder`, for what is written; `size`; `half`, whether the
-            weights are stored as halves.
+        payload: `source`, an ONNX file; `folder`, for what is written; `size`, height and width.
     """
     with needs_extra(_EXTRA):
         import onnx_ir as ir
@@ -81,9 +84,8 @@ def convert_task(payload: Mapping[str, Any]) -> dict[str, Any]:
         torch.jit.trace(module, inputs, check_trace=False).save(folder / f"{_TRACE}.pt")
     del module
     given = ",".join(f"[{','.join(map(str, shape))}]f32" for shape in shapes)
-    options = (f"inputshape={given}", f"fp16={int(payload['half'])}")
     done = subprocess.run(
-        [pnnx.EXEC_PATH, f"{_TRACE}.pt", *options],
+        [pnnx.EXEC_PATH, f"{_TRACE}.pt", f"inputshape={given}", "fp16=0"],
         cwd=folder, capture_output=True, text=True, errors="replace", check=False,
     )  # fmt: skip
     if done.returncode or not (folder / f"{_TRACE}.ncnn.bin").is_file():
@@ -120,3 +122,39 @@ def mended(param: Path, io: IoSpec, size: Size) -> str:
                 words.append(_APART)
         found.append(" ".join(names.get(word, word) for word in words))
     return "\n".join(found) + "\n"
+
+
+def with_halves(param: str, data: bytes) -> bytes:
+    """Return a ``.bin`` file of floats with the convolutions' weights as halves.
+
+    Args:
+        param: what the ``.param`` file says.
+        data: the ``.bin`` file; biases and other constants stay floats, as ncnn reads them.
+
+    Raises:
+        ModelError: when the two do not fit, as where another layer has weights.
+    """
+    found, at = [], 0
+
+    def take(count: int) -> bytes:
+        nonlocal at
+        at += 4 * count
+        return data[at - 4 * count : at]
+
+    for line in param.splitlines()[2:]:
+        kind, _, inputs, outputs, *words = line.split()
+        pairs = (word.split("=") for word in words[int(inputs) + int(outputs) :])
+        settings = {int(number): value for number, value in pairs}
+        if kind == "MemoryData":
+            extents = (int(settings[number]) for number in (0, 1, 11, 2) if number in settings)
+            found.append(take(math.prod(extents)))
+        elif kind == "Convolution":
+            if take(1) != _FLOATS:
+                raise ModelError("pnnx stored weights in another way than it was told")
+            halves = np.frombuffer(take(int(settings[6])), np.float32).astype(np.float16).tobytes()
+            found += [_HALVES, halves, bytes(-len(halves) % 4)]
+            if settings.get(5) == "1":
+                found.append(take(int(settings[0])))
+    if at != len(data):
+        raise ModelError(f"pnnx wrote {len(data)} bytes of weights, of which {at} are known")
+    return b"".join(found)
