@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,8 @@ class MnnRunner(Runner):
                 exported.
         """
         self.provider = "cpu"
+        # A module keeps what it computes between its operations: threads that share it take turns.
+        self._lock = threading.Lock()
         manifest = manifest_of(path)
         self._net: Any = _open(path, manifest, threads or min(_MOST_THREADS, os.cpu_count() or 1))
         known = self._net.get_info()
@@ -70,8 +73,8 @@ class MnnRunner(Runner):
             raise ModelError("the model is closed")
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
-        results = self._net.forward([_variable(image), _variable(mask)])
-        output = np.array(MNN.expr.convert(results[0], MNN.expr.NCHW).read()) if results else None
+        with self._lock:
+            output = _array(self._net.forward([_variable(image), _variable(mask)]))
         if output is None or output.shape != image.shape or output.dtype != image.dtype:
             found = "nothing" if output is None else f"{output.dtype} {output.shape}"
             raise ModelError(f"MNN failed: it gave {found} for an image of {image.shape}")
@@ -105,6 +108,13 @@ def _variable(array: Array) -> Any:
     """Return an input of MNN's; a layout of bytes is none of its own, and passed as it is."""
     array = np.ascontiguousarray(array)
     return MNN.expr.const(array, list(array.shape), MNN.expr.NCHW, _DTYPES[str(array.dtype)])
+
+
+def _array(results: list[Any]) -> Array | None:
+    """Return a copy of the only result; None where there is none."""
+    if not results:
+        return None
+    return np.array(MNN.expr.convert(results[0], MNN.expr.NCHW).read())
 
 
 def _dtype(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,14 @@ def test_a_program_without_standard_output_opens_files(model_path: Path) -> None
         "open_runner(sys.argv[1]).close()"
     )
     subprocess.run([sys.executable, "-c", program, str(model_path)], check=True)
+
+
+def test_threads_that_share_a_model_get_their_own_results(model_path: Path) -> None:
+    image, mask = _arrays()
+    pictures = [np.roll(image, turn, axis=1) for turn in range(8)]
+    with open_runner(model_path, threads=1) as runner:
+        wanted = [runner.run(picture, mask) for picture in pictures]
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(3):
+                found = list(pool.map(lambda picture: runner.run(picture, mask), pictures))
+                np.testing.assert_array_equal(found, wanted)

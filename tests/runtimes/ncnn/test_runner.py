@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -118,3 +119,14 @@ def test_both_files_are_replaced_together(
     with pytest.raises(UsageError, match=r"m\.bin' exists: add --overwrite"):
         export_model(job)
     assert [one.name for one in tmp_path.iterdir()] == ["m.bin"]
+
+
+def test_threads_that_share_a_model_get_their_own_results(model_path: Path) -> None:
+    image, mask = _arrays()
+    pictures = [np.roll(image, turn, axis=1) for turn in range(8)]
+    with open_runner(model_path, threads=1) as runner:
+        wanted = [runner.run(picture, mask) for picture in pictures]
+        with ThreadPoolExecutor(4) as pool:
+            for _ in range(3):
+                found = list(pool.map(lambda picture: runner.run(picture, mask), pictures))
+                np.testing.assert_array_equal(found, wanted)

@@ -278,3 +278,19 @@ def test_without_pnnx_it_is_told_what_to_install_to_export(
     monkeypatch.setitem(sys.modules, "pnnx", None)
     with pytest.raises(MissingBackendError, match=r'pip install "lama-edge\[ncnn-export\]"'):
         conversion.convert_task({})
+
+
+def test_subnormal_halves_stay_what_they_are() -> None:
+    """pnnx makes zeros of them: golden checkpoints came to 32 dB in the place of 69."""
+    weights = np.float32([1, -3e-5, 6e-8, 1.5, 2e-8])
+    bias = np.float32([0.25])
+    param = "7767517\n1 1\nConvolution conv 1 1 a b 0=1 1=1 5=1 6=5\n"
+    data = bytes(4) + weights.tobytes() + bias.tobytes()
+    found = conversion.with_halves(param, data)
+    halves = np.frombuffer(found, np.float16, 5, 4)
+    np.testing.assert_array_equal(halves, weights.astype(np.float16))
+    assert np.count_nonzero(halves) == 4
+    # What follows begins at a multiple of four.
+    assert found[16:] == bias.tobytes()
+    with pytest.raises(ModelError, match="28 bytes of weights, of which 24 are known"):
+        conversion.with_halves(param.replace(" 5=1", " 5=0"), data)
