@@ -73,6 +73,11 @@ def _commands(folder: Path) -> dict[str, tuple[object, ...]]:
         export = ("export", "tensorrt", GOLDEN, "--size", SIDE, "--precision", "fp32")
         chip = ("--flavor", "rtx", "--compute-capability", "8.6")
         commands["tensorrt"] = (*export, "-o", folder / "m.engine", *chip)
+    if importlib.util.find_spec("openvino"):
+        other = folder / "model.xml"
+        commands["openvino"] = ("export", "openvino", GOLDEN, "--size", SIDE, "-o", other)
+        commands["inspect, openvino"] = ("inspect", other)
+        commands["inpaint, openvino"] = ("inpaint", other, picture, mask, "-o", folder / "vino.png")
     return commands | {
         "inspect": ("inspect", model),
         "inspect, checkpoint": ("inspect", "lama-tiny"),

@@ -53,7 +53,6 @@ def _judged(model: Runner, family: str, size: Size | None) -> ParityFigures:
 
 @pytest.mark.parametrize(("family", "size"), CASES)
 def test_fp32_computes_what_torch_does(opened: Any, family: str, size: Size) -> None:
-    """Measured 1.9e-6 at most. In bfloat16, a processor's own choice, 4e-2."""
     assert _judged(opened(family, size), family, size).max_abs_diff <= FP32_LARGEST_DIFFERENCE
 
 
@@ -96,7 +95,6 @@ def test_the_raw_fill_is_the_whole_picture(opened: Any, io: str, size: Size | No
 
 @pytest.mark.parametrize(("family", "index"), RECORDS)
 def test_official_results_are_reproduced(opened: Any, family: str, index: int) -> None:
-    """Measured 1.2e-6 at most."""
     case, predicted, there = record_of(family, index)
     hole = case.hole[there]
     for size in (case.size, None):
@@ -121,7 +119,7 @@ def test_any_mask_value_above_zero_is_hole(opened: Any, form: str) -> None:
 
 @pytest.mark.parametrize(("family", "size"), [*CASES, ("hot", HOT_SIZE)])
 def test_fp16_is_near_to_torch(opened: Any, family: str, size: Size) -> None:
-    """Measured 69.8 dB at least, with the hot checkpoint's values beyond a million in fp32.
+    """The hot checkpoint's values pass a million in fp32.
 
     That the graph holds when every result is rounded is the emulator's to say, at the export.
     """
