@@ -40,7 +40,7 @@ FOURIER_UNITS = 10
 # 52.7 dB.
 LEAST_DB = {"int8": 42.0, "w8": 50.0}
 # Of larger pictures, photographs of 512 pixels the worst.
-LEAST_SLOW_DB = {"int8": 36.5, "w8": 49.0}
+LEAST_SLOW_DB = {"int8": 37.5, "w8": 49.0}
 # Random weights, small nets: measured 30.2 and 39.8 dB at least.
 SEEDED_LEAST_DB = {"int8": 24.0, "w8": 34.0}
 # Measured 51 dB: a value that rounds the other way spreads.
@@ -86,7 +86,7 @@ def test_the_picture_is_kept(written: Written, precision: str) -> None:
 @pytest.mark.parametrize("precision", ["int8", "w8"])
 @pytest.mark.parametrize("side", [128, 256, 512])
 def test_the_picture_is_kept_at_every_size(written: Written, precision: str, side: int) -> None:
-    """Measured 43.9, 42.9, 41.7, 42.0 and 37.8 dB in int8, 50.1 at least in w8."""
+    """Measured 44.6, 43.4, 42.4, 42.8 and 38.6 dB in int8, 50.1 at least in w8."""
     path = written("lama-tiny", Size(side, side), "float", precision, False)
     groups = {"scenes": holdout(side, 16 if side < 512 else 4)}
     if side > SIDE:
