@@ -79,7 +79,8 @@ def round_to_range(weights: NDArray[Any]) -> NDArray[np.float32]:
     pinned[channels, flat.argmax(axis=1)] = highest
     pinned[channels, flat.argmin(axis=1)] = lowest
     values = _diffused(_steps(weights, scale), lowest, highest, pinned.reshape(weights.shape))
-    return (values * _by_output(scale, values)).astype(np.float32)
+    found: NDArray[np.float32] = (values * _by_output(scale, values)).astype(np.float32)
+    return found
 
 
 def _steps(weights: NDArray[Any], scale: NDArray[Any]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import subprocess
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -81,7 +81,8 @@ def convert_task(payload: Mapping[str, Any]) -> dict[str, Any]:
         # torch would rather have another way, which pnnx does not read.
         warnings.simplefilter("ignore", DeprecationWarning)
         inputs = tuple(torch.zeros(shape) for shape in shapes)
-        torch.jit.trace(module, inputs, check_trace=False).save(folder / f"{_TRACE}.pt")
+        trace: Callable[..., Any] = torch.jit.trace
+        trace(module, inputs, check_trace=False).save(folder / f"{_TRACE}.pt")
     del module
     given = ",".join(f"[{','.join(map(str, shape))}]f32" for shape in shapes)
     done = subprocess.run(
