@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from lama_edge.containers.openvino import (
@@ -59,6 +60,7 @@ class OpenvinoRunner(Runner):
             compiled = core.compile_model(model, device, settings)
             computed = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
             self._request: Any = compiled.create_infer_request()
+            self._lock = Lock()
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot open {str(path)!r}: {one_line(error)}") from error
         _log.info("%s computes in %s on %s", path, computed, device)
@@ -70,7 +72,9 @@ class OpenvinoRunner(Runner):
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
         try:
-            results = self._request.infer({io.image.name: image, io.mask.name: mask})
+            # A request runs one picture at a time, and refuses the next until it is done.
+            with self._lock:
+                results = self._request.infer({io.image.name: image, io.mask.name: mask})
         except RuntimeError as error:
             raise ModelError(f"OpenVINO failed: {one_line(error)}") from error
         output: Array = results[io.output.name]

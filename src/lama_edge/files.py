@@ -61,7 +61,8 @@ def check_artifact(
 
     Raises:
         UsageError: when the folder around it is missing or not writable, or something stands
-            there that must not be replaced.
+            there that must not be replaced; a split model's weights where they are another's,
+            whatever `overwrite` says.
     """
     if kind == "folder" and target.is_dir():
         if not (target / contents).is_file():
@@ -76,6 +77,13 @@ def check_artifact(
     check_output(target, overwrite=overwrite)
     if kind in _SECOND:
         check_output(_SECOND[kind](target), overwrite=overwrite)
+    if kind == "split" and weights_beside(target).exists():
+        others = (target.with_suffix(suffix) for suffix in _SPLIT if suffix != target.suffix)
+        owner = next((other for other in others if other.exists()), None)
+        if owner is not None or not target.exists():
+            whose = f"belongs to {owner.name!r}" if owner else f"is without a {target.name!r}"
+            weights = str(weights_beside(target))
+            raise UsageError(f"{weights!r} would be replaced and {whose}: name another output")
 
 
 def beside(target: Path) -> Path:
@@ -88,6 +96,8 @@ def weights_beside(target: Path) -> Path:
     return target.with_suffix(".bin")
 
 
+# What split models end in: those of one name would share their weights.
+_SPLIT = (".xml", ".param")
 # Where the second file of an artifact of two stands.
 _SECOND: dict[ArtifactKind, Callable[[Path], Path]] = {"pair": beside, "split": weights_beside}
 
