@@ -19,7 +19,8 @@ class Artifact:
     """A file that entries are measured on.
 
     Attributes:
-        file: its name in the work folder.
+        file: its name in the work folder; no other file's has its stem, since formats put their
+            weights beside it.
         task: the function that writes it, see `run_isolated`.
         export: of one of ours its ``format``, ``precision`` and ``options``.
     """
@@ -111,35 +112,35 @@ PEERS = (
         "`lama-edge export litert --precision fp32`; in LiteRT's interpreter, whose kernels are "
         "XNNPACK's.",
         "lama-edge",
-        ours("lama-edge.tflite", "litert"),
+        ours("lama-edge-litert.tflite", "litert"),
         needs=("ai_edge_litert",),
     ),
     Peer(
         "lama-edge-openvino",
         "`lama-edge export openvino`; in OpenVINO, inference precision f32.",
         "lama-edge",
-        ours("lama-edge.xml", "openvino"),
+        ours("lama-edge-openvino.xml", "openvino"),
         needs=("openvino",),
     ),
     Peer(
         "lama-edge-executorch",
         "`lama-edge export executorch`; in ExecuTorch's runtime, by its XNNPACK backend.",
         "lama-edge",
-        ours("lama-edge.pte", "executorch"),
+        ours("lama-edge-executorch.pte", "executorch"),
         needs=("executorch",),
     ),
     Peer(
         "lama-edge-ncnn",
         "`lama-edge export ncnn --precision fp32`; in ncnn.",
         "lama-edge",
-        ours("lama-edge.param", "ncnn"),
+        ours("lama-edge-ncnn.param", "ncnn"),
         needs=("ncnn", "pnnx"),
     ),
     Peer(
         "lama-edge-mnn",
         "`lama-edge export mnn --precision fp32`; in MNN.",
         "lama-edge",
-        ours("lama-edge.mnn", "mnn"),
+        ours("lama-edge-mnn.mnn", "mnn"),
         needs=("MNN",),
     ),
     Peer(
@@ -153,7 +154,7 @@ PEERS = (
         "lama-edge-litert-int8",
         "`lama-edge export litert --precision int8`; in LiteRT's interpreter.",
         "lama-edge",
-        ours("lama-edge-int8.tflite", "litert", "int8"),
+        ours("lama-edge-litert-int8.tflite", "litert", "int8"),
         precision="int8",
         needs=("ai_edge_litert",),
     ),
@@ -161,7 +162,7 @@ PEERS = (
         "lama-edge-openvino-int8",
         "`lama-edge export openvino --precision int8`; in OpenVINO.",
         "lama-edge",
-        ours("lama-edge-int8.xml", "openvino", "int8"),
+        ours("lama-edge-openvino-int8.xml", "openvino", "int8"),
         precision="int8",
         needs=("openvino",),
     ),

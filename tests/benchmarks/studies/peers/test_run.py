@@ -117,6 +117,12 @@ def test_ratios_are_over_lama_edge_and_over_the_first_of_a_section(measured: Doc
     assert dynamic["name"] == "lama-edge-cpu-dynamic-64x64"
 
 
+def test_no_file_lies_where_another_ones_weights_do() -> None:
+    files = {peer.artifact.file for peer in entries.PEERS if peer.artifact is not None}
+    stems = [Path(file).stem for file in (*files, entries.REFERENCE.file)]
+    assert len(stems) == len(set(stems))
+
+
 def test_rounds_interleave_the_entries(measured: Document, told: list[str]) -> None:
     order = [line.split(",")[0] for line in told if line.endswith(" of 2")]
     assert order == [*QUICK_NAMES, *QUICK_NAMES]
