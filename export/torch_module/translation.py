@@ -123,12 +123,18 @@ class Translation:
         return self.graph.create_node("call_function", function, arguments, {}, self._name)
 
     def buffer(self, name: str, array: NDArray[Any]) -> fx.Node:
-        """Return a constant as the buffer of that name; it is added when it is first read."""
-        name = spelt(name)
+        """Return a constant as the buffer of that name; it is added when it is first read.
+
+        Raises:
+            ModelError: when another one would have the same name in Python.
+        """
         if name not in self._buffers:
+            place = spelt(name)
+            if hasattr(self.root, place):
+                raise ModelError(f"{name!r} and another constant would both be {place!r} in torch")
             # An array of its own, since torch warns of those that cannot be written.
-            self.root.register_buffer(name, torch.from_numpy(np.array(array, order="C")))
-            self._buffers[name] = self.graph.get_attr(name)
+            self.root.register_buffer(place, torch.from_numpy(np.array(array, order="C")))
+            self._buffers[name] = self.graph.get_attr(place)
         return self._buffers[name]
 
     def once(self, kind: str, value: ir.Value, make: Callable[[], fx.Node]) -> fx.Node:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -9,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lama_edge.errors import MissingBackendError, ModelError, needs_extra, one_line
+from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.executorch.facts import manifest_of
 from lama_edge.runtimes.executorch.record import EXECUTORCH
@@ -19,11 +25,13 @@ with needs_extra("executorch"):
     from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
     from executorch.runtime import Runtime
 
+_STDERR = 2
 _METHOD = "forward"
 # By the number of torch's ScalarType.
 _DTYPES = {0: "uint8", 6: "float32"}
 # The name in manifests -> ExecuTorch's own.
 _BACKENDS = {"xnnpack": "XnnpackBackend", "coreml": "CoreMLBackend", "vulkan": "VulkanBackend"}
+_greeted = False
 
 
 class ExecutorchRunner(Runner):
@@ -51,11 +59,12 @@ class ExecutorchRunner(Runner):
                 f"{str(path)!r} is for ExecuTorch's backend {backend!r}, which is not part of the "
                 "ExecuTorch installed here: run it in an app, or export it with --backend xnnpack"
             )
-        if threads is not None:
-            _unsafe_reset_threadpool(threads)
         try:
-            program = runtime.load_program(path)
-            method: Any = program.load_method(_METHOD)
+            with _without_its_greeting():
+                if threads is not None:
+                    _unsafe_reset_threadpool(threads)
+                program = runtime.load_program(path)
+                method: Any = program.load_method(_METHOD)
         except RuntimeError as error:
             raise ModelError(f"ExecuTorch cannot open {str(path)!r}: {one_line(error)}") from error
         self.provider = "cpu"
@@ -63,6 +72,8 @@ class ExecutorchRunner(Runner):
         self.manifest = _checked(path, manifest, method.metadata)
         # The program owns what the method runs on.
         self._program, self._method = program, method
+        # Its tensors are its own: between a run's inputs and its result nobody else may come.
+        self._lock = threading.Lock()
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
@@ -75,7 +86,8 @@ class ExecutorchRunner(Runner):
             torch.from_numpy(np.require(array, requirements=["C", "W"])) for array in (image, mask)
         ]
         try:
-            (output,) = self._method.execute(inputs)
+            with self._lock:
+                (output,) = self._method.execute(inputs)
         except RuntimeError as error:
             raise ModelError(f"ExecuTorch failed: {one_line(error)}") from error
         found: Array = output.numpy()
@@ -87,7 +99,7 @@ class ExecutorchRunner(Runner):
         trim_heap()
 
 
-def _checked(path: Path, manifest: Any, method: Any) -> Any:
+def _checked(path: Path, manifest: Manifest, method: Any) -> Manifest:
     """Compare a manifest with what a method takes and gives, which has places and no names."""
     io = manifest.io
     inputs = [
@@ -101,3 +113,24 @@ def _checked(path: Path, manifest: Any, method: Any) -> Any:
 def _seen(name: str, meta: Any) -> ValueSeen:
     kind = meta.dtype()
     return ValueSeen(name, _DTYPES.get(kind, f"torch's number {kind}"), tuple(meta.sizes()))
+
+
+@contextmanager
+def _without_its_greeting() -> Iterator[None]:
+    """Turn standard error away while ExecuTorch opens the process's first model.
+
+    It tells there, once, what it read of the processor. What goes wrong is raised.
+    """
+    global _greeted
+    with ExitStack() as stack:
+        if not _greeted:
+            _greeted = True
+            with suppress(AttributeError, OSError):  # a process may have none
+                kept = os.dup(_STDERR)
+                stack.callback(os.close, kept)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                stack.callback(os.close, nowhere)
+                sys.stderr.flush()
+                os.dup2(nowhere, _STDERR)
+                stack.callback(os.dup2, kept, _STDERR)
+        yield

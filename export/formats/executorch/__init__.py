@@ -37,7 +37,7 @@ class ExecutorchFormat(Format):
     title = "an ExecuTorch program"
     about = "for apps that ship ExecuTorch, such as React Native's"
     suffix = ".pte"
-    extra = "executorch"
+    extra = "export,executorch"
     io_forms = TENSOR_IO_FORMS
     precisions = ("fp32", "fp16", "int8")
     precision = "fp32"

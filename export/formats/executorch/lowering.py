@@ -51,7 +51,7 @@ def lower_task(payload: Mapping[str, Any], progress: Callable[[str], None]) -> d
     with needs_extra("executorch"):
         import onnx_ir as ir
         import torch
-        from executorch.exir import to_edge_transform_and_lower
+        from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
     from lama_edge.export.formats.executorch.backends import partitioner_of
     from lama_edge.export.torch_module.translation import torch_module
@@ -73,6 +73,8 @@ def lower_task(payload: Mapping[str, Any], progress: Callable[[str], None]) -> d
             program,
             partitioner=[partitioner_of(str(manifest.format["backend"]))],
             constant_methods=texts_to_fill(payload["manifest"]),
+            # A seventh of the time; what is wrong shows in parity.
+            compile_config=EdgeCompileConfig(_check_ir_validity=False),
         )
         del program
         placed = _placed(lowered.exported_program().graph)

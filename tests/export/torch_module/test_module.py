@@ -14,6 +14,7 @@ from places import DATA
 from torch import fx
 
 from lama_edge.errors import ModelError
+from lama_edge.export.formats.executorch.graphs import source_graph
 from lama_edge.export.formats.onnx.file import finish
 from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph
 from lama_edge.export.precision.build import build_at
@@ -33,17 +34,24 @@ SIZES = {
 }
 CASES = [(family, size) for family, sizes in SIZES.items() for size in sizes]
 LARGEST_DIFFERENCE = 2e-6
+INT8_SIZE = Size(128, 128)
+INT8_LEAST_PSNR_DB = 38
 
 
 def _graph(
-    family: str, size: Size, io: IoForm = "float", precision: Precision = "fp32", **form: Any
+    family: str,
+    size: Size,
+    io: IoForm = "float",
+    precision: Precision = "fp32",
+    build: Any = build_at,
+    **form: Any,
 ) -> Any:
     checkpoint = load_checkpoint(None if family == "lama-tiny" else DATA / family)
     config = checkpoint.config
     policy = SizePolicy(size, config.size_multiple, config.min_size)
     ranges = None if precision == "fp32" else measured_ranges(checkpoint, policy, precision, None)
     options = GraphOptions(io=io_spec(io, batch=1, **form), size=policy)
-    return build_at(precision, config, checkpoint.tensors, options, ranges).model
+    return build(precision, config, checkpoint.tensors, options, ranges).model
 
 
 def _inputs(size: Size, io: IoForm) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -140,6 +148,50 @@ def test_no_value_is_a_boolean_or_read_through_indices() -> None:
     assert set(seen) == {torch.float32}
     pads = [node for node in module.graph.nodes if node.target is torch.nn.functional.pad]
     assert {len(node.args) for node in pads} == {2}  # of the doublings, with zeros
+
+
+@pytest.fixture(scope="module")
+def quantised() -> Any:
+    """lama-tiny in int8 as XNNPACK likes it."""
+    return _graph("lama-tiny", INT8_SIZE, precision="int8", build=source_graph)
+
+
+def test_int8_keeps_the_picture(quantised: Any) -> None:
+    """Measured 42.0 dB; ExecuTorch computes the same (150 dB apart)."""
+    arrays = _inputs(INT8_SIZE, "float")
+    found = _run(torch_module(quantised), *arrays)
+    wanted = _computed(_graph("lama-tiny", INT8_SIZE), *arrays)
+    hole = np.broadcast_to(arrays[1] > 0, wanted.shape)
+    noise = np.square(found[hole] - wanted[hole]).mean()
+    assert -10 * np.log10(noise) >= INT8_LEAST_PSNR_DB
+    np.testing.assert_array_equal(found[~hole], arrays[0][~hole])
+
+
+def test_int8_is_written_as_backends_recognise_it(quantised: Any) -> None:
+    """Every operator has a turning back of its own before it, and weights stay integers."""
+    module, ops = torch_module(quantised), torch.ops.quantized_decomposed
+    by_target: dict[Any, list[fx.Node]] = {}
+    for node in module.graph.nodes:
+        by_target.setdefault(node.target, []).append(node)
+    for target in (ops.dequantize_per_tensor.default, ops.dequantize_per_channel.default):
+        assert by_target[target]
+        for node in by_target[target]:
+            assert len(node.users) == 1
+    for node in by_target[ops.quantize_per_tensor.default]:
+        assert node.args[3:] == (-128, 127, torch.int8)
+        assert -128 <= node.args[2] <= 127
+    found = {one.numpy().tobytes() for one in module.buffers() if one.dtype == torch.int8}
+    values = (array_of(one) for one in quantised.graph.initializers.values())
+    # Scalars of that type are zero points.
+    assert found == {one.tobytes() for one in values if one.dtype == np.int8 and one.ndim > 1}
+
+
+def test_constants_that_would_have_one_name_in_python_are_refused() -> None:
+    model = _graph("regular", Size(64, 64))
+    first, second = list(_constants(model))[:2]
+    model.graph.initializers[second].name = spelt(first)
+    with pytest.raises(ModelError, match="and another constant would both be"):
+        torch_module(model)
 
 
 def test_a_translation_of_ones_own_takes_the_place_of_the_one_here() -> None:
