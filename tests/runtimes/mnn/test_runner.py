@@ -27,7 +27,8 @@ SIZE = Size(72, 104)
 @pytest.fixture(scope="module")
 def model_path(golden_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mnn") / "golden.mnn"
-    result = export_model(Export("mnn", golden_folder, path, sizes=(SIZE,), io="uint8"))
+    job = Export("mnn", golden_folder, path, sizes=(SIZE,), io="uint8", precision="fp32")
+    result = export_model(job)
     assert result.manifest.parity is not None
     assert result.manifest.parity.runtime == f"mnn {MNN.version()} cpu"
     return path
