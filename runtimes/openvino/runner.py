@@ -179,7 +179,7 @@ def check_fits(provider: str, manifest: Manifest, path: Path) -> None:
         raise ModelError(
             f"{str(path)!r} takes any size and NPUs take one: export it with --size 512"
         )
-    if manifest.precision != "fp16":
+    if manifest.precision not in ("fp16", "w8"):
         _log.warning(
             "%s is %s and the NPU computes in fp16, where its values may overflow: export it with "
             "--precision fp16",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from lama_edge.export.formats.onnx import ONNX
 from lama_edge.export.formats.record import (
@@ -18,14 +18,17 @@ from lama_edge.export.formats.record import (
 )
 from lama_edge.files import weights_beside
 from lama_edge.manifest import Manifest
-from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, io_spec
+from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, Precision, io_spec
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lama_edge.export.precision.build import PreciseGraph
+    from lama_edge.judging.ranges import Ranges
     from lama_edge.models.config import GeneratorConfig
 
-# The graph that the model is made of, in a job's scratch folder.
-_SOURCE = "source.onnx"
+# The graph that the model is made of, in a job's scratch folder, and that of w8 in fp16.
+_SOURCE, _HALF = "source.onnx", "half.onnx"
 
 
 class OpenvinoFormat(Format):
@@ -41,8 +44,8 @@ class OpenvinoFormat(Format):
     precisions = ("fp32", "fp16", "w8", "int8")
     precision = "fp32"
     precision_help = (
-        "fp16 rescaled so that nothing overflows, for graphics and NPUs; w8 int8 weights, computed "
-        "in floats; int8 weights and activations in int8, for processors"
+        "fp16 rescaled so that nothing overflows, for graphics and NPUs; w8 int8 weights of the "
+        "same, computed in floats; int8 weights and activations in int8, for processors"
     )
     sizes = ("dynamic",)
     size_help = "512, 512x768 (height x width), which NPUs want, or dynamic (the default)"
@@ -62,11 +65,25 @@ class OpenvinoFormat(Format):
         assert job.io is not None
         return io_spec(job.io, composite=job.composite, batch=1)
 
-    def builder(self) -> Callable[..., PreciseGraph]:
-        """See `Format.builder`."""
+    def arithmetic(self, precision: str) -> Precision:
+        """See `Format.arithmetic`: w8 is computed in fp16 where graphics and NPUs do."""
+        return "fp16" if precision == "w8" else super().arithmetic(precision)
+
+    def graphs(
+        self,
+        job: Export,
+        config: GeneratorConfig,
+        tensors: Mapping[str, NDArray[Any]],
+        parts: Iterable[Part],
+        ranges: Ranges | None,
+    ) -> Iterator[PreciseGraph]:
+        """See `Format.graphs`."""
         from lama_edge.export.formats.openvino.graphs import source_graph
 
-        return source_graph
+        precision = cast(Precision, job.precision)
+        for part in parts:
+            options = self.graph_options(job, config, part)
+            yield source_graph(precision, config, tensors, options, ranges)
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""
@@ -80,12 +97,19 @@ class OpenvinoFormat(Format):
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
     ) -> list[Manifest]:
         """See `Format.write`: the graph as an ONNX file, and the model of that."""
+        import onnx_ir as ir
+
         from lama_edge.export.formats.onnx.file import finish, write_onnx
         from lama_edge.export.formats.openvino.ir import write_ir
+        from lama_edge.export.precision.half import to_half
 
         (one,) = drawn
         assert one.graph is not None
         source = scratch / _SOURCE
+        if one.manifest.precision == "w8":
+            half = ir.from_proto(ir.to_proto(one.graph))
+            to_half(half)
+            write_onnx(finish(half), one.manifest, scratch / _HALF)
         write_onnx(finish(one.graph), one.manifest, source)
         return [write_ir(source, one.manifest, target)]
 
@@ -96,11 +120,15 @@ class OpenvinoFormat(Format):
         stamp_ir(manifests[0], target)
 
     def judges(self, job: Export, part: Part, target: Path, scratch: Path) -> tuple[Judge, ...]:
-        """See `Format.judges`: fp16 by what rounds as it says, since processors compute it wide."""
+        """See `Format.judges`.
+
+        fp16 and w8 by what rounds every result too, since processors compute them wide.
+        """
         runtime = Judge(str(target), "cpu")
-        if job.precision != "fp16":
+        if self.arithmetic(str(job.precision)) != "fp16":
             return (runtime,)
-        return (Judge(str(scratch / _SOURCE), ONNX.judging_provider("fp16")), runtime)
+        half = scratch / (_SOURCE if job.precision == "fp16" else _HALF)
+        return (Judge(str(half), ONNX.judging_provider("fp16")), runtime)
 
     def size_bytes(self, target: Path) -> int:
         """See `Format.size_bytes`."""
