@@ -179,6 +179,7 @@ def test_neither_file_is_replaced_unasked(tmp_path: Path, standing: str) -> None
     ("choices", "message"),
     [
         ({"output": "a.onnx"}, r"must end in \.xml: runtimes go by that"),
+        ({"output": "a.XML"}, r"must end in \.xml: runtimes go by that"),
         ({"io": "image"}, "--io image is no form of an OpenVINO model: use --io float or uint8"),
         ({"precision": "pal4"}, "--precision pal4 is none of an OpenVINO model's"),
         ({"precision": "fp32", "calibrate": Path()}, "--calibrate is of no use for fp32"),

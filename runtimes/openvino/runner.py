@@ -15,7 +15,7 @@ from lama_edge.containers.openvino import (
     read_ir,
     rt_info,
 )
-from lama_edge.errors import MissingBackendError, ModelError, one_line
+from lama_edge.errors import MissingBackendError, ModelError, one_line, reason
 from lama_edge.files import sha256_of, weights_beside
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
@@ -108,7 +108,7 @@ def read_model(core: Any, path: Path) -> tuple[Any, Manifest]:
         manifest = Manifest.from_json(text)
         # What other tools rewrote has other weights too.
         is_own = manifest.graph_sha256 == graph_sha256(root)
-        if is_own and manifest.format.get(WEIGHTS_SHA256) != sha256_of(weights):
+        if is_own and manifest.format.get(WEIGHTS_SHA256) != _digest(weights):
             raise ModelError(
                 f"{weights.name!r} does not belong to {str(path)!r}, or is damaged: copy both "
                 "files of one export"
@@ -116,6 +116,13 @@ def read_model(core: Any, path: Path) -> tuple[Any, Manifest]:
     model = core.read_model(path, weights)
     inputs, outputs = (list(map(_seen, values)) for values in (model.inputs, model.outputs))
     return model, read_manifest(path, text, inputs=inputs, outputs=outputs)
+
+
+def _digest(weights: Path) -> str:
+    try:
+        return sha256_of(weights)
+    except OSError as error:
+        raise ModelError(f"{str(weights)!r} cannot be read: {reason(error)}") from error
 
 
 def settings_for(

@@ -61,7 +61,8 @@ class VenvProgram(PythonProgram):
         Looked for and not imported: OpenVINO tells its maker when it is.
         """
         for name in self._formats:
-            modules = [one.modules[0] for one in runtimes() if one.format == name and one.modules]
+            opening = [one for one in runtimes() if one.format == name and not one.is_emulator]
+            modules = [one.modules[0] for one in opening if one.modules]
             if name != CHECKPOINT and modules:
                 find = f"any(map(importlib.util.find_spec, {modules}))"
                 command = [self._python or "", "-c", f"import importlib.util; exit(not {find})"]

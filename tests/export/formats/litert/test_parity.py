@@ -20,8 +20,8 @@ FP32_LARGEST_DIFFERENCE = 1e-4
 FP16_LEAST_PSNR_DB = 55
 # Random weights, a small net.
 W8_LEAST_PSNR_DB = 45
-# Half of it is the rounding to whole levels.
-MOST_LEVELS = 1
+# Half a level is the rounding to whole ones; what cuts digits off is nearly a whole one away.
+MOST_LEVELS = {"fp32": 0.53, "fp16": 1}
 
 Written = Callable[..., Path]
 
@@ -48,7 +48,9 @@ def test_bytes_come_back_within_a_level(
     with open_runner(written(family, size, "uint8", precision)) as model:
         output = run_case(model, case)
     assert output.known_changed == 0
-    assert np.abs(output.levels - np.clip(wanted, 0, 255))[case.hole].max() <= MOST_LEVELS
+    assert (
+        np.abs(output.levels - np.clip(wanted, 0, 255))[case.hole].max() <= MOST_LEVELS[precision]
+    )
 
 
 @pytest.mark.parametrize("io", ["float", "uint8"])
@@ -58,7 +60,7 @@ def test_without_the_composite_the_raw_fill_comes_back(written: Written, io: str
     with open_runner(written("fourier", size, io, "fp32", False)) as model:
         assert model.manifest.io.output.name == "predicted"
         levels = run_case(model, case).levels
-    assert np.abs(levels - wanted).max() <= (MOST_LEVELS if io == "uint8" else 0.03)
+    assert np.abs(levels - wanted).max() <= (MOST_LEVELS["fp32"] if io == "uint8" else 0.03)
 
 
 @pytest.mark.parametrize(("family", "index"), RECORDS)

@@ -26,8 +26,8 @@ from lama_edge.spec import Size
 
 FP32_LARGEST_DIFFERENCE = 1e-4
 FP16_LEAST_PSNR_DB = 55
-# Half of it is the rounding to whole levels.
-MOST_LEVELS = 1
+# Half a level is the rounding to whole ones; what cuts digits off is nearly a whole one away.
+MOST_LEVELS = {"fp32": 0.53, "fp16": 1}
 
 MakeModel = Callable[..., Path]
 
@@ -72,7 +72,9 @@ def test_bytes_come_back_within_a_level(
     (case,), (wanted,) = answer_of(family, size)
     output = run_case(opened(family, size, io="uint8", precision=precision), case)
     assert output.known_changed == 0
-    assert np.abs(output.levels - np.clip(wanted, 0, 255))[case.hole].max() <= MOST_LEVELS
+    assert (
+        np.abs(output.levels - np.clip(wanted, 0, 255))[case.hole].max() <= MOST_LEVELS[precision]
+    )
 
 
 def test_floats_outside_the_hole_come_back_bit_by_bit(opened: Any) -> None:
