@@ -68,10 +68,16 @@ class ExecutorchFormat(Format):
                 "--size dynamic is no size of an ExecuTorch program, whose memory is planned for "
                 "one: give 512 or 512x768 (height x width), and export one file a size"
             )
-        if job.precision == "int8" and job.options["backend"] != "xnnpack":
+        backend = job.options["backend"]
+        if job.precision == "int8" and backend != "xnnpack":
             raise UsageError(
-                f"--precision int8 is computed by XNNPACK alone: leave --backend "
-                f"{job.options['backend']} out, or use --precision fp16"
+                f"--precision int8 is computed by XNNPACK alone: leave --backend {backend} out, or "
+                "use another precision"
+            )
+        if job.precision == "fp16" and backend == "coreml":
+            raise UsageError(
+                "--precision fp16 with --backend coreml: the padding of Core ML's converter takes "
+                "no fp16; use --precision fp32, or lama-edge export coreml for the Neural Engine"
             )
 
     def contract(self, job: Export) -> IoSpec:

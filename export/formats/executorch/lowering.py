@@ -53,14 +53,13 @@ def lower_task(payload: Mapping[str, Any], progress: Callable[[str], None]) -> d
         import torch
         from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
-    from lama_edge.export.formats.executorch.backends import operators_of, partitioner_of
+    from lama_edge.export.formats.executorch.backends import partitioner_of
     from lama_edge.export.torch_module.translation import torch_module
 
     manifest = Manifest.from_json(payload["manifest"])
     io, size = manifest.io, manifest.size.fixed
     assert size is not None
-    backend = str(manifest.format["backend"])
-    module = torch_module(ir.load(payload["source"]), operators_of(backend))
+    module = torch_module(ir.load(payload["source"]))
     inputs = tuple(
         torch.zeros(spec.shape(size.height, size.width), dtype=getattr(torch, spec.dtype))
         for spec in (io.image, io.mask)
@@ -72,7 +71,7 @@ def lower_task(payload: Mapping[str, Any], progress: Callable[[str], None]) -> d
         progress("lower")
         lowered = to_edge_transform_and_lower(
             program,
-            partitioner=[partitioner_of(backend)],
+            partitioner=[partitioner_of(str(manifest.format["backend"]))],
             constant_methods=texts_to_fill(payload["manifest"]),
             # A seventh of the time; what is wrong shows in parity.
             compile_config=EdgeCompileConfig(_check_ir_validity=False),

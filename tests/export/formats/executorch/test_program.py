@@ -90,7 +90,7 @@ def test_what_is_outside_the_delegates_is_known(
 @pytest.mark.parametrize(
     ("backend", "precision"),
     [
-        ("coreml", "fp16"),
+        ("coreml", "fp32"),
         pytest.param("vulkan", "fp32", marks=pytest.mark.slow),
         pytest.param("vulkan", "fp16", marks=pytest.mark.slow),
     ],
@@ -150,6 +150,10 @@ def test_a_program_out_of_tolerance_is_not_kept_or_marked(tmp_path: Path) -> Non
         (
             {"precision": "int8", "options": {"backend": "vulkan"}},
             "--precision int8 is computed by XNNPACK alone: leave --backend vulkan out",
+        ),
+        (
+            {"precision": "fp16", "options": {"backend": "coreml"}},
+            "the padding of Core ML's converter takes no fp16; use --precision fp32",
         ),
         ({"options": {"backend": "qnn"}}, "choose one of: xnnpack, coreml, vulkan"),
         ({"io": "image"}, "use --io float or uint8"),
