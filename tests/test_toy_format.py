@@ -234,6 +234,23 @@ def test_tradeoff_shows_the_figures_of_the_judge_that_failed(
     assert (w8["judged_by"], w8["closeness"]["passed"]) == ("toyland", False)
 
 
+def test_a_judge_that_cannot_run_leaves_tradeoff_no_figures(
+    run: Run, golden_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = importlib.import_module("toy").ToyFormat
+    whole = toy.judges
+
+    def judges(form: object, job: record.Export, *rest: object) -> tuple[record.Judge, ...]:
+        missing = (record.Judge("missing.onnx", "cpu"),) if job.precision == "w8" else ()
+        return (*missing, *whole(form, job, *rest)[-1:])
+
+    monkeypatch.setattr(toy, "judges", judges)
+    words = ("--format", "toy", "--size", "64", "--no-speed", "--json")
+    _, w8 = json.loads(run("tradeoff", golden_folder, *words, code=2))["precisions"]
+    assert "missing.onnx" in w8["error"]
+    assert w8["closeness"] is w8["judged_by"] is w8["size_bytes"] is None
+
+
 def test_inpaint_fills_a_picture_with_it(run: Run, model: Path, tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (50, 60, 3), dtype=np.uint8)
     hole = np.zeros((50, 60), np.uint8)

@@ -221,28 +221,28 @@ class _Weighing:
             row = self.rows[precision] = empty_row(precision)
             try:
                 if precision == self._reference:
-                    self._fill(row, reference, judged, manifest)
+                    row.update(self._figures(precision, reference, judged, manifest))
                     continue
                 own = self._export(precision, precision, job.io)
                 self.progress(f"judge {precision}")
-                self._judge(row, reference, own)
+                row.update(self._judged(precision, reference, own))
             except LamaEdgeError as error:
                 if precision == "fp32":
                     raise
                 row["error"] = self._without_paths(error)
 
-    def _judge(self, row: Row, reference: Side, manifest: Manifest) -> None:
+    def _judged(self, precision: str, reference: Side, manifest: Manifest) -> Row:
         """Judge an export as the flow does: all must pass, and the first one's figures count."""
-        precision: str = row["precision"]
+        found: Row = {}
         for judge in reversed(self.exports.judges(precision)):
             judged = self.exports.run(precision, judge, [one.case for one in self.cases])
-            self._fill(row, reference, judged, manifest)
-            if not row["closeness"]["passed"]:
-                return
+            found = self._figures(precision, reference, judged, manifest)
+            if not found["closeness"]["passed"]:
+                break
+        return found
 
-    def _fill(self, row: Row, reference: Side, judged: Judged, manifest: Manifest) -> None:
-        """Fill in the figures of a precision that was exported and run."""
-        precision: str = row["precision"]
+    def _figures(self, precision: str, reference: Side, judged: Judged, manifest: Manifest) -> Row:
+        """Return the figures of a precision that was exported and run."""
         size_bytes = model_size_bytes(self.exports.path(precision))
         found = closeness(
             [one.case for one in self.cases],
@@ -251,13 +251,13 @@ class _Weighing:
             tolerance_of(judged.runtime, precision),
             known_changed=judged.known_changed,
         )
-        row.update(
-            size_bytes=size_bytes,
-            size_share=size_bytes / (self.rows["fp32"]["size_bytes"] or size_bytes),
-            numerics=None if manifest.numerics is None else dict(manifest.numerics),
-            judged_by=judged.runtime,
-            closeness=found,
-        )
+        return {
+            "size_bytes": size_bytes,
+            "size_share": size_bytes / (self.rows["fp32"]["size_bytes"] or size_bytes),
+            "numerics": None if manifest.numerics is None else dict(manifest.numerics),
+            "judged_by": judged.runtime,
+            "closeness": found,
+        }
 
     def measure(self) -> None:
         """Time all files that could be judged, in interleaved rounds."""

@@ -60,10 +60,12 @@ def _setting(document: dict[str, Any]) -> str:
 
 def _fastest(document: dict[str, Any]) -> str:
     """Name the fastest of ours at each precision, whichever runtime it is in, and the others."""
-    ours = [row for row in document["entries"] if row["name"].startswith(_OURS)]
+    ours = [
+        row for row in document["entries"] if row["name"].startswith(_OURS) and not row["error"]
+    ]
     sentences = []
     for precision in dict.fromkeys(_precision(row) for row in ours):
-        rows = [row for row in ours if _precision(row) == precision and not row["error"]]
+        rows = [row for row in ours if _precision(row) == precision]
         first, *others = sorted(rows, key=lambda row: float(row["median_s"]))
         slower = [figures.ratio(row["median_s"] / first["median_s"]) for row in others]
         rest = "; the others' times are " if others else ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -10,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import lama_edge
 from lama_edge.benchmarks.documents.store import PEERS, check_document
 from lama_edge.benchmarks.studies.peers.document import SECTIONS, Row, document
 from lama_edge.benchmarks.studies.peers.entries import (
@@ -22,7 +25,7 @@ from lama_edge.benchmarks.studies.peers.entries import (
     Peer,
     chosen,
 )
-from lama_edge.benchmarks.targets.tasks.environment import anonymous
+from lama_edge.benchmarks.targets.tasks.environment import anonymous, environment
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
@@ -30,6 +33,8 @@ from lama_edge.process import run_isolated
 from lama_edge.spec import Progress, Size, untold
 
 SIZE = Size(512, 512)
+# What a folder that is kept says of its files.
+_STAMP = "made-by.json"
 GROWTH_SIZES = (Size(512, 512), Size(1024, 1024), Size(2048, 2048))
 DYNAMIC_SIZES = (Size(512, 512), Size(1024, 1024))
 
@@ -77,8 +82,8 @@ class PeersJob:
         sampling: of the entries.
         section_sampling: of growth and dynamic.
         limit_policy: of each convolution of the limit.
-        files: a folder that keeps the files, of which those that are there are not made again;
-            None is one that goes.
+        files: an empty folder that keeps the files, or one with those of an earlier job of the
+            same architecture, packages and code, which are not made again; None is one that goes.
         timeout_s: how long one process may take, in seconds; None is for ever.
     """
 
@@ -165,6 +170,8 @@ def _prepared(
     for name, module in absent.items():
         progress(f"left out: {name}, {module} is not installed")
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
+        if job.files is not None:
+            _check_kept(job.files, job)
         files = _Files(job.files or Path(folder), job, progress)
         rows = {
             "entries": [_entry_row(job, files, peer) for peer in peers],
@@ -205,9 +212,7 @@ class _Files:
             checkpoint = path if artifact == CHECKPOINT else self.path_of(CHECKPOINT, self.job.size)
             self.progress(f"preparing {path.name}")
             # Nobody takes a file that is half written for one that is there.
-            making = self.folder / "making"
-            shutil.rmtree(making, ignore_errors=True)
-            making.mkdir()
+            making = Path(tempfile.mkdtemp(prefix="making-", dir=self.folder))
             made = making / path.name
             payload = {
                 "config": self.job.config.to_dict(),
@@ -222,9 +227,41 @@ class _Files:
             except LamaEdgeError as error:
                 self._failed[path] = error
                 raise
-            for file in sorted(making.iterdir(), key=lambda file: file == made):
-                file.replace(self.folder / file.name)
+            else:
+                for file in sorted(making.iterdir(), key=lambda file: file == made):
+                    file.replace(self.folder / file.name)
+            finally:
+                shutil.rmtree(making, ignore_errors=True)
         return path
+
+
+def _check_kept(folder: Path, job: PeersJob) -> None:
+    """See to it that what lies in a folder was made as this job would make it.
+
+    Raises:
+        UsageError: when it was not, or nobody knows.
+    """
+    digest = hashlib.sha256()
+    # In a clone the folders are links, which are not followed below the first.
+    for room in ("export", "models"):
+        root = (Path(lama_edge.__path__[0]) / room).resolve()
+        for file in sorted(root.rglob("*.py")):
+            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    found = environment()
+    stamp = {
+        "config": job.config.to_dict(),
+        "packages": found["packages"],
+        "sources_sha256": digest.hexdigest(),
+    }
+    text = json.dumps(stamp, indent=1, sort_keys=True)
+    about = folder / _STAMP
+    if not any(folder.iterdir()):
+        about.write_text(text, encoding="utf-8")
+    elif not about.is_file() or about.read_text(encoding="utf-8") != text:
+        raise UsageError(
+            f"{str(folder)!r} has files of another architecture, of other packages or of other "
+            "code: name an empty folder"
+        )
 
 
 def _measure(rows: Sequence[Row], rounds: int, timeout_s: float | None, progress: Progress) -> None:

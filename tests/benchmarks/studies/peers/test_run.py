@@ -220,10 +220,14 @@ def test_files_are_made_ahead_and_measured_later(
     assert main([*words, "--prepare"]) == 0
     assert "round" not in capsys.readouterr().err
     there = {file: file.read_bytes() for file in kept.iterdir() if file.is_file()}
-    assert {file.suffix for file in there} == {".safetensors", ".npy", ".xml", ".bin"}
+    assert {file.suffix for file in there} == {".safetensors", ".npy", ".xml", ".bin", ".json"}
     assert main(words) == 0
     assert "preparing" not in capsys.readouterr().err
-    assert {file: file.read_bytes() for file in kept.iterdir() if file.is_file()} == there
+    assert {file: file.read_bytes() for file in kept.iterdir()} == there
+    assert main([*words, "--blocks", "2"]) == UsageError.exit_code
+    assert "another architecture" in capsys.readouterr().err
+    (kept / "made-by.json").unlink()
+    assert main(words) == UsageError.exit_code
 
 
 @pytest.mark.parametrize(
