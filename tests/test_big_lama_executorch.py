@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 LOWERING_LIMIT_S = 180
 EXPORT_LIMIT_BYTES = 8 * 2**30
-# Measured 205.4 MB.
+# Measured 205.4 MB, 66 s and 2.2 GiB.
 MOST_BYTES = 206e6
 
 # Runs in a process of its own, so that the memory is the export's alone: its own and that of the

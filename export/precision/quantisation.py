@@ -89,8 +89,8 @@ OPENVINO = Quantisation("openvino", _SPECTRAL)
 OPENVINO_PRODUCTS = Quantisation("openvino", frozenset(), _SPECTRAL)
 
 # The sensitive kinds in floats, weights and all: ExecuTorch's XNNPACK has no convolution of floats
-# by int8 weights that was not written as one that rounds what it reads. lama-tiny's seeded pictures
-# of 128 and 256 pixels come to 42.0 and 41.7 dB.
+# by int8 weights that was not written as one that rounds what it reads. lama-tiny's seeded picture
+# of 128 pixels comes to 43.0 dB.
 EXECUTORCH = Quantisation("litert", float_weights=True)
 
 

