@@ -38,8 +38,9 @@ with needs_extra("export"):
 # bottleneck's convolutions are products already, see `export.layers_channels_last`.
 _PRODUCT_OUTPUTS = 192
 # Where another share of a value's extremes than `KEPT` is better, by what reads it. With it
-# lama-tiny's photographs of 256 and 512 pixels gain 0.8 and 0.7 dB in ONNX Runtime, 1.2 and 1.5 in
-# OpenVINO, its scenes 0.4 to 1.5; other kinds gain nothing.
+# lama-tiny's photographs of 256 and 512 pixels gain 0.7 and 0.8 dB in LiteRT, 1.2 and 1.5 in
+# OpenVINO, its scenes 0.5 to 1.5; other kinds gain nothing. Not among gathered products: a golden
+# checkpoint with random weights falls below 34 dB there.
 _KEPT_BY_KIND: dict[LayerKind, float] = {"upsampling": 0.6}
 
 
@@ -89,8 +90,9 @@ class IntegerGraph:
         """Give each value that integers stand for a scale; what is joined shares one."""
         groups: list[tuple[set[ir.Value], float]] = []
         wanted = [([result], KEPT) for result in results]
+        by_kind = {} if self._products else _KEPT_BY_KIND
         wanted += [
-            (list(sources(layer.inputs[0])), _KEPT_BY_KIND.get(layer_kind(str(layer.name)), KEPT))
+            (list(sources(layer.inputs[0])), by_kind.get(layer_kind(str(layer.name)), KEPT))
             for layer in layers
             if layer.inputs[0]
         ]

@@ -28,8 +28,8 @@ from lama_edge.errors import LamaEdgeError, UsageError
 SCHEMAS = ROOT / "benchmarks" / "documents" / "schema"
 RESULTS = ROOT / "benchmarks" / "results"
 # Where no Python ran there is no version of it, and where no page did no browser; without a target
-# it was this machine.
-OPTIONAL = {"python", "packages", "browser", "gpu", "target", "for"}
+# it was this machine. Older documents of peers say neither of the last two.
+OPTIONAL = {"python", "packages", "browser", "gpu", "target", "for", "precision", "psnr_db"}
 _SENSORS = {
     "clock_mhz": [2600.0],
     "temperature_c": {"cpu": 41.0},

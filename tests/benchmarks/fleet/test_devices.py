@@ -29,7 +29,9 @@ def test_a_device_is_a_table_with_a_name_and_a_target(tmp_path: Path) -> None:
     plain, full = read_devices(_write(tmp_path, text))
     assert plain == Device("pi", "local", TargetOptions())
     assert (plain.scheme, plain.provider, plain.threads) == ("local", None, None)
-    options = TargetOptions(tmp_path / "bundles/aarch64", "venv/bin/python", True, "/data/x")
+    options = TargetOptions(
+        tmp_path / "bundles/aarch64", "venv/bin/python", True, remote_folder="/data/x"
+    )
     assert full == Device("pi-worker", "local", options, "cpu", 4)
 
 
