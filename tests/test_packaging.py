@@ -256,7 +256,8 @@ def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
     assert expected <= without_extra
     for name, error in report["modules"].items():
         if error is not None:
-            known = "export|torch|train|bench|ssh|coreml|litert|openvino|executorch|mnn|ncnn|web"
+            runtimes = "coreml|litert|openvino|executorch|mnn|ncnn"
+            known = f"export|torch|train|bench|ssh|dev|web|{runtimes}"
             assert re.search(rf'pip install "lama-edge\[({known})\]"', error), name
     _check_command_line(interpreter, model, tmp_path)
 
