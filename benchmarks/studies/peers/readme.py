@@ -17,7 +17,7 @@ from lama_edge.benchmarks.studies.peers.document import cells
 
 _NBSP = "\u00a0"
 _OURS = "lama-edge-"
-_PACKAGES = ("onnxruntime", "ai-edge-litert", "openvino", "executorch", "ncnn", "MNN", "torch")
+_PACKAGES = ("onnxruntime", "ai-edge-litert", "openvino", "executorch", "ncnn", "mnn", "torch")
 
 
 def block(document: dict[str, Any]) -> str:
@@ -88,6 +88,8 @@ def _descriptions(document: dict[str, Any]) -> str:
 
 
 def _description(row: dict[str, Any]) -> str:
+    if row["error"]:
+        return f"{row['description']} It failed: {row['error']}."
     if row["limit"] is None:
         return str(row["description"])
     limit = row["limit"]
