@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import lama_edge
 from lama_edge.engines import ProfileSizes
 from lama_edge.errors import UsageError, needs_extra
-from lama_edge.files import ArtifactKind, join_part
+from lama_edge.files import ArtifactKind, join_part, weights_beside
 from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.spec import IoForm, IoSpec, Precision, Size, SizePolicy, io_spec, parse_size
 
@@ -297,7 +297,7 @@ class Format(ABC):
         Raises:
             UsageError: when precision, options and architecture do not go together.
         """
-        build, precision = self.builder(), self.arithmetic(str(job.precision))
+        build, precision = self.builder(), cast(Precision, job.precision)
         for part in parts:
             yield build(precision, config, tensors, self.graph_options(job, config, part), ranges)
 
@@ -365,7 +365,8 @@ class Format(ABC):
         """Return an artifact's size."""
         if target.is_dir():
             return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
-        return target.stat().st_size
+        files = (target, weights_beside(target)) if self.kind == "split" else (target,)
+        return sum(path.stat().st_size for path in files)
 
 
 def versions_of(extra: str, *packages: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from lama_edge.errors import CheckpointError, UsageError, needs_extra
 from lama_edge.export.graph.builder import check_finite
 from lama_edge.export.graph.deploy_graph import Dft, GraphOptions, build_deploy_graph
-from lama_edge.export.graph.layers import Array
+from lama_edge.export.graph.layers import Array, Kernels
 from lama_edge.export.precision.half import to_half
 from lama_edge.export.precision.homogeneity import array_of, channel_groups, rescale
 from lama_edge.export.precision.quantisation import ONNXRUNTIME, WHY_FLOAT, Quantisation, quantise
@@ -91,6 +91,28 @@ def _built_at(
     if precision == "w8":
         return PreciseGraph(model, {"int8_weights": len(quantise_weights(model))})
     return PreciseGraph(model, None)
+
+
+def build_with(
+    quantisation: Quantisation,
+    kernels: Kernels,
+    precision: Precision,
+    config: GeneratorConfig,
+    tensors: Mapping[str, Array],
+    options: GraphOptions,
+    ranges: Ranges | None = None,
+) -> PreciseGraph:
+    """Build the deploy graph at a precision, int8 in a runtime's own form.
+
+    Args:
+        quantisation: the form of int8.
+        kernels: what the graph that is quantised is shaped for.
+        precision: and what follows as for `build_at`, which all other precisions are left to.
+    """
+    if precision != "int8":
+        return build_at(precision, config, tensors, options, ranges)
+    model = build_deploy_graph(config, tensors, replace(options, kernels=kernels))
+    return quantised_graph(model, _required(ranges), quantisation)
 
 
 def check_precision(precision: Precision, config: GeneratorConfig, dft: Dft) -> None:

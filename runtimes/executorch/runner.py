@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.executorch.facts import manifest_of
 from lama_edge.runtimes.executorch.record import EXECUTORCH
+from lama_edge.runtimes.greeting import Greeting
 from lama_edge.runtimes.inpainting.memory import trim_heap
 
 with needs_extra("executorch"):
@@ -25,13 +22,13 @@ with needs_extra("executorch"):
     from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
     from executorch.runtime import Runtime
 
-_STDERR = 2
 _METHOD = "forward"
 # By the number of torch's ScalarType.
 _DTYPES = {0: "uint8", 6: "float32"}
 # The name in manifests -> ExecuTorch's own.
 _BACKENDS = {"xnnpack": "XnnpackBackend", "coreml": "CoreMLBackend", "vulkan": "VulkanBackend"}
-_greeted = False
+# What it read of the processor.
+_GREETING = Greeting()
 
 
 class ExecutorchRunner(Runner):
@@ -60,7 +57,7 @@ class ExecutorchRunner(Runner):
                 "ExecuTorch installed here: run it in an app, or export it with --backend xnnpack"
             )
         try:
-            with _without_its_greeting():
+            with _GREETING.unheard():
                 if threads is not None:
                     _unsafe_reset_threadpool(threads)
                 program = runtime.load_program(path)
@@ -113,24 +110,3 @@ def _checked(path: Path, manifest: Manifest, method: Any) -> Manifest:
 def _seen(name: str, meta: Any) -> ValueSeen:
     kind = meta.dtype()
     return ValueSeen(name, _DTYPES.get(kind, f"torch's number {kind}"), tuple(meta.sizes()))
-
-
-@contextmanager
-def _without_its_greeting() -> Iterator[None]:
-    """Turn standard error away while ExecuTorch opens the process's first model.
-
-    It tells there, once, what it read of the processor. What goes wrong is raised.
-    """
-    global _greeted
-    with ExitStack() as stack:
-        if not _greeted:
-            _greeted = True
-            with suppress(AttributeError, OSError):  # a process may have none
-                kept = os.dup(_STDERR)
-                stack.callback(os.close, kept)
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                stack.callback(os.close, nowhere)
-                sys.stderr.flush()
-                os.dup2(nowhere, _STDERR)
-                stack.callback(os.dup2, kept, _STDERR)
-        yield

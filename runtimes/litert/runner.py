@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import numpy as np
 
 from lama_edge.errors import ModelError, needs_extra, one_line
 from lama_edge.runtimes.base import Array, Runner, check_inputs
+from lama_edge.runtimes.greeting import Greeting
 from lama_edge.runtimes.inpainting.memory import trim_heap
 from lama_edge.runtimes.litert.reading import read_manifest_of
 from lama_edge.runtimes.litert.record import LITERT
@@ -22,8 +20,8 @@ from lama_edge.runtimes.litert.record import LITERT
 with needs_extra("litert"):
     from ai_edge_litert.interpreter import Interpreter
 
-_STDERR = 2
-_greeted = False
+# That XNNPACK is used.
+_GREETING = Greeting()
 
 
 class LitertRunner(Runner):
@@ -45,7 +43,7 @@ class LitertRunner(Runner):
         """
         manifest = read_manifest_of(path)
         try:
-            with _without_its_greeting():
+            with _GREETING.unheard():
                 interpreter = Interpreter(str(path), num_threads=threads or _processors())
                 interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -83,28 +81,6 @@ class LitertRunner(Runner):
         with self._lock:
             self._interpreter = None
         trim_heap()
-
-
-@contextmanager
-def _without_its_greeting() -> Iterator[None]:
-    """Turn standard error away while LiteRT opens the process's first model.
-
-    It says there, once and whatever is asked of it, that XNNPACK is used. What goes wrong is
-    raised.
-    """
-    global _greeted
-    with ExitStack() as stack:
-        if not _greeted:
-            _greeted = True
-            with suppress(AttributeError, OSError):  # a process may have none
-                kept = os.dup(_STDERR)
-                stack.callback(os.close, kept)
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                stack.callback(os.close, nowhere)
-                sys.stderr.flush()
-                os.dup2(nowhere, _STDERR)
-                stack.callback(os.dup2, kept, _STDERR)
-        yield
 
 
 def _processors() -> int:

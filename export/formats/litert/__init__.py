@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from lama_edge.errors import UsageError
 from lama_edge.export.formats.record import (
@@ -21,11 +21,8 @@ from lama_edge.manifest import Manifest
 from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, Precision, io_spec
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lama_edge.export.graph.deploy_graph import GraphOptions
     from lama_edge.export.precision.build import PreciseGraph
-    from lama_edge.judging.ranges import Ranges
     from lama_edge.models.config import GeneratorConfig
 
 
@@ -87,21 +84,11 @@ class LitertFormat(Format):
         """See `Format.arithmetic`: w8 is computed in fp16 where accelerators do."""
         return "fp16" if precision == "w8" else super().arithmetic(precision)
 
-    def graphs(
-        self,
-        job: Export,
-        config: GeneratorConfig,
-        tensors: Mapping[str, NDArray[Any]],
-        parts: Iterable[Part],
-        ranges: Ranges | None,
-    ) -> Iterator[PreciseGraph]:
-        """See `Format.graphs`."""
+    def builder(self) -> Callable[..., PreciseGraph]:
+        """See `Format.builder`."""
         from lama_edge.export.formats.litert.graphs import source_graph
 
-        precision = cast(Precision, job.precision)
-        for part in parts:
-            options = self.graph_options(job, config, part)
-            yield source_graph(precision, config, tensors, options, ranges)
+        return source_graph
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""

@@ -103,9 +103,5 @@ class NcnnFormat(Format):
             return (runtime,)
         return (Judge(str(scratch / _SOURCE), ONNX.judging_provider("fp16")), runtime)
 
-    def size_bytes(self, target: Path) -> int:
-        """See `Format.size_bytes`."""
-        return sum(file.stat().st_size for file in (target, weights_beside(target)))
-
 
 NCNN = NcnnFormat()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from lama_edge.export.formats.onnx import ONNX
 from lama_edge.export.formats.record import (
@@ -16,15 +16,11 @@ from lama_edge.export.formats.record import (
     Within,
     versions_of,
 )
-from lama_edge.files import weights_beside
 from lama_edge.manifest import Manifest
 from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, Precision, io_spec
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lama_edge.export.precision.build import PreciseGraph
-    from lama_edge.judging.ranges import Ranges
     from lama_edge.models.config import GeneratorConfig
 
 # The graph that the model is made of, in a job's scratch folder, and that of w8 in fp16.
@@ -69,21 +65,11 @@ class OpenvinoFormat(Format):
         """See `Format.arithmetic`: w8 is computed in fp16 where graphics and NPUs do."""
         return "fp16" if precision == "w8" else super().arithmetic(precision)
 
-    def graphs(
-        self,
-        job: Export,
-        config: GeneratorConfig,
-        tensors: Mapping[str, NDArray[Any]],
-        parts: Iterable[Part],
-        ranges: Ranges | None,
-    ) -> Iterator[PreciseGraph]:
-        """See `Format.graphs`."""
+    def builder(self) -> Callable[..., PreciseGraph]:
+        """See `Format.builder`."""
         from lama_edge.export.formats.openvino.graphs import source_graph
 
-        precision = cast(Precision, job.precision)
-        for part in parts:
-            options = self.graph_options(job, config, part)
-            yield source_graph(precision, config, tensors, options, ranges)
+        return source_graph
 
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """See `Format.described`."""
@@ -129,10 +115,6 @@ class OpenvinoFormat(Format):
             return (runtime,)
         half = scratch / (_SOURCE if job.precision == "fp16" else _HALF)
         return (Judge(str(half), ONNX.judging_provider("fp16")), runtime)
-
-    def size_bytes(self, target: Path) -> int:
-        """See `Format.size_bytes`."""
-        return sum(file.stat().st_size for file in (target, weights_beside(target)))
 
 
 OPENVINO = OpenvinoFormat()

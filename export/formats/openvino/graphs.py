@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph
+from lama_edge.export.graph.deploy_graph import GraphOptions
 from lama_edge.export.graph.layers import Array
-from lama_edge.export.precision.build import PreciseGraph, build_at, quantised_graph
+from lama_edge.export.precision.build import PreciseGraph, build_with
 from lama_edge.export.precision.quantisation import OPENVINO, OPENVINO_PRODUCTS
 from lama_edge.judging.ranges import Ranges
 from lama_edge.models.config import GeneratorConfig
@@ -26,11 +25,6 @@ def source_graph(
     Weights alone go into the direct form, where all layers are convolutions: products would round
     what they read, see `OPENVINO_PRODUCTS`.
     """
-    if precision != "int8":
-        return build_at(precision, config, tensors, options, ranges)
-    if ranges is None:
-        raise ValueError("int8 is made from measured ranges")
     if options.size.fixed is None:
-        return quantised_graph(build_deploy_graph(config, tensors, options), ranges, OPENVINO)
-    model = build_deploy_graph(config, tensors, replace(options, kernels="products"))
-    return quantised_graph(model, ranges, OPENVINO_PRODUCTS)
+        return build_with(OPENVINO, "direct", precision, config, tensors, options, ranges)
+    return build_with(OPENVINO_PRODUCTS, "products", precision, config, tensors, options, ranges)
