@@ -59,8 +59,15 @@ if(OnnxRuntime_FOUND AND NOT TARGET OnnxRuntime::OnnxRuntime)
   # wheels, a link to it lies in the build folder.
   if(file MATCHES "^(libonnxruntime\\.so\\.[0-9]+)\\." AND NOT EXISTS ${folder}/${CMAKE_MATCH_1})
     set(location ${CMAKE_BINARY_DIR}/onnxruntime/${CMAKE_MATCH_1})
-    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/onnxruntime)
-    file(CREATE_LINK ${OnnxRuntime_LIBRARY} ${location} SYMBOLIC)
+    # One that is right stays: made anew, it is gone for a moment, and programs may start just then.
+    set(target "")
+    if(IS_SYMLINK ${location})
+      file(READ_SYMLINK ${location} target)
+    endif()
+    if(NOT target STREQUAL OnnxRuntime_LIBRARY)
+      file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/onnxruntime)
+      file(CREATE_LINK ${OnnxRuntime_LIBRARY} ${location} SYMBOLIC)
+    endif()
   endif()
   add_library(OnnxRuntime::OnnxRuntime UNKNOWN IMPORTED)
   set_target_properties(OnnxRuntime::OnnxRuntime PROPERTIES

@@ -166,6 +166,21 @@ def test_a_build_goes_on_with_what_an_update_has_put_in_onnx_runtimes_place(
 
 
 @pytest.mark.cpp
+def test_configuring_again_leaves_the_library_where_running_programs_find_it(
+    cpp_library: Path, cmake_build: Callable[..., Path], tmp_path: Path
+) -> None:
+    lay_onnx_runtime(tmp_path / "root", "include", "capi/libonnxruntime.so.1.31.1")
+    finding_project(tmp_path, cpp_library)
+    words = ("-S", tmp_path, "-B", tmp_path / "out", f"-DOnnxRuntime_ROOT={tmp_path / 'root'}")
+    cmake(*words)
+    linked = tmp_path / "out" / "onnxruntime" / "libonnxruntime.so.1"
+    before = linked.lstat()
+    cmake(*words)
+    after = linked.lstat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.cpp
 def test_without_onnx_runtime_the_message_says_what_to_set(
     cpp_library: Path, cmake_build: Callable[..., Path], tmp_path: Path
 ) -> None:
