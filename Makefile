@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers bench-formats large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed android android-selftest android-api android-format worker release check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed android android-selftest android-api android-format worker release check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,11 +37,6 @@ devices: $(VENV)/.dev ## Rewrite the table in docs/devices.md from benchmarks/re
 bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; rewrites the README's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.peers --growth --dynamic --json-out benchmarks/results/peers.json
 	$(BIN)/python -m lama_edge.benchmarks.studies.peers.readme
-
-OURS := cpu any litert openvino cpu-int8 litert-int8 openvino-int8
-bench-formats: $(VENV)/.dev ## Measure ours alone, each in its own runtime; rewrites the README's second table
-	$(BIN)/python -m lama_edge.benchmarks.studies.peers --entries $(OURS:%=lama-edge-%) --json-out benchmarks/results/peers-formats.json
-	$(BIN)/python -m lama_edge.benchmarks.studies.peers.formats
 
 large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; rewrites docs/inpainting.md's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.large_photograph --measure

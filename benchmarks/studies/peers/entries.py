@@ -167,6 +167,15 @@ PEERS = (
         needs=("openvino",),
     ),
     Peer(
+        "lama-edge-executorch-int8",
+        "`lama-edge export executorch --precision int8`; in ExecuTorch's runtime, by its XNNPACK "
+        "backend.",
+        "lama-edge",
+        ours("lama-edge-executorch-int8.pte", "executorch", "int8"),
+        precision="int8",
+        needs=("executorch",),
+    ),
+    Peer(
         LIMIT,
         "no model but a bound: the arithmetic of the generator's convolutions as trained, at the "
         "rate of the fastest of them, each timed alone in ONNX Runtime, best of many runs.",
