@@ -281,6 +281,25 @@ def stored_manifest(model: str | Path) -> Manifest | None:
     return found
 
 
+def changed_since_export(manifest: Manifest, model: str | Path) -> bool:
+    """Tell whether a file computes something else than what was exported with its manifest.
+
+    Other tools that simplify or quantise a file keep the manifest, whose figures are then those
+    of another model. A manifest without a digest is taken at its word.
+
+    Args:
+        manifest: the file's.
+        model: the file.
+
+    Raises:
+        ModelError: when the file cannot be read.
+    """
+    digest = next((one.digest for one in runtimes_of(model) if one.digest), None)
+    if manifest.graph_sha256 is None or digest is None:
+        return False
+    return bool(load(digest)(split_part(model)[0]) != manifest.graph_sha256)
+
+
 def is_checkpoint(model: str | Path) -> bool:
     """Tell whether a path or name is a checkpoint's, and not an exported model's."""
     return any(one.format == CHECKPOINT for one in runtimes_of(model))

@@ -27,5 +27,6 @@ OPENVINO = Runtime(
     host_memory=("cpu",),
     weights=".bin",
     manifest="lama_edge.runtimes.openvino.reading:read_manifest_of",
+    digest="lama_edge.containers.openvino:graph_sha256_of",
     facts="lama_edge.runtimes.openvino.facts:ir_facts",
 )

@@ -34,9 +34,9 @@ from lama_edge.export.formats.record import (
 from lama_edge.files import atomic_artifact, check_artifact
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.judge import judge, raw_outputs, require_parity
-from lama_edge.manifest import Manifest, ParityFigures, changed_since_export
+from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
-from lama_edge.runtimes.base import open_runner
+from lama_edge.runtimes.base import changed_since_export, open_runner
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import NEED_RANGES, Precision, Progress, Size, SizePolicy, io_spec, untold
 

@@ -18,7 +18,7 @@ from lama_edge.cli.outputs import add_outputs, check_outputs, give
 from lama_edge.cli.rendering import parity_line, print_json, steps
 from lama_edge.errors import UsageError, printable
 from lama_edge.files import join_part
-from lama_edge.manifest import Manifest, changed_since_export
+from lama_edge.manifest import Manifest
 from lama_edge.spec import TensorSpec, fixed_size
 
 if TYPE_CHECKING:
@@ -81,6 +81,8 @@ def _inspect(options: argparse.Namespace) -> None:
     if for_tensorrt:
         print_capability(options)
         return
+    from lama_edge.runtimes.base import changed_since_export  # brings numpy
+
     facts = _read(model, options.provider)
     manifest = facts.manifest
     changed = changed_since_export(manifest, Path(options.model))
