@@ -37,7 +37,8 @@ def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="print what a model or checkpoint is",
         description="Print what an exported model says of itself, or what a checkpoint holds. Of a "
-        "Core ML package, on macOS, where its operations run. With --ranges, run it on calibration "
+        "Core ML package, on macOS, where its operations run; of a LiteRT file or an OpenVINO "
+        "model, which of them devices take. With --ranges, run it on calibration "
         "pictures and show how large its values become.",
     )
     inspect.add_argument(
