@@ -64,15 +64,21 @@ class Runner(ABC):
     def run(self, image: Array, mask: Array) -> Array:
         """Inpaint arrays in the model's own form, and wait until the result is on the host.
 
+        Threads may share a runner: runs that the runtime cannot do at once wait for each other.
+        `lama_edge.forms` makes a picture the arrays of any form, and back.
+
         Args:
-            image: as `manifest.io.image` says: float32 [N,3,H,W] in [0,1] or uint8 [N,H,W,3].
+            image: as `manifest.io.image` says: float32 [N,3,H,W] in [0,1], of a LiteRT file
+                [N,H,W,3] (its `layout` says so), or uint8 [N,H,W,3]; in any order in memory. N is
+                `manifest.io.batch`, or any where that is None.
             mask: as `manifest.io.mask` says; any value above 0 is hole.
 
         Returns:
-            As `manifest.io.output` says, of the image's shape.
+            As `manifest.io.output` says, of the image's shape and layout; it is the caller's.
 
         Raises:
-            ModelError: when the arrays do not fit the model (see `check_inputs`).
+            ModelError: when the arrays do not fit the model (see `check_inputs`), it is closed, or
+                the runtime fails.
         """
 
     def tiled(self, tile: int | None = None) -> Runner:
@@ -105,7 +111,10 @@ class Runner(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release the model; calling it again does nothing."""
+        """Release the model; calling it again does nothing.
+
+        A run that another thread is in ends as it would have, before or after this returns.
+        """
 
     def __enter__(self) -> Runner:
         return self
@@ -221,6 +230,12 @@ def choose_runtime(model: str | Path, *, provider: str = "auto") -> Choice:
         )
     found = runtimes_of(path)
     if not found:
+        split = [
+            suffix for one in runtimes() if one.weights == path.suffix for suffix in one.suffixes
+        ]
+        owner = next((one for one in map(path.with_suffix, split) if one.is_file()), None)
+        if owner is not None:
+            raise ModelError(f"{str(path)!r} has the weights of {owner.name!r}: give that one")
         known = {suffix: one.title for one in reversed([*runtimes()]) for suffix in one.suffixes}
         listed = ", ".join(f"{suffix} ({title})" for suffix, title in reversed(known.items()))
         raise ModelError(f"no runtime opens {str(path)!r}; known: {listed}, a checkpoint's folder")
@@ -279,6 +294,25 @@ def stored_manifest(model: str | Path) -> Manifest | None:
     reader = next((one.manifest for one in runtimes_of(path) if one.manifest), None)
     found: Manifest | None = None if reader is None else load(reader)(path)
     return found
+
+
+def changed_since_export(manifest: Manifest, model: str | Path) -> bool:
+    """Tell whether a file computes something else than what was exported with its manifest.
+
+    Other tools that simplify or quantise a file keep the manifest, whose figures are then those
+    of another model. A manifest without a digest is taken at its word.
+
+    Args:
+        manifest: the file's.
+        model: the file.
+
+    Raises:
+        ModelError: when the file cannot be read.
+    """
+    digest = next((one.digest for one in runtimes_of(model) if one.digest), None)
+    if manifest.graph_sha256 is None or digest is None:
+        return False
+    return bool(load(digest)(split_part(model)[0]) != manifest.graph_sha256)
 
 
 def is_checkpoint(model: str | Path) -> bool:

@@ -78,15 +78,16 @@ class CheckpointRunner(Runner):
         """Return the generator of a checkpoint, whose tensors are checked."""
 
     @abstractmethod
-    def _filled(self, image: Array, mask: Array) -> Array:
-        """Run the generator on arrays that fit, see `Runner.run`."""
+    def _filled(self, generator: Any, image: Array, mask: Array) -> Array:
+        """Run a generator that `_built` gave on arrays that fit, see `Runner.run`."""
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
-        if self._generator is None:
+        generator = self._generator
+        if generator is None:
             raise ModelError("the model is closed")
         check_inputs(self.manifest.io, self.manifest.size, image, mask)
-        return self._filled(image, mask)
+        return self._filled(generator, image, mask)
 
     def close(self) -> None:
         """See `Runner.close`."""

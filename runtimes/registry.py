@@ -36,6 +36,8 @@ class Runtime:
             every operator's result as the file declares.
         manifest: ``module:attribute`` of a function of the path that returns a file's manifest,
             None where it has none, without the runtime; None where that must open it.
+        digest: ``module:attribute`` of a function of the path that returns the digest of what a
+            file computes, for manifests' `graph_sha256`; None where those have none.
         facts: ``module:attribute`` of a function of the path, the part and the provider that
             returns what `lama-edge inspect` tells of a model, `ModelFacts`, without opening it;
             None opens it and tells its manifest.
@@ -56,6 +58,7 @@ class Runtime:
     auto_on: tuple[str, ...] | None = None
     is_emulator: bool = False
     manifest: str | None = None
+    digest: str | None = None
     facts: str | None = None
 
     def has(self, provider: str) -> bool:

@@ -23,9 +23,13 @@ pytestmark = pytest.mark.slow
 
 EXPORT_LIMIT_S = 120
 EXPORT_LIMIT_BYTES = 6 * 2**30
-# Measured at 512 x 512: 206.4 and 103.9 MB; of any size 206.0 and 103.5.
-MOST_BYTES = {"fp32": 207e6, "fp16": 105e6}
-LEAST_FP16_PSNR_DB = 55
+# Measured at 512 x 512: 206.4, 103.8 and, of int8, 54.4 MB; of any size 206.0 and 103.5. w8 has a
+# quarter of fp32's weights.
+MOST_BYTES = {"fp32": 207e6, "fp16": 105e6, "w8": 54e6, "int8": 55e6}
+LEAST_PSNR_DB = {"fp32": 100, "fp16": 55, "w8": 44}
+# Random weights spread their magnitudes over the channels as no training does: how close int8 comes
+# is no question for them.
+UNJUDGED = {"int8"}
 
 # Runs in a process of its own, so that the peak is the export's alone.
 EXPORT = """
@@ -49,13 +53,16 @@ def checkpoint_path(
     return path
 
 
-@pytest.mark.parametrize("size", ["512", "dynamic"])
-@pytest.mark.parametrize("precision", MOST_BYTES)
+@pytest.mark.parametrize(
+    ("precision", "size"),
+    [*((one, "512") for one in MOST_BYTES), ("fp32", "dynamic"), ("fp16", "dynamic")],
+)
 def test_export_stays_within_its_size_time_and_memory(
     checkpoint_path: Path, tmp_path: Path, precision: str, size: str
 ) -> None:
     model = tmp_path / "big-lama.xml"
     words = ["export", "openvino", checkpoint_path, "-o", model, "--precision", precision]
+    words += ["--no-parity"] * (precision in UNJUDGED)
     done = subprocess.run(
         [sys.executable, "-c", EXPORT, *map(str, words), "--size", size],
         capture_output=True,
@@ -65,15 +72,16 @@ def test_export_stays_within_its_size_time_and_memory(
     *told, last = done.stdout.splitlines()
     written, figures = json.loads("\n".join(told)), json.loads(last)
     parity = Manifest.from_json(json.dumps(written["manifest"])).parity
-    assert parity is not None
+    judged = f"{parity.max_abs_diff:.1e}, {parity.psnr_db} dB" if parity else "unjudged"
     print(f"\nbig-lama {size} {precision}: {figures['seconds']:.1f} s, "
           f"{figures['peak_bytes'] / 2**30:.2f} GiB, {written['size_bytes'] / 1e6:.1f} MB, "
-          f"{parity.max_abs_diff:.1e}, {parity.psnr_db} dB")  # fmt: skip
+          f"{judged}")  # fmt: skip
     assert written["size_bytes"] == model.stat().st_size + weights_beside(model).stat().st_size
     assert written["size_bytes"] <= MOST_BYTES[precision]
     assert figures["seconds"] < EXPORT_LIMIT_S
     assert figures["peak_bytes"] < EXPORT_LIMIT_BYTES
-    assert parity.passed
-    if precision == "fp16":
+    if precision not in UNJUDGED:
+        assert parity is not None
+        assert parity.passed
         assert parity.psnr_db is not None
-        assert parity.psnr_db >= LEAST_FP16_PSNR_DB
+        assert parity.psnr_db >= LEAST_PSNR_DB[precision]

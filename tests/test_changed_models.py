@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from places import DATA
 from lama_edge import cli
 from lama_edge.benchmarks.documents.model_files import quality_of
 from lama_edge.export.formats.record import Export
-from lama_edge.manifest import Manifest, changed_since_export
+from lama_edge.files import sha256_of
+from lama_edge.manifest import Manifest
 from lama_edge.pipeline import _manifest_of, export_model
-from lama_edge.runtimes.base import open_runner
+from lama_edge.runtimes import registry
+from lama_edge.runtimes.base import changed_since_export, open_runner
+from lama_edge.runtimes.litert.record import LITERT
 from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 from lama_edge.spec import Precision, Size
 
@@ -155,6 +159,22 @@ def test_files_of_0_1_0_are_taken_at_their_word(
     lines, document = _inspected(tmp_path / name, capsys)
     assert CHANGED not in lines
     assert {"changed_since_export", "graph_sha256"}.isdisjoint(document)
+
+
+TOY = replace(LITERT, suffixes=(".toy",), digest="lama_edge.files:sha256_of")
+
+
+def test_the_runtimes_record_has_the_digest_of_its_files(
+    judged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.toy"
+    path.write_text("a model")
+    manifest = replace(_manifest(judged), graph_sha256=sha256_of(path))
+    monkeypatch.setattr(registry, "RUNTIMES", [f"{__name__}:TOY"])
+    assert not changed_since_export(manifest, path)
+    path.write_text("another")
+    assert changed_since_export(manifest, path)
+    assert not changed_since_export(manifest, path.with_suffix(".none"))
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)

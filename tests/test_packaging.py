@@ -22,6 +22,9 @@ from packaging.utils import canonicalize_name
 from PIL import Image
 from places import ROOT
 
+from lama_edge.errors import MissingBackendError
+from lama_edge.export.formats.record import Format, formats
+
 # JetPack 6 has Python 3.10 and a numpy of the 1.x line.
 JETPACK_PYTHON, JETPACK_PINS = (
     "python3.10",
@@ -163,6 +166,15 @@ def test_only_the_extras_that_say_so_bring_torch(extras: str) -> None:
     brought = _brought(extras)
     assert {"numpy", "pillow", "platformdirs", "tqdm"} < brought
     assert ("torch" in brought) == (extras in ("torch", "train"))
+
+
+@pytest.mark.parametrize("form", formats(), ids=lambda form: form.name)
+def test_what_an_export_needs_comes_with_what_its_help_says(form: Format) -> None:
+    try:
+        tools = {canonicalize_name(name) for name in form.tools()}
+    except MissingBackendError as error:
+        pytest.skip(str(error))
+    assert tools <= _brought(form.extra)
 
 
 def test_every_folder_with_code_is_listed_as_a_package_but_the_studies() -> None:

@@ -139,26 +139,32 @@ def test_what_a_killed_run_left_is_removed(pair: Pair) -> None:
     assert not stale.exists()
 
 
-def test_a_second_file_alone_is_not_overwritten_unasked(pair: Pair) -> None:
-    second = pair.second(pair.path)
-    second.write_text("someone's")
-    with pytest.raises(UsageError, match=rf"{second.name}' exists: add --overwrite"):
-        check_artifact(pair.kind, pair.path, overwrite=False)
-    if pair.kind == "pair":
-        check_artifact(pair.kind, pair.path, overwrite=True)
+def test_a_manifest_alone_is_not_overwritten_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "a.engine"
+    beside(path).write_text("someone's")
+    with pytest.raises(UsageError, match=r"a\.engine\.json' exists: add --overwrite"):
+        check_artifact("pair", path, overwrite=False)
+    check_artifact("pair", path, overwrite=True)
 
 
-def test_weights_that_are_another_models_are_never_replaced(tmp_path: Path) -> None:
-    """A ``.bin`` may be any program's, and the `.xml` and `.param` of one name would share it."""
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_weights_that_are_another_models_are_never_replaced(
+    tmp_path: Path, overwrite: bool
+) -> None:
+    """A ``.bin`` may be any program's, and `--overwrite` is no advice then."""
     one, other, weights = (tmp_path / f"a{suffix}" for suffix in (".xml", ".param", ".bin"))
+
+    def check(path: Path, overwrite: bool) -> None:
+        check_artifact("split", path, overwrite=overwrite, split=(".xml", ".param"))
+
     weights.write_text("a checkpoint, for all we know")
     with pytest.raises(UsageError, match=r"a\.bin' would be replaced and is without a 'a\.xml'"):
-        check_artifact("split", one, overwrite=True)
+        check(one, overwrite)
     one.write_text("a model")
-    check_artifact("split", one, overwrite=True)
+    check(one, overwrite=True)
     with pytest.raises(UsageError, match=r"a\.bin' would be replaced and belongs to 'a\.xml'"):
-        check_artifact("split", other, overwrite=True)
+        check(other, overwrite)
     other.write_text("another model")
     for path in (one, other):
         with pytest.raises(UsageError, match=r"would be replaced and belongs to 'a\.(xml|param)'"):
-            check_artifact("split", path, overwrite=True)
+            check(path, overwrite=True)

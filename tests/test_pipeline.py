@@ -232,6 +232,22 @@ def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:
     assert path.read_text() == "old"
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize(
+    ("form", "output", "there"), [("ncnn", "a.param", "a.xml"), ("openvino", "a.xml", "a.param")]
+)
+def test_a_model_whose_weights_would_take_the_place_of_anothers_is_refused(
+    tmp_path: Path, form: str, output: str, there: str, overwrite: bool
+) -> None:
+    """Both formats put weights into a ``.bin`` of the model's stem."""
+    files = {there: "a model", "a.bin": "its weights"}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UsageError, match=rf"a\.bin' would be replaced and belongs to '{there}'"):
+        export_model(Export(form, None, tmp_path / output, overwrite=overwrite))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
 def test_a_missing_runtime_is_named_with_what_to_install(
     golden_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

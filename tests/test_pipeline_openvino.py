@@ -17,9 +17,9 @@ from lama_edge import cli, pipeline
 from lama_edge.errors import ParityError, UsageError
 from lama_edge.export.formats.record import Export
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.manifest import Manifest, changed_since_export
+from lama_edge.manifest import Manifest
 from lama_edge.pipeline import STEPS, export_model
-from lama_edge.runtimes.base import open_runner
+from lama_edge.runtimes.base import changed_since_export, open_runner
 from lama_edge.spec import Size
 
 SIZE = Size(64, 72)

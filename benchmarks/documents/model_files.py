@@ -9,10 +9,10 @@ from typing import Any
 
 from lama_edge.errors import LamaEdgeError, ModelError
 from lama_edge.files import sha256_of, split_part
-from lama_edge.manifest import Manifest, changed_since_export
+from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME, is_zoo_name
 from lama_edge.models.zoo import required_path, zoo_entry
-from lama_edge.runtimes.base import runtimes_of
+from lama_edge.runtimes.base import changed_since_export, runtimes_of
 from lama_edge.runtimes.onnxruntime.parts import OnnxParts
 
 _QUALITY = (

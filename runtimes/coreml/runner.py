@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,27 +63,31 @@ class CoremlRunner(Runner):
         if len(described.functions) > 1:
             self.parts, self.part = described.functions, described.function
         self._model: Any = load_model(path, provider, self.part)
+        # Apple: use a model on one thread at a time.
+        self._lock = threading.Lock()
         self.provider = provider
         self.runtime_version = platform.mac_ver()[0]
         self.manifest = described.manifest
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
-        if self._model is None:
-            raise ModelError("the model is closed")
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
         features = to_features(io, image, mask)
-        try:
-            prediction = self._model.predict(features)
-        except Exception as error:
-            # coremltools raises plain exceptions with what Core ML said.
-            raise ModelError(f"Core ML failed: {one_line(error)}") from error
+        with self._lock:
+            if self._model is None:
+                raise ModelError("the model is closed")
+            try:
+                prediction = self._model.predict(features)
+            except Exception as error:
+                # coremltools raises plain exceptions with what Core ML said.
+                raise ModelError(f"Core ML failed: {one_line(error)}") from error
         return from_prediction(io, prediction, image)
 
     def close(self) -> None:
         """See `Runner.close`."""
-        self._model = None
+        with self._lock:
+            self._model = None
 
 
 def on_macos() -> bool:

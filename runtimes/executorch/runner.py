@@ -7,8 +7,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lama_edge.errors import MissingBackendError, ModelError, needs_extra, one_line
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
@@ -74,25 +72,24 @@ class ExecutorchRunner(Runner):
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
-        if self._method is None:
-            raise ModelError("the model is closed")
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
         # Torch takes no array that is read backwards, and warns of those that cannot be written.
-        inputs = [
-            torch.from_numpy(np.require(array, requirements=["C", "W"])) for array in (image, mask)
-        ]
-        try:
-            with self._lock:
+        inputs = [torch.from_numpy(array.copy()) for array in (image, mask)]
+        with self._lock:
+            if self._method is None:
+                raise ModelError("the model is closed")
+            try:
                 (output,) = self._method.execute(inputs)
-        except RuntimeError as error:
-            raise ModelError(f"ExecuTorch failed: {one_line(error)}") from error
+            except RuntimeError as error:
+                raise ModelError(f"ExecuTorch failed: {one_line(error)}") from error
         found: Array = output.numpy()
         return found
 
     def close(self) -> None:
         """See `Runner.close`."""
-        self._program = self._method = None
+        with self._lock:
+            self._program = self._method = None
         trim_heap()
 
 

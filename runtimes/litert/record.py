@@ -14,10 +14,11 @@ LITERT = Runtime(
     providers=("cpu",),
     modules=("ai_edge_litert",),
     tolerances={
-        # Measured on the seeded cases with tests/data and lama-tiny: 2.1e-6.
+        # Measured on the seeded cases with tests/data and lama-tiny: 2.3e-6.
         "fp32": Tolerance(1e-4),
-        # The processor computes fp16 files in float32; only their constants are rounded.
+        # 70.2 dB. The processor computes fp16 files in float32; only their constants are rounded.
         "fp16": Tolerance(5e-2, psnr_db=55),
+        # lama-tiny at 512 x 512: 0.021 and 54.5 dB; 0.14 and 43.1 dB, on photographs 38.6 dB.
         "w8": Tolerance(0.2, psnr_db=40),
         "int8": Tolerance(0.5, psnr_db=34),
     },

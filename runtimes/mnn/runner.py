@@ -69,11 +69,10 @@ class MnnRunner(Runner):
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
-        if self._net is None:
-            raise ModelError("the model is closed")
-        io = self.manifest.io
-        check_inputs(io, self.manifest.size, image, mask)
+        check_inputs(self.manifest.io, self.manifest.size, image, mask)
         with self._lock:
+            if self._net is None:
+                raise ModelError("the model is closed")
             output = _array(self._net.forward([_variable(image), _variable(mask)]))
         if output is None or output.shape != image.shape or output.dtype != image.dtype:
             found = "nothing" if output is None else f"{output.dtype} {output.shape}"
@@ -82,7 +81,8 @@ class MnnRunner(Runner):
 
     def close(self) -> None:
         """See `Runner.close`."""
-        self._net = None
+        with self._lock:
+            self._net = None
 
 
 def _open(path: Path, manifest: Manifest, threads: int) -> Any:

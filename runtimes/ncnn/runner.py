@@ -12,6 +12,7 @@ from lama_edge.files import weights_beside
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.ncnn.reading import manifest_of
 from lama_edge.runtimes.ncnn.record import NCNN
+from lama_edge.spec import IoSpec
 
 with needs_extra("ncnn"):
     import ncnn
@@ -69,26 +70,29 @@ class NcnnRunner(Runner):
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
-        if self._net is None:
+        net = self._net
+        if net is None:
             raise ModelError("the model is closed")
-        io = self.manifest.io
-        check_inputs(io, self.manifest.size, image, mask)
-        extractor = self._net.create_extractor()
-        for spec, array in ((io.image, image), (io.mask, mask)):
-            extractor.input(spec.name, _blob(array[0]))
-        failed, found = extractor.extract(io.output.name)
-        if failed:
-            raise ModelError(f"ncnn failed with {failed}: its own lines say why")
-        output = np.array(found)[np.newaxis]
+        check_inputs(self.manifest.io, self.manifest.size, image, mask)
+        output = _extracted(net, self.manifest.io, image, mask)
         if output.shape != image.shape:
             raise ModelError(f"ncnn gave {output.shape} for an image of {image.shape}")
         return output
 
     def close(self) -> None:
-        """See `Runner.close`."""
-        if self._net is not None:
-            self._net.clear()
+        """See `Runner.close`; the net goes with the last run in it."""
         self._net = None
+
+
+def _extracted(net: Any, io: IoSpec, image: Array, mask: Array) -> Array:
+    """Run a net; what lies in its memory goes with this call, before the net may."""
+    extractor = net.create_extractor()
+    for spec, array in ((io.image, image), (io.mask, mask)):
+        extractor.input(spec.name, _blob(array[0]))
+    failed, found = extractor.extract(io.output.name)
+    if failed:
+        raise ModelError(f"ncnn failed with {failed}: its own lines say why")
+    return np.array(found)[np.newaxis]
 
 
 def _blob(array: Array) -> Any:

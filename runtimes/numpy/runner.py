@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lama_edge.kernels.threads import set_threads
@@ -28,13 +30,13 @@ class NumpyRunner(CheckpointRunner):
     def _built(self, checkpoint: Checkpoint) -> Layer:
         return build_generator(checkpoint)
 
-    def _filled(self, image: Array, mask: Array) -> Array:
+    def _filled(self, generator: Any, image: Array, mask: Array) -> Array:
         hole = mask > 0
         known = np.where(hole, np.float32(0), image)
         x = np.concatenate([known, hole], axis=1, dtype=np.float32)
         # What is not finite is found by those who look at the result.
         with np.errstate(all="ignore"):
-            predicted: Array = self._generator(x)
+            predicted: Array = generator(x)
         if self.manifest.io.composite:
             predicted = np.where(hole, predicted, image)
         return predicted

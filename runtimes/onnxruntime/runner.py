@@ -71,7 +71,8 @@ class OnnxRuntimeRunner(Runner):
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
-        if self._session is None:
+        session = self._session
+        if session is None:
             raise ModelError("the model is closed")
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
@@ -80,7 +81,7 @@ class OnnxRuntimeRunner(Runner):
             # Equal sizes in a row reuse the arena; a process that inpaints mixed ones would keep
             # what the largest took, and the gaps between.
             changed = image.shape != self._last_shape
-            output: Array = run_session(self._session, [io.output.name], feeds, shrink=changed)[0]
+            output: Array = run_session(session, [io.output.name], feeds, shrink=changed)[0]
         except Exception as error:
             raise ModelError(f"ONNX Runtime failed: {one_line(error)}") from error
         self._last_shape = image.shape

@@ -67,22 +67,23 @@ class OpenvinoRunner(Runner):
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
-        if self._request is None:
-            raise ModelError("the model is closed")
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
-        try:
-            # A request runs one picture at a time, and refuses the next until it is done.
-            with self._lock:
+        # A request runs one picture at a time, and refuses the next until it is done.
+        with self._lock:
+            if self._request is None:
+                raise ModelError("the model is closed")
+            try:
                 results = self._request.infer({io.image.name: image, io.mask.name: mask})
-        except RuntimeError as error:
-            raise ModelError(f"OpenVINO failed: {one_line(error)}") from error
+            except RuntimeError as error:
+                raise ModelError(f"OpenVINO failed: {one_line(error)}") from error
         output: Array = results[io.output.name]
         return output
 
     def close(self) -> None:
         """See `Runner.close`."""
-        self._request = None
+        with self._lock:
+            self._request = None
 
 
 def read_model(core: Any, path: Path) -> tuple[Any, Manifest]:

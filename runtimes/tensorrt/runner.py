@@ -111,7 +111,8 @@ class TensorrtRunner(Runner):
 
     def close(self) -> None:
         """See `Runner.close`."""
-        self._execution.close()
+        with self._lock:
+            self._execution.close()
 
 
 def _declared(value: ValueSeen, build: EngineBuild) -> ValueSeen:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
 from lama_edge.errors import MissingBackendError, needs_extra
 from lama_edge.models.checkpoint import Checkpoint
@@ -47,15 +47,12 @@ class TorchRunner(CheckpointRunner):
         return generator
 
     @torch.inference_mode()
-    def _filled(self, image: Array, mask: Array) -> Array:
+    def _filled(self, generator: Any, image: Array, mask: Array) -> Array:
         # Torch takes no array that is read backwards, as a flipped view is.
-        pixels, marks = (
-            torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
-            for array in (image, mask)
-        )
+        pixels, marks = (torch.from_numpy(array.copy()).to(self._device) for array in (image, mask))
         hole = marks > 0
         known = pixels.masked_fill(hole, 0)
-        predicted = self._generator(torch.cat([known, hole.float()], dim=1))
+        predicted = generator(torch.cat([known, hole.float()], dim=1))
         if self.manifest.io.composite:
             predicted = torch.where(hole, predicted, pixels)
         output: Array = predicted.cpu().numpy()

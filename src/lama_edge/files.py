@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -49,7 +49,12 @@ def join_part(model: str | Path, part: str | None) -> str:
 
 
 def check_artifact(
-    kind: ArtifactKind, target: Path, *, overwrite: bool, contents: str = ""
+    kind: ArtifactKind,
+    target: Path,
+    *,
+    overwrite: bool,
+    contents: str = "",
+    split: Collection[str] = (),
 ) -> None:
     """Refuse an artifact's path that cannot be written, before any long work is done.
 
@@ -58,6 +63,7 @@ def check_artifact(
         target: where it shall stand.
         overwrite: whether an existing one may be replaced.
         contents: of a folder, a file that every such folder has; other folders are not replaced.
+        split: what all split models' names end in: those of one stem would share their weights.
 
     Raises:
         UsageError: when the folder around it is missing or not writable, or something stands
@@ -75,15 +81,15 @@ def check_artifact(
             raise UsageError(f"the folder {str(target.parent)!r} is not writable")
         return
     check_output(target, overwrite=overwrite)
-    if kind in _SECOND:
-        check_output(_SECOND[kind](target), overwrite=overwrite)
     if kind == "split" and weights_beside(target).exists():
-        others = (target.with_suffix(suffix) for suffix in _SPLIT if suffix != target.suffix)
+        others = (target.with_suffix(suffix) for suffix in split if suffix != target.suffix)
         owner = next((other for other in others if other.exists()), None)
         if owner is not None or not target.exists():
             whose = f"belongs to {owner.name!r}" if owner else f"is without a {target.name!r}"
             weights = str(weights_beside(target))
             raise UsageError(f"{weights!r} would be replaced and {whose}: name another output")
+    if kind in _SECOND:
+        check_output(_SECOND[kind](target), overwrite=overwrite)
 
 
 def beside(target: Path) -> Path:
@@ -96,8 +102,6 @@ def weights_beside(target: Path) -> Path:
     return target.with_suffix(".bin")
 
 
-# What split models end in: those of one name would share their weights.
-_SPLIT = (".xml", ".param")
 # Where the second file of an artifact of two stands.
 _SECOND: dict[ArtifactKind, Callable[[Path], Path]] = {"pair": beside, "split": weights_beside}
 

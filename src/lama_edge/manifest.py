@@ -9,16 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 from lama_edge import plain
-from lama_edge.containers import openvino as openvino_files
 from lama_edge.engines import EngineBuild
 from lama_edge.errors import ModelError, reading, shown
 from lama_edge.judging.verdict import Verdict
 from lama_edge.spec import IO_FORMS, MAX_BATCH, IoSpec, SizePolicy, SizeProblem, io_spec
-from lama_edge.wire import graph_sha256_of
 
 SCHEMA_VERSION = 1
 METADATA_KEY = "lama_edge"
@@ -121,9 +118,9 @@ class Manifest:
         numerics: how a precision other than fp32 was made: calibration, exponents, layers left in
             higher precision; plain values by name, None for fp32.
         engine: how a TensorRT engine was built; None for other formats.
-        graph_sha256: digest of an ONNX file's graph and weights, or of an OpenVINO model's graph,
-            as exported, see `changed_since_export`; None for other formats and files of release
-            0.1.0.
+        graph_sha256: digest of what the file computes, as exported, see
+            `runtimes.base.changed_since_export`; None for formats whose runtimes have no digest
+            and files of release 0.1.0.
     """
 
     format: Mapping[str, str | int]
@@ -212,26 +209,6 @@ class Manifest:
                     code="manifest_version",
                 )
             return _from_dict(data)
-
-
-def changed_since_export(manifest: Manifest, model: Path) -> bool:
-    """Tell whether a file computes something else than what was exported with its manifest.
-
-    Other tools that simplify or quantise a file keep the manifest, whose figures are then those
-    of another model. A manifest without a digest is taken at its word.
-
-    Args:
-        manifest: the file's.
-        model: the file.
-
-    Raises:
-        ModelError: when the file cannot be read.
-    """
-    digest = manifest.graph_sha256
-    if digest is None:
-        return False
-    is_ir = model.suffix.lower() == ".xml"
-    return digest != (openvino_files.graph_sha256_of(model) if is_ir else graph_sha256_of(model))
 
 
 def _from_dict(data: Mapping[str, Any]) -> Manifest:

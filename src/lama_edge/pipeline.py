@@ -30,13 +30,14 @@ from lama_edge.export.formats.record import (
     Part,
     Within,
     format_named,
+    formats,
 )
 from lama_edge.files import atomic_artifact, check_artifact
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.judge import judge, raw_outputs, require_parity
-from lama_edge.manifest import Manifest, ParityFigures, changed_since_export
+from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
-from lama_edge.runtimes.base import open_runner
+from lama_edge.runtimes.base import changed_since_export, open_runner
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import NEED_RANGES, Precision, Progress, Size, SizePolicy, io_spec, untold
 
@@ -167,7 +168,13 @@ def _check(job: Export, form: Format) -> None:
         raise UsageError(
             f"the output {str(job.output)!r} must end in {form.suffix}: runtimes go by that"
         )
-    check_artifact(form.kind, job.output, overwrite=job.overwrite, contents=form.contents)
+    check_artifact(
+        form.kind,
+        job.output,
+        overwrite=job.overwrite,
+        contents=form.contents,
+        split=[one.suffix for one in formats() if one.kind == "split"],
+    )
     if job.io is not None and job.io not in form.io_forms:
         raise UsageError(
             f"--io {job.io} is no form of {form.title}: use --io {' or '.join(form.io_forms)}"

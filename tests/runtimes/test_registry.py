@@ -227,3 +227,14 @@ def test_auto_takes_core_ml_on_macos_alone_and_never_the_emulator_of_onnx_files(
     assert chosen["Linux"] == {**common, "a.mlpackage": "coreml-emulator"}
     emulated = choose_runtime(tmp_path / "a.onnx", provider="emulated").runtime
     assert emulated.name == "emulator"
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".param"])
+def test_who_names_the_weights_of_a_model_is_told_the_model(tmp_path: Path, suffix: str) -> None:
+    weights = tmp_path / "a.bin"
+    weights.touch()
+    with pytest.raises(ModelError, match=r"no runtime opens '.*a\.bin'"):
+        choose_runtime(weights)
+    weights.with_suffix(suffix).touch()
+    with pytest.raises(ModelError, match=rf"a\.bin' has the weights of 'a\{suffix}': give that"):
+        choose_runtime(weights)

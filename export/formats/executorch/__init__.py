@@ -35,14 +35,15 @@ class ExecutorchFormat(Format):
 
     name = "executorch"
     title = "an ExecuTorch program"
-    about = "for apps that ship ExecuTorch, such as React Native's"
+    about = "for apps that carry ExecuTorch, such as React Native's"
     suffix = ".pte"
     extra = "export,executorch"
     io_forms = TENSOR_IO_FORMS
     precisions = ("fp32", "fp16", "int8")
     precision = "fp32"
     precision_help = (
-        "fp16 rescaled so that nothing overflows, int8 weights and activations (xnnpack alone)"
+        "fp16 rescaled so that nothing overflows, by xnnpack and vulkan; int8 weights and "
+        "activations, by xnnpack alone"
     )
     sizes = ("512",)
     size_help = "512 (the default) or 512x768 (height x width)"
@@ -100,7 +101,7 @@ class ExecutorchFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return versions_of("executorch", "executorch", "numpy", "onnx-ir", "torch")
+        return versions_of(self.extra, "executorch", "numpy", "onnx-ir", "torch")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

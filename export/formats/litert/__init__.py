@@ -35,7 +35,7 @@ class LitertFormat(Format):
 
     name = "litert"
     title = "a LiteRT file"
-    about = "for Android's and other devices' LiteRT"
+    about = "for Android, by processor, GPU or NPU, and others' LiteRT"
     suffix = ".tflite"
     extra = "export,litert"
     io_forms = TENSOR_IO_FORMS
@@ -43,7 +43,8 @@ class LitertFormat(Format):
     precision = "fp16"
     precision_help = (
         "fp16 rescaled so that nothing overflows where accelerators compute in it, as GPUs do; w8 "
-        "int8 weights, computed in floats; int8 weights and activations in int8, for processors"
+        "the same with weights in int8, computed in floats; int8 weights and activations, for "
+        "processors"
     )
     sizes = ("512",)
     size_help = "512 (the default) or 512x768 (height x width)"
@@ -96,7 +97,7 @@ class LitertFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return versions_of("litert", "ai-edge-litert", "flatbuffers", "numpy", "onnx-ir")
+        return versions_of(self.extra, "ai-edge-litert", "flatbuffers", "numpy", "onnx-ir")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

@@ -35,13 +35,13 @@ class MnnFormat(Format):
     title = "an MNN file"
     about = "for apps that carry Alibaba's MNN"
     suffix = ".mnn"
-    extra = "mnn"
+    extra = "export,mnn"
     io_forms = TENSOR_IO_FORMS
     precisions = ("fp32", "fp16", "w8")
     precision = "fp16"
     precision_help = (
         "fp16 rescaled so that nothing overflows, since MNN computes in fp16 on GPUs and where it "
-        "is asked to; w8 int8 weights"
+        "is asked to; w8 weights in int8, of the plain graph"
     )
     sizes = ("512",)
     size_help = "512 (the default), 512x768 (height x width) or dynamic"

@@ -33,7 +33,7 @@ class OnnxFormat(Format):
     title = "an ONNX file"
     about = "for ONNX Runtime and everything that reads ONNX"
     suffix = ".onnx"
-    extra = "export"
+    extra = "export,onnx"
     io_forms = TENSOR_IO_FORMS
     precisions = PRECISIONS
     precision = "fp32"

@@ -40,11 +40,11 @@ class OpenvinoFormat(Format):
     precisions = ("fp32", "fp16", "w8", "int8")
     precision = "fp32"
     precision_help = (
-        "fp16 rescaled so that nothing overflows, for graphics and NPUs; w8 int8 weights of the "
-        "same, computed in floats; int8 weights and activations in int8, for processors"
+        "fp16 rescaled so that nothing overflows, for graphics and NPUs; w8 the same with "
+        "weights in int8, computed in floats; int8 weights and activations, for processors"
     )
     sizes = ("dynamic",)
-    size_help = "512, 512x768 (height x width), which NPUs want, or dynamic (the default)"
+    size_help = "dynamic (the default), or one, which NPUs want: 512 or 512x768 (height x width)"
     timing_provider = "cpu"
     timing_notes: ClassVar[Mapping[str, str]] = {
         "fp16": "processors without fp16 compute it in float32, so this time says nothing of "

@@ -61,7 +61,7 @@ class TensorrtFormat(Format):
     title = "a TensorRT engine"
     about = "for Jetson, RTX and other NVIDIA GPUs"
     suffix = ENGINE_SUFFIX
-    extra = "tensorrt"
+    extra = "export,tensorrt"
     kind = "pair"
     io_forms = TENSOR_IO_FORMS
     precisions = ("fp32", "fp16", "int8")

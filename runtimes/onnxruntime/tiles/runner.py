@@ -7,6 +7,7 @@ model's own graph, cut out of the file where the plan of its stages says.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -93,6 +94,8 @@ class TilesRunner(Runner):
         tile: int | None,
     ) -> None:
         self._parts: OnnxParts | None = parts
+        # Its parts are opened from one file, and two runs at once would take twice the memory.
+        self._lock = threading.Lock()
         self._plan = plan
         self._tile = DEFAULT_TILE if tile is None else tile
         self._threads = threads
@@ -101,23 +104,25 @@ class TilesRunner(Runner):
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
-        if self._parts is None:
-            raise ModelError("the model is closed")
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
-        results = [
-            run_stages(
-                self._plan, self._open_part, io, image[n : n + 1], mask[n : n + 1], self._tile
-            )
-            for n in range(len(image))
-        ]
+        with self._lock:
+            if self._parts is None:
+                raise ModelError("the model is closed")
+            results = [
+                run_stages(
+                    self._plan, self._open_part, io, image[n : n + 1], mask[n : n + 1], self._tile
+                )
+                for n in range(len(image))
+            ]
         return results[0] if len(results) == 1 else np.concatenate(results)
 
     def close(self) -> None:
         """See `Runner.close`."""
-        if self._parts is not None:
-            self._parts.close()
-        self._parts = None
+        with self._lock:
+            if self._parts is not None:
+                self._parts.close()
+            self._parts = None
 
     def _open_part(self, stage: Stage) -> Part:
         assert self._parts is not None

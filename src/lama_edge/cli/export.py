@@ -14,6 +14,11 @@ from lama_edge.files import join_part, split_part
 from lama_edge.retired import Meaning, add_retired
 
 _FAILED = 1
+# What comes to stand beside an output.
+_BESIDE = {
+    "split": "OUT.bin, with the weights, comes beside it",
+    "pair": "OUT{}.json, with the manifest, comes beside it",
+}
 
 
 def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -53,7 +58,14 @@ def _add_format(listed: Any, common: argparse.ArgumentParser, form: Format) -> N
         metavar="NAME",
         help="leave out a part or tensor that is not read, as another model; may repeat",
     )
-    command.add_argument("-o", "--output", required=True, type=Path, metavar=f"OUT{form.suffix}")
+    command.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar=f"OUT{form.suffix}",
+        help=_BESIDE.get(form.kind, "").format(form.suffix) or None,
+    )
     command.add_argument("--size", action="append", metavar="SIZE", help=form.size_help)
     command.add_argument(
         "--precision",

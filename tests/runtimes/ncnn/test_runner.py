@@ -110,13 +110,11 @@ def test_pictures_of_any_size_are_inpainted(model_path: Path) -> None:
     assert not np.array_equal(filled, picture)
 
 
-def test_both_files_are_replaced_together(
-    model_path: Path, golden_folder: Path, tmp_path: Path
-) -> None:
+def test_weights_without_a_model_are_left_as_they_are(golden_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.param"
     weights_beside(path).write_bytes(b"somebody else's")
     job = Export("ncnn", golden_folder, path, sizes=(SIZE,), precision="fp32")
-    with pytest.raises(UsageError, match=r"m\.bin' exists: add --overwrite"):
+    with pytest.raises(UsageError, match=r"m\.bin' would be replaced and is without a 'm"):
         export_model(job)
     assert [one.name for one in tmp_path.iterdir()] == ["m.bin"]
 

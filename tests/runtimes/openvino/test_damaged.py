@@ -26,8 +26,8 @@ from lama_edge.containers.openvino import WEIGHTS_SHA256, graph_sha256, read_ir,
 from lama_edge.errors import ModelError
 from lama_edge.export.formats.openvino.ir import stamp_ir
 from lama_edge.files import sha256_of
-from lama_edge.manifest import METADATA_KEY, Manifest, changed_since_export
-from lama_edge.runtimes.base import open_runner
+from lama_edge.manifest import METADATA_KEY, Manifest
+from lama_edge.runtimes.base import changed_since_export, open_runner
 
 SIZE = CASES[0][1]
 Change = Callable[[ElementTree.Element], None]

@@ -32,8 +32,8 @@ from lama_edge.benchmarks.documents.model_files import (
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
 from lama_edge.export.formats.openvino.ir import stamp_ir
 from lama_edge.judging.judge import run_case
-from lama_edge.manifest import Manifest, changed_since_export
-from lama_edge.runtimes.base import open_runner
+from lama_edge.manifest import Manifest
+from lama_edge.runtimes.base import changed_since_export, open_runner
 from lama_edge.runtimes.openvino.runner import (
     check_fits,
     choose_device,

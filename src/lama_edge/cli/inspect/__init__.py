@@ -18,7 +18,7 @@ from lama_edge.cli.outputs import add_outputs, check_outputs, give
 from lama_edge.cli.rendering import parity_line, print_json, steps
 from lama_edge.errors import UsageError, printable
 from lama_edge.files import join_part
-from lama_edge.manifest import Manifest, changed_since_export
+from lama_edge.manifest import Manifest
 from lama_edge.spec import TensorSpec, fixed_size
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="print what a model or checkpoint is",
         description="Print what an exported model says of itself, or what a checkpoint holds. Of a "
-        "Core ML package, on macOS, where its operations run. With --ranges, run it on calibration "
+        "Core ML package, on macOS, where its operations run; of a LiteRT file or an OpenVINO "
+        "model, which of them devices take. With --ranges, run it on calibration "
         "pictures and show how large its values become.",
     )
     inspect.add_argument(
@@ -81,6 +82,8 @@ def _inspect(options: argparse.Namespace) -> None:
     if for_tensorrt:
         print_capability(options)
         return
+    from lama_edge.runtimes.base import changed_since_export  # brings numpy
+
     facts = _read(model, options.provider)
     manifest = facts.manifest
     changed = changed_since_export(manifest, Path(options.model))

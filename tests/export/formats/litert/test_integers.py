@@ -40,7 +40,7 @@ FOURIER_UNITS = 10
 # 52.7 dB.
 LEAST_DB = {"int8": 42.0, "w8": 50.0}
 # Of larger pictures, photographs of 512 pixels the worst.
-LEAST_SLOW_DB = {"int8": 37.5, "w8": 49.0}
+LEAST_SLOW_DB = {"int8": 38.0, "w8": 49.0}
 # Random weights, small nets: measured 30.2 and 39.8 dB at least.
 SEEDED_LEAST_DB = {"int8": 24.0, "w8": 34.0}
 # Measured 51 dB: a value that rounds the other way spreads.
