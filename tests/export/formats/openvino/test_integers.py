@@ -49,9 +49,10 @@ FLOAT_LAYERS = 60
 LEAST_DB = {"int8": 43.0, "w8": 50.0}
 # Random weights, small nets: measured 31.0 and 39.8 dB at least.
 SEEDED_LEAST_DB = {"int8": 24.0, "w8": 34.0}
-# The same graph in two runtimes. Without transforms measured 50 dB: a value that rounds the other
-# way spreads; with them OpenVINO's products round what they read, and ONNX Runtime's do not.
-LEAST_ALIKE_DB = {"regular": 45.0, "dilated": 45.0, "lama-tiny": 40.0}
+# The same graph in two runtimes. Without transforms measured 51 and 45 dB at least: a value that
+# rounds the other way spreads; with them OpenVINO's products round what they read, and ONNX
+# Runtime's do not. What is read wrong comes to 17.
+LEAST_ALIKE_DB = {"regular": 45.0, "dilated": 42.0, "lama-tiny": 40.0}
 # w8 against the same weights in ONNX Runtime.
 LARGEST_FLOAT_DIFFERENCE = 1e-4
 # Between processors with and without VNNI, 0 to 1: measured 0. Saturated sums gave 0.06 to 0.17.
