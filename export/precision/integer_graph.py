@@ -57,7 +57,8 @@ class IntegerGraph:
             ranges: of its values.
             products: whether convolutions that are faster so become products, see `_weight_zero`.
             rounded: whether convolutions give integers, for kernels that give nothing else;
-                otherwise all layers read integers and give floats.
+                otherwise all layers read integers and give floats. Those kernels are OpenVINO's,
+                which on processors without VNNI add pairs of products in 16 bits and saturate.
         """
         self._model = model
         self._products, self._rounded = products, rounded
@@ -136,7 +137,8 @@ class IntegerGraph:
         pair = [integers, *parameters]
         layer.replace_input_with(0, dequantised(graph, layer, f"{name}.input", pair, axis=None))
         zero, beside = self._products * _weight_zero(layer), pixels_beside(x)
-        channels = int8_weight(graph, layer, weight, zero=zero, beside=beside)
+        paired = not self._rounded
+        channels = int8_weight(graph, layer, weight, zero=zero, beside=beside, paired=paired)
         layer.replace_input_with(1, channels)
         for bias in rest if self._rounded else ():
             node = channels.producer()

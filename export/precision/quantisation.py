@@ -85,7 +85,7 @@ OPENVINO = Quantisation("openvino", _SPECTRAL)
 # Its products of float rows with int8 weights round the rows as they come, every few dozen channels
 # by a scale of their own, where a processor has the instructions; otherwise they stay floats. What
 # that costs is half a decibel: lama-tiny's scenes of 256 and 512 pixels and its photographs come
-# to 45.0, 45.4, 44.3 and 41.3 dB.
+# to 45.0, 44.8, 44.0 and 41.3 dB.
 OPENVINO_PRODUCTS = Quantisation("openvino", frozenset(), _SPECTRAL)
 
 # The sensitive kinds in floats, weights and all: ExecuTorch's XNNPACK has no convolution of floats

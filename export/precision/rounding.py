@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST = 127
+# Of two weights of one sign whose products with uint8 are added in 16 bits: 255 * 128 < 2 ** 15.
+LARGEST_PAIR = 128
 LEVELS = 256
 # Keeps a channel without weights from dividing by zero.
 _LEAST_SCALE = 1e-12
+_SIGNS = (1, -1)
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,9 @@ class RoundedWeights:
     scale: NDArray[np.float32]
 
 
-def round_weights(weights: NDArray[Any], beside: int = 1) -> RoundedWeights:
+def round_weights(
+    weights: NDArray[Any], beside: int = 1, *, paired: bool = False
+) -> RoundedWeights:
     """Round weights [C_out,C_in,…] so that neighbouring taps make up for each other's errors.
 
     What a tap loses is added to the next one, along a line that sweeps the kernel to and fro
@@ -40,19 +45,41 @@ def round_weights(weights: NDArray[Any], beside: int = 1) -> RoundedWeights:
         weights: float, finite.
         beside: how many pixels of a row the input channels hold, one pixel's after the other's;
             those are neighbours too.
+        paired: whether no pair of neighbouring input channels, the first two, the next two, and so
+            on, shall pass `LARGEST_PAIR`: kernels that add two products with uint8 in 16 bits
+            are right then. A channel's scale is up to twice as large for it.
 
     Returns:
         The integers and their scales.
     """
     if beside > 1:
-        apart = round_weights(_pixels_apart(weights, beside))
+        apart = round_weights(_pixels_apart(weights, beside), paired=paired)
         return RoundedWeights(_pixels_joined(apart.values, beside), apart.scale)
     outputs = len(weights)
-    largest = np.abs(weights).reshape(outputs, -1).max(axis=1) / LARGEST
+    largest = _by_channel(np.abs(weights)) / LARGEST
+    if paired:
+        sums = (_by_channel(pair_sums(weights, sign)) for sign in _SIGNS)
+        largest = np.maximum(largest, np.maximum(*sums) / LARGEST_PAIR)
     scale = np.maximum(largest, _LEAST_SCALE).astype(np.float32)
     steps = _steps(weights, scale)
-    values = _diffused(steps, np.full(outputs, -LARGEST), np.full(outputs, LARGEST))
+    values = _diffused(steps, np.full(outputs, -LARGEST), np.full(outputs, LARGEST), paired=paired)
     return RoundedWeights(values.astype(np.int8), scale)
+
+
+def pair_sums(weights: NDArray[Any], sign: int) -> NDArray[Any]:
+    """Add up what has a sign in pairs of neighbouring input channels.
+
+    Args:
+        weights: [C_out,C_in,…].
+        sign: 1 or -1.
+
+    Returns:
+        The sums' magnitudes, [C_out,ceil(C_in/2),…]; a channel without a neighbour stands alone.
+    """
+    signed = np.maximum(sign * weights, 0)
+    sums: NDArray[Any] = signed[:, ::2].copy()
+    sums[:, : signed.shape[1] // 2] += signed[:, 1::2]
+    return sums
 
 
 def round_to_range(weights: NDArray[Any]) -> NDArray[np.float32]:
@@ -87,6 +114,12 @@ def _steps(weights: NDArray[Any], scale: NDArray[Any]) -> NDArray[np.float64]:
     return weights / _by_output(scale, weights).astype(np.float64)
 
 
+def _by_channel(magnitudes: NDArray[Any]) -> NDArray[Any]:
+    """Return the largest of each output channel."""
+    found: NDArray[Any] = magnitudes.reshape(len(magnitudes), -1).max(axis=1)
+    return found
+
+
 def _by_output(values: NDArray[Any], weights: NDArray[Any]) -> NDArray[Any]:
     """Return a value for each output channel in the shape that weights are multiplied by."""
     return values.reshape(-1, *[1] * (weights.ndim - 1))
@@ -97,6 +130,8 @@ def _diffused(
     lowest: NDArray[Any],
     highest: NDArray[Any],
     pinned: NDArray[np.float64] | None = None,
+    *,
+    paired: bool = False,
 ) -> NDArray[np.float64]:
     """Round steps [C_out,C_in,…] to integers, what a tap loses added to the next one.
 
@@ -105,6 +140,7 @@ def _diffused(
         lowest: the least integer of each output channel.
         highest: the largest one.
         pinned: integers that stand where they are; NaN elsewhere. None pins nothing.
+        paired: see `round_weights`.
     """
     outputs, inputs, *kernel = steps.shape
     wanted_steps = steps.reshape(outputs, inputs, -1)
@@ -116,9 +152,26 @@ def _diffused(
         rounded = np.clip(np.rint(wanted), lowest[:, None], highest[:, None])
         if fixed is not None:
             rounded = np.where(np.isnan(fixed[:, :, tap]), rounded, fixed[:, :, tap])
+        if paired:
+            _hold_pairs(rounded, wanted)
         error = wanted - rounded
         values[:, :, tap] = rounded
     return values.reshape(steps.shape)
+
+
+def _hold_pairs(rounded: NDArray[np.float64], wanted: NDArray[np.float64]) -> None:
+    """Lower the integers [C_out,C_in] of pairs that pass `LARGEST_PAIR`, in place.
+
+    Rounding brought them there, so that one gives which it took furthest from what was wanted.
+    """
+    even = rounded.shape[1] // 2 * 2
+    first, second = rounded[:, :even:2], rounded[:, 1:even:2]
+    taken = rounded - wanted
+    for sign in _SIGNS:
+        beyond = sign * np.maximum(pair_sums(rounded[:, :even], sign) - LARGEST_PAIR, 0)
+        leads = sign * (taken[:, :even:2] - taken[:, 1:even:2]) >= 0
+        first -= np.where(leads, beyond, 0)
+        second -= np.where(leads, 0, beyond)
 
 
 def _pixels_apart(weights: NDArray[Any], beside: int) -> NDArray[Any]:

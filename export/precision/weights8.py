@@ -57,7 +57,13 @@ def _folded_weight(graph: ir.Graph, layer: ir.Node, weight: ir.Value) -> ir.Valu
 
 
 def int8_weight(
-    graph: ir.Graph, layer: ir.Node, weight: ir.Value, *, zero: int = 0, beside: int = 1
+    graph: ir.Graph,
+    layer: ir.Node,
+    weight: ir.Value,
+    *,
+    zero: int = 0,
+    beside: int = 1,
+    paired: bool = False,
 ) -> ir.Value:
     """Return a layer's weight, from int8 with a scale for each output channel.
 
@@ -67,8 +73,9 @@ def int8_weight(
         weight: a float constant.
         zero: the integer that stands for 0, for all channels: 0 or -1.
         beside: see `round_weights`.
+        paired: see `round_weights`.
     """
-    rounded = round_weights(array_of(weight), beside)
+    rounded = round_weights(array_of(weight), beside, paired=paired)
     name = str(weight.name)
     values = [
         constant(graph, f"{name}.int8", rounded.values + np.int8(zero)),

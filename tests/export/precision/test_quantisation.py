@@ -26,7 +26,7 @@ from lama_edge.export.precision.quantisation import (
     QuantisedModel,
     quantise,
 )
-from lama_edge.export.precision.rounding import round_weights
+from lama_edge.export.precision.rounding import LARGEST_PAIR, pair_sums, round_weights
 from lama_edge.export.precision.weights8 import quantise_weights
 from lama_edge.forms import from_model, to_model
 from lama_edge.judging.cases import ParityCase, seeded_cases
@@ -272,6 +272,21 @@ def test_pixels_of_a_pair_are_rounded_as_neighbours() -> None:
     np.testing.assert_array_equal(found.scale[:6], wanted.scale)
     apart = round_weights(paired)
     assert (apart.values[:6] != found.values[:6]).any()
+
+
+@pytest.mark.parametrize("inputs", [1, 7, 8])
+def test_pairs_of_weights_are_held_by_no_coarser_steps_than_that_takes(inputs: int) -> None:
+    """Errors that wander from tap to tap would pass the limit by one or two."""
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((64, inputs, 3, 3)) + rng.choice([-1, 1], (64, 1, 1, 1))
+    rounded = round_weights(weights, paired=True)
+    sums = np.maximum(*(pair_sums(rounded.values.astype(int), sign) for sign in (1, -1)))
+    largest = sums.reshape(64, -1).max(axis=1)
+    assert largest.max() <= LARGEST_PAIR
+    assert largest.min() >= LARGEST_PAIR - 2
+    left = weights - rounded.values * rounded.scale.reshape(-1, 1, 1, 1)
+    # What tap after tap loses cancels, but for the last's.
+    assert (np.abs(left.sum(axis=(2, 3))) <= 2 * rounded.scale[:, None]).all()
 
 
 def test_a_missing_range_is_named(tiny: Checkpoint) -> None:
