@@ -131,7 +131,8 @@ class _Weights:
     def lost_by(self, shift: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what flushing subnormals would take, were they multiplied by 2^shift."""
         places = np.clip(_LEAST_EXPONENT - shift + _DEEPEST, 0, 2 * _DEEPEST)
-        return np.asarray(self.lost[places])
+        found: NDArray[np.float64] = self.lost[places]
+        return found
 
 
 def _lowered(
@@ -147,7 +148,8 @@ def _lowered(
         usual: float64 [groups], each one's usual magnitude; 0 holds it where it is.
         weights: those between the groups.
     """
-    exponents, steps = limits.copy(), np.arange(_DEEPEST)
+    exponents: NDArray[np.int64] = limits.copy()
+    steps = np.arange(_DEEPEST)
     for _ in range(_MOST_SWEEPS):
         before = exponents.copy()
         for group in np.flatnonzero(usual)[::-1]:
