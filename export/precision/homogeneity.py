@@ -27,7 +27,7 @@ with needs_extra("export"):
 GENERATOR_INPUT = "input.masked"
 _INPUT_CHANNELS = 4
 _END = "Sigmoid"
-_WEIGHTED = frozenset({"Conv", "Gemm"})
+WEIGHTED = frozenset({"Conv", "Gemm"})
 _PASS_ON = frozenset({"Pad", "Relu", "Transpose", "Reshape", "Unsqueeze", "Identity"})
 
 
@@ -120,7 +120,7 @@ def rescale(model: ir.Model, groups: ChannelGroups, by_group: NDArray[np.float64
         by_group: float64 [groups.count], positive; 1 where a group is not free.
     """
     for node in model.graph:
-        if node.op_type not in _WEIGHTED or str(node.outputs[0].name) not in groups.values:
+        if node.op_type not in WEIGHTED or str(node.outputs[0].name) not in groups.values:
             continue
         x, weight, *rest = (value for value in node.inputs if value is not None)
         before = array_of(weight)
@@ -173,7 +173,7 @@ class _Finder:
         if node.op_type == _END:
             self._pinned += channels
             return
-        if node.op_type in _WEIGHTED:
+        if node.op_type in WEIGHTED:
             outputs, inputs = array_of(_constant(node, 1)).shape[:2]
             # A product of a spectrum's rows reads each channel twice, and writes it twice.
             channels = self._new(outputs // (inputs // len(channels)))

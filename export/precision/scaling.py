@@ -4,19 +4,27 @@ LaMa overflows fp16 for two reasons: the DFT's sums, above all the constant bin 
 mean, and branches whose activations grow from block to block. Both are factors that a branch can
 be relieved of exactly (see `lama_edge.export.precision.homogeneity`). fp16 holds eleven
 significant bits from 2^-14 to 2^15; with the largest value of a branch brought near 2^13, what is
-2^27 times smaller than it still keeps all of them.
+2^27 times smaller than it still keeps all of them. But the weights that read a branch fall as it
+rises, and devices may take what is under 2^-14 for zero; so a branch rises no higher than they
+bear.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import needs_extra
 from lama_edge.export.graph.dft.forms import FORWARD_MATRIX, INVERSE_MATRIX, DftGains
-from lama_edge.export.precision.homogeneity import ChannelGroups, array_of, channel_groups
+from lama_edge.export.precision.homogeneity import (
+    WEIGHTED,
+    ChannelGroups,
+    array_of,
+    channel_groups,
+)
 from lama_edge.judging.ranges import Ranges
 from lama_edge.spec import MAX_SIDE, Size, SizePolicy, parse_size
 
@@ -27,6 +35,14 @@ with needs_extra("export"):
 # 32752, where Apple's Neural Engine is reported to saturate, for pictures that are unlike those of
 # the calibration.
 _LARGEST_EXPONENT = 13
+# Below this power of two fp16 numbers are subnormal.
+_LEAST_EXPONENT = -14
+# A share of the energy that goes unnoticed: rounding to fp16 takes as much from every value.
+_UNNOTICED = 2.0**-25
+# float32's exponents lie between these.
+_DEEPEST = 150
+# Three were the most that any checkpoint of the tests needed.
+_MOST_SWEEPS = 50
 
 
 def choose_gains(model: ir.Model, ranges: Ranges, size: SizePolicy) -> DftGains:
@@ -53,6 +69,8 @@ def branch_exponents(
 ) -> NDArray[np.int64]:
     """Choose the power of two of each group, int64 [groups.count]; 0 where it is not free.
 
+    They do not depend on the DFT's gains, nor on its form.
+
     Args:
         model: the graph that `groups` was found in.
         groups: with one group for all channels that a convolution writes.
@@ -68,7 +86,9 @@ def branch_exponents(
     exponents = np.zeros(groups.count, dtype=np.int64)
     for group in np.flatnonzero(groups.free & (largest > 0)):
         exponents[group] = _LARGEST_EXPONENT - _exponent_above(float(largest[group]))
-    return exponents
+    usual = groups.largest(lambda name: np.array([_median(ranges, name)]))
+    weights = _weights_between(model, groups, ranges)
+    return _lowered(exponents, np.where(groups.free, usual, 0.0), weights)
 
 
 def bound_at(ranges: Ranges, name: str, size: SizePolicy) -> float:
@@ -89,6 +109,100 @@ def bound_at(ranges: Ranges, name: str, size: SizePolicy) -> float:
         growth = largest.height * largest.width / (measured.height * measured.width)
         bounds.append(magnitude * max(1.0, math.sqrt(growth)))
     return max(bounds)
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The weights by which one group is made of another.
+
+    Attributes:
+        read: the group that they read.
+        written: the group that they write, another one.
+        lost: float64 [2 * _DEEPEST + 1], by k + _DEEPEST the share of what the convolution gives
+            that those under 2^k bring, as energy; 0 where it is unnoticed.
+        exponent: the smallest with all of them under 2^exponent.
+    """
+
+    read: int
+    written: int
+    lost: NDArray[np.float64]
+    exponent: int
+
+    def lost_by(self, shift: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what flushing subnormals would take, were they multiplied by 2^shift."""
+        places = np.clip(_LEAST_EXPONENT - shift + _DEEPEST, 0, 2 * _DEEPEST)
+        found: NDArray[np.float64] = self.lost[places]
+        return found
+
+
+def _lowered(
+    limits: NDArray[np.int64], usual: NDArray[np.float64], weights: list[_Weights]
+) -> NDArray[np.int64]:
+    """Lower exponents until no single one can spare more of weights and values from flushing.
+
+    From the output back, since that is where most is pinned: what the last convolution cannot
+    bear is shared out over those before it.
+
+    Args:
+        limits: int64 [groups], the highest that each may be.
+        usual: float64 [groups], each one's usual magnitude; 0 holds it where it is.
+        weights: those between the groups.
+    """
+    exponents: NDArray[np.int64] = limits.copy()
+    steps = np.arange(_DEEPEST)
+    for _ in range(_MOST_SWEEPS):
+        before = exponents.copy()
+        for group in np.flatnonzero(usual)[::-1]:
+            tried = limits[group] - steps
+            # The energy of what is so much less than usual, among values spread evenly about zero.
+            less = _LEAST_EXPONENT - tried - np.log2(usual[group])
+            lost = np.exp2(3 * np.minimum(less, 0))
+            lost[lost < _UNNOTICED] = 0
+            for one in weights:
+                if group not in (one.read, one.written):
+                    continue
+                read, written = (
+                    tried if group == each else exponents[each] for each in (one.read, one.written)
+                )
+                lost += one.lost_by(written - read)
+                # Nor are weights raised beyond what values are held to.
+                most = max(_LARGEST_EXPONENT - one.exponent, limits[one.written] - limits[one.read])
+                lost[written - read > most] = np.inf
+            exponents[group] = tried[np.argmin(lost)]
+        if np.array_equal(before, exponents):
+            break
+    return exponents
+
+
+def _weights_between(model: ir.Model, groups: ChannelGroups, ranges: Ranges) -> list[_Weights]:
+    """Collect the weights whose magnitude hangs on the groups' exponents."""
+    found = []
+    for node in model.graph:
+        x, output = node.inputs[0], groups.values.get(str(node.outputs[0].name))
+        if node.op_type not in WEIGHTED or output is None:
+            continue
+        assert x is not None
+        assert node.inputs[1] is not None
+        weight = array_of(node.inputs[1]).astype(np.float64)
+        weight = weight.reshape(*weight.shape[:2], -1)
+        energy = weight**2
+        if (seen := ranges.values.get(str(x.name))) is not None:
+            # What they bring, not what they are: those of a dead channel bring nothing.
+            energy *= np.maximum(-seen.low, seen.high).astype(np.float64)[:, np.newaxis] ** 2
+        energy /= max(energy.sum(), 1e-300)
+        exponents = np.frexp(weight)[1]
+        read, (written,) = groups.values[str(x.name)].group, set(output.group.tolist())
+        for group in sorted({*read.tolist()} - {written}):
+            part = np.resize(read == group, weight.shape[1])
+            places = np.clip(exponents[:, part] + _DEEPEST, 0, 2 * _DEEPEST)
+            lost = np.bincount(places.ravel(), energy[:, part].ravel(), 2 * _DEEPEST + 1).cumsum()
+            lost[lost < _UNNOTICED] = 0
+            found.append(_Weights(group, written, lost, int(exponents[:, part].max())))
+    return found
+
+
+def _median(ranges: Ranges, name: str) -> float:
+    return ranges.values[name].percentiles[0] if name in ranges.values else 0.0
 
 
 def _exponent_above(magnitude: float) -> int:
