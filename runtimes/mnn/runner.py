@@ -69,12 +69,14 @@ class MnnRunner(Runner):
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
-        if self._net is None:
+        # A thread that closes the model meanwhile leaves the module to this run.
+        net = self._net
+        if net is None:
             raise ModelError("the model is closed")
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
         with self._lock:
-            output = _array(self._net.forward([_variable(image), _variable(mask)]))
+            output = _array(net.forward([_variable(image), _variable(mask)]))
         if output is None or output.shape != image.shape or output.dtype != image.dtype:
             found = "nothing" if output is None else f"{output.dtype} {output.shape}"
             raise ModelError(f"MNN failed: it gave {found} for an image of {image.shape}")

@@ -12,6 +12,7 @@ from lama_edge.files import weights_beside
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.ncnn.reading import manifest_of
 from lama_edge.runtimes.ncnn.record import NCNN
+from lama_edge.spec import IoSpec
 
 with needs_extra("ncnn"):
     import ncnn
@@ -69,26 +70,31 @@ class NcnnRunner(Runner):
 
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
-        if self._net is None:
+        # A thread that closes the model meanwhile leaves the net to this run.
+        net = self._net
+        if net is None:
             raise ModelError("the model is closed")
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
-        extractor = self._net.create_extractor()
-        for spec, array in ((io.image, image), (io.mask, mask)):
-            extractor.input(spec.name, _blob(array[0]))
-        failed, found = extractor.extract(io.output.name)
-        if failed:
-            raise ModelError(f"ncnn failed with {failed}: its own lines say why")
-        output = np.array(found)[np.newaxis]
+        output = _computed(net, io, image, mask)
         if output.shape != image.shape:
             raise ModelError(f"ncnn gave {output.shape} for an image of {image.shape}")
         return output
 
     def close(self) -> None:
         """See `Runner.close`."""
-        if self._net is not None:
-            self._net.clear()
         self._net = None
+
+
+def _computed(net: Any, io: IoSpec, image: Array, mask: Array) -> Array:
+    """Compute a picture; what is made here goes before the net, whose memory it is."""
+    extractor = net.create_extractor()
+    for spec, array in ((io.image, image), (io.mask, mask)):
+        extractor.input(spec.name, _blob(array[0]))
+    failed, found = extractor.extract(io.output.name)
+    if failed:
+        raise ModelError(f"ncnn failed with {failed}: its own lines say why")
+    return np.array(found)[np.newaxis]
 
 
 def _blob(array: Array) -> Any:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from lama_edge.export.formats.record import Export
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
+from lama_edge.runtimes.mnn import runner as runners
 from lama_edge.spec import Size
 
 SIZE = Size(72, 104)
@@ -121,3 +123,22 @@ def test_threads_that_share_a_model_get_their_own_results(model_path: Path) -> N
             for _ in range(3):
                 found = list(pool.map(lambda picture: runner.run(picture, mask), pictures))
                 np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_run_that_a_close_overtakes_ends_well(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The close of another thread, at the moment after the run has looked whether it is open."""
+    image, mask = _arrays()
+    whole = runners._variable
+    with open_runner(model_path) as runner:
+        wanted = runner.run(image, mask)
+
+        def closing(array: Any) -> Any:
+            runner.close()
+            return whole(array)
+
+        monkeypatch.setattr(runners, "_variable", closing)
+        np.testing.assert_array_equal(runner.run(image, mask), wanted)
+        with pytest.raises(ModelError, match="the model is closed"):
+            runner.run(image, mask)
