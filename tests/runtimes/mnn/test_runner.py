@@ -6,7 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -20,7 +20,6 @@ from lama_edge.export.formats.record import Export
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
-from lama_edge.runtimes.mnn import runner as runners
 from lama_edge.spec import Size
 
 SIZE = Size(72, 104)
@@ -125,20 +124,15 @@ def test_threads_that_share_a_model_get_their_own_results(model_path: Path) -> N
                 np.testing.assert_array_equal(found, wanted)
 
 
-def test_a_run_that_a_close_overtakes_ends_well(
-    model_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The close of another thread, at the moment after the run has looked whether it is open."""
+def test_a_run_that_a_close_overtakes_ends_well(model_path: Path) -> None:
+    """The close of another thread, while the run waits for its turn."""
     image, mask = _arrays()
-    whole = runners._variable
     with open_runner(model_path) as runner:
         wanted = runner.run(image, mask)
-
-        def closing(array: Any) -> Any:
-            runner.close()
-            return whole(array)
-
-        monkeypatch.setattr(runners, "_variable", closing)
+        turns = MagicMock()
+        turns.__enter__.side_effect = runner.close
+        runner._lock = turns
         np.testing.assert_array_equal(runner.run(image, mask), wanted)
+        turns.__enter__.assert_called_once()
         with pytest.raises(ModelError, match="the model is closed"):
             runner.run(image, mask)
