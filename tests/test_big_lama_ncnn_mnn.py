@@ -1,8 +1,8 @@
 """big-lama's shape (51 M parameters) in ncnn and MNN: sizes, work and memory, parity at 512 x 512.
 
 The limit of three minutes is one of processor time in the conversion's own process: what a
-stopwatch shows depends on what else the machine does. It is printed beside it. pnnx computes the
-net once to learn its shapes, without fast convolutions, which is 126 s of it.
+stopwatch shows depends on what else the machine does. It is printed beside it. Were pnnx told
+sizes, it would compute the net to follow them, without fast convolutions: 126 s of processor time.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ class NcnnFormat(Format):
         """See `Format.check`."""
         if None in job.sizes:
             raise UsageError(
-                "--size dynamic: pnnx follows one picture through the net, and writes the Fourier "
-                "transform's matrices for its size; give one --size"
+                "--size dynamic: torch traces one picture's way through the net for pnnx, and the "
+                "Fourier transform's matrices are for its size; give one --size"
             )
 
     def contract(self, job: Export) -> IoSpec:

@@ -2,25 +2,26 @@
 
 pnnx ends well whatever it left undone, leaves out in which order a shuffle takes its channels, and
 makes zeros of floats that are subnormal as halves; so what it wrote is looked through, and mended.
+It is told no sizes: it would compute the whole net to follow them, without fast convolutions.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from lama_edge.containers.ncnn import layers, seal
-from lama_edge.errors import ModelError, needs_extra
+from lama_edge.errors import ModelError, needs_extra, one_line
 from lama_edge.files import weights_beside
 from lama_edge.manifest import Manifest
-from lama_edge.process import run_isolated
+from lama_edge.process import CrashError, WatchedFolder, killed_by, run_isolated
 from lama_edge.spec import IoSpec, Size
 
 _TASK = "lama_edge.export.formats.ncnn.conversion:convert_task"
@@ -30,6 +31,11 @@ _TRACE = "lama"
 _IMAGE, _MASK, _OUTPUT = "in0", "in1", "out0"
 # Parameter 1 of a PixelShuffle: whether a block's channels lie apart, as ONNX's DCR has them.
 _SHUFFLE, _NEAR, _APART = "PixelShuffle", "1=0", "1=1"
+# What pnnx leaves of a reshape where it knows no sizes; the shape stands in a file of its own.
+_RESHAPE = "Tensor.reshape"
+_RESHAPED = re.compile(
+    rf"^{re.escape(_RESHAPE)} +(\S+) .* shape=\(1,(\d+),(\d+),(\d+)\)", re.MULTILINE
+)
 _WORDS_SHOWN = 200
 # Stands before weights, and says how they are stored (ncnn's modelbin.cpp).
 _FLOATS, _HALVES = bytes(4), (0x01306B47).to_bytes(4, "little")
@@ -49,24 +55,29 @@ def write_ncnn(source: Path, manifest: Manifest, target: Path) -> None:
     """
     size = manifest.size.fixed
     assert size is not None
-    with TemporaryDirectory(prefix="lama-edge-", dir=source.parent) as folder:
-        payload = {"source": str(source), "folder": folder, "size": [size.height, size.width]}
-        run_isolated(_TASK, payload)
-        written = Path(folder, f"{_TRACE}.ncnn.param")
+    with WatchedFolder() as watched:
+        payload = {
+            "source": str(source),
+            "folder": str(watched.path),
+            "size": [size.height, size.width],
+        }
+        _call(run_isolated(_TASK, payload)["pnnx"], watched)
+        written = watched.path / f"{_TRACE}.ncnn.param"
         text = mended(written, manifest.io, size)
+        data = stored(text, weights_beside(written).read_bytes(), manifest.precision)
         target.write_text(text, encoding="utf-8")
-        data = weights_beside(written).read_bytes()
-        weights_beside(target).write_bytes(
-            with_halves(text, data) if manifest.precision == "fp16" else data
-        )
+        weights_beside(target).write_bytes(data)
     seal(target, weights_beside(target), manifest.to_json())
 
 
 def convert_task(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Trace a graph and call pnnx, which writes beside the trace.
+    """Trace a graph for pnnx.
 
     Args:
-        payload: `source`, an ONNX file; `folder`, for what is written; `size`, height and width.
+        payload: `source`, an ONNX file; `folder`, for the trace; `size`, height and width.
+
+    Returns:
+        `pnnx`, the path of the program.
     """
     with needs_extra(_EXTRA):
         import onnx_ir as ir
@@ -75,38 +86,58 @@ def convert_task(payload: Mapping[str, Any]) -> dict[str, Any]:
     from lama_edge.export.formats.ncnn.module import ncnn_module
 
     folder, (height, width) = Path(payload["folder"]), payload["size"]
-    shapes = [(1, channels, height, width) for channels in (3, 1)]
     module = ncnn_module(ir.load(payload["source"]))
     with torch.no_grad(), warnings.catch_warnings():
         # torch would rather have another way, which pnnx does not read.
         warnings.simplefilter("ignore", DeprecationWarning)
-        inputs = tuple(torch.zeros(shape) for shape in shapes)
+        inputs = tuple(torch.zeros(1, channels, height, width) for channels in (3, 1))
         trace: Callable[..., Any] = torch.jit.trace
-        trace(module, inputs, check_trace=False).save(folder / f"{_TRACE}.pt")
-    del module
-    given = ",".join(f"[{','.join(map(str, shape))}]f32" for shape in shapes)
-    done = subprocess.run(
-        [pnnx.EXEC_PATH, f"{_TRACE}.pt", f"inputshape={given}", "fp16=0"],
-        cwd=folder, capture_output=True, text=True, errors="replace", check=False,
-    )  # fmt: skip
-    if done.returncode or not (folder / f"{_TRACE}.ncnn.bin").is_file():
-        said = (done.stderr.strip() or done.stdout.strip() or "nothing")[-_WORDS_SHOWN:]
-        raise ModelError(f"pnnx ended with {done.returncode} and said: {said}")
-    return {}
+        # pnnx would take sizes from inputs in the file too.
+        traced = trace(module, inputs, check_trace=False, _store_inputs=False)
+        traced.save(folder / f"{_TRACE}.pt")
+    return {"pnnx": pnnx.EXEC_PATH}
+
+
+def _call(program: str, watched: WatchedFolder) -> None:
+    """Call pnnx, which writes beside the trace.
+
+    Raises:
+        ModelError: when it refuses the trace.
+        CrashError: when it was killed.
+    """
+    with subprocess.Popen(
+        [program, f"{_TRACE}.pt", "fp16=0"], cwd=watched.path, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as process:  # fmt: skip
+        try:
+            with watched.running(process.pid):
+                said, _ = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode < 0:
+        raise CrashError(f"pnnx did not finish: {killed_by(-process.returncode)}")
+    if process.returncode or not (watched.path / f"{_TRACE}.ncnn.bin").is_file():
+        last = one_line(said)[-_WORDS_SHOWN:] if said.strip() else "nothing"
+        raise ModelError(f"pnnx ended with {process.returncode} and said: {last}")
 
 
 def mended(param: Path, io: IoSpec, size: Size) -> str:
     """Return a ``.param`` file of pnnx's with the inputs' own names and with what it leaves out.
 
     Args:
-        param: the file.
+        param: the file, with pnnx's own beside it where the net has a reshape.
         io: how inputs and output are to be called.
         size: of the pictures.
 
     Raises:
         ModelError: when a layer is none of ncnn's.
     """
-    strange = sorted(kind for kind in layers(param) if not kind.isalnum() or not kind[0].isupper())
+    kinds = layers(param)
+    shapes = _shapes(param.with_name(f"{_TRACE}.pnnx.param")) if _RESHAPE in kinds else {}
+    if len(shapes) == kinds[_RESHAPE]:
+        del kinds[_RESHAPE]
+    strange = sorted(kind for kind in kinds if not kind.isalnum() or not kind[0].isupper())
     if strange:
         raise ModelError(f"ncnn has no layer for {', '.join(strange)}, which pnnx left as it was")
     names = {_IMAGE: io.image.name, _MASK: io.mask.name, _OUTPUT: io.output.name}
@@ -121,16 +152,25 @@ def mended(param: Path, io: IoSpec, size: Size) -> str:
             words = [_APART if word == _NEAR else word for word in words]
             if _APART not in words:
                 words.append(_APART)
+        elif words[0] == _RESHAPE:
+            extents = reversed(shapes[words[1]])
+            words = ["Reshape", *words[1:], *(f"{n}={one}" for n, one in enumerate(extents))]
         found.append(" ".join(names.get(word, word) for word in words))
     return "\n".join(found) + "\n"
 
 
-def with_halves(param: str, data: bytes) -> bytes:
-    """Return a ``.bin`` file of floats with the convolutions' weights as halves.
+def _shapes(param: Path) -> dict[str, list[str]]:
+    """Return channels, height and width by a reshape's name, from pnnx's own file."""
+    return {name: shape for name, *shape in _RESHAPED.findall(param.read_text(encoding="utf-8"))}
+
+
+def stored(param: str, data: bytes, precision: str) -> bytes:
+    """Return a ``.bin`` file of floats, in fp16 with the convolutions' weights as halves.
 
     Args:
         param: what the ``.param`` file says.
         data: the ``.bin`` file; biases and other constants stay floats, as ncnn reads them.
+        precision: ``fp32``, which changes nothing, or ``fp16``.
 
     Raises:
         ModelError: when the two do not fit, as where another layer has weights.
@@ -140,6 +180,8 @@ def with_halves(param: str, data: bytes) -> bytes:
     def take(count: int) -> bytes:
         nonlocal at
         at += 4 * count
+        if at > len(data):
+            raise ModelError(f"pnnx wrote {len(data)} bytes of weights, which is not all of them")
         return data[at - 4 * count : at]
 
     for line in param.splitlines()[2:]:
@@ -152,8 +194,11 @@ def with_halves(param: str, data: bytes) -> bytes:
         elif kind == "Convolution":
             if take(1) != _FLOATS:
                 raise ModelError("pnnx stored weights in another way than it was told")
-            halves = np.frombuffer(take(int(settings[6])), np.float32).astype(np.float16).tobytes()
-            found += [_HALVES, halves, bytes(-len(halves) % 4)]
+            weights = take(int(settings[6]))
+            if precision == "fp16":
+                weights = np.frombuffer(weights, np.float32).astype(np.float16).tobytes()
+            found += [_HALVES if precision == "fp16" else _FLOATS, weights]
+            found.append(bytes(-len(weights) % 4))
             if settings.get(5) == "1":
                 found.append(take(int(settings[0])))
     if at != len(data):

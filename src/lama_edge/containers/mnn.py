@@ -78,8 +78,11 @@ def sealed_text(path: Path) -> str | None:
             raise ModelError(
                 f"{str(path)!r} is damaged, or was changed since it was exported; export it again"
             )
-        start, length = _text(data, _field(data, _BIZ_CODE))
-        return data[start + 4 : start + 4 + length].decode()
+        try:
+            start, length = _text(data, _field(data, _BIZ_CODE))
+            return data[start + 4 : start + 4 + length].decode()
+        except (struct.error, ValueError) as error:
+            raise ModelError(f"{str(path)!r} is no MNN file ({reason(error)})") from error
 
 
 @contextlib.contextmanager

@@ -67,7 +67,8 @@ def sealed_text(param: Path, weights: Path) -> str | None:
                 f"{str(param)!r} and {weights.name!r} are damaged, of two models, or were changed "
                 "since they were exported; copy both files again, or export the model again"
             )
-        return data[slice(*place)].decode()
+        # What is no text is no manifest either, as its reader says.
+        return data[slice(*place)].decode(errors="replace")
 
 
 def layers(param: Path) -> Counter[str]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -121,3 +122,17 @@ def test_threads_that_share_a_model_get_their_own_results(model_path: Path) -> N
             for _ in range(3):
                 found = list(pool.map(lambda picture: runner.run(picture, mask), pictures))
                 np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_run_that_a_close_overtakes_ends_well(model_path: Path) -> None:
+    """The close of another thread, while the run waits for its turn."""
+    image, mask = _arrays()
+    with open_runner(model_path) as runner:
+        wanted = runner.run(image, mask)
+        turns = MagicMock()
+        turns.__enter__.side_effect = runner.close
+        runner._lock = turns
+        np.testing.assert_array_equal(runner.run(image, mask), wanted)
+        turns.__enter__.assert_called_once()
+        with pytest.raises(ModelError, match="the model is closed"):
+            runner.run(image, mask)

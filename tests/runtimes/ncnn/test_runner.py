@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from lama_edge.files import weights_beside
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
+from lama_edge.runtimes.ncnn import runner as runners
 from lama_edge.spec import Size
 
 SIZE = Size(72, 104)
@@ -128,3 +130,22 @@ def test_threads_that_share_a_model_get_their_own_results(model_path: Path) -> N
             for _ in range(3):
                 found = list(pool.map(lambda picture: runner.run(picture, mask), pictures))
                 np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_run_that_a_close_overtakes_ends_well(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The close of another thread, at the moment after the run has looked whether it is open."""
+    image, mask = _arrays()
+    whole = runners._blob
+    with open_runner(model_path) as runner:
+        wanted = runner.run(image, mask)
+
+        def closing(array: Any) -> Any:
+            runner.close()
+            return whole(array)
+
+        monkeypatch.setattr(runners, "_blob", closing)
+        np.testing.assert_array_equal(runner.run(image, mask), wanted)
+        with pytest.raises(ModelError, match="the model is closed"):
+            runner.run(image, mask)

@@ -46,7 +46,8 @@ def mnn_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         with pytest.MonkeyPatch.context() as patch:
             # A process of its own takes longer than the conversion.
             patch.setattr(conversion, "run_isolated", call)
-            export_model(job)
+            # What the file is made of stays beside it.
+            export_model(job, scratch=folder)
         path.chmod(0o444)
         return path
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -92,6 +93,14 @@ def test_a_wrong_weight_under_a_new_seal_is_caught_by_parity(
         cases, wanted = answer_of("fourier", SIZE)
         figures = judge(model, cases, wanted, reference_name="torch", tolerance=Tolerance(1e-4))
     assert not figures.passed
+
+
+def test_a_text_that_ends_in_its_own_digest_is_no_mnn_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.mnn"
+    for text in (b"", b"a list of digests\n" * 9):
+        path.write_bytes(text + hashlib.sha256(text).hexdigest().encode())
+        with pytest.raises(ModelError, match="is no MNN file"):
+            open_runner(path)
 
 
 def test_mnns_own_interfaces_give_the_manifest_back(mnn_file: Callable[..., Path]) -> None:

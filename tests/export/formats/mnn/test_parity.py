@@ -17,6 +17,7 @@ pytest.importorskip("MNN")
 
 from torch_answers import CASES, HOT_SIZE, RECORDS, answer_of, record_of
 
+from lama_edge.export.formats.onnx import ONNX
 from lama_edge.judging.judge import judge, raw_outputs, run_case
 from lama_edge.judging.metrics import differences
 from lama_edge.judging.tolerances import Tolerance
@@ -31,6 +32,10 @@ W8_LEAST_PSNR_DB = 48
 MOST_LEVELS = 1
 # One of each family.
 FAMILIES = [CASES[1], CASES[4], CASES[7], CASES[9]]
+
+
+# What `CASES` has of these two is oblong and with an odd bottleneck at once.
+OBLONG = [("regular", Size(64, 96)), ("lama-tiny", Size(64, 96))]
 
 
 @pytest.fixture
@@ -51,7 +56,7 @@ def _judged(model: Runner, family: str, size: Size | None) -> ParityFigures:
     return judge(model, cases, wanted, reference_name="torch", tolerance=Tolerance(1))
 
 
-@pytest.mark.parametrize(("family", "size"), CASES)
+@pytest.mark.parametrize(("family", "size"), [*CASES, *OBLONG])
 def test_fp32_computes_what_torch_does(opened: Any, family: str, size: Size) -> None:
     """Measured 1.2e-6 at most."""
     assert _judged(opened(family, size), family, size).max_abs_diff <= FP32_LARGEST_DIFFERENCE
@@ -114,6 +119,20 @@ def test_any_mask_value_above_zero_is_hole(opened: Any, form: str) -> None:
     faint = (mask * (1e-6 if form == "float" else 1 / 255)).astype(mask.dtype)
     assert set(np.unique(faint)) != set(np.unique(mask))
     np.testing.assert_array_equal(model.run(image, faint), model.run(image, mask))
+
+
+@pytest.mark.parametrize(("family", "size"), [*FAMILIES, ("hot", HOT_SIZE)])
+def test_fp16_holds_where_every_result_is_rounded(
+    mnn_file: Callable[..., Path], family: str, size: Size
+) -> None:
+    """By the emulator, on the graph that the file is made of.
+
+    Measured 68.7 dB at least; with the same graph, ncnn's tests do so at each size.
+    """
+    source = mnn_file(family, size, "float", "fp16").with_name("source.onnx")
+    with open_runner(source, provider=ONNX.judging_provider("fp16")) as emulator:
+        figures = _judged(emulator, family, size)
+    assert figures.psnr_db >= FP16_LEAST_PSNR_DB
 
 
 @pytest.mark.parametrize(("family", "size"), [*CASES, ("hot", HOT_SIZE)])

@@ -46,7 +46,8 @@ def ncnn_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         with pytest.MonkeyPatch.context() as patch:
             # A process of its own imports torch first.
             patch.setattr(conversion, "run_isolated", call)
-            export_model(job)
+            # What the file is made of stays beside it.
+            export_model(job, scratch=folder)
         for file in (path, weights_beside(path)):
             file.chmod(0o444)
         return path

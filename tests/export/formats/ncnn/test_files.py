@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +34,7 @@ from lama_edge.judging.judge import judge
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import Manifest
 from lama_edge.pipeline import export_model
+from lama_edge.process import CrashError
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import Size, SizePolicy, io_spec
 
@@ -210,10 +215,20 @@ def test_a_model_that_lama_edge_did_not_export_carries_no_manifest(tmp_path: Pat
         open_runner(path)
 
 
+def test_a_manifest_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m.param"
+    path.write_text("7767517\n1 1\nInput image 0 1 image\n")
+    data = b"\xff\xfe00000002"
+    digest = hashlib.sha256(path.read_bytes() + data).hexdigest()
+    weights_beside(path).write_bytes(data + digest.encode())
+    with pytest.raises(ModelError, match="manifest"):
+        open_runner(path)
+
+
 def test_what_cannot_be_is_refused_before_any_work(golden_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.param"
     words: dict[str, dict[str, Any]] = {
-        "--size dynamic: pnnx follows one picture": {"sizes": (None,)},
+        "--size dynamic: torch traces one picture's way": {"sizes": (None,)},
         "--precision w8 is none of an ncnn model's": {"precision": "w8"},
         "--io uint8 is no form of an ncnn model": {"io": "uint8"},
         "holds one size and 2 were given": {"sizes": (Size(64, 64), SIZE)},
@@ -243,6 +258,107 @@ def test_what_pnnx_refuses_leaves_nothing(
     with pytest.raises(ModelError, match="pnnx ended with 1 and said: nothing"):
         export_model(job)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pnnx_that_was_killed_is_told_of(
+    golden_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = _program(tmp_path, "kill -9 $$")
+    monkeypatch.setattr(conversion, "run_isolated", lambda *_: {"pnnx": killed})
+    (tmp_path / "out").mkdir()
+    job = Export("ncnn", golden_folder, tmp_path / "out" / "m.param", sizes=(SIZE,))
+    with pytest.raises(CrashError, match="pnnx did not finish: the process was killed by SIGKILL"):
+        export_model(job)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def _program(folder: Path, lines: str) -> str:
+    path = folder / "program"
+    path.write_text(f"#!/bin/sh\n{lines}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from lama_edge import cli
+from lama_edge.export.formats.ncnn import conversion
+program, *words = sys.argv[1:]
+conversion.run_isolated = lambda *_: {"pnnx": program}
+sys.exit(cli.main(words))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_what_ends_an_export_ends_pnnx_and_leaves_nothing(
+    golden_folder: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Also where the export alone is told and not, as by Ctrl-C, all that it started."""
+    begun, out, temporary = (tmp_path / name for name in ("begun", "out", "temporary"))
+    out.mkdir()
+    temporary.mkdir()
+    noted = f"echo $$ $PWD > {begun}.part; mv {begun}.part {begun}; exec sleep 60"
+    program = _program(tmp_path, noted)
+    words = ["export", "ncnn", str(golden_folder), "-o", str(out / "m.param"), "--size", "64"]
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, program, *words, "--precision", "fp32"],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        _wait_until(begun.exists)
+        pnnx, folder = begun.read_text().split()
+        process.send_signal(number)
+    for place in ("/proc/" + pnnx, folder):
+        _wait_until(lambda place=place: not Path(place).exists())
+    if number != signal.SIGKILL:
+        assert process.returncode == 130
+        assert list(temporary.iterdir()) == list(out.iterdir()) == []
+
+
+def _wait_until(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_pnnx_does_not_compute_the_net(
+    golden_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would by a trace's own inputs; big-lama's shape took two minutes of a processor so."""
+    from same_process import call
+
+    seen, mended = [], conversion.mended
+
+    def looking(param: Path, *rest: Any) -> str:
+        seen.append(param.with_name("lama.pnnx.param").read_text())
+        return mended(param, *rest)
+
+    monkeypatch.setattr(conversion, "run_isolated", call)
+    monkeypatch.setattr(conversion, "mended", looking)
+    job = Export("ncnn", golden_folder, tmp_path / "m.param", sizes=(SIZE,), check_parity=False)
+    export_model(job)
+    layers = [line for line in seen[0].splitlines() if line.startswith("nn.Conv2d")]
+    assert len(layers) > 20
+    # What it computed it notes as `#name=(1,3,72,104)f32`.
+    assert not [line for line in layers if "#" in line]
+
+
+@pytest.mark.parametrize("cut", [1, 4, 4096])
+def test_weights_that_pnnx_wrote_in_part_are_refused(
+    ncnn_model: Callable[..., Path], cut: int
+) -> None:
+    """Such as where the disk is full; pnnx says nothing."""
+    param = ncnn_model("fourier", SIZE)
+    manifest = sealed_text(param, weights_beside(param))
+    assert manifest is not None
+    weights = weights_beside(param).read_bytes().partition(manifest.encode())[0]
+    text = param.read_text()
+    assert conversion.stored(text, weights, "fp32") == weights
+    for precision in ("fp32", "fp16"):
+        with pytest.raises(ModelError, match="bytes of weights, which is not all of them"):
+            conversion.stored(text, weights[:-cut], precision)
 
 
 WITHOUT_NCNN = """
@@ -286,11 +402,11 @@ def test_subnormal_halves_stay_what_they_are() -> None:
     bias = np.float32([0.25])
     param = "7767517\n1 1\nConvolution conv 1 1 a b 0=1 1=1 5=1 6=5\n"
     data = bytes(4) + weights.tobytes() + bias.tobytes()
-    found = conversion.with_halves(param, data)
+    found = conversion.stored(param, data, "fp16")
     halves = np.frombuffer(found, np.float16, 5, 4)
     np.testing.assert_array_equal(halves, weights.astype(np.float16))
     assert np.count_nonzero(halves) == 4
     # What follows begins at a multiple of four.
     assert found[16:] == bias.tobytes()
     with pytest.raises(ModelError, match="28 bytes of weights, of which 24 are known"):
-        conversion.with_halves(param.replace(" 5=1", " 5=0"), data)
+        conversion.stored(param.replace(" 5=1", " 5=0"), data, "fp16")
