@@ -79,6 +79,9 @@ class ExecutorchFormat(Format):
                 "--precision fp16 with --backend coreml: the padding of Core ML's converter takes "
                 "no fp16; use --precision fp32, or lama-edge export coreml for the Neural Engine"
             )
+        if backend == "coreml":
+            # ExecuTorch brings it to Macs and x86-64 alone.
+            versions_of("export,executorch,coreml", "coremltools")
 
     def contract(self, job: Export) -> IoSpec:
         """See `Format.contract`: one picture a run."""
