@@ -64,9 +64,7 @@ def test_threads_change_no_result(model: Path) -> None:
     np.testing.assert_allclose(results[0], results[2], rtol=0, atol=1e-6)
 
 
-def test_threads_are_not_replaced_under_an_open_program(
-    model: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_threads_are_not_replaced_under_an_open_program(model: Path) -> None:
     """ExecuTorch would free what the open one computes with, and the process die."""
     with open_runner(model, threads=1) as runner:
         with pytest.raises(
@@ -76,9 +74,7 @@ def test_threads_are_not_replaced_under_an_open_program(
         for threads in (1, None):
             with open_runner(model, threads=threads) as other:
                 np.testing.assert_array_equal(other.run(*inputs()), runner.run(*inputs()))
-    for threads in (2, 1):
-        open_runner(model, threads=threads).close()
-    assert capfd.readouterr().err == ""
+    open_runner(model, threads=2).close()
 
 
 def test_closing_waits_for_a_run_and_turns_later_ones_away(model: Path) -> None:
@@ -249,6 +245,8 @@ def test_the_runner_needs_no_onnx_and_says_nothing(model: Path) -> None:
         "sys.modules.update(dict.fromkeys(blocked))\n"
         "from lama_edge.runtimes.base import open_runner\n"
         "import numpy as np\n"
+        "for threads in (1, 2):\n"
+        "    open_runner(sys.argv[1], threads=threads).close()\n"
         "with open_runner(sys.argv[1]) as runner:\n"
         "    one = runner.run(np.zeros((1, 3, 64, 88), 'f'), np.ones((1, 1, 64, 88), 'f'))\n"
         "print(one.shape)\n"
