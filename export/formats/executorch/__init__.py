@@ -18,7 +18,7 @@ from lama_edge.export.formats.record import (
     Within,
     versions_of,
 )
-from lama_edge.manifest import Manifest
+from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.spec import TENSOR_IO_FORMS, IoSpec
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # The graph that the program is made of; the emulator judges it.
 _SOURCE = "source.onnx"
+_GRAPH_ALONE = "source graph"
 
 
 class ExecutorchFormat(Format):
@@ -103,7 +104,7 @@ class ExecutorchFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return versions_of("executorch", "executorch", "numpy", "onnx-ir", "torch")
+        return versions_of(self.extra, "executorch", "numpy", "onnx-ir", "torch")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
@@ -141,11 +142,20 @@ class ExecutorchFormat(Format):
             return (graph,)
         return (graph, file) if job.precision == "fp16" else (file,)
 
+    def with_figures(self, manifest: Manifest, figures: ParityFigures, judge: Judge) -> Manifest:
+        """See `Format.with_figures`: they must not pass for those of a program that never ran."""
+        manifest = super().with_figures(manifest, figures, judge)
+        if manifest.format["backend"] == "xnnpack":
+            return manifest
+        return replace(manifest, format={**manifest.format, "judged": _GRAPH_ALONE})
+
     def summary(self, manifest: Manifest) -> Iterable[str]:
         """See `Format.summary`."""
         about = manifest.format
         parts = f"{about['delegates']} delegate{'s' * (about['delegates'] != 1)}"
         yield f"{about['backend']}: {parts}; outside: {about['outside']}"
+        if "judged" in about:
+            yield f"judged: {about['judged']}, program not run"
 
 
 EXECUTORCH = ExecutorchFormat()

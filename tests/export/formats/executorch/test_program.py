@@ -156,9 +156,10 @@ def test_a_program_that_cannot_be_written_is_told_in_one_line(
 @pytest.fixture
 def lowered(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same program is at hand, and need not be lowered again."""
+    whole = program(FAMILY, SIZE)
 
     def copied(source: Path, manifest: Manifest, target: Path, progress: Any) -> dict[str, Any]:
-        target.write_bytes(program(FAMILY, SIZE).read_bytes())
+        target.write_bytes(whole.read_bytes())
         return {"delegates": 1, "outside": "nothing"}
 
     monkeypatch.setattr(lowering, "lower_in_fresh_process", copied)
@@ -168,6 +169,18 @@ def lowered(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     """No program is near enough."""
     monkeypatch.setattr(pipeline, "tolerance_of", lambda runtime, precision: Tolerance(0.0))
+
+
+@pytest.mark.usefixtures("lowered")
+def test_a_program_that_nothing_here_runs_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.pte"
+    words = ["export", "executorch", str(CHECKPOINT), "-o", str(path), "--size", str(SIZE)]
+    assert cli.main([*words, "--backend", "vulkan"]) == 0
+    assert "judged: source graph, program not run" in capsys.readouterr().out
+    assert cli.main(["inspect", str(path)]) == 0
+    assert "judged source graph" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("strict", "lowered")
