@@ -26,9 +26,9 @@ pytestmark = pytest.mark.slow
 
 LOWERING_LIMIT_S = 180
 EXPORT_LIMIT_BYTES = 8 * 2**30
-# Measured 205.4 MB, 66 s and 2.2 GiB in fp32. The others stay below it: half of it is in fp16, and
-# in int8 all but the layers that stay in floats.
-MOST_BYTES = {"fp32": 206e6, "fp16": 104e6, "int8": 206e6}
+# Measured 205.4 MB, 66 s and 2.2 GiB in fp32. In fp16 small nets are 0.2 % larger than in fp32, since
+# ExecuTorch stores what XNNPACK computes in fp16 as fp32; in int8 some layers stay in floats.
+MOST_BYTES = {"fp32": 206e6, "fp16": 208e6, "int8": 206e6}
 # Random weights spread their magnitudes over the channels as no training does.
 OUT_OF_TOLERANCE = {"int8"}
 
@@ -73,15 +73,16 @@ def test_export_stays_within_its_size_work_and_memory(
     )
     figures = json.loads(done.stdout.splitlines()[-1])
     size, manifest = model.stat().st_size, manifest_of(model)
-    assert manifest.parity is not None
+    parity = manifest.parity
+    assert parity is not None
     print(f"\nbig-lama 512 {precision}: {figures['elapsed_s']:.1f} s, of which lowering took "
           f"{figures['lowering_s']:.1f} s of a processor, {figures['peak_bytes'] / 2**30:.2f} GiB, "
-          f"{size / 1e6:.1f} MB, {manifest.parity.max_abs_diff:.1e}, {manifest.parity.psnr_db} dB")  # fmt: skip
+          f"{size / 1e6:.1f} MB, {parity.max_abs_diff:.1e}, {parity.psnr_db} dB")  # fmt: skip
     if precision != "fp16":
         assert (manifest.format["delegates"], manifest.format["outside"]) == (1, "nothing")
     assert size <= MOST_BYTES[precision]
     assert figures["lowering_s"] < LOWERING_LIMIT_S
     assert figures["peak_bytes"] < EXPORT_LIMIT_BYTES
     if precision not in OUT_OF_TOLERANCE:
-        assert manifest.parity.passed
+        assert parity.passed
         assert figures["code"] == 0
