@@ -26,8 +26,8 @@ pytestmark = pytest.mark.slow
 
 LOWERING_LIMIT_S = 180
 EXPORT_LIMIT_BYTES = 8 * 2**30
-# Measured 205.4 MB, 66 s and 2.2 GiB in fp32. In fp16 small nets are 0.2 % larger than in fp32, since
-# ExecuTorch stores what XNNPACK computes in fp16 as fp32; in int8 some layers stay in floats.
+# Measured 205.4 MB, 66 s and 2.2 GiB in fp32. A small net is 0.2 % larger in fp16, since ExecuTorch
+# stores in fp32 what XNNPACK computes in fp16; in int8 some layers stay in floats.
 MOST_BYTES = {"fp32": 206e6, "fp16": 208e6, "int8": 206e6}
 # Random weights spread their magnitudes over the channels as no training does.
 OUT_OF_TOLERANCE = {"int8"}
