@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -221,6 +222,18 @@ def test_fp16_and_the_dft_operator_do_not_go_together(
         "onnx", golden_folder, unchanged_folder / "a.onnx", precision="fp16", options={"dft": "op"}
     )
     with pytest.raises(UsageError, match="float32 only; leave --dft out"):
+        export_model(job)
+
+
+def test_a_full_disk_is_told_in_one_line_and_nothing_stays(
+    golden_folder: Path, unchanged_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(target: Path, *_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    monkeypatch.setattr(Path, "replace", full)
+    job = Export("onnx", golden_folder, unchanged_folder / "a.onnx", sizes=(Size(64, 64),))
+    with pytest.raises(UsageError, match=r"a\.onnx' cannot be written \(No space left on device\)"):
         export_model(job)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -79,6 +80,24 @@ def needs_extra(extra: str) -> Iterator[None]:
             f"the package {error.name!r} is not installed; "
             f'install it with: pip install "lama-edge[{extra}]"'
         ) from error
+
+
+@contextmanager
+def without_remarks(*loggers: str) -> Iterator[None]:
+    """Keep what loggers remark inside the block from users, such as on what is not here.
+
+    Args:
+        loggers: their names; errors are heard.
+    """
+    talking = [logging.getLogger(name) for name in loggers]
+    levels = [log.level for log in talking]
+    for log in talking:
+        log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for log, level in zip(talking, levels, strict=True):
+            log.setLevel(level)
 
 
 # Whatever reading a stranger's JSON into data runs into.

@@ -7,6 +7,7 @@ since what exporters wrote is opened by runners.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from lama_edge.errors import (
     NotFiniteError,
     ParityError,
     UsageError,
+    one_line,
 )
 from lama_edge.export.formats.record import (
     Drawn,
@@ -104,7 +106,7 @@ def export_model(
         progress("source")
         make = _ModelSource if job.from_model else _CheckpointSource
         source = make(job, form, progress)
-        with atomic_artifact(form.kind, job.output) as target:
+        with _room_told(job.output), atomic_artifact(form.kind, job.output) as target:
             progress("graph")
             manifests = form.write(job, source.drawn(progress), target, folder, within)
             if job.check_parity:
@@ -130,6 +132,25 @@ def _kept_or_temporary(scratch: Path | None) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="lama-edge-") as folder:
         yield Path(folder)
+
+
+@contextlib.contextmanager
+def _room_told(target: Path) -> Iterator[None]:
+    """Tell in one line what hinders the block from writing.
+
+    Raises:
+        UsageError: in the place of the system's errors; not of those that libraries raise, which
+            have no number, nor of a reader of our output that went away.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (None, errno.EPIPE):
+            raise
+        raise UsageError(
+            f"the output {str(target)!r} cannot be written ({error.strerror or one_line(error)}): "
+            "free some room, or name another"
+        ) from error
 
 
 def _complete(job: Export, form: Format) -> Export:

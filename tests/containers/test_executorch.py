@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,17 @@ def test_a_file_of_somebody_elses_has_none(tmp_path: Path) -> None:
     assert read_manifest_text(path) is None
     with pytest.raises(ModelError, match="has no place for a manifest"):
         write_manifest(path, MANIFEST)
+
+
+def test_a_manifest_that_is_no_text_is_refused(program: Path) -> None:
+    content = program.read_bytes()
+    place = content.index(b"sha256:") + len(b"sha256:")
+    content = content.replace(b"matmul", b"\xff" * 6, 1)
+    blank = content[:place] + b"0" * 64 + content[place + 64 :]
+    sealed = hashlib.sha256(blank).hexdigest().encode()
+    program.write_bytes(blank[:place] + sealed + blank[place + 64 :])
+    with pytest.raises(ModelError, match="manifest cannot be read"):
+        read_manifest_text(program)
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from lama_edge.export.formats.record import (
     Within,
     versions_of,
 )
-from lama_edge.manifest import Manifest
+from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.spec import TENSOR_IO_FORMS, IoSpec
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # The graph that the program is made of; the emulator judges it.
 _SOURCE = "source.onnx"
+_GRAPH_ALONE = "source graph"
 
 
 class ExecutorchFormat(Format):
@@ -80,6 +81,9 @@ class ExecutorchFormat(Format):
                 "--precision fp16 with --backend coreml: the padding of Core ML's converter takes "
                 "no fp16; use --precision fp32, or lama-edge export coreml for the Neural Engine"
             )
+        if backend == "coreml":
+            # ExecuTorch brings it to Macs and x86-64 alone.
+            versions_of("export,executorch,coreml", "coremltools")
 
     def contract(self, job: Export) -> IoSpec:
         """See `Format.contract`: one picture a run."""
@@ -139,11 +143,20 @@ class ExecutorchFormat(Format):
             return (graph,)
         return (graph, file) if job.precision == "fp16" else (file,)
 
+    def with_figures(self, manifest: Manifest, figures: ParityFigures, judge: Judge) -> Manifest:
+        """See `Format.with_figures`: they must not pass for those of a program that never ran."""
+        manifest = super().with_figures(manifest, figures, judge)
+        if manifest.format["backend"] == "xnnpack":
+            return manifest
+        return replace(manifest, format={**manifest.format, "judged": _GRAPH_ALONE})
+
     def summary(self, manifest: Manifest) -> Iterable[str]:
         """See `Format.summary`."""
         about = manifest.format
         parts = f"{about['delegates']} delegate{'s' * (about['delegates'] != 1)}"
         yield f"{about['backend']}: {parts}; outside: {about['outside']}"
+        if "judged" in about:
+            yield f"judged: {about['judged']}, program not run"
 
 
 EXECUTORCH = ExecutorchFormat()

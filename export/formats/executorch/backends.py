@@ -43,7 +43,7 @@ def partitioner_of(backend: str) -> Any:
     """Return the partitioner of a backend.
 
     Raises:
-        MissingBackendError: when executorch, or for Core ML coremltools, is not installed.
+        MissingBackendError: when executorch is not installed.
     """
     with needs_extra("executorch"):
         return _PARTITIONERS[backend]()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.containers.executorch import texts_to_fill
-from lama_edge.errors import ModelError, needs_extra, one_line
+from lama_edge.errors import ModelError, UsageError, needs_extra, one_line
 from lama_edge.manifest import Manifest
 from lama_edge.process import run_isolated
 
@@ -35,6 +35,7 @@ def lower_in_fresh_process(
 
     Raises:
         ModelError: when the graph cannot be lowered.
+        UsageError: when the program cannot be written.
         CrashError: when the process died.
         MissingBackendError: when executorch or torch is not installed.
     """
@@ -79,10 +80,17 @@ def lower_task(payload: Mapping[str, Any], progress: Callable[[str], None]) -> d
         del program
         placed = _placed(lowered.exported_program().graph)
         progress("write")
-        with Path(payload["target"]).open("wb") as file:
-            lowered.to_executorch().write_to_file(file)
+        finished = lowered.to_executorch()
     except (RuntimeError, NotImplementedError, AssertionError) as error:
         raise ModelError(f"ExecuTorch cannot lower the graph: {one_line(error)}") from error
+    try:
+        with Path(payload["target"]).open("wb") as file:
+            finished.write_to_file(file)
+    except OSError as error:
+        raise UsageError(
+            f"the program cannot be written ({error.strerror or one_line(error)}): free some room, "
+            "or name another output"
+        ) from error
     return placed
 
 

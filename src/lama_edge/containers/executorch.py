@@ -16,7 +16,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from lama_edge.errors import ModelError
+from lama_edge.errors import ModelError, reading
 
 MANIFEST_METHOD = "lama_edge"
 SEAL_METHOD = "lama_edge_sha256"
@@ -100,7 +100,8 @@ def read_manifest_text(path: Path) -> str | None:
             f"{str(path)!r} is damaged, or was changed since its export: export it again"
         )
     start, end = layout.manifest
-    return layout.program[start:end].rstrip().decode()
+    with reading("manifest"):
+        return layout.program[start:end].rstrip().decode()
 
 
 def _layout_of(path: Path) -> _Layout:

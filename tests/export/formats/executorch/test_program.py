@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from executorch_programs import Programs
 from lama_edge import cli, pipeline
 from lama_edge.containers.executorch import read_manifest_text
 from lama_edge.errors import MissingBackendError, ParityError, UsageError
+from lama_edge.export.formats import record
 from lama_edge.export.formats.executorch import lowering
 from lama_edge.export.formats.record import Export
 from lama_edge.judging.tolerances import Tolerance
@@ -108,12 +111,55 @@ def test_other_backends_take_all_but_the_casts(
         open_runner(path)
 
 
+@pytest.mark.parametrize(
+    ("missing", "backend", "extras"),
+    [
+        ("executorch", "xnnpack", "export,executorch"),
+        ("torch", "xnnpack", "export,executorch"),
+        ("coremltools", "coreml", "export,executorch,coreml"),
+    ],
+)
+def test_a_missing_package_is_named_with_what_to_install_before_any_work(
+    unchanged_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: str,
+    backend: str,
+    extras: str,
+) -> None:
+    def version(name: str) -> str:
+        if name == missing:
+            raise PackageNotFoundError(name)
+        return "1"
+
+    monkeypatch.setattr(record, "version", version)
+    job = Export(
+        "executorch", "no such checkpoint", unchanged_folder / "a.pte", options={"backend": backend}
+    )
+    wanted = f"'{missing}' is not installed; install it with: pip install \"lama-edge[{extras}]\""
+    with pytest.raises(MissingBackendError, match=re.escape(wanted)):
+        export_model(job)
+
+
+def test_a_program_that_cannot_be_written_is_told_in_one_line(
+    program: Programs, tmp_path: Path
+) -> None:
+    path = program(FAMILY, SIZE)
+    payload = {
+        "source": str(path.with_name("source.onnx")),
+        "manifest": manifest_of(path).to_json(),
+        "target": str(tmp_path / "gone" / "a.pte"),
+    }
+    with pytest.raises(UsageError, match=r"cannot be written \(No such file.*name another output"):
+        lowering.lower_task(payload, lambda step: None)
+
+
 @pytest.fixture
 def lowered(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same program is at hand, and need not be lowered again."""
+    whole = program(FAMILY, SIZE)
 
     def copied(source: Path, manifest: Manifest, target: Path, progress: Any) -> dict[str, Any]:
-        target.write_bytes(program(FAMILY, SIZE).read_bytes())
+        target.write_bytes(whole.read_bytes())
         return {"delegates": 1, "outside": "nothing"}
 
     monkeypatch.setattr(lowering, "lower_in_fresh_process", copied)
@@ -123,6 +169,18 @@ def lowered(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
 def strict(monkeypatch: pytest.MonkeyPatch) -> None:
     """No program is near enough."""
     monkeypatch.setattr(pipeline, "tolerance_of", lambda runtime, precision: Tolerance(0.0))
+
+
+@pytest.mark.usefixtures("lowered")
+def test_a_program_that_nothing_here_runs_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.pte"
+    words = ["export", "executorch", str(CHECKPOINT), "-o", str(path), "--size", str(SIZE)]
+    assert cli.main([*words, "--backend", "vulkan"]) == 0
+    assert "judged: source graph, program not run" in capsys.readouterr().out
+    assert cli.main(["inspect", str(path)]) == 0
+    assert "judged source graph" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("strict", "lowered")
