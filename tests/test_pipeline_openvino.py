@@ -167,10 +167,16 @@ def test_a_model_is_replaced_kept_and_marked(golden_folder: Path, tmp_path: Path
     assert _names(tmp_path) == ["golden.bin", "golden.xml"]
 
 
-@pytest.mark.parametrize("standing", ["golden.xml", "golden.bin"])
-def test_neither_file_is_replaced_unasked(tmp_path: Path, standing: str) -> None:
+@pytest.mark.parametrize(
+    ("standing", "message"),
+    [
+        ("golden.xml", "golden.xml' exists: add --overwrite"),
+        ("golden.bin", "golden.bin' would be replaced and is without a 'golden.xml'"),
+    ],
+)
+def test_neither_file_is_replaced_unasked(tmp_path: Path, standing: str, message: str) -> None:
     (tmp_path / standing).write_text("somebody's")
-    with pytest.raises(UsageError, match=f"{standing}' exists: add --overwrite"):
+    with pytest.raises(UsageError, match=message):
         export_model(Export("openvino", "no such checkpoint", tmp_path / "golden.xml"))
     assert _names(tmp_path) == [standing]
 

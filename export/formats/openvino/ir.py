@@ -18,6 +18,9 @@ _FROM_ONNX = "framework"
 # The run-time information by which OpenVINO's `ConstantFolding` leaves a node as it is
 # (`ov::pass::disable_constant_folding` in its sources).
 _NOT_FOLDED = "DisableConstantFolding_0"
+# The one by which devices that compute in fp16 leave float32 as it is
+# (`ov::DisablePrecisionConversion`, which files call "precise").
+_NOT_HALVED = {"name": "precise", "version": "0"}
 # What OpenVINO calls nodes without names; those of the deploy graph begin in lower case.
 _NUMBERED = re.compile(r"[A-Z][A-Za-z0-9]*_[0-9]+")
 
@@ -53,6 +56,8 @@ def write_ir(source: Path, manifest: Manifest, target: Path) -> Manifest:
     # Not `save_model`, which would make float32 constants fp16 without being asked.
     weights = weights_beside(target)
     openvino.serialize(model, target, weights)
+    if manifest.precision == "fp16":
+        _keep_wide(target)
     manifest = replace(
         manifest,
         format={**manifest.format, WEIGHTS_SHA256: sha256_of(weights)},
@@ -72,7 +77,7 @@ def stamp_ir(manifest: Manifest, target: Path) -> None:
         for old in about.findall(name):
             about.remove(old)
     about.append(ElementTree.Element(METADATA_KEY, value=manifest.to_json()))
-    ElementTree.ElementTree(root).write(target, encoding="utf-8", xml_declaration=True)
+    _write(root, target)
 
 
 def _keep_integers(model: Any) -> None:
@@ -82,6 +87,26 @@ def _keep_integers(model: Any) -> None:
             read = node.input_value(0)
             if read.get_node().get_type_name() == "Constant" and read.get_element_type().size == 1:
                 node.get_rt_info()[_NOT_FOLDED] = ""
+
+
+def _keep_wide(target: Path) -> None:
+    """Mark what is float32 among halves: the composite, and the angles of a DFT of any size.
+
+    Where devices compute in fp16 they would halve those too: known pixels changed by 2.4e-4 on a
+    processor, and fills at 512 x 512 came to 60 dB in the place of 70.
+    """
+    root = read_ir(target)
+    for layer in root.iterfind("layers/layer"):
+        if any(port.get("precision") == "FP32" for port in layer.iterfind("*/port")):
+            about = layer.find("rt_info")
+            if about is None:
+                about = ElementTree.SubElement(layer, "rt_info")
+            ElementTree.SubElement(about, "attribute", _NOT_HALVED)
+    _write(root, target)
+
+
+def _write(root: ElementTree.Element, target: Path) -> None:
+    ElementTree.ElementTree(root).write(target, encoding="utf-8", xml_declaration=True)
 
 
 def _name_the_nameless(model: Any) -> None:

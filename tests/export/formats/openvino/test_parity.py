@@ -29,6 +29,9 @@ FP16_LEAST_PSNR_DB = 55
 # Half a level is the rounding to whole ones; what cuts digits off is nearly a whole one away.
 MOST_LEVELS = {"fp32": 0.53, "fp16": 1}
 
+# What OpenVINO calls the mark once it has read it.
+MARK = "DisablePrecisionConversion_0"
+
 MakeModel = Callable[..., Path]
 
 
@@ -117,6 +120,26 @@ def test_any_mask_value_above_zero_is_hole(opened: Any, form: str) -> None:
     faint = (mask * (1e-6 if form == "float" else 1 / 255)).astype(mask.dtype)
     assert set(np.unique(faint)) != set(np.unique(mask))
     np.testing.assert_array_equal(model.run(image, faint), model.run(image, mask))
+
+
+@pytest.mark.parametrize("size", [CASES[1][1], None])
+def test_what_fp16_models_keep_in_float32_is_marked_for_devices_that_halve(
+    openvino_model: MakeModel, size: Size | None
+) -> None:
+    """Few processors have fp16; on those the tests of known pixels and of fp16 say it too."""
+    import openvino
+
+    wide = [
+        node
+        for node in openvino.Core()
+        .read_model(openvino_model("fourier", size, precision="fp16"))
+        .get_ops()
+        if "f32"
+        in [value.get_element_type().to_string() for value in (*node.inputs(), *node.outputs())]
+    ]
+    assert "inpainted" in {node.get_friendly_name() for node in wide}
+    unmarked = [node for node in wide if MARK not in node.get_rt_info()]
+    assert [node.get_friendly_name() for node in unmarked] == []
 
 
 @pytest.mark.parametrize(("family", "size"), [*CASES, ("hot", HOT_SIZE)])
