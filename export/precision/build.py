@@ -14,7 +14,7 @@ from lama_edge.export.graph.layers import Array, Kernels
 from lama_edge.export.precision.half import to_half
 from lama_edge.export.precision.homogeneity import array_of, channel_groups, rescale
 from lama_edge.export.precision.quantisation import ONNXRUNTIME, WHY_FLOAT, Quantisation, quantise
-from lama_edge.export.precision.scaling import branch_exponents, choose_gains
+from lama_edge.export.precision.scaling import branch_exponents, carried_over, choose_gains
 from lama_edge.export.precision.weights8 import quantise_weights
 from lama_edge.judging.ranges import Ranges
 from lama_edge.models.config import GeneratorConfig
@@ -143,12 +143,14 @@ def rescaled_graph(
     # Ranges are of the plain form's values; another's has the same maps, and its own spectra.
     plain = replace(options, last_axis=False)
     model = build_deploy_graph(config, tensors, plain)
-    gains = choose_gains(model, ranges, options.size)
+    measured = channel_groups(model, by_channel=False)
+    exponents = branch_exponents(model, measured, ranges, options.size)
+    gains = choose_gains(measured, exponents, ranges, options.size)
     wanted = replace(options, dft_gains=gains)
     if wanted != plain:
         model = build_deploy_graph(config, tensors, wanted)
     groups = channel_groups(model, gains=gains.by_matrix(), by_channel=False)
-    exponents = branch_exponents(model, groups, ranges, options.size)
+    exponents = carried_over(exponents, measured, groups)
     rescale(model, groups, np.exp2(exponents))
     numerics: Numerics = {
         "calibration_pictures": ranges.pictures,

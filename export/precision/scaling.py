@@ -23,7 +23,6 @@ from lama_edge.export.precision.homogeneity import (
     WEIGHTED,
     ChannelGroups,
     array_of,
-    channel_groups,
 )
 from lama_edge.judging.ranges import Ranges
 from lama_edge.spec import MAX_SIDE, Size, SizePolicy, parse_size
@@ -39,22 +38,25 @@ _LARGEST_EXPONENT = 13
 _LEAST_EXPONENT = -14
 # A share of the energy that goes unnoticed: rounding to fp16 takes as much from every value.
 _UNNOTICED = 2.0**-25
-# float32's exponents lie between these.
+# float32's exponents lie between this and its negative.
 _DEEPEST = 150
+# By how many powers of two a branch may be lowered.
+_MOST_LOWERED = 150
 # Three were the most that any checkpoint of the tests needed.
 _MOST_SWEEPS = 50
 
 
-def choose_gains(model: ir.Model, ranges: Ranges, size: SizePolicy) -> DftGains:
+def choose_gains(
+    groups: ChannelGroups, exponents: NDArray[np.int64], ranges: Ranges, size: SizePolicy
+) -> DftGains:
     """Choose what the DFT's matrices take off, so that spectra fit where their branches do.
 
     Args:
-        model: the deploy graph without gains.
+        groups: of the deploy graph without gains.
+        exponents: see `branch_exponents`.
         ranges: of its values.
         size: which pictures the model takes.
     """
-    groups = channel_groups(model, by_channel=False)
-    exponents = branch_exponents(model, groups, ranges, size)
     needed = {FORWARD_MATRIX: 0, INVERSE_MATRIX: 0}
     for name, channels in groups.values.items():
         if channels.matrix is not None:
@@ -64,12 +66,29 @@ def choose_gains(model: ir.Model, ranges: Ranges, size: SizePolicy) -> DftGains:
     return DftGains(-needed[FORWARD_MATRIX], needed[INVERSE_MATRIX])
 
 
+def carried_over(
+    exponents: NDArray[np.int64], groups: ChannelGroups, others: ChannelGroups
+) -> NDArray[np.int64]:
+    """Return exponents for the groups of another form of a graph, by the maps that both have.
+
+    Forms of the DFT differ in the values between a transform and its inverse alone, which are of
+    one group with the map before the one or after the other.
+    """
+    carried = np.zeros(others.count, dtype=np.int64)
+    for name, channels in others.values.items():
+        if channels.matrix is None and name in groups.values:
+            here = groups.values[name]
+            carried[channels.group] = exponents[here.group] + here.shift - channels.shift
+    return carried
+
+
 def branch_exponents(
     model: ir.Model, groups: ChannelGroups, ranges: Ranges, size: SizePolicy
 ) -> NDArray[np.int64]:
     """Choose the power of two of each group, int64 [groups.count]; 0 where it is not free.
 
-    They do not depend on the DFT's gains, nor on its form.
+    Each is at most what brings the branch's bound under 2^13, and as much less as spares its values
+    and the weights round it from being subnormal.
 
     Args:
         model: the graph that `groups` was found in.
@@ -87,7 +106,7 @@ def branch_exponents(
     for group in np.flatnonzero(groups.free & (largest > 0)):
         exponents[group] = _LARGEST_EXPONENT - _exponent_above(float(largest[group]))
     usual = groups.largest(lambda name: np.array([_median(ranges, name)]))
-    weights = _weights_between(model, groups, ranges)
+    weights = _weights_between(model, groups, ranges, exponents)
     return _lowered(exponents, np.where(groups.free, usual, 0.0), weights)
 
 
@@ -120,13 +139,13 @@ class _Weights:
         written: the group that they write, another one.
         lost: float64 [2 * _DEEPEST + 1], by k + _DEEPEST the share of what the convolution gives
             that those under 2^k bring, as energy; 0 where it is unnoticed.
-        exponent: the smallest with all of them under 2^exponent.
+        most: the most powers of two that they may be raised by.
     """
 
     read: int
     written: int
     lost: NDArray[np.float64]
-    exponent: int
+    most: int
 
     def lost_by(self, shift: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what flushing subnormals would take, were they multiplied by 2^shift."""
@@ -138,10 +157,12 @@ class _Weights:
 def _lowered(
     limits: NDArray[np.int64], usual: NDArray[np.float64], weights: list[_Weights]
 ) -> NDArray[np.int64]:
-    """Lower exponents until no single one can spare more of weights and values from flushing.
+    """Lower exponents one at a time, until none alone makes less be lost where subnormals are zero.
 
-    From the output back, since that is where most is pinned: what the last convolution cannot
-    bear is shared out over those before it.
+    What is lost is added up as shares of energy: of each branch's values, and of what each
+    convolution gives. Of equal losses the one with the higher exponent is taken. It goes from the
+    output back, since that is where most is pinned: what the last convolution cannot bear is
+    shared out over those before it.
 
     Args:
         limits: int64 [groups], the highest that each may be.
@@ -149,7 +170,7 @@ def _lowered(
         weights: those between the groups.
     """
     exponents: NDArray[np.int64] = limits.copy()
-    steps = np.arange(_DEEPEST)
+    steps = np.arange(_MOST_LOWERED)
     for _ in range(_MOST_SWEEPS):
         before = exponents.copy()
         for group in np.flatnonzero(usual)[::-1]:
@@ -159,45 +180,50 @@ def _lowered(
             lost = np.exp2(3 * np.minimum(less, 0))
             lost[lost < _UNNOTICED] = 0
             for one in weights:
-                if group not in (one.read, one.written):
+                if group == one.read:
+                    shift = exponents[one.written] - tried
+                elif group == one.written:
+                    shift = tried - exponents[one.read]
+                else:
                     continue
-                read, written = (
-                    tried if group == each else exponents[each] for each in (one.read, one.written)
-                )
-                lost += one.lost_by(written - read)
-                # Nor are weights raised beyond what values are held to.
-                most = max(_LARGEST_EXPONENT - one.exponent, limits[one.written] - limits[one.read])
-                lost[written - read > most] = np.inf
+                lost += one.lost_by(shift)
+                lost[shift > one.most] = np.inf
             exponents[group] = tried[np.argmin(lost)]
         if np.array_equal(before, exponents):
             break
     return exponents
 
 
-def _weights_between(model: ir.Model, groups: ChannelGroups, ranges: Ranges) -> list[_Weights]:
-    """Collect the weights whose magnitude hangs on the groups' exponents."""
+def _weights_between(
+    model: ir.Model, groups: ChannelGroups, ranges: Ranges, limits: NDArray[np.int64]
+) -> list[_Weights]:
+    """Collect the weights whose magnitude hangs on the groups' exponents, see `_lowered`."""
     found = []
     for node in model.graph:
-        x, output = node.inputs[0], groups.values.get(str(node.outputs[0].name))
+        output = groups.values.get(str(node.outputs[0].name))
         if node.op_type not in WEIGHTED or output is None:
             continue
+        x, kernel = node.inputs[:2]
         assert x is not None
-        assert node.inputs[1] is not None
-        weight = array_of(node.inputs[1]).astype(np.float64)
+        assert kernel is not None
+        weight = array_of(kernel).astype(np.float64)
         weight = weight.reshape(*weight.shape[:2], -1)
         energy = weight**2
         if (seen := ranges.values.get(str(x.name))) is not None:
             # What they bring, not what they are: those of a dead channel bring nothing.
             energy *= np.maximum(-seen.low, seen.high).astype(np.float64)[:, np.newaxis] ** 2
         energy /= max(energy.sum(), 1e-300)
-        exponents = np.frexp(weight)[1]
+        exponents = np.where(weight == 0, -_DEEPEST, np.frexp(weight)[1])
         read, (written,) = groups.values[str(x.name)].group, set(output.group.tolist())
         for group in sorted({*read.tolist()} - {written}):
             part = np.resize(read == group, weight.shape[1])
             places = np.clip(exponents[:, part] + _DEEPEST, 0, 2 * _DEEPEST)
             lost = np.bincount(places.ravel(), energy[:, part].ravel(), 2 * _DEEPEST + 1).cumsum()
             lost[lost < _UNNOTICED] = 0
-            found.append(_Weights(group, written, lost, int(exponents[:, part].max())))
+            # Beyond what values are held to only where lifting both to their limits raises them so.
+            room = _LARGEST_EXPONENT - int(exponents[:, part].max())
+            most = max(room, int(limits[written] - limits[group]))
+            found.append(_Weights(group, written, lost, most))
     return found
 
 
