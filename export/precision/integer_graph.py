@@ -48,7 +48,13 @@ class IntegerGraph:
     """Rewrites a graph so that layers read and give integers."""
 
     def __init__(
-        self, model: ir.Model, ranges: Ranges, *, products: bool = True, rounded: bool = True
+        self,
+        model: ir.Model,
+        ranges: Ranges,
+        *,
+        products: bool = True,
+        rounded: bool = True,
+        paired: bool = False,
     ) -> None:
         """Take a graph to rewrite.
 
@@ -57,11 +63,11 @@ class IntegerGraph:
             ranges: of its values.
             products: whether convolutions that are faster so become products, see `_weight_zero`.
             rounded: whether convolutions give integers, for kernels that give nothing else;
-                otherwise all layers read integers and give floats. Those kernels are OpenVINO's,
-                which on processors without VNNI add pairs of products in 16 bits and saturate.
+                otherwise all layers read integers and give floats.
+            paired: whether pairs of weights are held to what 16 bits add, see `round_weights`.
         """
         self._model = model
-        self._products, self._rounded = products, rounded
+        self._products, self._rounded, self._paired = products, rounded, paired
         self._graph = model.graph
         self._ranges = ranges
         self._named = stage_values(model)
@@ -137,8 +143,7 @@ class IntegerGraph:
         pair = [integers, *parameters]
         layer.replace_input_with(0, dequantised(graph, layer, f"{name}.input", pair, axis=None))
         zero, beside = self._products * _weight_zero(layer), pixels_beside(x)
-        paired = not self._rounded
-        channels = int8_weight(graph, layer, weight, zero=zero, beside=beside, paired=paired)
+        channels = int8_weight(graph, layer, weight, zero=zero, beside=beside, paired=self._paired)
         layer.replace_input_with(1, channels)
         for bias in rest if self._rounded else ():
             node = channels.producer()

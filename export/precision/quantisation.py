@@ -139,6 +139,8 @@ def quantise(
             ranges,
             products=options.flavour == "onnxruntime",
             rounded=options.flavour != "openvino",
+            # On processors without VNNI its kernels add pairs of products in 16 bits.
+            paired=options.flavour == "openvino",
         ).quantise(integer)
     for layer in dynamic:
         weight = layer.inputs[1]

@@ -47,18 +47,20 @@ def round_weights(
             those are neighbours too.
         paired: whether no pair of neighbouring input channels, the first two, the next two, and so
             on, shall pass `LARGEST_PAIR`: kernels that add two products with uint8 in 16 bits
-            are right then. A channel's scale is up to twice as large for it.
+            are right then. A channel's scale is up to twice as large for it. A pixel's channels
+            are even in number then.
 
     Returns:
         The integers and their scales.
     """
     if beside > 1:
+        assert not paired or weights.shape[1] // beside % 2 == 0
         apart = round_weights(_pixels_apart(weights, beside), paired=paired)
         return RoundedWeights(_pixels_joined(apart.values, beside), apart.scale)
     outputs = len(weights)
-    largest = _by_channel(np.abs(weights)) / LARGEST
+    largest = _largest_by_output(np.abs(weights)) / LARGEST
     if paired:
-        sums = (_by_channel(pair_sums(weights, sign)) for sign in _SIGNS)
+        sums = (_largest_by_output(pair_sums(weights, sign)) for sign in _SIGNS)
         largest = np.maximum(largest, np.maximum(*sums) / LARGEST_PAIR)
     scale = np.maximum(largest, _LEAST_SCALE).astype(np.float32)
     steps = _steps(weights, scale)
@@ -114,8 +116,8 @@ def _steps(weights: NDArray[Any], scale: NDArray[Any]) -> NDArray[np.float64]:
     return weights / _by_output(scale, weights).astype(np.float64)
 
 
-def _by_channel(magnitudes: NDArray[Any]) -> NDArray[Any]:
-    """Return the largest of each output channel."""
+def _largest_by_output(magnitudes: NDArray[Any]) -> NDArray[Any]:
+    """Return the largest of each output channel, [C_out]."""
     found: NDArray[Any] = magnitudes.reshape(len(magnitudes), -1).max(axis=1)
     return found
 
