@@ -120,7 +120,7 @@ class ExecutorchFormat(Format):
         write_source(one.graph, manifest, source)
         del one
         placed = lower_in_fresh_process(
-            source, manifest, target, lambda step: within(step, 0.0), output=job.output
+            source, manifest, target, job.output, lambda step: within(step, 0.0)
         )
         manifest = replace(manifest, format={**manifest.format, **placed})
         self.stamp([manifest], target)

@@ -20,9 +20,8 @@ def lower_in_fresh_process(
     source: Path,
     manifest: Manifest,
     target: Path,
+    output: Path,
     progress: Callable[[str], None] = lambda step: None,
-    *,
-    output: Path | None = None,
 ) -> dict[str, str | int]:
     """Lower a deploy graph to an ExecuTorch program and wait until it is written.
 
@@ -30,8 +29,8 @@ def lower_in_fresh_process(
         source: the graph as an ONNX file, of one size.
         manifest: what the program says of itself; its ``format`` names the backend.
         target: the ``.pte`` file to write, without a manifest yet: see `containers.executorch`.
+        output: where the program shall stand in the end; errors name it.
         progress: called with what begins.
-        output: what errors call the file; None is `target`.
 
     Returns:
         What a manifest's ``format`` says of where it runs: ``delegates``, how many parts the
@@ -47,7 +46,7 @@ def lower_in_fresh_process(
         "source": str(source.resolve()),
         "manifest": manifest.to_json(),
         "target": str(target.resolve()),
-        "output": str(output or target),
+        "output": str(output),
     }
     return run_isolated(_TASK, job, progress=progress)
 

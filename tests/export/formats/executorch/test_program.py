@@ -163,7 +163,11 @@ def lowered(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same program is at hand, and need not be lowered again."""
     whole = program(FAMILY, SIZE)
 
-    def copied(source: Path, manifest: Manifest, target: Path, progress: Any) -> dict[str, Any]:
+    def copied(
+        source: Path, manifest: Manifest, target: Path, output: Path, progress: Any
+    ) -> dict[str, Any]:
+        # Errors name the output, and no name that nobody gave.
+        assert (output.parent, output == target) == (target.parent, False)
         target.write_bytes(whole.read_bytes())
         return {"delegates": 1, "outside": "nothing"}
 
