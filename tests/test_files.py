@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from lama_edge.errors import UsageError
-from lama_edge.files import atomic_output, sha256_of, split_part
+from lama_edge.files import atomic_output, output_room, sha256_of, split_part
 
 NO_SUCH_PID = 2**22 + 1  # above the largest pid that Linux gives
 
@@ -65,6 +66,57 @@ def test_an_existing_target_needs_permission(tmp_path: Path) -> None:
 def test_a_place_where_no_file_can_be_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError), atomic_output(tmp_path / name):
         pass
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "advice"),
+    [
+        (errno.ENOSPC, None, "free some room, or name another"),
+        (errno.EDQUOT, "out/.a.tmp-1-2.onnx", "free some room, or name another"),
+        (errno.EFBIG, None, "name another"),
+        (errno.EROFS, "out/a.onnx", "name another"),
+        (errno.EIO, None, "name another"),
+        (errno.EACCES, "out/.a.tmp-1-2.onnx/a.bin", "name another"),
+        (errno.EPERM, "out/a.onnx", "name another"),
+    ],
+)
+def test_what_hinders_writing_an_output_is_told_by_its_name(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    name: str | None,
+    advice: str,
+) -> None:
+    """Room is of use where there is none, and for nothing else."""
+    monkeypatch.chdir(tmp_path)
+    named = None if name is None else str(tmp_path / name)
+    with pytest.raises(UsageError) as told, output_room(Path("out/a.onnx")):
+        raise OSError(number, os.strerror(number), named)
+    wanted = f"the output 'out/a.onnx' cannot be written ({os.strerror(number)}): {advice}"
+    assert str(told.value) == wanted
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        (errno.ENOMEM, None),
+        (errno.EMFILE, "out/a.onnx"),
+        (errno.EPIPE, None),
+        (errno.EACCES, None),
+        (errno.EACCES, "tools/pnnx"),
+        (errno.ENOSPC, "temporary/log"),
+        (None, None),
+    ],
+)
+def test_other_errors_are_none_of_the_outputs(
+    tmp_path: Path, number: int | None, name: str | None
+) -> None:
+    error = OSError("a library's own")
+    if number is not None:
+        error = OSError(number, os.strerror(number), None if name is None else str(tmp_path / name))
+    with pytest.raises(OSError) as seen, output_room(tmp_path / "out" / "a.onnx"):  # noqa: PT011
+        raise error
+    assert seen.value is error
 
 
 def test_sha256_is_of_the_content(tmp_path: Path) -> None:

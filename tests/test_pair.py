@@ -143,8 +143,8 @@ def test_a_manifest_alone_is_not_overwritten_unasked(tmp_path: Path) -> None:
     path = tmp_path / "a.engine"
     beside(path).write_text("someone's")
     with pytest.raises(UsageError, match=r"a\.engine\.json' exists: add --overwrite"):
-        check_artifact("pair", path, overwrite=False)
-    check_artifact("pair", path, overwrite=True)
+        check_artifact("pair", path, overwrite=False, split_suffixes=())
+    check_artifact("pair", path, overwrite=True, split_suffixes=())
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -155,7 +155,7 @@ def test_weights_that_are_another_models_are_never_replaced(
     one, other, weights = (tmp_path / f"a{suffix}" for suffix in (".xml", ".param", ".bin"))
 
     def check(path: Path, overwrite: bool) -> None:
-        check_artifact("split", path, overwrite=overwrite, split=(".xml", ".param"))
+        check_artifact("split", path, overwrite=overwrite, split_suffixes=(".xml", ".param"))
 
     weights.write_text("a checkpoint, for all we know")
     with pytest.raises(UsageError, match=r"a\.bin' would be replaced and is without a 'a\.xml'"):

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +19,15 @@ from hot_weights import heated
 from PIL import Image
 
 from lama_edge import pipeline
-from lama_edge.errors import MissingBackendError, NotFiniteError, ParityError, UsageError
+from lama_edge.errors import (
+    LamaEdgeError,
+    MissingBackendError,
+    NotFiniteError,
+    ParityError,
+    UsageError,
+)
 from lama_edge.export.formats.onnx import file as onnx_format
-from lama_edge.export.formats.record import Export
+from lama_edge.export.formats.record import Export, format_named
 from lama_edge.export.precision import build
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.pipeline import STEPS, export_model
@@ -235,6 +242,46 @@ def test_a_full_disk_is_told_in_one_line_and_nothing_stays(
     job = Export("onnx", golden_folder, unchanged_folder / "a.onnx", sizes=(Size(64, 64),))
     with pytest.raises(UsageError, match=r"a\.onnx' cannot be written \(No space left on device\)"):
         export_model(job)
+
+
+def test_without_a_temporary_folder_an_export_says_so(
+    unchanged_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(unchanged_folder / "gone"))
+    with pytest.raises(
+        LamaEdgeError, match=r"temporary folder \(No such file or directory\).*TMPDIR"
+    ):
+        export_model(Export("onnx", None, unchanged_folder / "a.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "needs", "precision"),
+    [
+        ("coreml", "0.onnx", "coremltools", "fp32"),
+        ("executorch", "source.onnx", "executorch", "fp32"),
+        ("litert", "source.onnx", "ai_edge_litert", "fp16"),
+        ("mnn", "source.onnx", "MNN", "fp32"),
+        ("ncnn", "source.onnx", "pnnx", "fp32"),
+        ("openvino", "source.onnx", "openvino", "fp32"),
+        ("openvino", "half.onnx", "openvino", "w8"),
+        ("tensorrt", "source.onnx", "tensorrt_rtx", "fp32"),
+    ],
+)
+def test_a_full_temporary_folder_is_told_of_and_not_the_output(
+    golden_folder: Path, tmp_path: Path, form: str, name: str, needs: str, precision: str
+) -> None:
+    """Another output, or room beside this one, would be of no use."""
+    pytest.importorskip(needs)
+    scratch, folder = tmp_path / "scratch", tmp_path / "out"
+    for made in (scratch, folder):
+        made.mkdir()
+    (scratch / name).symlink_to("/dev/full")
+    output = folder / f"a{format_named(form).suffix}"
+    job = Export(form, golden_folder, output, sizes=(Size(64, 64),), precision=precision)
+    message = r"temporary folder \(No space left on device\): free some room there"
+    with pytest.raises(LamaEdgeError, match=message):
+        export_model(job, scratch=scratch)
+    assert list(folder.iterdir()) == []
 
 
 def test_an_existing_output_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ import pytest
 pytest.importorskip("openvino")
 
 from lama_edge import cli, pipeline
-from lama_edge.errors import ParityError, UsageError
+from lama_edge.errors import ModelError, ParityError, UsageError
+from lama_edge.export.formats.openvino.ir import write_ir
 from lama_edge.export.formats.record import Export
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import Manifest
@@ -68,6 +69,17 @@ def test_the_default_takes_any_size_and_float32_stays_float32(
     assert manifest.parity is not None
     assert len(manifest.parity.sizes) == 5
     assert _types(path) == {"f32"}
+
+
+def test_a_model_that_cannot_be_written_is_told_of_in_one_line(
+    golden_folder: Path, tmp_path: Path
+) -> None:
+    job = Export("openvino", golden_folder, tmp_path / "a.xml", sizes=(SIZE,), check_parity=False)
+    manifest = export_model(job, scratch=tmp_path).manifest
+    (tmp_path / "b.bin").symlink_to("/dev/full")
+    message = r"^OpenVINO cannot write 'b\.xml' or 'b\.bin' \(.*\): see whether there is room"
+    with pytest.raises(ModelError, match=message):
+        write_ir(tmp_path / "source.onnx", manifest, tmp_path / "b.xml")
 
 
 def test_the_same_checkpoint_gives_the_same_bytes(golden_folder: Path, tmp_path: Path) -> None:

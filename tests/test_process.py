@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import signal
@@ -94,6 +95,21 @@ def test_a_task_runs_in_another_process_and_gives_its_result(call: Any) -> None:
     answer = call("echo", payload)
     assert answer["payload"] == payload
     assert answer["process"] != os.getpid()
+
+
+def test_a_full_temporary_folder_is_told_of_in_one_line(
+    call: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Path.touch
+
+    def touch(path: Path) -> None:
+        if path.name == "log":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        made(path)
+
+    monkeypatch.setattr(Path, "touch", touch)
+    with pytest.raises(LamaEdgeError, match=r"temporary folder \(No space left on device\)"):
+        call("echo", {})
 
 
 def test_a_task_cannot_take_what_is_typed(call: Any) -> None:

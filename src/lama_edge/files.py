@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -20,6 +21,11 @@ from lama_edge.errors import UsageError, one_line
 ArtifactKind = Literal["file", "folder", "pair", "split"]
 
 _CHUNK_BYTES = 1 << 20
+# What the system says where something cannot be written: for want of room, or for good; and, of
+# much else too, where one may not.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_UNWRITABLE = (*_FULL, errno.EFBIG, errno.EROFS, errno.EIO)
+_FORBIDDEN = (errno.EACCES, errno.EPERM)
 _PART = "#"
 
 
@@ -54,7 +60,7 @@ def check_artifact(
     *,
     overwrite: bool,
     contents: str = "",
-    split: Collection[str] = (),
+    split_suffixes: Collection[str],
 ) -> None:
     """Refuse an artifact's path that cannot be written, before any long work is done.
 
@@ -63,7 +69,8 @@ def check_artifact(
         target: where it shall stand.
         overwrite: whether an existing one may be replaced.
         contents: of a folder, a file that every such folder has; other folders are not replaced.
-        split: what all split models' names end in: those of one stem would share their weights.
+        split_suffixes: what all split models' names end in: those of one stem would share their
+            weights. Of no use for other kinds.
 
     Raises:
         UsageError: when the folder around it is missing or not writable, or something stands
@@ -82,7 +89,7 @@ def check_artifact(
         return
     check_output(target, overwrite=overwrite)
     if kind == "split" and weights_beside(target).exists():
-        others = (target.with_suffix(suffix) for suffix in split if suffix != target.suffix)
+        others = (target.with_suffix(one) for one in split_suffixes if one != target.suffix)
         owner = next((other for other in others if other.exists()), None)
         if owner is not None or not target.exists():
             whose = f"belongs to {owner.name!r}" if owner else f"is without a {target.name!r}"
@@ -104,6 +111,33 @@ def weights_beside(target: Path) -> Path:
 
 # Where the second file of an artifact of two stands.
 _SECOND: dict[ArtifactKind, Callable[[Path], Path]] = {"pair": beside, "split": weights_beside}
+
+
+@contextmanager
+def output_room(output: Path) -> Iterator[None]:
+    """Tell in one line what hinders the block from writing an output.
+
+    Args:
+        output: the output; the block may write to other names in its folder.
+
+    Raises:
+        UsageError: in the place of the system's errors of writing. Others, such as for want of
+            memory, and those that name a file elsewhere, are none of the output's.
+    """
+    try:
+        yield
+    except OSError as error:
+        ours = error.errno in _UNWRITABLE
+        if error.filename is not None:
+            folder = Path(str(error.filename)).parent.resolve()
+            ours = ours or error.errno in _FORBIDDEN
+            ours = ours and folder.is_relative_to(output.parent.resolve())
+        if not ours:
+            raise
+        advice = "free some room, or name another" if error.errno in _FULL else "name another"
+        raise UsageError(
+            f"the output {str(output)!r} cannot be written ({error.strerror}): {advice}"
+        ) from error
 
 
 @contextmanager

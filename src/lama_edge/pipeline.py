@@ -7,12 +7,10 @@ since what exporters wrote is opened by runners.
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lama_edge.errors import (
@@ -22,7 +20,6 @@ from lama_edge.errors import (
     NotFiniteError,
     ParityError,
     UsageError,
-    one_line,
 )
 from lama_edge.export.formats.record import (
     Drawn,
@@ -34,11 +31,12 @@ from lama_edge.export.formats.record import (
     format_named,
     formats,
 )
-from lama_edge.files import atomic_artifact, check_artifact
+from lama_edge.files import atomic_artifact, check_artifact, output_room
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.judge import judge, raw_outputs, require_parity
 from lama_edge.manifest import Manifest, ParityFigures
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
+from lama_edge.process import WatchedFolder
 from lama_edge.runtimes.base import changed_since_export, open_runner
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import NEED_RANGES, Precision, Progress, Size, SizePolicy, io_spec, untold
@@ -106,7 +104,7 @@ def export_model(
         progress("source")
         make = _ModelSource if job.from_model else _CheckpointSource
         source = make(job, form, progress)
-        with _room_told(job.output), atomic_artifact(form.kind, job.output) as target:
+        with output_room(job.output), atomic_artifact(form.kind, job.output) as target:
             progress("graph")
             manifests = form.write(job, source.drawn(progress), target, folder, within)
             if job.check_parity:
@@ -130,27 +128,8 @@ def _kept_or_temporary(scratch: Path | None) -> Iterator[Path]:
     if scratch is not None:
         yield scratch
         return
-    with TemporaryDirectory(prefix="lama-edge-") as folder:
-        yield Path(folder)
-
-
-@contextlib.contextmanager
-def _room_told(target: Path) -> Iterator[None]:
-    """Tell in one line what hinders the block from writing.
-
-    Raises:
-        UsageError: in the place of the system's errors; not of those that libraries raise, which
-            have no number, nor of a reader of our output that went away.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (None, errno.EPIPE):
-            raise
-        raise UsageError(
-            f"the output {str(target)!r} cannot be written ({error.strerror or one_line(error)}): "
-            "free some room, or name another"
-        ) from error
+    with WatchedFolder() as watched:
+        yield watched.path
 
 
 def _complete(job: Export, form: Format) -> Export:
@@ -194,7 +173,7 @@ def _check(job: Export, form: Format) -> None:
         job.output,
         overwrite=job.overwrite,
         contents=form.contents,
-        split=[one.suffix for one in formats() if one.kind == "split"],
+        split_suffixes=[one.suffix for one in formats() if one.kind == "split"],
     )
     if job.io is not None and job.io not in form.io_forms:
         raise UsageError(

@@ -151,12 +151,13 @@ def run_isolated(
     """
     with WatchedFolder() as watched:
         folder = watched.path
-        request, reply = Path(folder, "request.json"), Path(folder, "reply.json")
+        request, reply, said = (folder / name for name in ("request.json", "reply.json", "log"))
         job = {"task": task, "payload": dict(payload), "tells": progress is not None}
         with temporary_room():
             request.write_text(json.dumps(job), encoding="utf-8")
+            said.touch()
         command = [sys.executable, "-m", f"{_PACKAGE}.process", str(request), str(reply)]
-        with Path(folder, "log").open("w+b") as log:
+        with said.open("r+b") as log:
             code, in_time = _wait(
                 watched, command, environment or {}, log, timeout_s, progress, started
             )

@@ -28,6 +28,7 @@ from lama_edge.export.formats.record import (
     versions_of,
 )
 from lama_edge.manifest import Manifest
+from lama_edge.process import temporary_room
 from lama_edge.spec import COREML_IO_FORMS, Precision, SizePolicy
 
 if TYPE_CHECKING:
@@ -146,7 +147,8 @@ class CoremlFormat(Format):
         for index, one in enumerate(drawn):
             assert one.graph is not None
             graphs.append(scratch / f"{index}.onnx")
-            ir.save(one.graph, graphs[-1])
+            with temporary_room():
+                ir.save(one.graph, graphs[-1])
             manifests.append(one.manifest)
         del one
         steps = len(graphs) + (len(graphs) > 1)

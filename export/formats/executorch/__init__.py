@@ -112,14 +112,16 @@ class ExecutorchFormat(Format):
     ) -> list[Manifest]:
         """See `Format.write`."""
         from lama_edge.export.formats.executorch.lowering import lower_in_fresh_process
-        from lama_edge.export.formats.onnx.file import finish, write_onnx
+        from lama_edge.export.formats.onnx.file import write_source
 
         (one,) = drawn
         assert one.graph is not None
         source, manifest = scratch / _SOURCE, one.manifest
-        write_onnx(finish(one.graph), manifest, source)
+        write_source(one.graph, manifest, source)
         del one
-        placed = lower_in_fresh_process(source, manifest, target, lambda step: within(step, 0.0))
+        placed = lower_in_fresh_process(
+            source, manifest, target, job.output, lambda step: within(step, 0.0)
+        )
         manifest = replace(manifest, format={**manifest.format, **placed})
         self.stamp([manifest], target)
         return [manifest]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.containers.executorch import texts_to_fill
-from lama_edge.errors import ModelError, UsageError, needs_extra, one_line
+from lama_edge.errors import ModelError, needs_extra, one_line
+from lama_edge.files import output_room
 from lama_edge.manifest import Manifest
 from lama_edge.process import run_isolated
 
@@ -19,6 +20,7 @@ def lower_in_fresh_process(
     source: Path,
     manifest: Manifest,
     target: Path,
+    output: Path,
     progress: Callable[[str], None] = lambda step: None,
 ) -> dict[str, str | int]:
     """Lower a deploy graph to an ExecuTorch program and wait until it is written.
@@ -27,6 +29,7 @@ def lower_in_fresh_process(
         source: the graph as an ONNX file, of one size.
         manifest: what the program says of itself; its ``format`` names the backend.
         target: the ``.pte`` file to write, without a manifest yet: see `containers.executorch`.
+        output: where the program shall stand in the end; errors name it.
         progress: called with what begins.
 
     Returns:
@@ -43,6 +46,7 @@ def lower_in_fresh_process(
         "source": str(source.resolve()),
         "manifest": manifest.to_json(),
         "target": str(target.resolve()),
+        "output": str(output),
     }
     return run_isolated(_TASK, job, progress=progress)
 
@@ -83,14 +87,8 @@ def lower_task(payload: Mapping[str, Any], progress: Callable[[str], None]) -> d
         finished = lowered.to_executorch()
     except (RuntimeError, NotImplementedError, AssertionError) as error:
         raise ModelError(f"ExecuTorch cannot lower the graph: {one_line(error)}") from error
-    try:
-        with Path(payload["target"]).open("wb") as file:
-            finished.write_to_file(file)
-    except OSError as error:
-        raise UsageError(
-            f"the program cannot be written ({error.strerror or one_line(error)}): free some room, "
-            "or name another output"
-        ) from error
+    with output_room(Path(payload["output"])), Path(payload["target"]).open("wb") as file:
+        finished.write_to_file(file)
     return placed
 
 

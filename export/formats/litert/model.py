@@ -9,7 +9,7 @@ from lama_edge.errors import needs_extra
 from lama_edge.export.formats.litert import graph_form, operators
 from lama_edge.export.formats.litert.flatbuffer import GraphWriter
 from lama_edge.export.formats.litert.translation import translate
-from lama_edge.export.formats.onnx.file import finish, write_onnx
+from lama_edge.export.formats.onnx import file
 from lama_edge.export.precision.half import to_half
 from lama_edge.manifest import Manifest
 
@@ -49,4 +49,4 @@ def write_source(model: ir.Model, manifest: Manifest, path: Path) -> None:
         to_half(model)
     about: dict[str, str | int] = {"name": "onnx", "opset": model.graph.opset_imports[""]}
     described = replace(manifest, format=about, io=graph_form(manifest.io))
-    write_onnx(finish(model), described, path)
+    file.write_source(model, described, path)

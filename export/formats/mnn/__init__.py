@@ -87,12 +87,12 @@ class MnnFormat(Format):
     ) -> list[Manifest]:
         """See `Format.write`."""
         from lama_edge.export.formats.mnn.conversion import write_mnn
-        from lama_edge.export.formats.onnx.file import finish, write_onnx
+        from lama_edge.export.formats.onnx.file import write_source
 
         (one,) = drawn
         assert one.graph is not None
         source = scratch / _SOURCE
-        write_onnx(finish(one.graph), one.manifest, source)
+        write_source(one.graph, one.manifest, source)
         write_mnn(source, one.manifest, target)
         return [one.manifest]
 

@@ -81,12 +81,12 @@ class NcnnFormat(Format):
     ) -> list[Manifest]:
         """See `Format.write`."""
         from lama_edge.export.formats.ncnn.conversion import write_ncnn
-        from lama_edge.export.formats.onnx.file import finish, write_onnx
+        from lama_edge.export.formats.onnx.file import write_source
 
         (one,) = drawn
         assert one.graph is not None
         source = scratch / _SOURCE
-        write_onnx(finish(one.graph), one.manifest, source)
+        write_source(one.graph, one.manifest, source)
         write_ncnn(source, one.manifest, target)
         return [one.manifest]
 

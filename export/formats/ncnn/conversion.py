@@ -1,4 +1,4 @@
-"""From a deploy graph to an ncnn model: torch's trace of it, and pnnx, in a process of their own.
+"""From a deploy graph to an ncnn model: torch's trace, and pnnx, each in a process of its own.
 
 pnnx ends well whatever it left undone, leaves out in which order a shuffle takes its channels, and
 makes zeros of floats that are subnormal as halves; so what it wrote is looked through, and mended.
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lama_edge.containers.ncnn import layers, seal
-from lama_edge.errors import ModelError, needs_extra, one_line
+from lama_edge.errors import ModelError, needs_extra, one_line, reason
 from lama_edge.files import weights_beside
 from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError, WatchedFolder, killed_by, run_isolated
@@ -37,6 +37,7 @@ _RESHAPED = re.compile(
     rf"^{re.escape(_RESHAPE)} +(\S+) .* shape=\(1,(\d+),(\d+),(\d+)\)", re.MULTILINE
 )
 _WORDS_SHOWN = 200
+_AGAIN = "export again, with room in the temporary folder"
 # Stands before weights, and says how they are stored (ncnn's modelbin.cpp).
 _FLOATS, _HALVES = bytes(4), (0x01306B47).to_bytes(4, "little")
 
@@ -50,7 +51,8 @@ def write_ncnn(source: Path, manifest: Manifest, target: Path) -> None:
         target: the ``.param`` file; the ``.bin`` file comes to stand beside it.
 
     Raises:
-        ModelError: when pnnx leaves a part of the graph that ncnn has not.
+        ModelError: when pnnx cannot be started, leaves a part of the graph that ncnn has not, or
+            a part of its files unwritten.
         MissingBackendError: when torch or pnnx is not installed.
     """
     size = manifest.size.fixed
@@ -63,8 +65,14 @@ def write_ncnn(source: Path, manifest: Manifest, target: Path) -> None:
         }
         _call(run_isolated(_TASK, payload)["pnnx"], watched)
         written = watched.path / f"{_TRACE}.ncnn.param"
-        text = mended(written, manifest.io, size)
-        data = stored(text, weights_beside(written).read_bytes(), manifest.precision)
+        try:
+            text = mended(written, manifest.io, size)
+            data = stored(text, weights_beside(written).read_bytes(), manifest.precision)
+        except (LookupError, OSError, ValueError) as error:
+            raise ModelError(
+                f"pnnx wrote no model that can be read ({type(error).__name__}: {reason(error)}): "
+                f"{_AGAIN}"
+            ) from error
         target.write_text(text, encoding="utf-8")
         weights_beside(target).write_bytes(data)
     seal(target, weights_beside(target), manifest.to_json())
@@ -102,13 +110,19 @@ def _call(program: str, watched: WatchedFolder) -> None:
     """Call pnnx, which writes beside the trace.
 
     Raises:
-        ModelError: when it refuses the trace.
+        ModelError: when it cannot be started, or refuses the trace.
         CrashError: when it was killed.
     """
-    with subprocess.Popen(
-        [program, f"{_TRACE}.pt", "fp16=0"], cwd=watched.path, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-    ) as process:  # fmt: skip
+    try:
+        begun = subprocess.Popen(
+            [program, f"{_TRACE}.pt", "fp16=0"], cwd=watched.path, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+        )  # fmt: skip
+    except OSError as error:
+        raise ModelError(
+            f"pnnx cannot be started ({error.strerror or one_line(error)}): install pnnx again"
+        ) from error
+    with begun as process:
         try:
             with watched.running(process.pid):
                 said, _ = process.communicate()
@@ -131,8 +145,15 @@ def mended(param: Path, io: IoSpec, size: Size) -> str:
         size: of the pictures.
 
     Raises:
-        ModelError: when a layer is none of ncnn's.
+        ModelError: when layers are missing, or one is none of ncnn's.
+        ValueError, LookupError: when it is no such file, as where it was cut in a line.
     """
+    text = param.read_text(encoding="utf-8")
+    mark, counts, *lines = text.splitlines()
+    # A line that was cut is none, though the words that are left may look like a layer.
+    whole, told = max(0, text.count("\n") - 2), int(counts.split()[0])
+    if whole != told:
+        raise ModelError(f"pnnx wrote {whole} of {told} layers: {_AGAIN}")
     kinds = layers(param)
     shapes = _shapes(param.with_name(f"{_TRACE}.pnnx.param")) if _RESHAPE in kinds else {}
     if len(shapes) == kinds[_RESHAPE]:
@@ -141,7 +162,6 @@ def mended(param: Path, io: IoSpec, size: Size) -> str:
     if strange:
         raise ModelError(f"ncnn has no layer for {', '.join(strange)}, which pnnx left as it was")
     names = {_IMAGE: io.image.name, _MASK: io.mask.name, _OUTPUT: io.output.name}
-    mark, counts, *lines = param.read_text(encoding="utf-8").splitlines()
     channels = {_IMAGE: io.image.channels, _MASK: io.mask.channels}
     found = [mark, counts]
     for line in lines:
@@ -174,6 +194,7 @@ def stored(param: str, data: bytes, precision: str) -> bytes:
 
     Raises:
         ModelError: when the two do not fit, as where another layer has weights.
+        ValueError, LookupError: when a layer was cut.
     """
     found, at = [], 0
 

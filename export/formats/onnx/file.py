@@ -11,6 +11,7 @@ from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph
 from lama_edge.export.graph.layers import Array
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.models.config import GeneratorConfig
+from lama_edge.process import temporary_room
 from lama_edge.wire import graph_sha256
 
 with needs_extra("export"):
@@ -65,6 +66,17 @@ def write_onnx(model: onnx.ModelProto, manifest: Manifest, path: Path) -> Manife
     model.metadata_props.add(key=METADATA_KEY, value=manifest.to_json())
     path.write_bytes(model.SerializeToString(deterministic=True))
     return manifest
+
+
+def write_source(model: ir.Model, manifest: Manifest, path: Path) -> None:
+    """Finish a graph and write it to a temporary folder, for other tools to read.
+
+    Raises:
+        LamaEdgeError: when the folder takes no more.
+    """
+    proto = finish(model)
+    with temporary_room():
+        write_onnx(proto, manifest, path)
 
 
 def stamp_onnx(manifest: Manifest, path: Path) -> None:

@@ -85,7 +85,7 @@ class OpenvinoFormat(Format):
         """See `Format.write`: the graph as an ONNX file, and the model of that."""
         import onnx_ir as ir
 
-        from lama_edge.export.formats.onnx.file import finish, write_onnx
+        from lama_edge.export.formats.onnx.file import write_source
         from lama_edge.export.formats.openvino.ir import write_ir
         from lama_edge.export.precision.half import to_half
 
@@ -95,8 +95,8 @@ class OpenvinoFormat(Format):
         if one.manifest.precision == "w8":
             half = ir.from_proto(ir.to_proto(one.graph))
             to_half(half)
-            write_onnx(finish(half), one.manifest, scratch / _HALF)
-        write_onnx(finish(one.graph), one.manifest, source)
+            write_source(half, one.manifest, scratch / _HALF)
+        write_source(one.graph, one.manifest, source)
         return [write_ir(source, one.manifest, target)]
 
     def stamp(self, manifests: list[Manifest], target: Path) -> None:

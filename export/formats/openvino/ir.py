@@ -37,7 +37,7 @@ def write_ir(source: Path, manifest: Manifest, target: Path) -> Manifest:
         The manifest as written, with the digests of the graph and of the ``.bin`` file.
 
     Raises:
-        ModelError: when OpenVINO's reader refuses the graph.
+        ModelError: when OpenVINO's reader refuses the graph, or what it makes cannot be written.
         MissingBackendError: when OpenVINO is not installed.
     """
     openvino = load_openvino()
@@ -55,7 +55,13 @@ def write_ir(source: Path, manifest: Manifest, target: Path) -> Manifest:
     _name_the_nameless(model)
     # Not `save_model`, which would make float32 constants fp16 without being asked.
     weights = weights_beside(target)
-    openvino.serialize(model, target, weights)
+    try:
+        openvino.serialize(model, target, weights)
+    except RuntimeError as error:
+        raise ModelError(
+            f"OpenVINO cannot write {target.name!r} or {weights.name!r} ({one_line(error)}): "
+            "see whether there is room for them, or name another output"
+        ) from error
     if manifest.precision == "fp16":
         _keep_wide(target)
     manifest = replace(

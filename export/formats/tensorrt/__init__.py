@@ -250,14 +250,14 @@ class TensorrtFormat(Format):
 
 def _written(one: Drawn, path: Path) -> Path:
     """Write the graph that an engine is built from as an ONNX file of its own."""
-    from lama_edge.export.formats.onnx.file import finish, write_onnx
+    from lama_edge.export.formats.onnx.file import write_source
 
     assert one.graph is not None
     opset = one.graph.graph.opset_imports[""]
     manifest = replace(
         one.manifest, format={"name": "onnx", "opset": opset}, size=one.part.graph_size
     )
-    write_onnx(finish(one.graph), manifest, path)
+    write_source(one.graph, manifest, path)
     return path
 
 

@@ -97,7 +97,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         UsageError: when it is there and no demo's, holds something else too, or shall not be
             replaced.
     """
-    check_artifact("folder", folder, overwrite=overwrite, contents=_MARK)
+    check_artifact("folder", folder, overwrite=overwrite, contents=_MARK, split_suffixes=())
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if name not in ("assets", "ort") and not _WRITTEN.fullmatch(name):

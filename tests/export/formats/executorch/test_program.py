@@ -140,16 +140,21 @@ def test_a_missing_package_is_named_with_what_to_install_before_any_work(
         export_model(job)
 
 
-def test_a_program_that_cannot_be_written_is_told_in_one_line(
+def test_a_program_that_cannot_be_written_is_told_by_the_outputs_name_in_one_line(
     program: Programs, tmp_path: Path
 ) -> None:
-    path = program(FAMILY, SIZE)
+    path, full = program(FAMILY, SIZE), tmp_path / ".a.pte"
+    full.symlink_to("/dev/full")
     payload = {
         "source": str(path.with_name("source.onnx")),
         "manifest": manifest_of(path).to_json(),
-        "target": str(tmp_path / "gone" / "a.pte"),
+        "target": str(full),
+        "output": "models/a.pte",
     }
-    with pytest.raises(UsageError, match=r"cannot be written \(No such file.*name another output"):
+    message = (
+        r"^the output 'models/a\.pte' cannot be written \(No space left on device\): free some"
+    )
+    with pytest.raises(UsageError, match=message):
         lowering.lower_task(payload, lambda step: None)
 
 
@@ -158,7 +163,11 @@ def lowered(program: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same program is at hand, and need not be lowered again."""
     whole = program(FAMILY, SIZE)
 
-    def copied(source: Path, manifest: Manifest, target: Path, progress: Any) -> dict[str, Any]:
+    def copied(
+        source: Path, manifest: Manifest, target: Path, output: Path, progress: Any
+    ) -> dict[str, Any]:
+        # Errors name the output, and no name that nobody gave.
+        assert (output.parent, output == target) == (target.parent, False)
         target.write_bytes(whole.read_bytes())
         return {"delegates": 1, "outside": "nothing"}
 

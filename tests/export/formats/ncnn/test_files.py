@@ -34,7 +34,7 @@ from lama_edge.judging.judge import judge
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import Manifest
 from lama_edge.pipeline import export_model
-from lama_edge.process import CrashError
+from lama_edge.process import CrashError, WatchedFolder
 from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import Size, SizePolicy, io_spec
 
@@ -258,6 +258,74 @@ def test_what_pnnx_refuses_leaves_nothing(
     with pytest.raises(ModelError, match="pnnx ended with 1 and said: nothing"):
         export_model(job)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pnnx_that_cannot_be_started_is_told_of_with_what_to_do(
+    golden_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one of another processor's kind; the output is not to blame."""
+    strange = Path(_program(tmp_path, "exit 0"))
+    monkeypatch.setattr(conversion, "run_isolated", lambda *_: {"pnnx": str(strange)})
+    job = Export("ncnn", golden_folder, tmp_path / "m.param", sizes=(SIZE,), check_parity=False)
+    reasons = {"Exec format error": 0o755, "Permission denied": 0o644}
+    for told, mode in reasons.items():
+        strange.write_bytes(b"\x7fELF of another kind")
+        strange.chmod(mode)
+        message = rf"^pnnx cannot be started \({told}\): install pnnx again$"
+        with pytest.raises(ModelError, match=message):
+            export_model(job)
+    assert list(tmp_path.iterdir()) == [strange]
+
+
+# A net as pnnx writes it, and its weights.
+NET = (
+    "7767517\n3 3\nInput in0 0 1 in0\nInput in1 0 1 in1\n"
+    "Convolution conv 1 1 in0 out0 0=1 1=1 5=1 6=3\n"
+)
+WEIGHTS = bytes(4) + np.float32([1, 2, 3, 4]).tobytes()
+
+
+@pytest.fixture
+def written(
+    ncnn_model: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Path]:
+    """Makes a model of what pnnx is said to have written."""
+    path = ncnn_model("fourier", SIZE)
+    manifest = Manifest.from_json(sealed_text(path, weights_beside(path)) or "")
+    target = tmp_path / "m.param"
+
+    def write(text: str) -> Path:
+        def call(_: str, watched: WatchedFolder) -> None:
+            made = watched.path / "lama.ncnn.param"
+            made.write_text(text)
+            weights_beside(made).write_bytes(WEIGHTS)
+
+        monkeypatch.setattr(conversion, "run_isolated", lambda *_: {"pnnx": "pnnx"})
+        monkeypatch.setattr(conversion, "_call", call)
+        conversion.write_ncnn(tmp_path / "source.onnx", manifest, target)
+        return target
+
+    return write
+
+
+def test_layers_that_pnnx_wrote_in_part_are_refused_wherever_they_end(
+    written: Callable[[str], Path],
+) -> None:
+    assert "0=1 1=1 5=1 6=3" in written(NET).read_text()
+    for end in range(len(NET)):
+        with pytest.raises(ModelError, match=r"^pnnx wrote .*: export again, with room in"):
+            written(NET[:end])
+    for lines, layers in enumerate((0, 1, 2), start=2):
+        with pytest.raises(ModelError, match=f"pnnx wrote {layers} of 3 layers"):
+            written("".join(NET.splitlines(keepends=True)[:lines]))
+
+
+@pytest.mark.parametrize("damaged", ["6=x", "6", "", "x=3"])
+def test_a_layer_of_pnnxs_that_cannot_be_read_is_refused(
+    written: Callable[[str], Path], damaged: str
+) -> None:
+    with pytest.raises(ModelError, match=r"^pnnx wrote no model that can be read \(\w+Error: "):
+        written(NET.replace("6=3", damaged))
 
 
 def test_pnnx_that_was_killed_is_told_of(
