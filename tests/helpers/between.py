@@ -61,6 +61,9 @@ def require_undisturbed(runner: Runner, given: tuple[Array, Array], *, in_turn: 
             others.extend([pool.submit(runner.run, *given), pool.submit(runner.close)])
             ended, _ = wait(others, WAITING_S)
             met.append(bool(ended) or set(callers) != {threading.get_ident()})
+        elif in_turn and not met:
+            # Before it does harm, such as to free what the run works in.
+            raise AssertionError("it came in while another one was")
 
     put_between(runner, happens)
     with ThreadPoolExecutor(2) as pool:

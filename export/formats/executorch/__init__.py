@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 # The graph that the program is made of; the emulator judges it.
 _SOURCE = "source.onnx"
-# What a manifest's ``format`` says in ``judged`` of a program that nothing here runs: its figures are
-# those of that graph, and what the backend makes of it was not seen.
+# What a manifest's ``format`` says in ``judged`` of a program that nothing here runs: its figures
+# are those of that graph, and what the backend makes of it was not seen.
 _GRAPH_ALONE = "source graph"
 
 
