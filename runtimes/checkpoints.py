@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import ModelError, printable
+from lama_edge.errors import ModelError, naming, printable
 from lama_edge.files import join_part
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
@@ -87,7 +87,8 @@ class CheckpointRunner(Runner):
         if generator is None:
             raise ModelError("the model is closed")
         check_inputs(self.manifest.io, self.manifest.size, image, mask)
-        return self._filled(generator, image, mask)
+        with naming(self.runtime.title):
+            return self._filled(generator, image, mask)
 
     def close(self) -> None:
         """See `Runner.close`."""

@@ -26,9 +26,17 @@ pytestmark = pytest.mark.slow
 
 LOWERING_LIMIT_S = 180
 EXPORT_LIMIT_BYTES = 8 * 2**30
-# Measured 205.4 MB, 66 s and 2.2 GiB in fp32. A small net is 0.2 % larger in fp16, since ExecuTorch
-# stores in fp32 what XNNPACK computes in fp16; in int8 some layers stay in floats.
-MOST_BYTES = {"fp32": 206e6, "fp16": 208e6, "int8": 206e6}
+# Measured 205.4 MB, 66 s and 2.2 GiB in fp32. fp16 is as large, since ExecuTorch stores in fp32
+# what XNNPACK computes in fp16. int8's is computed and not measured: 42.9 million weights of a byte
+# and 8.0 million of the spectral transforms' of four are 74.8 MB; what else there is in a program,
+# as two smaller nets of this architecture have it, makes it 76.
+MOST_BYTES = {"fp32": 206e6, "fp16": 208e6, "int8": 78e6}
+# How many delegates there are, and what is outside.
+PLACED = {
+    "fp32": (1, "nothing"),
+    "fp16": (3, "dim_order_ops._to_dim_order_copy.default 2"),
+    "int8": (1, "nothing"),
+}
 # Random weights spread their magnitudes over the channels as no training does.
 OUT_OF_TOLERANCE = {"int8"}
 
@@ -78,11 +86,9 @@ def test_export_stays_within_its_size_work_and_memory(
     print(f"\nbig-lama 512 {precision}: {figures['elapsed_s']:.1f} s, of which lowering took "
           f"{figures['lowering_s']:.1f} s of a processor, {figures['peak_bytes'] / 2**30:.2f} GiB, "
           f"{size / 1e6:.1f} MB, {parity.max_abs_diff:.1e}, {parity.psnr_db} dB")  # fmt: skip
-    if precision != "fp16":
-        assert (manifest.format["delegates"], manifest.format["outside"]) == (1, "nothing")
+    assert (manifest.format["delegates"], manifest.format["outside"]) == PLACED[precision]
     assert size <= MOST_BYTES[precision]
     assert figures["lowering_s"] < LOWERING_LIMIT_S
     assert figures["peak_bytes"] < EXPORT_LIMIT_BYTES
-    if precision not in OUT_OF_TOLERANCE:
-        assert parity.passed
-        assert figures["code"] == 0
+    assert parity.passed == (precision not in OUT_OF_TOLERANCE)
+    assert figures["code"] == int(precision in OUT_OF_TOLERANCE)

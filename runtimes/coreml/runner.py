@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lama_edge.errors import MissingBackendError, ModelError, needs_extra, one_line
+from lama_edge.errors import MissingBackendError, ModelError, naming, needs_extra, one_line
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.coreml.description import describe_package
 from lama_edge.runtimes.coreml.record import COREML, PROVIDERS
@@ -74,14 +74,10 @@ class CoremlRunner(Runner):
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
         features = to_features(io, image, mask)
-        with self._lock:
+        with self._lock, naming(self.runtime.title):
             if self._model is None:
                 raise ModelError("the model is closed")
-            try:
-                prediction = self._model.predict(features)
-            except Exception as error:
-                # coremltools raises plain exceptions with what Core ML said.
-                raise ModelError(f"Core ML failed: {one_line(error)}") from error
+            prediction = self._model.predict(features)
         return from_prediction(io, prediction, image)
 
     def close(self) -> None:

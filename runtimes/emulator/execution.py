@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 import lama_edge
-from lama_edge.errors import ModelError
+from lama_edge.errors import ModelError, naming
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import (
     Array,
@@ -54,7 +54,8 @@ class ObservableRunner(Runner):
         """See `Runner.run`."""
         program, io = self.program, self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
-        return program.run({io.image.name: image, io.mask.name: mask})[io.output.name]
+        with naming(self.runtime.title):
+            return program.run({io.image.name: image, io.mask.name: mask})[io.output.name]
 
     def close(self) -> None:
         """See `Runner.close`."""

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from lama_edge.errors import ModelError, one_line
 from lama_edge.kernels.arithmetic import dequantise, divide_integers, sigmoid
 from lama_edge.kernels.elementwise import elementwise
 from lama_edge.runtimes.base import Array
 
 # Kinds of element types, as NumPy's letters.
 FLOATS, INTEGERS, NUMBERS, ANY = "f", "iu", "fiu", "fiub"
-
-
-@contextmanager
-def naming(what: object) -> Iterator[None]:
-    """Say in a ModelError what failed, and how."""
-    try:
-        yield
-    except (
-        ArithmeticError,
-        # Of a text, or nothing, where an array belongs.
-        AttributeError,
-        LookupError,
-        MemoryError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
-        raise ModelError(f"{what} failed: {one_line(error)}") from error
 
 
 def check_types(*arguments: Array, kinds: str = ANY) -> None:

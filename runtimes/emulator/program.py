@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.errors import needs_extra
+from lama_edge.errors import naming, needs_extra
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.emulator.execution import StepwiseProgram, run_step
-from lama_edge.runtimes.emulator.functions import naming
 from lama_edge.runtimes.emulator.graph import Body, read_graph
 from lama_edge.runtimes.emulator.operators import OPERATORS
 from lama_edge.runtimes.emulator.registry import Node

@@ -13,6 +13,7 @@ from lama_edge.errors import (
     MissingBackendError,
     ModelError,
     UsageError,
+    naming,
     needs_extra,
     one_line,
     without_remarks,
@@ -77,10 +78,8 @@ class ExecutorchRunner(Runner):
                 with _GREETING.unheard():
                     _set_threads(threads)
                     program = runtime.load_program(path)
-                    method: Any = program.load_method(_METHOD)
+                    method = _loaded(path, program)
                 self.manifest = _checked(path, manifest, method.metadata)
-            except KeyError as error:
-                raise ModelError(f"{str(path)!r} has no method {_METHOD!r}") from error
             except RuntimeError as error:
                 raise ModelError(
                     f"ExecuTorch cannot open {str(path)!r}: {one_line(error)}"
@@ -99,13 +98,10 @@ class ExecutorchRunner(Runner):
         check_inputs(io, self.manifest.size, image, mask)
         # Torch takes no array that is read backwards, and warns of those that cannot be written.
         inputs = [torch.from_numpy(array.copy()) for array in (image, mask)]
-        with self._lock:
+        with self._lock, naming(self.runtime.title):
             if self._method is None:
                 raise ModelError("the model is closed")
-            try:
-                (output,) = self._method.execute(inputs)
-            except RuntimeError as error:
-                raise ModelError(f"ExecuTorch failed: {one_line(error)}") from error
+            (output,) = self._method.execute(inputs)
         found: Array = output.numpy()
         return found
 
@@ -115,6 +111,16 @@ class ExecutorchRunner(Runner):
             self._program = self._method = None
         _OPEN.discard(self)
         trim_heap()
+
+
+def _loaded(path: Path, program: Any) -> Any:
+    try:
+        return program.load_method(_METHOD)
+    except KeyError as error:
+        raise ModelError(
+            f"{str(path)!r} has no method {_METHOD!r}: it is no program of lama-edge's; export it "
+            "again"
+        ) from error
 
 
 def _set_threads(threads: int | None) -> None:
@@ -127,7 +133,7 @@ def _set_threads(threads: int | None) -> None:
             f"threads={threads} cannot be had while another program is open with {now}, which are "
             "the whole process's in ExecuTorch: close it first, or ask for as many"
         )
-    with Greeting().unheard():  # says so each time
+    with Greeting().unheard():  # ExecuTorch reports every new pool
         _unsafe_reset_threadpool(threads)
 
 

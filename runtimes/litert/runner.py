@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.errors import ModelError, needs_extra, one_line
+from lama_edge.errors import ModelError, naming, needs_extra, one_line
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.greeting import Greeting
 from lama_edge.runtimes.inpainting.memory import trim_heap
@@ -64,16 +64,13 @@ class LitertRunner(Runner):
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
         arrays = ((io.image, np.ascontiguousarray(image)), (io.mask, np.ascontiguousarray(mask)))
-        with self._lock:
+        with self._lock, naming(self.runtime.title):
             if self._interpreter is None:
                 raise ModelError("the model is closed")
-            try:
-                for spec, array in arrays:
-                    self._interpreter.set_tensor(self._inputs[spec.name], array)
-                self._interpreter.invoke()
-                output: Array = self._interpreter.get_tensor(self._output)
-            except (ValueError, RuntimeError) as error:
-                raise ModelError(f"LiteRT failed: {one_line(error)}") from error
+            for spec, array in arrays:
+                self._interpreter.set_tensor(self._inputs[spec.name], array)
+            self._interpreter.invoke()
+            output: Array = self._interpreter.get_tensor(self._output)
         return output
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lama_edge.containers.mnn import quiet
-from lama_edge.errors import ModelError, needs_extra
+from lama_edge.errors import ModelError, naming, needs_extra
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.mnn.reading import manifest_of
@@ -70,7 +70,7 @@ class MnnRunner(Runner):
     def run(self, image: Array, mask: Array) -> Array:
         """See `Runner.run`."""
         check_inputs(self.manifest.io, self.manifest.size, image, mask)
-        with self._lock:
+        with self._lock, naming(self.runtime.title):
             if self._net is None:
                 raise ModelError("the model is closed")
             output = _array(self._net.forward([_variable(image), _variable(mask)]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.errors import MissingBackendError, ModelError, needs_extra
+from lama_edge.errors import MissingBackendError, ModelError, naming, needs_extra
 from lama_edge.files import weights_beside
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.ncnn.reading import manifest_of
@@ -74,7 +74,8 @@ class NcnnRunner(Runner):
         if net is None:
             raise ModelError("the model is closed")
         check_inputs(self.manifest.io, self.manifest.size, image, mask)
-        output = _extracted(net, self.manifest.io, image, mask)
+        with naming(self.runtime.title):
+            output = _extracted(net, self.manifest.io, image, mask)
         if output.shape != image.shape:
             raise ModelError(f"ncnn gave {output.shape} for an image of {image.shape}")
         return output

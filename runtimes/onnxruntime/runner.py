@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, one_line
+from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, naming, one_line
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.onnxruntime.library import ort
@@ -77,13 +77,11 @@ class OnnxRuntimeRunner(Runner):
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
         feeds = {io.image.name: image, io.mask.name: mask}
-        try:
-            # Equal sizes in a row reuse the arena; a process that inpaints mixed ones would keep
-            # what the largest took, and the gaps between.
-            changed = image.shape != self._last_shape
+        # Equal sizes in a row reuse the arena; a process that inpaints mixed ones would keep what
+        # the largest took, and the gaps between.
+        changed = image.shape != self._last_shape
+        with naming(self.runtime.title):
             output: Array = run_session(session, [io.output.name], feeds, shrink=changed)[0]
-        except Exception as error:
-            raise ModelError(f"ONNX Runtime failed: {one_line(error)}") from error
         self._last_shape = image.shape
         if len(output) != len(image):
             # OpenVINO's provider, whose batch is fixed for int8.

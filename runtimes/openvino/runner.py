@@ -15,7 +15,7 @@ from lama_edge.containers.openvino import (
     read_ir,
     rt_info,
 )
-from lama_edge.errors import MissingBackendError, ModelError, one_line, reason
+from lama_edge.errors import MissingBackendError, ModelError, naming, one_line, reason
 from lama_edge.files import sha256_of, weights_beside
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
@@ -70,13 +70,10 @@ class OpenvinoRunner(Runner):
         io = self.manifest.io
         check_inputs(io, self.manifest.size, image, mask)
         # A request runs one picture at a time, and refuses the next until it is done.
-        with self._lock:
+        with self._lock, naming(self.runtime.title):
             if self._request is None:
                 raise ModelError("the model is closed")
-            try:
-                results = self._request.infer({io.image.name: image, io.mask.name: mask})
-            except RuntimeError as error:
-                raise ModelError(f"OpenVINO failed: {one_line(error)}") from error
+            results = self._request.infer({io.image.name: image, io.mask.name: mask})
         output: Array = results[io.output.name]
         return output
 

@@ -128,6 +128,25 @@ def reading(what: str, *, code: str | None = None) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def naming(what: object) -> Iterator[None]:
+    """Say in one kind of error what failed inside the block, and how.
+
+    Args:
+        what: such as a runtime's title, or a node of a graph.
+
+    Raises:
+        ModelError: in the place of errors that are not lama-edge's own; those of runtimes share no
+            base class.
+    """
+    try:
+        yield
+    except LamaEdgeError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{what} failed: {one_line(error)}") from error
+
+
 def exit_code_of(run: Callable[[], int | None]) -> int:
     """Return what a command gives, 0 for None; or print what went wrong on one line, with its code.
 

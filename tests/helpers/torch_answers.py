@@ -31,6 +31,8 @@ SIZES = {
     "lama-tiny": (Size(64, 64), Size(72, 104)),
 }
 CASES = [(family, size) for family, sizes in SIZES.items() for size in sizes]
+# What `CASES` has of these two is oblong and with an odd bottleneck at once.
+OBLONG = [("regular", Size(64, 96)), ("lama-tiny", Size(64, 96))]
 RECORDED = {"fourier": 3, "regular": 2, "dilated": 2}
 RECORDS = [(family, index) for family, count in RECORDED.items() for index in range(count)]
 HOT_SIZE = Size(72, 104)

@@ -1,4 +1,7 @@
-"""What `Runner.run` promises of every runtime: threads, memory order, whose the result is."""
+"""What `Runner.run` promises of every runtime: threads, memory order, failures, whose results are.
+
+TensorRT and Core ML, which are stood in for here, are held to it in folders of their own.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from between import put_between, require_undisturbed
 from places import DATA
 
 from lama_edge.errors import ModelError
@@ -29,13 +33,23 @@ PACKAGES = {
     "executorch": "executorch",
     "ncnn": "pnnx",
     "mnn": "MNN",
+    "coreml": "coremltools",
 }
 # The format of a model and what opens it; a checkpoint is of none.
 RUNTIMES = [
     ("onnx", "cpu"),
     ("onnx", "emulated"),
     ("onnx", "tiles"),
-    *((name, "cpu") for name in PACKAGES),
+    *((name, "emulated" if name == "coreml" else "cpu") for name in PACKAGES),
+    ("", "cpu"),
+    ("", "numpy"),
+]
+# Those in which several runs may be under way at once.
+AT_ONCE = [
+    ("onnx", "cpu"),
+    ("onnx", "emulated"),
+    ("coreml", "emulated"),
+    ("ncnn", "cpu"),
     ("", "cpu"),
     ("", "numpy"),
 ]
@@ -149,3 +163,30 @@ def test_arrays_come_in_any_memory_order_and_the_result_is_the_callers(runner: R
     runner.close()
     np.testing.assert_array_equal(wanted, kept)
     wanted[:] = 0
+
+
+def test_a_run_is_not_disturbed_by_others_and_by_closing(
+    opening: Open, request: pytest.FixtureRequest
+) -> None:
+    runner = opening()
+    (given,) = pictures(runner, 1)
+    in_turn = request.node.callspec.params["opening"] not in AT_ONCE
+    require_undisturbed(runner, given, in_turn=in_turn)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError])
+def test_what_a_runtime_raises_is_an_error_of_ours_in_one_line(
+    runner: Runner, error: type[Exception]
+) -> None:
+    errors = [error("no\n  room")]
+
+    def fail() -> None:
+        if errors:
+            raise errors.pop()
+
+    (given,) = pictures(runner, 1)
+    wanted = runner.run(*given)
+    put_between(runner, fail)
+    with pytest.raises(ModelError, match=f"^{runner.runtime.title} failed: no room$"):
+        runner.run(*given)
+    np.testing.assert_array_equal(runner.run(*given), wanted)

@@ -87,14 +87,6 @@ def test_what_opening_takes_can_be_imported_before(
     assert done.stdout.split() == []
 
 
-def test_a_closed_runner_says_so(model_path: Path) -> None:
-    runner = open_runner(model_path)
-    runner.close()
-    runner.close()
-    with pytest.raises(ModelError, match="closed"):
-        runner.run(*_arrays())
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # The graph that the program is made of; the emulator judges it.
 _SOURCE = "source.onnx"
+# What a manifest's ``format`` says in ``judged`` of a program that nothing here runs: its figures
+# are those of that graph, and what the backend makes of it was not seen.
 _GRAPH_ALONE = "source graph"
 
 
@@ -81,9 +83,8 @@ class ExecutorchFormat(Format):
                 "--precision fp16 with --backend coreml: the padding of Core ML's converter takes "
                 "no fp16; use --precision fp32, or lama-edge export coreml for the Neural Engine"
             )
-        if backend == "coreml":
-            # ExecuTorch brings it to Macs and x86-64 alone.
-            versions_of("export,executorch,coreml", "coremltools")
+        # What is missing is told before any work.
+        self._tools_of(backend)
 
     def contract(self, job: Export) -> IoSpec:
         """See `Format.contract`: one picture a run."""
@@ -107,6 +108,13 @@ class ExecutorchFormat(Format):
         """See `Format.tools`."""
         return versions_of(self.extra, "executorch", "numpy", "onnx-ir", "torch")
 
+    def _tools_of(self, backend: object) -> dict[str, str]:
+        """Return the versions of what shapes a backend's programs beside `tools`."""
+        if backend != "coreml":
+            return {}
+        # ExecuTorch brings it to Macs and x86-64 alone.
+        return versions_of(f"{self.extra},coreml", "coremltools")
+
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
     ) -> list[Manifest]:
@@ -116,7 +124,8 @@ class ExecutorchFormat(Format):
 
         (one,) = drawn
         assert one.graph is not None
-        source, manifest = scratch / _SOURCE, one.manifest
+        source, tools = scratch / _SOURCE, self._tools_of(job.options["backend"])
+        manifest = replace(one.manifest, tools={**one.manifest.tools, **tools})
         write_source(one.graph, manifest, source)
         del one
         placed = lower_in_fresh_process(

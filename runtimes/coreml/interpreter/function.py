@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.errors import ModelError, shown
+from lama_edge.errors import ModelError, naming, shown
 from lama_edge.runtimes.base import Array, ValueSeen
 from lama_edge.runtimes.coreml.interpreter.elements import STRING, Element, TensorType, read_type
 from lama_edge.runtimes.coreml.interpreter.operators import OPERATORS, UNFOLDING
 from lama_edge.runtimes.coreml.interpreter.registry import Operation, printed
 from lama_edge.runtimes.coreml.interpreter.values import Blobs, read_constant
 from lama_edge.runtimes.emulator.execution import Graph
-from lama_edge.runtimes.emulator.functions import naming
 
 # Of iOS 16 to 18.
 _OPSETS = ("CoreML6", "CoreML7", "CoreML8")

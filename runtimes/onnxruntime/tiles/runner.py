@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lama_edge.errors import ModelError, UsageError, one_line
+from lama_edge.errors import ModelError, UsageError, naming
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.inpainting.strategies import DEFAULT_TILE
@@ -126,28 +126,17 @@ class TilesRunner(Runner):
 
     def _open_part(self, stage: Stage) -> Part:
         assert self._parts is not None
-        try:
+        with naming(self.runtime.title):
             session = open_session(
                 self._parts.cut((*stage.reads, *stage.like[:1]), stage.outputs),
                 provider_names=providers_for(self.provider),
                 threads=self._threads,
             )
-        except ModelError:
-            raise
-        except Exception as error:
-            raise _failed(error) from error
         taken = {value.name for value in session.get_inputs()}
 
         def run(feeds: Mapping[str, Array]) -> Sequence[Array]:
             wanted = {name: array for name, array in feeds.items() if name in taken}
-            try:
+            with naming(self.runtime.title):
                 return run_session(session, stage.outputs, wanted)
-            except Exception as error:
-                raise _failed(error) from error
 
         return run
-
-
-def _failed(error: Exception) -> ModelError:
-    # ONNX Runtime's exceptions share no base class of their own.
-    return ModelError(f"ONNX Runtime failed: {one_line(error)}")

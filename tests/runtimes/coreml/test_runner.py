@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from between import require_undisturbed
 from PIL import Image
 
 from lama_edge import cli
@@ -149,6 +150,13 @@ def test_arrays_that_do_not_fit_never_reach_core_ml(
     runner.close()
     with pytest.raises(ModelError, match="closed"):
         runner.run(image, mask)
+
+
+@pytest.mark.usefixtures("native")
+def test_other_threads_and_closing_wait_for_a_run(coreml_package: MakePackage) -> None:
+    path = coreml_package(SMALL)
+    _, image, mask = _case(path)
+    require_undisturbed(open_runner(path, provider="all"), (image, mask), in_turn=True)
 
 
 def test_threads_are_core_mls_own_choice_and_the_log_says_so(

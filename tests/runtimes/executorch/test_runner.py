@@ -6,10 +6,6 @@ import gc
 import shutil
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -77,63 +73,6 @@ def test_threads_are_not_replaced_under_an_open_program(model: Path) -> None:
     open_runner(model, threads=2).close()
 
 
-def test_closing_waits_for_a_run_and_turns_later_ones_away(model: Path) -> None:
-    runner: Any = open_runner(model)
-    whole, begun, go_on = runner._method, threading.Event(), threading.Event()
-
-    class Slow:
-        def execute(self, arrays: Sequence[Any]) -> Any:
-            begun.set()
-            go_on.wait(10)
-            return whole.execute(arrays)
-
-    runner._method = Slow()
-    with ThreadPoolExecutor(3) as pool:
-        first = pool.submit(runner.run, *inputs())
-        assert begun.wait(10)
-        waiting = pool.submit(runner.run, *inputs())
-        closing = pool.submit(runner.close)
-        time.sleep(0.1)
-        done_early = closing.done()
-        go_on.set()
-    assert not done_early
-    assert first.result().shape == (1, 3, 64, 88)
-    assert isinstance(waiting.exception(), ModelError | None)
-    with pytest.raises(ModelError, match="closed"):
-        runner.run(*inputs())
-
-
-def test_threads_that_share_a_model_get_their_own_results(model: Path) -> None:
-    image, mask = inputs()
-    pictures = [np.roll(image, step, axis=3) for step in range(8)]
-    with open_runner(model) as runner:
-        wanted = [runner.run(one, mask) for one in pictures]
-        with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda one: runner.run(one, mask), pictures * 3))
-    for one, other in zip(found, wanted * 3, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_a_result_stays_as_it_is_when_the_model_runs_again_and_closes(model: Path) -> None:
-    image, mask = inputs()
-    with open_runner(model) as runner:
-        first = runner.run(image, mask)
-        copy = first.copy()
-        runner.run(1 - image, mask)
-    gc.collect()
-    np.testing.assert_array_equal(first, copy)
-
-
-def test_flipped_and_locked_arrays_are_taken_as_they_look(model: Path) -> None:
-    image, mask = (array[..., ::-1] for array in inputs())
-    with open_runner(model) as runner:
-        seen = runner.run(image, mask)
-        for array in (image, mask):
-            array.flags.writeable = False
-        np.testing.assert_array_equal(seen, runner.run(image, mask))
-        np.testing.assert_array_equal(seen, runner.run(image.copy(), mask.copy()))
-
-
 def test_other_arrays_are_refused(model: Path) -> None:
     image, mask = inputs()
     with open_runner(model) as runner:
@@ -147,14 +86,9 @@ def test_other_arrays_are_refused(model: Path) -> None:
                 runner.run(*wrong)
 
 
-def test_tiles_closed_models_other_providers_and_parts_are_refused(model: Path) -> None:
-    runner = open_runner(model)
-    with pytest.raises(ModelError, match="cannot run in tiles"):
+def test_tiles_other_providers_and_parts_are_refused(model: Path) -> None:
+    with open_runner(model) as runner, pytest.raises(ModelError, match="cannot run in tiles"):
         runner.tiled()
-    runner.close()
-    runner.close()
-    with pytest.raises(ModelError, match="closed"):
-        runner.run(*inputs())
     with pytest.raises(UsageError, match="no provider 'cuda'; choose one of: auto, cpu"):
         open_runner(model, provider="cuda")
     with pytest.raises(UsageError, match="has no part 'a'"):
@@ -219,7 +153,7 @@ class _Other(torch.nn.Module):
         ("forward", 1, 1, "has other inputs than its manifest says"),
         ("forward", 3, 1, "has other inputs than its manifest says"),
         ("forward", 2, 2, "has other outputs than its manifest says"),
-        ("encode", 2, 1, "has no method 'forward'"),
+        ("encode", 2, 1, "has no method 'forward': it is no program of lama-edge's; export it"),
     ],
 )
 def test_a_sealed_program_of_somebody_elses_is_refused(

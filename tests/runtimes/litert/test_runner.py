@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -64,33 +63,6 @@ def test_threads_change_no_result(model: Path) -> None:
     np.testing.assert_allclose(results[0], results[2], rtol=0, atol=1e-6)
 
 
-def test_a_result_stays_as_it_is_when_the_model_runs_again_and_closes(model: Path) -> None:
-    image, mask = inputs()
-    with open_runner(model) as runner:
-        first = runner.run(image, mask)
-        copy = first.copy()
-        runner.run(1 - image, mask)
-    np.testing.assert_array_equal(first, copy)
-
-
-def test_threads_that_share_a_model_get_their_own_results(model: Path) -> None:
-    image, mask = inputs()
-    pictures = [np.roll(image, turn, axis=1) for turn in range(8)]
-    with open_runner(model, threads=1) as runner:
-        wanted = [runner.run(picture, mask) for picture in pictures]
-        with ThreadPoolExecutor(4) as pool:
-            for _ in range(3):
-                found = list(pool.map(lambda picture: runner.run(picture, mask), pictures))
-                np.testing.assert_array_equal(found, wanted)
-
-
-def test_flipped_views_are_taken_as_they_look(model: Path) -> None:
-    image, mask = (array[:, :, ::-1] for array in inputs())
-    with open_runner(model) as runner:
-        seen = runner.run(image, mask)
-        np.testing.assert_array_equal(seen, runner.run(image.copy(), mask.copy()))
-
-
 def test_other_arrays_are_refused(model: Path) -> None:
     image, mask = inputs()
     with open_runner(model) as runner:
@@ -104,14 +76,9 @@ def test_other_arrays_are_refused(model: Path) -> None:
                 runner.run(*wrong)
 
 
-def test_tiles_and_closed_models_are_refused(model: Path) -> None:
-    runner = open_runner(model)
-    with pytest.raises(ModelError, match="cannot run in tiles"):
+def test_tiles_are_refused(model: Path) -> None:
+    with open_runner(model) as runner, pytest.raises(ModelError, match="cannot run in tiles"):
         runner.tiled()
-    runner.close()
-    runner.close()
-    with pytest.raises(ModelError, match="closed"):
-        runner.run(*inputs())
 
 
 def test_closing_gives_the_memory_back(model: Path) -> None:

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,16 +151,6 @@ def test_npus_take_one_size_and_compute_in_fp16(
     assert "is fp32 and the NPU computes in fp16" in caplog.text
 
 
-def test_a_closed_model_says_so_and_closes_twice(model: Path) -> None:
-    runner = open_runner(model, provider="cpu")
-    image, mask = np.zeros((1, 3, 64, 64), np.float32), np.zeros((1, 1, 64, 64), np.float32)
-    runner.run(image, mask)
-    runner.close()
-    runner.close()
-    with pytest.raises(ModelError, match="the model is closed"):
-        runner.run(image, mask)
-
-
 def test_arrays_that_do_not_fit_are_refused(model: Path, openvino_model: MakeModel) -> None:
     image, mask = np.zeros((1, 3, 64, 64), np.float32), np.zeros((1, 1, 64, 64), np.float32)
     with open_runner(model, provider="cpu") as runner:
@@ -187,26 +176,6 @@ def test_what_it_gives_stays_when_it_runs_again(openvino_model: MakeModel) -> No
         kept = first.copy()
         run_case(runner, cases[1])
         np.testing.assert_array_equal(first, kept)
-
-
-def test_threads_that_share_a_model_get_their_own_results(openvino_model: MakeModel) -> None:
-    """Without a lock: "Infer Request is busy"."""
-    cases, _ = answer_of("fourier", None)
-    with open_runner(openvino_model("fourier"), provider="cpu", threads=1) as runner:
-        wanted = [run_case(runner, case).levels for case in cases]
-        with ThreadPoolExecutor(4) as pool:
-            found = list(pool.map(lambda case: run_case(runner, case).levels, [*cases] * 4))
-    for one, other in zip(found, wanted * 4, strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
-def test_arrays_that_are_views_are_read_as_they_are(openvino_model: MakeModel) -> None:
-    rng = np.random.default_rng(0)
-    image = rng.random((1, 64, 64, 3), dtype=np.float32).transpose(0, 3, 1, 2)
-    mask = (rng.random((1, 64, 128, 1)) > 0.7).astype(np.float32)[:, :, ::2].transpose(0, 3, 1, 2)
-    with open_runner(openvino_model("fourier", SIZE), provider="cpu") as runner:
-        whole = runner.run(np.ascontiguousarray(image), np.ascontiguousarray(mask))
-        np.testing.assert_array_equal(runner.run(image, mask), whole)
 
 
 def test_both_files_are_the_model(model: Path, tmp_path: Path) -> None:

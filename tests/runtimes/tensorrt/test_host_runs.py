@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from between import require_undisturbed
 
 from lama_edge.engines import ProfileSizes
 from lama_edge.errors import ModelError
@@ -159,6 +160,13 @@ def test_closing_gives_everything_back(
     assert (host.cuda.live, host.cuda.streams, host.cuda.graphs) == ({}, {}, set())
     with pytest.raises(ModelError, match="closed"):
         host.runner.run(*_arrays(64, 72))
+
+
+def test_other_threads_and_closing_wait_for_a_run(
+    open_on_host: Callable[..., Any], onnx_models: dict[str, Path]
+) -> None:
+    host = open_on_host(onnx_models["fixed"], FIXED)
+    require_undisturbed(host.runner, _arrays(64, 72), in_turn=True)
 
 
 def test_full_memory_is_told_in_mebibytes_and_a_smaller_picture_still_runs(

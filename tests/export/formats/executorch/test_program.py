@@ -104,8 +104,10 @@ def test_other_backends_take_all_but_the_casts(
     if backend == "coreml":
         pytest.importorskip("coremltools")
     path = program(FAMILY, SIZE, "float", precision, backend=backend)
-    about = manifest_of(path).format
+    manifest = manifest_of(path)
+    about = manifest.format
     assert about["backend"] == backend
+    assert ("coremltools" in manifest.tools) == (backend == "coreml")
     assert set(str(about["outside"]).split(", ")) <= {"nothing", f"{CASTS} 2"}
     with pytest.raises(MissingBackendError, match=f"is for ExecuTorch's backend '{backend}'"):
         open_runner(path)

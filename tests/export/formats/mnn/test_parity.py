@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("MNN")
 
-from torch_answers import CASES, HOT_SIZE, RECORDS, answer_of, record_of
+from torch_answers import CASES, HOT_SIZE, OBLONG, RECORDS, answer_of, record_of
 
 from lama_edge.export.formats.onnx import ONNX
 from lama_edge.judging.judge import judge, raw_outputs, run_case
@@ -32,10 +32,6 @@ W8_LEAST_PSNR_DB = 48
 MOST_LEVELS = 1
 # One of each family.
 FAMILIES = [CASES[1], CASES[4], CASES[7], CASES[9]]
-
-
-# What `CASES` has of these two is oblong and with an odd bottleneck at once.
-OBLONG = [("regular", Size(64, 96)), ("lama-tiny", Size(64, 96))]
 
 
 @pytest.fixture

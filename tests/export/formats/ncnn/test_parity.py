@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("ncnn")
 pytest.importorskip("pnnx")
 
-from torch_answers import CASES, HOT_SIZE, RECORDS, answer_of, record_of
+from torch_answers import CASES, HOT_SIZE, OBLONG, RECORDS, answer_of, record_of
 
 from lama_edge.export.formats.onnx import ONNX
 from lama_edge.judging.judge import judge, raw_outputs, run_case
@@ -28,10 +28,6 @@ from lama_edge.spec import Size
 
 FP32_LARGEST_DIFFERENCE = 1e-4
 FP16_LEAST_PSNR_DB = 55
-
-
-# What `CASES` has of these two is oblong and with an odd bottleneck at once.
-OBLONG = [("regular", Size(64, 96)), ("lama-tiny", Size(64, 96))]
 
 
 @pytest.fixture
