@@ -27,6 +27,7 @@ from lama_edge.pipeline import _manifest_of, export_model
 from lama_edge.runtimes import registry
 from lama_edge.runtimes.base import changed_since_export, open_runner
 from lama_edge.runtimes.litert.record import LITERT
+from lama_edge.runtimes.onnxruntime import session
 from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 from lama_edge.spec import Precision, Size
 
@@ -195,8 +196,12 @@ def test_no_figure_of_a_changed_file_goes_into_documents_or_engines(
 
 @pytest.mark.parametrize("change", QUANTISED, ids=lambda change: change.__name__)
 def test_a_file_that_refuses_exact_sums_opens_without_them(
-    changed: Callable[[Change], Path], change: Change, caplog: pytest.LogCaptureFixture
+    changed: Callable[[Change], Path],
+    change: Change,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(session, "sums_saturate", lambda: True)
     path = changed(change)
     image = np.random.default_rng(0).random((1, 3, SIDE, SIDE), dtype=np.float32)
     with caplog.at_level(logging.WARNING), open_runner(path) as runner:

@@ -8,15 +8,10 @@ from typing import Any
 
 from lama_edge.runtimes.base import Array
 from lama_edge.runtimes.inpainting.memory import trim_heap
+from lama_edge.runtimes.onnxruntime.int8_sums import EXACT_INT8, sums_saturate
 from lama_edge.runtimes.onnxruntime.library import ort
 from lama_edge.runtimes.onnxruntime.providers import Provider
 
-# On x86-64 without VNNI, ONNX Runtime's int8 kernels add pairs of products in 16 bits, where they
-# saturate: fills differ by up to 38 levels, and in tiles from what they are whole. This takes its
-# slower, exact kernels there and changes nothing elsewhere (its header
-# onnxruntime_session_options_config_keys.h). In files that other tools quantised, nodes may share
-# weights, which it then turns unsigned twice: ONNX Runtime 1.31 refuses such files.
-EXACT_INT8 = ("session.x64quantprecision", "1")
 _log = logging.getLogger(__name__)
 # What goes wrong is raised as well; the log would say it a second time.
 _ONLY_FATAL = 4
@@ -64,16 +59,19 @@ def open_session(
     Raises:
         Exception: whatever ONNX Runtime raises; its exceptions share no base class.
     """
+    exact = [EXACT_INT8] if sums_saturate() else []
     try:
-        session = _session(model, provider_names, threads, *entries, EXACT_INT8)
+        session = _session(model, provider_names, threads, *entries, *exact)
     except Exception as error:
+        if not exact:
+            raise
         try:
             session = _session(model, provider_names, threads, *entries)
         except Exception:
             raise error from None
         _log.warning(
             "%s: ONNX Runtime refuses exact int8 sums (%s) for this file, so it is opened without: "
-            "fills may be off on x86-64 processors without VNNI",
+            "fills may be off on this processor, whose int8 sums saturate",
             "a part of the model" if isinstance(model, bytes) else model,
             EXACT_INT8[0],
         )

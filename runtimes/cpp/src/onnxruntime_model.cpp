@@ -7,14 +7,14 @@
 #include "contents.hpp"
 #include "contract/forms.hpp"
 #include "contract/text.hpp"
+#include "int8_sums.hpp"
 #include "providers.hpp"
 
 namespace lama_edge {
 namespace {
 
-// On x86-64 without VNNI, ONNX Runtime's int8 kernels add pairs of products in 16 bits, where they
-// saturate: fills differ by up to 38 levels. This takes its slower, exact kernels there and changes
-// nothing elsewhere. Files that other tools quantised may be refused with it.
+// Where int8 sums saturate, fills differ by up to 38 levels. This takes ONNX Runtime's exact
+// kernels, which are slower elsewhere too. Files that other tools quantised may be refused with it.
 constexpr const char* kExactInt8 = "session.x64quantprecision";
 
 [[noreturn]] void cannot_open(const ModelBytes& model, const std::string& why) {
@@ -123,11 +123,13 @@ Ort::Session OnnxRuntimeModel::started(
     options.DisableMemPattern();
     append_provider(options, provider);
     Ort::SessionOptions exact = options.Clone();
-    exact.AddConfigEntry(kExactInt8, "1");
+    const bool saturate = int8_sums_saturate(env_);
+    if (saturate) exact.AddConfigEntry(kExactInt8, "1");
     Ort::Session session{nullptr};
     try {
         session = new_session(env_, model, exact);
     } catch (const Ort::Exception& refused) {
+        if (!saturate) throw;
         try {
             session = new_session(env_, model, options);
         } catch (const Ort::Exception&) {
@@ -135,9 +137,8 @@ Ort::Session OnnxRuntimeModel::started(
         }
         info_.notes.push_back(
             "ONNX Runtime refuses exact int8 sums (" + std::string(kExactInt8) +
-            ") for this file, so it is opened without: fills may be off on x86-64 processors "
-            "without "
-            "VNNI");
+            ") for this file, so it is opened without: fills may be off on this processor, whose "
+            "int8 sums saturate");
     }
     info_.manifest = manifest_text(session);
     if (!info_.manifest.empty()) check_openvino(read_manifest(info_.manifest), provider);

@@ -37,7 +37,7 @@ from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.pictures.holdout import holdout
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.emulator.ranges import measure_ranges
-from lama_edge.runtimes.onnxruntime.session import EXACT_INT8
+from lama_edge.runtimes.onnxruntime.int8_sums import EXACT_INT8
 from lama_edge.spec import IoForm, Size, SizePolicy, io_spec
 
 SIZE = Size(72, 88)

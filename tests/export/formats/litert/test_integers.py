@@ -27,7 +27,7 @@ from lama_edge.pictures.photographs import photograph_samples
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.litert.structure import Structure, read_structure
 from lama_edge.runtimes.numpy.runner import NumpyRunner
-from lama_edge.runtimes.onnxruntime.session import EXACT_INT8
+from lama_edge.runtimes.onnxruntime.int8_sums import EXACT_INT8
 from lama_edge.spec import Size, SizePolicy, io_spec
 
 Written = Callable[..., Path]

@@ -31,7 +31,7 @@ from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pictures.holdout import holdout
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.numpy.runner import NumpyRunner
-from lama_edge.runtimes.onnxruntime.session import EXACT_INT8
+from lama_edge.runtimes.onnxruntime.int8_sums import EXACT_INT8
 from lama_edge.runtimes.openvino.runner import openvino, settings_for
 from lama_edge.spec import Precision, Size, SizePolicy, io_spec
 
