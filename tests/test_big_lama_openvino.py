@@ -23,9 +23,7 @@ pytestmark = pytest.mark.slow
 
 EXPORT_LIMIT_S = 120
 EXPORT_LIMIT_BYTES = 6 * 2**30
-# Measured at 512 x 512: 206.4, 103.8 and, of int8, 54.4 MB; of any size 206.0 and 103.5. w8's is
-# computed and not measured: the weights are int8's, and the .xml file, by smaller nets of this
-# architecture, is 0.8 MB shorter, which makes it 53.6.
+# Measured at 512 x 512: 206.4, 103.8, 53.7 and 54.4 MB; of any size 206.2 and 103.8.
 MOST_BYTES = {"fp32": 207e6, "fp16": 105e6, "w8": 54.5e6, "int8": 55e6}
 LEAST_PSNR_DB = {"fp32": 100, "fp16": 55, "w8": 44}
 # Random weights spread their magnitudes over the channels as no training does: how close int8 comes
