@@ -182,6 +182,7 @@ class Format(ABC):
         kind: whether an artifact is a file, a folder, or a file and its manifest or its weights
             beside it.
         io_forms: the first is the default.
+        batch: how many pictures a run takes; None is any.
         precisions: in the order in which `tradeoff` weighs them.
         precision: the default one.
         precision_help: what the precisions mean.
@@ -205,6 +206,7 @@ class Format(ABC):
     extra: ClassVar[str]
     kind: ClassVar[ArtifactKind] = "file"
     io_forms: ClassVar[tuple[IoForm, ...]]
+    batch: ClassVar[int | None] = None
     precisions: ClassVar[tuple[str, ...]]
     precision: ClassVar[str]
     precision_help: ClassVar[str]
@@ -276,7 +278,7 @@ class Format(ABC):
     def contract(self, job: Export) -> IoSpec:
         """Return what goes in and comes out, once the format's defaults have been filled in."""
         assert job.io is not None
-        return io_spec(job.io, composite=job.composite)
+        return io_spec(job.io, composite=job.composite, batch=self.batch)
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """Return how a part's deploy graph is shaped."""
@@ -307,9 +309,9 @@ class Format(ABC):
 
         return build_at
 
-    @abstractmethod
     def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
         """Return a manifest's ``format``: the name, and what else a reader wants to know."""
+        return {"name": self.name}
 
     @abstractmethod
     def tools(self) -> dict[str, str]:
@@ -352,6 +354,20 @@ class Format(ABC):
         """
         model = join_part(target, part.name) if part.name else str(target)
         return (Judge(model, self.judging_provider(str(job.precision))),)
+
+    def judges_of_rounded(self, job: Export, graph: Path, target: Path) -> tuple[Judge, ...]:
+        """Return judges for an artifact whose runtime may compute fp16 wide, and prove nothing.
+
+        Args:
+            job: what is asked for.
+            graph: the ONNX file of the graph that the artifact is made of, in fp16 where the
+                arithmetic is: then the emulator judges it first.
+            target: the artifact.
+        """
+        artifact = Judge(str(target), "cpu")
+        if self.arithmetic(str(job.precision)) != "fp16":
+            return (artifact,)
+        return Judge(str(graph), "emulated"), artifact
 
     def with_figures(self, manifest: Manifest, figures: ParityFigures, judge: Judge) -> Manifest:
         """Return a manifest that carries the figures."""

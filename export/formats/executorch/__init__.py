@@ -19,7 +19,7 @@ from lama_edge.export.formats.record import (
     versions_of,
 )
 from lama_edge.manifest import Manifest, ParityFigures
-from lama_edge.spec import TENSOR_IO_FORMS, IoSpec
+from lama_edge.spec import TENSOR_IO_FORMS
 
 if TYPE_CHECKING:
     from lama_edge.export.graph.deploy_graph import GraphOptions
@@ -42,6 +42,7 @@ class ExecutorchFormat(Format):
     suffix = ".pte"
     extra = "export,executorch"
     io_forms = TENSOR_IO_FORMS
+    batch = 1
     precisions = ("fp32", "fp16", "int8")
     precision = "fp32"
     precision_help = (
@@ -85,10 +86,6 @@ class ExecutorchFormat(Format):
             )
         # What is missing is told before any work.
         self._tools_of(backend)
-
-    def contract(self, job: Export) -> IoSpec:
-        """See `Format.contract`: one picture a run."""
-        return replace(super().contract(job), batch=1)
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """See `Format.graph_options`."""

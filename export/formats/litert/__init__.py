@@ -39,6 +39,7 @@ class LitertFormat(Format):
     suffix = ".tflite"
     extra = "export,litert"
     io_forms = TENSOR_IO_FORMS
+    batch = 1
     precisions = ("fp32", "fp16", "w8", "int8")
     precision = "fp16"
     precision_help = (
@@ -74,7 +75,7 @@ class LitertFormat(Format):
     def contract(self, job: Export) -> IoSpec:
         """See `Format.contract`: the float form has the channels last too."""
         assert job.io is not None
-        return io_spec(job.io, composite=job.composite, batch=1, channels_last=True)
+        return io_spec(job.io, composite=job.composite, batch=self.batch, channels_last=True)
 
     def graph_options(self, job: Export, config: GeneratorConfig, part: Part) -> GraphOptions:
         """See `Format.graph_options`; in the graph floats have their channels first."""
@@ -90,10 +91,6 @@ class LitertFormat(Format):
         from lama_edge.export.formats.litert.graphs import source_graph
 
         return source_graph
-
-    def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
-        """See `Format.described`."""
-        return {"name": self.name}
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
@@ -125,10 +122,7 @@ class LitertFormat(Format):
         The processor computes fp16 and w8 wide and proves nothing about accelerators that do not,
         so the emulator judges the graph that the file was written from, and LiteRT the file.
         """
-        file = Judge(str(target), "cpu")
-        if self.arithmetic(str(job.precision)) != "fp16":
-            return (file,)
-        return Judge(str(scratch / _SOURCE), "emulated"), file
+        return self.judges_of_rounded(job, scratch / _SOURCE, target)
 
 
 def graph_form(io: IoSpec) -> IoSpec:

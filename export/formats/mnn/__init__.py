@@ -18,11 +18,10 @@ from lama_edge.export.formats.record import (
     versions_of,
 )
 from lama_edge.manifest import Manifest
-from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, io_spec
+from lama_edge.spec import TENSOR_IO_FORMS
 
 if TYPE_CHECKING:
     from lama_edge.export.precision.build import PreciseGraph
-    from lama_edge.models.config import GeneratorConfig
 
 # The graph that the file is made of, in a job's scratch folder.
 _SOURCE = "source.onnx"
@@ -37,6 +36,7 @@ class MnnFormat(Format):
     suffix = ".mnn"
     extra = "export,mnn"
     io_forms = TENSOR_IO_FORMS
+    batch = 1
     precisions = ("fp32", "fp16", "w8")
     precision = "fp16"
     precision_help = (
@@ -63,20 +63,11 @@ class MnnFormat(Format):
                 "which are integers beyond what fp16 holds; give one --size, or --precision fp32"
             )
 
-    def contract(self, job: Export) -> IoSpec:
-        """See `Format.contract`: one picture a run."""
-        assert job.io is not None
-        return io_spec(job.io, composite=job.composite, batch=1)
-
     def builder(self) -> Callable[..., PreciseGraph]:
         """See `Format.builder`."""
         from lama_edge.export.formats.mnn.graphs import source_graph
 
         return source_graph
-
-    def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
-        """See `Format.described`."""
-        return {"name": self.name}
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
@@ -104,10 +95,7 @@ class MnnFormat(Format):
 
     def judges(self, job: Export, part: Part, target: Path, scratch: Path) -> tuple[Judge, ...]:
         """See `Format.judges`: fp16 by what rounds as it says, since processors compute it wide."""
-        runtime = Judge(str(target), "cpu")
-        if job.precision != "fp16":
-            return (runtime,)
-        return (Judge(str(scratch / _SOURCE), ONNX.judging_provider("fp16")), runtime)
+        return self.judges_of_rounded(job, scratch / _SOURCE, target)
 
 
 MNN = MnnFormat()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from lama_edge.errors import UsageError
 from lama_edge.export.formats.onnx import ONNX
@@ -19,10 +19,6 @@ from lama_edge.export.formats.record import (
 )
 from lama_edge.files import weights_beside
 from lama_edge.manifest import Manifest
-from lama_edge.spec import IoSpec, io_spec
-
-if TYPE_CHECKING:
-    from lama_edge.models.config import GeneratorConfig
 
 # The graph that the model is made of, in a job's scratch folder.
 _SOURCE = "source.onnx"
@@ -38,6 +34,7 @@ class NcnnFormat(Format):
     extra = "ncnn-export"
     kind = "split"
     io_forms = ("float",)
+    batch = 1
     precisions = ("fp32", "fp16")
     precision = "fp16"
     precision_help = (
@@ -62,15 +59,6 @@ class NcnnFormat(Format):
                 "--size dynamic: torch traces one picture's way through the net for pnnx, and the "
                 "Fourier transform's matrices are for its size; give one --size"
             )
-
-    def contract(self, job: Export) -> IoSpec:
-        """See `Format.contract`: ncnn has no batches."""
-        assert job.io is not None
-        return io_spec(job.io, composite=job.composite, batch=1)
-
-    def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
-        """See `Format.described`."""
-        return {"name": self.name}
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
@@ -98,10 +86,7 @@ class NcnnFormat(Format):
 
     def judges(self, job: Export, part: Part, target: Path, scratch: Path) -> tuple[Judge, ...]:
         """See `Format.judges`: fp16 by what rounds as it says, since processors compute it wide."""
-        runtime = Judge(str(target), "cpu")
-        if job.precision != "fp16":
-            return (runtime,)
-        return (Judge(str(scratch / _SOURCE), ONNX.judging_provider("fp16")), runtime)
+        return self.judges_of_rounded(job, scratch / _SOURCE, target)
 
 
 NCNN = NcnnFormat()

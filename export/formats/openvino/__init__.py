@@ -17,11 +17,10 @@ from lama_edge.export.formats.record import (
     versions_of,
 )
 from lama_edge.manifest import Manifest
-from lama_edge.spec import TENSOR_IO_FORMS, IoSpec, Precision, io_spec
+from lama_edge.spec import TENSOR_IO_FORMS, Precision
 
 if TYPE_CHECKING:
     from lama_edge.export.precision.build import PreciseGraph
-    from lama_edge.models.config import GeneratorConfig
 
 # The graph that the model is made of, in a job's scratch folder, and that of w8 in fp16.
 _SOURCE, _HALF = "source.onnx", "half.onnx"
@@ -37,6 +36,7 @@ class OpenvinoFormat(Format):
     extra = "export,openvino"
     kind = "split"
     io_forms = TENSOR_IO_FORMS
+    batch = 1  # which is what devices plan best
     precisions = ("fp32", "fp16", "w8", "int8")
     precision = "fp32"
     precision_help = (
@@ -56,11 +56,6 @@ class OpenvinoFormat(Format):
         "int8": "calibrate on pictures like yours with --calibrate DIR; or use --precision w8",
     }
 
-    def contract(self, job: Export) -> IoSpec:
-        """See `Format.contract`: one picture a run, which is what devices plan best."""
-        assert job.io is not None
-        return io_spec(job.io, composite=job.composite, batch=1)
-
     def arithmetic(self, precision: str) -> Precision:
         """See `Format.arithmetic`: w8 is computed in fp16 where graphics and NPUs do."""
         return "fp16" if precision == "w8" else super().arithmetic(precision)
@@ -70,10 +65,6 @@ class OpenvinoFormat(Format):
         from lama_edge.export.formats.openvino.graphs import source_graph
 
         return source_graph
-
-    def described(self, job: Export, config: GeneratorConfig) -> dict[str, str | int]:
-        """See `Format.described`."""
-        return {"name": self.name}
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
@@ -110,11 +101,8 @@ class OpenvinoFormat(Format):
 
         fp16 and w8 by what rounds every result too, since processors compute them wide.
         """
-        runtime = Judge(str(target), "cpu")
-        if self.arithmetic(str(job.precision)) != "fp16":
-            return (runtime,)
-        half = scratch / (_SOURCE if job.precision == "fp16" else _HALF)
-        return (Judge(str(half), ONNX.judging_provider("fp16")), runtime)
+        half = scratch / (_HALF if job.precision == "w8" else _SOURCE)
+        return self.judges_of_rounded(job, half, target)
 
 
 OPENVINO = OpenvinoFormat()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _COUNTS = re.compile(r"a total of (\d+/\d+) nodes can be handled by the (.+?) EP\.")
-# Without it processors without VNNI add int8 products in 16 bits; lama-edge sets it as well.
+# Without it processors without VNNI add int8 products in 16 bits; lama-edge sets it there.
 _EXACT_INT8 = ("session.x64quantprecision", "1")
 
 

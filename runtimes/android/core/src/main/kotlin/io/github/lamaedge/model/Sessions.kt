@@ -17,8 +17,8 @@ import io.github.lamaedge.opening.ModelSource
 import java.util.EnumSet
 
 // On x86-64 without VNNI, ONNX Runtime's int8 kernels add pairs of products in 16 bits, where they
-// saturate: fills differ by up to 38 levels. This takes its slower, exact kernels there and changes
-// nothing elsewhere. Files that other tools quantised may be refused with it.
+// saturate: fills differ by up to 38 levels. This takes its slower, exact kernels, with VNNI too,
+// and changes nothing on ARM. Files that other tools quantised may be refused with it.
 private const val EXACT_INT8 = "session.x64quantprecision"
 
 private const val INEXACT =
