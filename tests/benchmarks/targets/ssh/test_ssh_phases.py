@@ -75,10 +75,11 @@ _CLOCK = """
 import sys, time
 whole, begun = time.perf_counter_ns, []
 def clock():
+    now = whole()  # read once: between two readings the process may be held up, and time went back
     if sys._getframe(1).f_code.co_name == "_repeat":
-        begun.append(whole())
-    passed = whole() - begun[0] if begun else 0
-    return whole() + {off}
+        begun.append(now)
+    passed = now - begun[0] if begun else 0
+    return now + {off}
 time.perf_counter_ns = clock
 """
 
