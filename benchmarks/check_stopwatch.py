@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
         if model is None:
             # Imported here because a model that is given needs no exporter.
-            from lama_edge.export.formats.record import Export
+            from lama_edge.exporters.formats.record import Export
             from lama_edge.pipeline import export_model
 
             model = Path(folder, "lama-tiny.onnx")

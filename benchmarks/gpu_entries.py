@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lama_edge.engines import ProfileSizes, load_library
 from lama_edge.errors import MissingBackendError, UsageError, needs_extra
-from lama_edge.export.formats.record import Export, SizeChoice
+from lama_edge.exporters.formats.record import Export, SizeChoice
 from lama_edge.nvidia import current_gpu
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.tensorrt.cuda import Cuda

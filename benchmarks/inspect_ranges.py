@@ -94,8 +94,8 @@ _Measured = tuple[Manifest, Sequence[ParityCase], Ranges]
 
 def _from_checkpoint(job: RangesInspection, progress: Progress, expect: Expect) -> _Measured:
     # Imported here because an exported model needs none of this.
-    from lama_edge.export.formats.onnx.file import build_onnx
-    from lama_edge.export.graph.deploy_graph import GraphOptions
+    from lama_edge.exporters.formats.onnx.file import build_onnx
+    from lama_edge.exporters.graph.deploy_graph import GraphOptions
     from lama_edge.models.checkpoint import load_checkpoint
     from lama_edge.runtimes.emulator.ranges import measure_ranges
     from lama_edge.runtimes.numpy.runner import NumpyRunner

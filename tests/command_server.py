@@ -24,8 +24,8 @@ from lama_edge import cli, pipeline
 from lama_edge.benchmarks.bench import compare
 from lama_edge.benchmarks.documents import store
 from lama_edge.errors import MissingBackendError
-from lama_edge.export.formats.onnx import file as onnx_file
-from lama_edge.export.precision import build
+from lama_edge.exporters.formats.onnx import file as onnx_file
+from lama_edge.exporters.precision import build
 from lama_edge.runtimes.coreml import emulated_runner, facts
 from lama_edge.runtimes.coreml.interpreter.package import _quiet
 from lama_edge.runtimes.inpainting import files as inpaint_file

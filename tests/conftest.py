@@ -40,7 +40,7 @@ LONGEST = (
     "tests/test_mutations.py",
     "tests/runtimes/onnxruntime/test_tiles.py",
     "tests/test_packaging.py",
-    "tests/export/formats/tensorrt/test_build.py",
+    "tests/exporters/formats/tensorrt/test_build.py",
     "tests/benchmarks/studies/peers/test_run.py",
 )
 GOLDEN_CASES = 3
@@ -143,7 +143,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
     The file is the others' too: a test that changes it copies it.
     """
-    from lama_edge.export.formats.record import Export
+    from lama_edge.exporters.formats.record import Export
     from lama_edge.pipeline import export_model
 
     folder, made = tmp_path_factory.mktemp("exported"), {}
@@ -187,8 +187,8 @@ def coreml_package(
     pytest.importorskip("coremltools")
     from same_process import call
 
-    from lama_edge.export.formats.coreml import conversion
-    from lama_edge.export.formats.record import Export
+    from lama_edge.exporters.formats.coreml import conversion
+    from lama_edge.exporters.formats.record import Export
     from lama_edge.pipeline import export_model
 
     folder, made = tmp_path_factory.mktemp("packages"), {}
@@ -226,7 +226,7 @@ def openvino_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pa
     from torch_answers import source_of
 
     from lama_edge import pipeline
-    from lama_edge.export.formats.record import Export
+    from lama_edge.exporters.formats.record import Export
 
     folder, made = tmp_path_factory.mktemp("openvino"), {}
     measured: dict[object, object] = {}

@@ -39,7 +39,7 @@ from pathlib import Path
 began = time.monotonic()
 import psutil
 from lama_edge.benchmarks.targets.tasks.sensors import peak_memory_bytes
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.pipeline import export_model
 checkpoint, output, precision = sys.argv[1:]
 job = Export("coreml", checkpoint, Path(output), precision=precision, keep_failed=True)

@@ -39,7 +39,7 @@ import json, resource, sys, threading, time
 from pathlib import Path
 began = time.monotonic()
 import psutil
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.pipeline import export_model
 checkpoint, form, output, precision = sys.argv[1:]
 together = [0]

@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("tensorrt_rtx")
 
 from lama_edge.engines import ProfileSizes, load_library
-from lama_edge.export.formats.onnx.file import build_onnx, finish, write_onnx
-from lama_edge.export.formats.tensorrt.build import build_engine
-from lama_edge.export.formats.tensorrt.capability import inspect_capability
-from lama_edge.export.formats.tensorrt.graphs import source_graph
-from lama_edge.export.formats.tensorrt.options import BuildOptions, parse_profile
-from lama_edge.export.graph.deploy_graph import GraphOptions
+from lama_edge.exporters.formats.onnx.file import build_onnx, finish, write_onnx
+from lama_edge.exporters.formats.tensorrt.build import build_engine
+from lama_edge.exporters.formats.tensorrt.capability import inspect_capability
+from lama_edge.exporters.formats.tensorrt.graphs import source_graph
+from lama_edge.exporters.formats.tensorrt.options import BuildOptions, parse_profile
+from lama_edge.exporters.graph.deploy_graph import GraphOptions
 from lama_edge.judging.ranges import Ranges
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint

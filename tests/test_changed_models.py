@@ -20,7 +20,7 @@ from places import DATA
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.model_files import quality_of
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.files import sha256_of
 from lama_edge.manifest import Manifest
 from lama_edge.pipeline import _manifest_of, export_model

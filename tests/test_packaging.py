@@ -23,7 +23,7 @@ from PIL import Image
 from places import ROOT
 
 from lama_edge.errors import MissingBackendError
-from lama_edge.export.formats.record import Format, formats
+from lama_edge.exporters.formats.record import Format, formats
 
 # JetPack 6 has Python 3.10 and a numpy of the 1.x line.
 JETPACK_PYTHON, JETPACK_PINS = (
@@ -180,7 +180,7 @@ def test_what_an_export_needs_comes_with_what_its_help_says(form: Format) -> Non
 def test_every_folder_with_code_is_listed_as_a_package_but_the_studies() -> None:
     found = {
         init.parent
-        for top in ("src", "models", "export", "runtimes", "benchmarks")
+        for top in ("src", "models", "exporters", "runtimes", "benchmarks")
         for init in (ROOT / top).rglob("__init__.py")
         if not any(parent.is_symlink() for parent in init.parents)
     }

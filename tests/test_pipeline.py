@@ -26,9 +26,9 @@ from lama_edge.errors import (
     ParityError,
     UsageError,
 )
-from lama_edge.export.formats.onnx import file as onnx_format
-from lama_edge.export.formats.record import Export, format_named
-from lama_edge.export.precision import build
+from lama_edge.exporters.formats.onnx import file as onnx_format
+from lama_edge.exporters.formats.record import Export, format_named
+from lama_edge.exporters.precision import build
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.pipeline import STEPS, export_model
 from lama_edge.runtimes.base import open_runner
@@ -40,7 +40,7 @@ KILLED = """
 import hashlib, os, signal, sys
 from pathlib import Path
 from lama_edge import files
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.numpy import runner
 from lama_edge.runtimes.onnxruntime import runner

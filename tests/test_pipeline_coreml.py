@@ -13,8 +13,8 @@ from same_process import call
 
 from lama_edge import pipeline
 from lama_edge.errors import ParityError, UsageError
-from lama_edge.export.formats.coreml import conversion
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.coreml import conversion
+from lama_edge.exporters.formats.record import Export
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pipeline import STEPS, export_model
 from lama_edge.runtimes.coreml.emulated_runner import CoremlEmulatedRunner

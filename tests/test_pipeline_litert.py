@@ -14,9 +14,9 @@ pytest.importorskip("ai_edge_litert")
 
 from lama_edge import pipeline
 from lama_edge.errors import ParityError, UsageError
-from lama_edge.export.formats.litert import model as litert_model
-from lama_edge.export.formats.litert.flatbuffer import replace_manifest
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.litert import model as litert_model
+from lama_edge.exporters.formats.litert.flatbuffer import replace_manifest
+from lama_edge.exporters.formats.record import Export
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.pipeline import STEPS, export_model
 from lama_edge.runtimes.base import open_runner

@@ -15,8 +15,8 @@ pytest.importorskip("openvino")
 
 from lama_edge import cli, pipeline
 from lama_edge.errors import ModelError, ParityError, UsageError
-from lama_edge.export.formats.openvino.ir import write_ir
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.openvino.ir import write_ir
+from lama_edge.exporters.formats.record import Export
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import Manifest
 from lama_edge.pipeline import STEPS, export_model

@@ -16,9 +16,9 @@ pytest.importorskip("tensorrt_rtx")
 from lama_edge import pipeline
 from lama_edge.engines import ProfileSizes, load_library
 from lama_edge.errors import MissingBackendError, ModelError, ParityError, UsageError
-from lama_edge.export.formats.record import Export
-from lama_edge.export.formats.tensorrt import build
-from lama_edge.export.formats.tensorrt.options import (
+from lama_edge.exporters.formats.record import Export
+from lama_edge.exporters.formats.tensorrt import build
+from lama_edge.exporters.formats.tensorrt.options import (
     BuildOptions,
     judged_sizes,
     parse_profile,

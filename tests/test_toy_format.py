@@ -17,7 +17,7 @@ from PIL import Image
 from same_process import without_processes
 
 from lama_edge import cli
-from lama_edge.export.formats import record
+from lama_edge.exporters.formats import record
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.runtimes import registry
 
@@ -30,7 +30,7 @@ from pathlib import Path
 
 import onnx
 
-from lama_edge.export.formats.record import Format, Judge, Option
+from lama_edge.exporters.formats.record import Format, Judge, Option
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Runner, check_inputs
@@ -68,7 +68,7 @@ class ToyFormat(Format):
         return {"toy": "1"}
 
     def write(self, job, drawn, target, scratch, within):
-        from lama_edge.export.formats.onnx.file import finish, write_onnx
+        from lama_edge.exporters.formats.onnx.file import finish, write_onnx
 
         (one,) = drawn
         model = finish(one.graph)
@@ -125,7 +125,7 @@ RUNTIME = Runtime(
 """
 # What a plug-in's package would do; fresh processes come by here too.
 REGISTER = """
-from lama_edge.export.formats.record import FORMATS
+from lama_edge.exporters.formats.record import FORMATS
 from lama_edge.runtimes.registry import RUNTIMES
 FORMATS.append("toy:FORMAT")
 RUNTIMES.append("toy:RUNTIME")

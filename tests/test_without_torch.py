@@ -19,8 +19,8 @@ from places import DATA, TESTS
 WITHOUT_TORCH = (TESTS / "helpers", TESTS / "helpers" / "no_torch")
 FOR_TORCH = (
     "lama_edge.benchmarks.studies.",
-    "lama_edge.export.formats.ncnn.module",
-    "lama_edge.export.torch_module.",
+    "lama_edge.exporters.formats.ncnn.module",
+    "lama_edge.exporters.torch_module.",
     "lama_edge.models.seeded",
     "lama_edge.models.torch_modules",
     "lama_edge.models.training.",
@@ -39,7 +39,7 @@ import importlib, json, pkgutil, sys
 import lama_edge
 from lama_edge import cli
 from lama_edge.errors import MissingBackendError
-from lama_edge.export.formats.coreml import conversion
+from lama_edge.exporters.formats.coreml import conversion
 from same_process import call
 conversion.run_isolated = call
 wanting, codes = {}, {}

@@ -26,8 +26,8 @@ from lama_edge.runtimes.onnxruntime.library import ort
 with needs_extra("export"):
     import onnx
 
-    from lama_edge.export.formats.onnx.file import build_onnx
-    from lama_edge.export.graph.deploy_graph import DEFAULT_OPSET, GraphOptions
+    from lama_edge.exporters.formats.onnx.file import build_onnx
+    from lama_edge.exporters.graph.deploy_graph import DEFAULT_OPSET, GraphOptions
     from lama_edge.models.checkpoint import load_checkpoint
 
 # A value differs when it does so by more than this share of the reference's largest one. Graphs

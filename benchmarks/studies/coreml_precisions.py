@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
-from lama_edge.export.formats.coreml import COREML
-from lama_edge.export.formats.coreml.options import PACKAGE_PRECISIONS
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.coreml import COREML
+from lama_edge.exporters.formats.coreml.options import PACKAGE_PRECISIONS
+from lama_edge.exporters.formats.record import Export
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import raw_outputs, run_case
 from lama_edge.judging.metrics import differences

@@ -33,7 +33,7 @@ from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 from lama_edge.benchmarks.studies.large_photograph import HOLE_SHARE, PHOTOGRAPH, write_pictures
 from lama_edge.benchmarks.targets.tasks.environment import environment
 from lama_edge.errors import MissingBackendError, ModelError, UsageError, needs_extra
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.manifest import METADATA_KEY
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lama_edge.errors import needs_extra
-from lama_edge.export.graph.deploy_graph import GraphOptions, build_deploy_graph, gains_by_bands
-from lama_edge.export.graph.layers import Kernels
-from lama_edge.export.precision.layer_kinds import LAYER_KINDS, LayerKind
-from lama_edge.export.precision.quantisation import Quantisation, quantise
-from lama_edge.export.precision.weights8 import quantise_weights
+from lama_edge.exporters.graph.deploy_graph import GraphOptions, build_deploy_graph, gains_by_bands
+from lama_edge.exporters.graph.layers import Kernels
+from lama_edge.exporters.precision.layer_kinds import LAYER_KINDS, LayerKind
+from lama_edge.exporters.precision.quantisation import Quantisation, quantise
+from lama_edge.exporters.precision.weights8 import quantise_weights
 from lama_edge.forms import to_model
 from lama_edge.judging.metrics import psnr_db
 from lama_edge.judging.ranges import Ranges

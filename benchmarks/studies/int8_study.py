@@ -22,7 +22,7 @@ from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 from lama_edge.benchmarks.studies.int8_quality import Subject, sensitivities
 from lama_edge.benchmarks.targets.tasks.environment import environment
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy, measure
-from lama_edge.export.precision.layer_kinds import LAYER_KINDS
+from lama_edge.exporters.precision.layer_kinds import LAYER_KINDS
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import BIG_LAMA
 from lama_edge.models.seeded import save_seeded

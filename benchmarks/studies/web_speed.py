@@ -31,7 +31,7 @@ from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 from lama_edge.benchmarks.targets.base import Opening, TargetOptions
 from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.errors import UsageError
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.forms import to_model
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig, config_from_dict
 from lama_edge.models.seeded import save_seeded

@@ -12,7 +12,7 @@ from lama_edge.benchmarks.parity.rows import Side
 from lama_edge.benchmarks.targets.base import Opening
 from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.benchmarks.targets.subjects import Refused, open_model
-from lama_edge.export.formats.record import Export, Format, Judge, format_named
+from lama_edge.exporters.formats.record import Export, Format, Judge, format_named
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import case_output
 from lama_edge.manifest import Manifest

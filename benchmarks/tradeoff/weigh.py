@@ -20,7 +20,7 @@ from lama_edge.benchmarks.tradeoff.cases import WeighedCase, holdout_cases, own_
 from lama_edge.benchmarks.tradeoff.exports import Exports, Judged
 from lama_edge.benchmarks.tradeoff.figures import closeness, empty_row, latency, shown_picture
 from lama_edge.errors import LamaEdgeError, UsageError, one_line
-from lama_edge.export.formats.record import Format, format_named
+from lama_edge.exporters.formats.record import Format, format_named
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pictures.pairs import find_pairs

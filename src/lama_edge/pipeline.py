@@ -1,7 +1,7 @@
 """The one way from a checkpoint to an artifact: draw, write, judge, and only then keep it.
 
-What formats differ in is their record's, `lama_edge.export.formats.record`; this needs both sides,
-since what exporters wrote is opened by runners.
+What formats differ in is their record's, `lama_edge.exporters.formats.record`; this needs both
+sides, since what exporters wrote is opened by runners.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lama_edge.errors import (
     ParityError,
     UsageError,
 )
-from lama_edge.export.formats.record import (
+from lama_edge.exporters.formats.record import (
     Drawn,
     Export,
     Format,
@@ -400,8 +400,8 @@ def measured_ranges(
         PictureError: when a picture cannot be read.
     """
     # Imported here because fp32 needs neither the emulator nor the drawing of pictures.
-    from lama_edge.export.formats.onnx.file import build_onnx
-    from lama_edge.export.graph.deploy_graph import GraphOptions
+    from lama_edge.exporters.formats.onnx.file import build_onnx
+    from lama_edge.exporters.graph.deploy_graph import GraphOptions
     from lama_edge.pictures.calibration import calibration_cases
     from lama_edge.runtimes.emulator.ranges import measure_ranges
 

@@ -188,7 +188,7 @@ def test_an_interrupt_is_exit_code_130(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lama_edge.export.formats.onnx.file.finish", interrupt)
+    monkeypatch.setattr("lama_edge.exporters.formats.onnx.file.finish", interrupt)
     assert _run("export", "onnx", "-o", tmp_path / "m.onnx", "--size", "32") == 130
     assert _error(capsys) == "lama-edge: interrupted"
     assert list(tmp_path.iterdir()) == []

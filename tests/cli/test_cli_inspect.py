@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import RANGES, check_document
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.pipeline import export_model
 from lama_edge.spec import Size

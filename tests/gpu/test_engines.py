@@ -11,7 +11,7 @@ import pytest
 
 from lama_edge.engines import ProfileSizes, load_library
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.manifest import ParityFigures
 from lama_edge.nvidia import Gpu
 from lama_edge.pipeline import export_model

@@ -10,7 +10,7 @@ import pytest
 
 from lama_edge.benchmarks.documents.store import load_bench
 from lama_edge.benchmarks.gpu import main
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.manifest import ParityFigures
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner

@@ -25,7 +25,7 @@ from PIL import Image
 from places import DATA, TESTS
 from safetensors.numpy import save_file
 
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.files import beside, join_part
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.torch_modules import build_generator

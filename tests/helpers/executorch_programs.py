@@ -10,8 +10,8 @@ from same_process import call
 from torch_answers import checkpoint_of, source_of
 
 from lama_edge import pipeline
-from lama_edge.export.formats.executorch import lowering
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.executorch import lowering
+from lama_edge.exporters.formats.record import Export
 from lama_edge.judging.ranges import Ranges
 from lama_edge.spec import IoForm, Size, SizePolicy
 

@@ -8,8 +8,8 @@ import pytest
 from onnx import numpy_helper
 
 from lama_edge.errors import ModelError, ParityError
-from lama_edge.export.formats.onnx.file import build_onnx, write_onnx
-from lama_edge.export.graph.deploy_graph import GraphOptions
+from lama_edge.exporters.formats.onnx.file import build_onnx, write_onnx
+from lama_edge.exporters.graph.deploy_graph import GraphOptions
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.judging.judge import (
     case_figures,

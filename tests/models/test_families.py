@@ -18,8 +18,8 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from lama_edge.errors import CheckpointError
-from lama_edge.export.formats.onnx.file import build_onnx
-from lama_edge.export.graph.deploy_graph import GraphOptions
+from lama_edge.exporters.formats.onnx.file import build_onnx
+from lama_edge.exporters.graph.deploy_graph import GraphOptions
 from lama_edge.forms import from_model, to_model
 from lama_edge.imaging import pad, padded_size
 from lama_edge.models.architecture import infer_architecture

@@ -17,7 +17,7 @@ from between import put_between, require_undisturbed
 from places import DATA
 
 from lama_edge.errors import ModelError
-from lama_edge.export.formats.record import Export, format_named
+from lama_edge.exporters.formats.record import Export, format_named
 from lama_edge.forms import to_model
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes import base

@@ -13,7 +13,7 @@ import onnxruntime as ort
 import pytest
 
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.manifest import METADATA_KEY
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.pipeline import export_model

@@ -9,7 +9,7 @@ import numpy as np
 
 from lama_edge.benchmarks.studies.consumers.cells import SIZE, WIDE, ModelFile
 from lama_edge.errors import UsageError, needs_extra
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.judging.cases import ParityCase, seeded_cases
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.seeded import save_seeded

@@ -19,7 +19,7 @@ from lama_edge.benchmarks.bench.measured_picture import measured_picture
 from lama_edge.benchmarks.studies.peers.picture import generator_input
 from lama_edge.benchmarks.studies.peers.runtime_matrices import with_runtime_matrices
 from lama_edge.errors import needs_extra
-from lama_edge.export.formats.record import Export, format_named
+from lama_edge.exporters.formats.record import Export, format_named
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import config_from_dict
 from lama_edge.models.seeded import save_seeded

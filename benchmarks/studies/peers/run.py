@@ -243,7 +243,7 @@ def _check_kept(folder: Path, job: PeersJob) -> None:
     """
     digest = hashlib.sha256()
     # In a clone the folders are links, which are not followed below the first.
-    for room in ("export", "models"):
+    for room in ("exporters", "models"):
         root = (Path(lama_edge.__path__[0]) / room).resolve()
         for file in sorted(root.rglob("*.py")):
             digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())

@@ -11,7 +11,7 @@ from lama_edge.benchmarks.reports.figures import table
 from lama_edge.cli.outputs import add_outputs, check_outputs, give
 from lama_edge.cli.rendering import decibels, milliseconds, steps
 from lama_edge.errors import LamaEdgeError
-from lama_edge.export.formats.record import formats
+from lama_edge.exporters.formats.record import formats
 from lama_edge.spec import IO_FORMS, fixed_size
 
 _OUT_OF_TOLERANCE = 1

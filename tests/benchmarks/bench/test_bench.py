@@ -41,9 +41,9 @@ from lama_edge.errors import (
     NotFiniteError,
     UsageError,
 )
-from lama_edge.export.formats.onnx.file import write_onnx
-from lama_edge.export.formats.record import Export
-from lama_edge.export.formats.tensorrt.options import engine_size
+from lama_edge.exporters.formats.onnx.file import write_onnx
+from lama_edge.exporters.formats.record import Export
+from lama_edge.exporters.formats.tensorrt.options import engine_size
 from lama_edge.files import sha256_of
 from lama_edge.manifest import Manifest
 from lama_edge.pipeline import export_model

@@ -12,7 +12,7 @@ from places import ROOT
 
 from lama_edge.benchmarks.studies.coreml_precisions import PAGE as GENERATED
 from lama_edge.benchmarks.studies.coreml_precisions import main, measure
-from lama_edge.export.formats.coreml.options import PACKAGE_PRECISIONS
+from lama_edge.exporters.formats.coreml.options import PACKAGE_PRECISIONS
 
 RESULT, PAGE = ROOT / "benchmarks/results/coreml.json", ROOT / "docs/coreml.md"
 

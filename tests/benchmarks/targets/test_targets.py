@@ -25,7 +25,7 @@ from lama_edge.benchmarks.targets.tasks.environment import available_cores, envi
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
 from lama_edge.engines import EngineBuild, ProfileSizes
 from lama_edge.errors import ModelError, UsageError
-from lama_edge.export.formats.tensorrt.options import engine_size
+from lama_edge.exporters.formats.tensorrt.options import engine_size
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import METADATA_KEY, Manifest, Source
 from lama_edge.process import CrashError

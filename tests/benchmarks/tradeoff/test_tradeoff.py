@@ -21,7 +21,7 @@ from lama_edge.benchmarks.documents.store import (
 from lama_edge.benchmarks.tradeoff.cases import holdout_cases
 from lama_edge.benchmarks.tradeoff.weigh import Tradeoff, TradeoffResult, weigh_precisions
 from lama_edge.errors import CheckpointError, UsageError
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.judging.judge import run_case
 from lama_edge.judging.metrics import differences
 from lama_edge.judging.tolerances import Tolerance

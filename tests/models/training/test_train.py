@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.models.training.losses.perceptual import SegmentationFeatures
 from lama_edge.models.training.train import main
 from lama_edge.pipeline import export_model

@@ -25,7 +25,7 @@ from lama_edge.spec import Size
 pytest.importorskip("coremltools")
 from coremltools.proto import Model_pb2
 
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.coreml.emulated_runner import CoremlEmulatedRunner
 

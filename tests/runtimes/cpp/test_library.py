@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sanitizers import LIBRARY_BUILDS, sanitizing
 
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import BIG_LAMA
 from lama_edge.pipeline import export_model

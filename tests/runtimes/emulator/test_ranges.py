@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from lama_edge.errors import UsageError
-from lama_edge.export.formats.onnx.file import build_onnx
-from lama_edge.export.graph.deploy_graph import GraphOptions
+from lama_edge.exporters.formats.onnx.file import build_onnx
+from lama_edge.exporters.graph.deploy_graph import GraphOptions
 from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.ranges import PERCENTILES, Ranges, ValueRange

@@ -14,10 +14,10 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from places import DATA
 
-from lama_edge.export.formats.onnx.file import build_onnx
-from lama_edge.export.graph.bands import ends as ends_in_bands
-from lama_edge.export.graph.bands import extents as bands
-from lama_edge.export.graph.deploy_graph import GraphOptions
+from lama_edge.exporters.formats.onnx.file import build_onnx
+from lama_edge.exporters.graph.bands import ends as ends_in_bands
+from lama_edge.exporters.graph.bands import extents as bands
+from lama_edge.exporters.graph.deploy_graph import GraphOptions
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.runtimes.emulator.program import Program
 from lama_edge.spec import Size, SizePolicy, io_spec

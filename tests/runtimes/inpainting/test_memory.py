@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pipeline import export_model

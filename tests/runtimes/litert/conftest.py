@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from places import DATA
 
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.pipeline import export_model
 from lama_edge.spec import IoForm, Size
 

@@ -135,7 +135,7 @@ def test_what_it_leaves_to_the_processor_is_told(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     """So that the silence above means what it should."""
-    from lama_edge.export.formats.litert.flatbuffer import OPERATORS, GraphWriter
+    from lama_edge.exporters.formats.litert.flatbuffer import OPERATORS, GraphWriter
 
     writer, shape = GraphWriter(), (1, 8, 8, 3)
     image = writer.tensor("image", shape)

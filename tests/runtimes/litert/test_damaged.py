@@ -15,7 +15,7 @@ pytest.importorskip("ai_edge_litert")
 import flatbuffers
 
 from lama_edge.errors import ModelError
-from lama_edge.export.formats.litert.flatbuffer import replace_manifest, schema
+from lama_edge.exporters.formats.litert.flatbuffer import replace_manifest, schema
 from lama_edge.judging.cases import seeded_cases
 from lama_edge.judging.judge import judge, raw_outputs
 from lama_edge.manifest import METADATA_KEY

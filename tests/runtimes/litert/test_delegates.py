@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("ai_edge_litert")
 
-from lama_edge.export.formats.litert import LITERT
-from lama_edge.export.formats.litert.flatbuffer import OPERATORS, GraphWriter, Scale, schema
+from lama_edge.exporters.formats.litert import LITERT
+from lama_edge.exporters.formats.litert.flatbuffer import OPERATORS, GraphWriter, Scale, schema
 from lama_edge.runtimes.litert.delegates import DelegateReport, delegate_reports
 from lama_edge.runtimes.litert.facts import file_facts
 from lama_edge.runtimes.litert.structure import read_structure

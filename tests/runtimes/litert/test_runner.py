@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("ai_edge_litert")
 
 from lama_edge.errors import ModelError, UsageError
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
@@ -115,7 +115,7 @@ def test_other_providers_and_parts_are_refused(model: Path) -> None:
 
 
 def test_a_file_without_a_manifest_is_refused(tmp_path: Path) -> None:
-    from lama_edge.export.formats.litert.flatbuffer import OPERATORS, GraphWriter
+    from lama_edge.exporters.formats.litert.flatbuffer import OPERATORS, GraphWriter
 
     writer, path = GraphWriter(), tmp_path / "others.tflite"
     x = writer.tensor("x", (1, 4))

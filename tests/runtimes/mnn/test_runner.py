@@ -14,7 +14,7 @@ pytest.importorskip("MNN")
 import MNN
 
 from lama_edge.errors import ModelError, UsageError
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner
 from lama_edge.runtimes.inpainting.inpainter import Inpainter

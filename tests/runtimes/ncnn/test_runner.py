@@ -13,7 +13,7 @@ pytest.importorskip("pnnx")
 import ncnn
 
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.files import weights_beside
 from lama_edge.pipeline import export_model
 from lama_edge.runtimes.base import open_runner

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from places import DATA
 
 from lama_edge.errors import ModelError, UsageError
-from lama_edge.export.formats.record import Export
-from lama_edge.export.graph.bands.winograd import TILE as WINOGRAD_TILE
+from lama_edge.exporters.formats.record import Export
+from lama_edge.exporters.graph.bands.winograd import TILE as WINOGRAD_TILE
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import (
     FfcResnetConfig,

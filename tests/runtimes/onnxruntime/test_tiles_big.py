@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import BIG_LAMA
 from lama_edge.pipeline import export_model

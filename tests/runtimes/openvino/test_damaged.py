@@ -24,7 +24,7 @@ from torch_answers import CASES
 from lama_edge import cli
 from lama_edge.containers.openvino import WEIGHTS_SHA256, graph_sha256, read_ir, rt_info
 from lama_edge.errors import ModelError
-from lama_edge.export.formats.openvino.ir import stamp_ir
+from lama_edge.exporters.formats.openvino.ir import stamp_ir
 from lama_edge.files import sha256_of
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import changed_since_export, open_runner

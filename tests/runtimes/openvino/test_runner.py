@@ -29,7 +29,7 @@ from lama_edge.benchmarks.documents.model_files import (
     quality_of,
 )
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
-from lama_edge.export.formats.openvino.ir import stamp_ir
+from lama_edge.exporters.formats.openvino.ir import stamp_ir
 from lama_edge.judging.judge import run_case
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import changed_since_export, open_runner
@@ -270,7 +270,7 @@ def test_what_another_tool_rewrote_opens_and_says_that_it_was_changed(
     "code",
     [
         "from lama_edge.runtimes.openvino import runner",
-        "from lama_edge.export.formats.openvino import OPENVINO; OPENVINO.tools()",
+        "from lama_edge.exporters.formats.openvino import OPENVINO; OPENVINO.tools()",
         "from lama_edge.runtimes.base import import_runtime; import_runtime(sys.argv[1])",
     ],
 )

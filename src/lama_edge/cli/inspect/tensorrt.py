@@ -13,7 +13,7 @@ from lama_edge.engines import FLAVOR_CHOICES, FLAVOR_TITLES
 from lama_edge.errors import UsageError, printable
 
 if TYPE_CHECKING:
-    from lama_edge.export.formats.tensorrt.capability import Capability
+    from lama_edge.exporters.formats.tensorrt.capability import Capability
 
 _NODES_SHOWN = 20
 
@@ -56,7 +56,7 @@ def print_capability(options: argparse.Namespace) -> None:
         ModelError: when the file cannot be read as ONNX.
         MissingBackendError: when the library is not installed, or finds no driver and needs one.
     """
-    from lama_edge.export.formats.tensorrt.capability import inspect_capability
+    from lama_edge.exporters.formats.tensorrt.capability import inspect_capability
 
     capability = inspect_capability(Path(options.model), options.flavor or "auto")
     if options.json:

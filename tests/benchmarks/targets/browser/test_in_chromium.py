@@ -27,7 +27,7 @@ from lama_edge.benchmarks.targets.base import Opening, TargetOptions
 from lama_edge.benchmarks.targets.browser import target as module
 from lama_edge.benchmarks.targets.registry import open_target
 from lama_edge.errors import LamaEdgeError, MissingBackendError
-from lama_edge.export.formats.record import Export
+from lama_edge.exporters.formats.record import Export
 from lama_edge.models.config import BIG_LAMA
 from lama_edge.models.seeded import save_seeded
 from lama_edge.pipeline import export_model

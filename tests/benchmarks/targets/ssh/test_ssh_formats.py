@@ -21,7 +21,7 @@ from lama_edge.benchmarks.targets.base import Opening, TargetOptions
 from lama_edge.benchmarks.targets.places.local import LocalPlace
 from lama_edge.benchmarks.targets.programs.venv import VenvProgram
 from lama_edge.benchmarks.targets.subjects import options_for
-from lama_edge.export.formats.record import Export, format_named
+from lama_edge.exporters.formats.record import Export, format_named
 from lama_edge.pipeline import export_model
 from lama_edge.process import CrashError
 from lama_edge.runtimes.base import open_runner
