@@ -12,7 +12,7 @@ MOST_MODULES = 14
 def test_no_folder_has_more_modules_side_by_side_than_one_can_look_over() -> None:
     counted = Counter(
         path.parent.relative_to(ROOT)
-        for room in ("src/lama_edge", "models", "export", "runtimes", "benchmarks")
+        for room in ("src/lama_edge", "models", "exporters", "runtimes", "benchmarks")
         for path in (ROOT / room).rglob("*.py")
         if "node_modules" not in path.parts
         if not any(folder.is_symlink() for folder in path.parents)

@@ -47,7 +47,7 @@ def test_a_user_who_wants_it_sent_is_heard(home: Home) -> None:
 
 
 def test_every_module_takes_onnxruntime_from_where_it_is_silenced() -> None:
-    rooms = [ROOT / room for room in ("src", "models", "export", "runtimes", "benchmarks")]
+    rooms = [ROOT / room for room in ("src", "models", "exporters", "runtimes", "benchmarks")]
     # Readers run where there is no lama-edge, by a program that sets the variable.
     allowed = ("runtimes/onnxruntime/library.py", "benchmarks/studies/consumers/readers/")
     found = [
