@@ -53,7 +53,8 @@ class ExecutorchFormat(Format):
     size_help = "512 (the default) or 512x768 (height x width)"
     timing_provider = "cpu"
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "XNNPACK adds in fp16 too where a processor has it, which long sums do not bear: use "
+        "--precision int8 or fp32",
         "int8": "try --calibrate with a folder of pictures like yours, or --precision fp32",
     }
     options = (
@@ -163,6 +164,9 @@ class ExecutorchFormat(Format):
         about = manifest.format
         parts = f"{about['delegates']} delegate{'s' * (about['delegates'] != 1)}"
         yield f"{about['backend']}: {parts}; outside: {about['outside']}"
+        if about["backend"] == "xnnpack" and manifest.precision == "fp16":
+            # Phones from 2018 on do; whether this machine does, nothing that was printed tells.
+            yield "fp16: processors that have it add in it: judge the program on one as well"
         if "judged" in about:
             yield f"judged: {about['judged']}, program not run"
 
