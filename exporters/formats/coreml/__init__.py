@@ -64,7 +64,7 @@ class CoremlFormat(Format):
     )
     max_side = MAX_DYNAMIC_SIDE
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "w8": "use --precision fp16",
         "pal6": "use --precision w8 or fp16",
         "pal4": "use --precision pal6, w8 or fp16",

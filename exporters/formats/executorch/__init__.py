@@ -53,7 +53,7 @@ class ExecutorchFormat(Format):
     size_help = "512 (the default) or 512x768 (height x width)"
     timing_provider = "cpu"
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "int8": "try --calibrate with a folder of pictures like yours, or --precision fp32",
     }
     options = (

@@ -50,7 +50,7 @@ class MnnFormat(Format):
         "fp16": "MNN computes fp16 in float32 on processors without fp16: time it on the device",
     }
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "w8": "use --precision fp16 or fp32",
     }
 

@@ -49,7 +49,7 @@ class NcnnFormat(Format):
         "nothing of phones"
     }
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
     }
 
     def check(self, job: Export) -> None:

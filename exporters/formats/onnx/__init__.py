@@ -49,7 +49,7 @@ class OnnxFormat(Format):
         "computes in float32, so this time says nothing of a device that has them"
     }
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "w8": "use --precision fp16 or fp32",
         "int8": "try --calibrate with a folder of pictures like yours, or --precision w8, fp16 or "
         "fp32",

@@ -51,7 +51,7 @@ class OpenvinoFormat(Format):
         "graphics and NPUs, which compute in fp16"
     }
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "w8": "use --precision fp16: this checkpoint's weights need more digits",
         "int8": "calibrate on pictures like yours with --calibrate DIR; or use --precision w8",
     }

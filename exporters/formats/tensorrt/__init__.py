@@ -78,7 +78,7 @@ class TensorrtFormat(Format):
     takes = (".onnx",)
     advice: ClassVar[Mapping[str, str]] = {
         TF32: "leave --tf32 out",
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "int8": "try --calibrate with a folder of pictures like yours, or --precision fp16",
     }
     options = (

@@ -18,7 +18,9 @@ from lama_edge.cli.bench import add_bench
 from lama_edge.cli.demo import add_demo
 from lama_edge.cli.export import add_export
 from lama_edge.cli.inpaint import add_inpaint
-from lama_edge.cli.inspect import add_inspect
+from lama_edge.cli.inspect import add_inspect, renewed
+from lama_edge.cli.inspect.ranges import add_ranges
+from lama_edge.cli.inspect.support import add_support
 from lama_edge.cli.measure import add_compare, add_parity
 from lama_edge.cli.models import add_models
 from lama_edge.cli.signals import in_order
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         130 interrupted, 143 terminated, 129 the terminal hung up.
     """
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(renewed(sys.argv[1:] if arguments is None else arguments))
     if options.command is None:
         parser.print_help()
         return 0
@@ -90,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         add_compare,
         add_tradeoff,
         add_inspect,
+        add_ranges,
+        add_support,
         add_models,
         add_demo,
     ):
