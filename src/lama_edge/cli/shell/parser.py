@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 # As argparse says it, with and without quotes around the choices (before Python 3.12, and since).
@@ -39,6 +38,8 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong and end with exit code 2."""
         found = _NO_CHOICE.search(message)
         if found is not None:
+            from difflib import get_close_matches  # the help of every command starts here
+
             known = re.findall(r"[\w.-]+", found["known"])
             near = get_close_matches(found["given"], known, n=1)
             message += f"; did you mean {near[0]!r}?" if near else ""
