@@ -130,14 +130,25 @@ class ModelFacts:
     Attributes:
         manifest: its self-description.
         rows: what else there is to say, as label and text.
-        below: what stands below the verdict: lines, and tables as rows of cells with headings.
         data: what is added to the manifest's plain data.
     """
 
     manifest: Manifest
     rows: Sequence[tuple[str, str]] = ()
-    below: Sequence[str | Sequence[Sequence[str]]] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SupportReport:
+    """What `lama-edge support` tells of a model: which of its operators run where.
+
+    Attributes:
+        pieces: lines, and tables as rows of cells.
+        data: the same as plain data.
+    """
+
+    pieces: Sequence[str | Sequence[Sequence[str]]]
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

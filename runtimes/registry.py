@@ -41,6 +41,8 @@ class Runtime:
         facts: ``module:attribute`` of a function of the path, the part and the provider that
             returns what `lama-edge inspect` tells of a model, `ModelFacts`, without opening it;
             None opens it and tells its manifest.
+        support: ``module:attribute`` of a function of the same that returns which operators run
+            where, `SupportReport`; None where nobody tells.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Runtime:
     manifest: str | None = None
     digest: str | None = None
     facts: str | None = None
+    support: str | None = None
 
     def has(self, provider: str) -> bool:
         """Tell whether a provider, such as ``cuda`` or ``cuda+tf32``, is one of its own."""

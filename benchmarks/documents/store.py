@@ -32,7 +32,7 @@ _MADE_BY = {
     FLEET: "lama-edge bench --fleet DEVICES.toml --json-out",
     PARITY: "lama-edge parity --json-out",
     PEERS: "python -m lama_edge.benchmarks.studies.peers --json-out",
-    RANGES: "lama-edge inspect --ranges --json-out",
+    RANGES: "lama-edge ranges --json-out",
     TRADEOFF: "lama-edge tradeoff --json-out",
     WORKER: "lama-edge-worker REQUEST.json",
 }

@@ -19,7 +19,7 @@ from lama_edge.engines import ProfileSizes
 from lama_edge.errors import UsageError, needs_extra
 from lama_edge.files import ArtifactKind, join_part, weights_beside
 from lama_edge.manifest import Manifest, ParityFigures
-from lama_edge.spec import IoForm, IoSpec, Precision, Size, SizePolicy, io_spec, parse_size
+from lama_edge.spec import FREE, IoForm, IoSpec, Precision, Size, SizePolicy, io_spec, parse_size
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from lama_edge.exporters.precision.build import PreciseGraph
     from lama_edge.judging.ranges import Ranges
     from lama_edge.models.config import GeneratorConfig
+
+# What an export is for that names no size, in the words of help and pages; a format says by its
+# `sizes` which of the two it is.
+SIZE_RULE = "any size where the format's runtimes take it well, else 512 x 512"
+ANY_SIZE, ONE_SIZE = (FREE,), ("512",)
 
 # One size, any size, or a range of sizes.
 SizeChoice = Size | ProfileSizes | None
@@ -186,8 +191,8 @@ class Format(ABC):
         precisions: in the order in which `tradeoff` weighs them.
         precision: the default one.
         precision_help: what the precisions mean.
-        sizes: the default sizes, as words of the command line.
-        size_help: which sizes may be given.
+        sizes: the default sizes, as words of the command line: `ANY_SIZE` or `ONE_SIZE`.
+        size_help: which sizes may be given, and the default.
         options: those that no other format has.
         retired: old spellings of its options.
         takes: suffixes of models that an artifact can be made from without their checkpoint.
@@ -221,6 +226,10 @@ class Format(ABC):
     timing_options: ClassVar[Mapping[str, Any]] = {}
     timing_notes: ClassVar[Mapping[str, str]] = {}
     advice: ClassVar[Mapping[str, str]] = {}
+
+    def default_sizes(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the sizes of an export that names none, by the format's own options."""
+        return self.sizes
 
     def parse_size(self, word: str) -> SizeChoice:
         """Read a ``--size`` word.

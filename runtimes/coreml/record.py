@@ -19,6 +19,7 @@ _TOLERANCES = {
     "pal4": Tolerance(0.6, psnr_db=22),
 }
 _FACTS = "lama_edge.runtimes.coreml.facts:package_facts"
+_SUPPORT = "lama_edge.runtimes.coreml.facts:package_support"
 
 COREML = Runtime(
     name="coreml",
@@ -33,6 +34,7 @@ COREML = Runtime(
     has_parts=True,
     auto_on=("Darwin",),
     facts=_FACTS,
+    support=_SUPPORT,
 )
 COREML_EMULATOR = Runtime(
     name="coreml-emulator",
@@ -46,4 +48,5 @@ COREML_EMULATOR = Runtime(
     has_parts=True,
     is_emulator=True,
     facts=_FACTS,
+    support=_SUPPORT,
 )

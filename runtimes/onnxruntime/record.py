@@ -39,6 +39,7 @@ ONNXRUNTIME = Runtime(
     host_memory=("cpu", "openvino", "xnnpack"),
     manifest="lama_edge.runtimes.onnxruntime.parts:read_manifest_of",
     digest="lama_edge.wire:graph_sha256_of",
+    support="lama_edge.runtimes.onnxruntime.support:file_support",
 )
 # In a page: it opens nothing here, and what pages gave is judged by its name.
 ONNXRUNTIME_WEB = Runtime(

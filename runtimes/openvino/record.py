@@ -31,4 +31,5 @@ OPENVINO = Runtime(
     manifest="lama_edge.runtimes.openvino.reading:read_manifest_of",
     digest="lama_edge.containers.openvino:graph_sha256_of",
     facts="lama_edge.runtimes.openvino.facts:ir_facts",
+    support="lama_edge.runtimes.openvino.facts:ir_support",
 )

@@ -151,7 +151,7 @@ def _complete(job: Export, form: Format) -> Export:
     job = replace(job, options=options)
     if job.from_model:
         return job
-    sizes = job.sizes or tuple(form.parse_size(word) for word in form.sizes)
+    sizes = job.sizes or tuple(form.parse_size(word) for word in form.default_sizes(options))
     return replace(
         job,
         sizes=sizes,

@@ -19,6 +19,7 @@ from lama_edge.exporters.formats.coreml.options import (
     graph_form,
 )
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
@@ -57,14 +58,14 @@ class CoremlFormat(Format):
         "fp16 rescaled so that nothing overflows; w8, pal6 and pal4 compute in fp16 and store the "
         "weights in 8 bits, or as palettes of 64 or 16 values"
     )
-    sizes = ("512",)
+    sizes = ONE_SIZE
     size_help = (
-        "512 (the default) or 512x768 (height x width); several make a package with a function "
-        "for each (iOS 18); dynamic is any size up to 2048, off the Neural Engine but at 512"
+        "512 or 512x768 (height x width); several make a package with a function for each (iOS "
+        "18); dynamic is any size up to 2048, off the Neural Engine but at 512 (default: 512)"
     )
     max_side = MAX_DYNAMIC_SIDE
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "w8": "use --precision fp16",
         "pal6": "use --precision w8 or fp16",
         "pal4": "use --precision pal6, w8 or fp16",
@@ -72,7 +73,7 @@ class CoremlFormat(Format):
     options = (
         Option(
             "--target",
-            "the oldest system that runs it (default iOS16, for several sizes iOS18)",
+            "the oldest system that runs it (default: iOS16, for several sizes iOS18)",
             choices=TARGETS,
         ),
     )

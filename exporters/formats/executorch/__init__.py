@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lama_edge.errors import UsageError
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
@@ -49,8 +50,8 @@ class ExecutorchFormat(Format):
         "fp16 rescaled so that nothing overflows, by xnnpack and vulkan; int8 weights and "
         "activations, by xnnpack alone"
     )
-    sizes = ("512",)
-    size_help = "512 (the default) or 512x768 (height x width)"
+    sizes = ONE_SIZE
+    size_help = "512 or 512x768 (height x width) (default: 512)"
     timing_provider = "cpu"
     advice: ClassVar[Mapping[str, str]] = {
         "fp16": "XNNPACK adds in fp16 too where a processor has it, which long sums do not bear: use "
@@ -60,8 +61,8 @@ class ExecutorchFormat(Format):
     options = (
         Option(
             "--backend",
-            "what computes it: xnnpack (the default), on processors everywhere, coreml, on iPhones "
-            "and Macs, or vulkan, on Android's GPUs",
+            "what computes it: xnnpack, on processors everywhere, coreml, on iPhones and Macs, or "
+            "vulkan, on Android's GPUs (default: xnnpack)",
             default="xnnpack",
             choices=("xnnpack", "coreml", "vulkan"),
         ),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lama_edge.errors import UsageError
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
@@ -47,15 +48,15 @@ class LitertFormat(Format):
         "the same with weights in int8, computed in floats; int8 weights and activations, for "
         "processors"
     )
-    sizes = ("512",)
-    size_help = "512 (the default) or 512x768 (height x width)"
+    sizes = ONE_SIZE
+    size_help = "512 or 512x768 (height x width) (default: 512)"
     timing_provider = "cpu"
     timing_notes: ClassVar[Mapping[str, str]] = {
         "fp16": "LiteRT computes it in float32 on the processor, so this time says nothing of "
         "accelerators that compute in fp16"
     }
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "w8": "use --precision fp16: this checkpoint's weights need more digits",
         "int8": "calibrate on pictures like yours with --calibrate DIR; or use --precision w8",
     }

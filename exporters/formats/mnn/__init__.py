@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from lama_edge.errors import UsageError
 from lama_edge.exporters.formats.onnx import ONNX
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
@@ -43,14 +44,14 @@ class MnnFormat(Format):
         "fp16 rescaled so that nothing overflows, since MNN computes in fp16 on GPUs and where it "
         "is asked to; w8 weights in int8, of the plain graph"
     )
-    sizes = ("512",)
-    size_help = "512 (the default), 512x768 (height x width) or dynamic"
+    sizes = ONE_SIZE
+    size_help = "512, 512x768 (height x width) or dynamic, which is any size (default: 512)"
     timing_provider = "cpu"
     timing_notes: ClassVar[Mapping[str, str]] = {
         "fp16": "MNN computes fp16 in float32 on processors without fp16: time it on the device",
     }
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "w8": "use --precision fp16 or fp32",
     }
 

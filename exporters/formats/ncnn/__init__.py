@@ -9,6 +9,7 @@ from typing import ClassVar
 from lama_edge.errors import UsageError
 from lama_edge.exporters.formats.onnx import ONNX
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
@@ -41,15 +42,15 @@ class NcnnFormat(Format):
         "fp16 rescaled so that nothing overflows, since ncnn computes in fp16 by itself wherever "
         "the processor or GPU can"
     )
-    sizes = ("512",)
-    size_help = "512 (the default) or 512x768 (height x width)"
+    sizes = ONE_SIZE
+    size_help = "512 or 512x768 (height x width) (default: 512)"
     timing_provider = "cpu"
     timing_notes: ClassVar[Mapping[str, str]] = {
         "fp16": "ncnn computes it in float32 on processors without fp16, so this time says "
         "nothing of phones"
     }
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
     }
 
     def check(self, job: Export) -> None:

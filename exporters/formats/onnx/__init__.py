@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lama_edge.errors import UsageError
 from lama_edge.exporters.formats.record import (
+    ANY_SIZE,
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
@@ -40,8 +42,11 @@ class OnnxFormat(Format):
     precision_help = (
         "fp16 rescaled so that nothing overflows, w8 int8 weights, int8 weights and activations"
     )
-    sizes = ("dynamic",)
-    size_help = "512, 512x768 (height x width) or dynamic (the default)"
+    sizes = ANY_SIZE
+    size_help = (
+        "512, 512x768 (height x width) or dynamic, which is any size (default: dynamic, for web "
+        "512)"
+    )
     timing_provider = "cpu"
     timing_options: ClassVar[Mapping[str, str]] = {"for": "cpu"}
     timing_notes: ClassVar[Mapping[str, str]] = {
@@ -49,7 +54,7 @@ class OnnxFormat(Format):
         "computes in float32, so this time says nothing of a device that has them"
     }
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "w8": "use --precision fp16 or fp32",
         "int8": "try --calibrate with a folder of pictures like yours, or --precision w8, fp16 or "
         "fp32",
@@ -57,26 +62,26 @@ class OnnxFormat(Format):
     options = (
         Option(
             "--for",
-            "what the file is for: any (the default), which every runtime takes; cpu, the fastest "
+            "what the file is for: any, which every runtime takes; cpu, the fastest "
             "form in ONNX Runtime on processors, in which wide fp32 Fourier generators run in "
             "loops; gpu, with a free batch, for CUDA, TensorRT and DirectML; web, of one size, for "
-            "browsers: all of it runs on WebGPU (fp16 where the device has shader-f16)",
+            "browsers: all of it runs on WebGPU, fp16 where it has shader-f16 (default: any)",
             default="any",
             choices=("any", "cpu", "gpu", "web"),
         ),
         Option(
             "--batch",
-            "pictures in a run: a number, or dynamic (the default: 1 for one size, dynamic for "
-            "any size and for gpu)",
+            "pictures in a run: a number or dynamic (default: 1 for one size, dynamic for any size "
+            "and for gpu)",
             metavar="N|dynamic",
         ),
         Option(
             "--dft",
-            "Fourier transform as matrix products (auto) or as ONNX's DFT operator",
+            "Fourier transform as matrix products (auto) or as ONNX's DFT operator (default: auto)",
             default="auto",
             choices=("auto", "matmul", "op"),
         ),
-        Option("--opset", "ONNX opset (default 17)", default=17, parse=int, metavar="N"),
+        Option("--opset", "ONNX opset (default: 17)", default=17, parse=int, metavar="N"),
     )
     # `kernels` forces a form of the graph, whatever pays: studies and tests do.
     retired = (
@@ -90,6 +95,10 @@ class OnnxFormat(Format):
             },
         ),
     )
+
+    def default_sizes(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """See `Format.default_sizes`: on WebGPU a file of any size does not run whole."""
+        return ONE_SIZE if options["for"] == "web" else self.sizes
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""
@@ -183,7 +192,7 @@ class OnnxFormat(Format):
 
 def _check_web(job: Export) -> None:
     """Refuse what ONNX Runtime Web cannot run, or not right, on WebGPU."""
-    if None in job.sizes or not job.sizes:
+    if None in job.sizes:
         raise UsageError(
             "--for web wants one size, since shapes that a graph computes are left to the "
             "processor: add --size 512, or leave --for out for a file of any size"

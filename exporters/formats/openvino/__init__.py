@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from lama_edge.exporters.formats.onnx import ONNX
 from lama_edge.exporters.formats.record import (
+    ANY_SIZE,
     Drawn,
     Export,
     Format,
@@ -43,15 +44,18 @@ class OpenvinoFormat(Format):
         "fp16 rescaled so that nothing overflows, for graphics and NPUs; w8 the same with "
         "weights in int8, computed in floats; int8 weights and activations, for processors"
     )
-    sizes = ("dynamic",)
-    size_help = "dynamic (the default), or one, which NPUs want: 512 or 512x768 (height x width)"
+    sizes = ANY_SIZE
+    size_help = (
+        "dynamic, which is any size, or one, which NPUs want: 512 or 512x768 (height x width) "
+        "(default: dynamic)"
+    )
     timing_provider = "cpu"
     timing_notes: ClassVar[Mapping[str, str]] = {
         "fp16": "processors without fp16 compute it in float32, so this time says nothing of "
         "graphics and NPUs, which compute in fp16"
     }
     advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "w8": "use --precision fp16: this checkpoint's weights need more digits",
         "int8": "calibrate on pictures like yours with --calibrate DIR; or use --precision w8",
     }

@@ -20,6 +20,7 @@ from lama_edge.engines import (
 from lama_edge.errors import UsageError
 from lama_edge.exporters.formats.onnx import ONNX
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
@@ -70,22 +71,22 @@ class TensorrtFormat(Format):
         "fp16 rescaled so that nothing overflows; int8 leaves the spectra in floats; an ONNX file "
         "has its own"
     )
-    sizes = ("512",)
+    sizes = ONE_SIZE
     size_help = (
-        "512 (the default), 512x768 (height x width) or a range MIN:OPT:MAX, such as "
-        "256:512:1024; several make an engine with a profile for each"
+        "512, 512x768 (height x width) or a range MIN:OPT:MAX, such as 256:512:1024; several make "
+        "an engine with a profile for each (default: 512, or an ONNX file's own size)"
     )
     takes = (".onnx",)
     advice: ClassVar[Mapping[str, str]] = {
         TF32: "leave --tf32 out",
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
+        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
         "int8": "try --calibrate with a folder of pictures like yours, or --precision fp16",
     }
     options = (
         Option(
             "--flavor",
             "the library: tensorrt, or rtx for TensorRT for RTX, which needs no GPU to build; "
-            "auto (the default) is tensorrt where it is installed",
+            "auto is tensorrt where it is installed (default: auto)",
             default="auto",
             choices=FLAVOR_CHOICES,
         ),

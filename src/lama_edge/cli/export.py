@@ -9,21 +9,26 @@ from typing import Any
 
 from lama_edge.cli.rendering import print_export, steps, within_step
 from lama_edge.errors import UsageError
-from lama_edge.exporters.formats.record import Export, Format, Option, Retired, formats
+from lama_edge.exporters.formats.record import SIZE_RULE, Export, Format, Option, Retired, formats
 from lama_edge.files import join_part, split_part
 from lama_edge.retired import Meaning, add_retired
 
 _FAILED = 1
 # What comes to stand beside an output.
 _BESIDE = {
-    "split": "OUT.bin, with the weights, comes beside it",
-    "pair": "OUT{}.json, with the manifest, comes beside it",
+    "split": "; OUT.bin, with the weights, comes beside it",
+    "pair": "; OUT{}.json, with the manifest, comes beside it",
 }
 
 
 def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add `lama-edge export`, with a subcommand a format."""
-    export = commands.add_parser("export", help="export a checkpoint for a runtime")
+    export = commands.add_parser(
+        "export",
+        help="export a checkpoint for a runtime",
+        description="Export a checkpoint to one of these formats; `lama-edge export FORMAT --help` "
+        f"has the options of each. Without --size an export is for {SIZE_RULE}.",
+    )
     listed = export.add_subparsers(title="formats", metavar="FORMAT", required=True)
     for form in formats():
         _add_format(listed, common, form)
@@ -45,7 +50,7 @@ def _add_format(listed: Any, common: argparse.ArgumentParser, form: Format) -> N
         metavar="CHECKPOINT | MODEL" if form.takes else "CHECKPOINT",
         help="folder with config.yaml, .ckpt, .pt or .safetensors file"
         + or_model
-        + "; default: lama-tiny",
+        + " (default: lama-tiny)",
     )
     command.add_argument(
         "--entry",
@@ -64,18 +69,18 @@ def _add_format(listed: Any, common: argparse.ArgumentParser, form: Format) -> N
         required=True,
         type=Path,
         metavar=f"OUT{form.suffix}",
-        help=_BESIDE.get(form.kind, "").format(form.suffix) or None,
+        help="what to write" + _BESIDE.get(form.kind, "").format(form.suffix),
     )
     command.add_argument("--size", action="append", metavar="SIZE", help=form.size_help)
     command.add_argument(
         "--precision",
         choices=form.precisions,
-        help=f"number format (default {form.precision}): {form.precision_help}",
+        help=f"number format: {form.precision_help} (default: {form.precision})",
     )
     command.add_argument(
         "--io",
         choices=form.io_forms,
-        help=f"form of the inputs and the output (default {form.io_forms[0]})",
+        help=f"form of the inputs and the output (default: {form.io_forms[0]})",
     )
     command.add_argument(
         "--calibrate",

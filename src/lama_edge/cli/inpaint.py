@@ -39,7 +39,9 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
     inpaint.add_argument(
         "mask", type=Path, metavar="MASK", help="a picture of the same size; above 0 is hole"
     )
-    inpaint.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.png")
+    inpaint.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="OUT.png", help="what to write"
+    )
     inpaint.add_argument(
         "--strategy",
         choices=("auto", "full", "crop", "resize", "tiles"),
@@ -51,8 +53,8 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         "--max-side",
         type=int,
         metavar="N",
-        help="shrink crops, and the picture for resize, to at most N pixels a side for the model "
-        "(default: 1024); a fixed-size model goes by its size",
+        help="shrink crops, and the picture for resize, to at most N pixels a side for the model; "
+        "a fixed-size model goes by its size (default: 1024)",
     )
     inpaint.add_argument("--tile", type=int, metavar="N", help="side of a tile in pixels")
     _add_mask_options(inpaint)

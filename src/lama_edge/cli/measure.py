@@ -33,8 +33,8 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
     parity.add_argument(
         "--reference",
         metavar="CHECKPOINT",
-        help="checkpoint, or another model; default: the one that the models were exported from, "
-        "where it is lama-tiny or a fetched one",
+        help="checkpoint, or another model (default: the one that the models were exported from, "
+        "where it is lama-tiny or a fetched one)",
     )
     parity.add_argument(
         "--reference-runtime",
@@ -45,7 +45,7 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
         "--images", type=Path, metavar="DIR", help="judge on these pictures as well"
     )
     parity.add_argument(
-        "--masks", type=Path, metavar="DIR", help="their masks, by name; default: seeded ones"
+        "--masks", type=Path, metavar="DIR", help="their masks, by name (default: seeded ones)"
     )
     add_provider(parity, "of the models; emulated rounds every result as fp16 devices do")
     add_target(parity)
@@ -62,8 +62,8 @@ def add_compare(commands: Any, common: argparse.ArgumentParser) -> None:
         description="Ratio of the medians with a 95 % confidence interval. Exit code 1 when "
         "something became slower.",
     )
-    compare.add_argument("base", type=Path, metavar="BASE.json")
-    compare.add_argument("new", type=Path, metavar="NEW.json")
+    compare.add_argument("base", type=Path, metavar="BASE.json", help="the result to compare with")
+    compare.add_argument("new", type=Path, metavar="NEW.json", help="the result to judge")
     compare.add_argument(
         "--threshold",
         type=float,

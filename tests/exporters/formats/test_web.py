@@ -34,8 +34,7 @@ Array = NDArray[Any]
 
 def _export(output: Path, *, size: Size | None = SIZE, **changes: Any) -> None:
     options = {**FOR_WEB, **changes.pop("options", {})}
-    sizes = () if size is None else (size,)
-    export_model(Export("onnx", None, output, sizes=sizes, options=options, **changes))
+    export_model(Export("onnx", None, output, sizes=(size,), options=options, **changes))
 
 
 def _inputs(io: IoForm, size: Size = SIZE) -> tuple[Array, Array]:

@@ -40,6 +40,8 @@ def test_a_program_is_lowered_in_a_process_of_its_own_judged_and_stamped(
     assert f"xnnpack: 1 delegate; outside: {CASTS} 3" in capsys.readouterr().out
     assert cli.main(["inspect", str(path)]) == 0
     assert f"backend xnnpack, delegates 1, outside {CASTS} 3" in capsys.readouterr().out
+    assert cli.main(["support", str(path)]) == 0
+    assert capsys.readouterr().out == f"xnnpack: delegates 1; outside: {CASTS} 3\n"
     manifest = manifest_of(path)
     with open_runner(path) as runner:
         assert runner.manifest == manifest
