@@ -22,7 +22,7 @@ from lama_edge.benchmarks.targets.subjects import (
     options_for,
     without_paths,
 )
-from lama_edge.errors import LamaEdgeError, ModelError, NotFiniteError, UsageError
+from lama_edge.errors import LamaEdgeError, ModelError, NotFiniteError, UsageError, parameter
 from lama_edge.judging.cases import ParityCase, seeded_cases, shared_policy
 from lama_edge.judging.judge import CaseOutput, case_output
 from lama_edge.judging.tolerances import Tolerance
@@ -120,7 +120,9 @@ def check_parity(job: ParityCheck, progress: Progress = untold) -> ParityResult:
     if not job.models:
         raise UsageError("there is no model to check: name at least one")
     if job.masks is not None and job.images is None:
-        raise UsageError("masks without pictures: name the folder of pictures with --images")
+        raise UsageError(
+            f"masks without pictures: name the folder of pictures with {parameter('images')}"
+        )
     if job.images is not None:
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
     progress("reference")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.files import atomic_output, check_output
 from lama_edge.imaging import check_same_size
 from lama_edge.imaging.masks import DEFAULT_RULES, MaskRules, ReadMask, read_mask
@@ -117,8 +117,8 @@ def inpaint_file(job: InpaintFile) -> InpaintedFile:
     """
     if job.picture_format is not None or job.recursive:
         raise UsageError(
-            f"--format and --recursive are for folders, and {str(job.image)!r} is none: the "
-            "suffix of the output says the format"
+            f"{parameter('picture_format')} and {parameter('recursive')} are for folders, and "
+            f"{str(job.image)!r} is none: the suffix of the output says the format"
         )
     picture, mask = _read(job)
     with job.open() as inpainter:

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from lama_edge.benchmarks.targets.places.base import BUSY, Ended, Place
 from lama_edge.benchmarks.targets.places.guardian import GUARDIAN, SESSION
-from lama_edge.errors import LamaEdgeError, one_line, shown
+from lama_edge.errors import LamaEdgeError, one_line, parameter, shown
 from lama_edge.process import CrashError
 from lama_edge.spec import Progress, untold
 
@@ -198,7 +198,10 @@ class RemotePlace(Place):
                 self._shell(f"rm -rf {shlex.quote(folder)}")
                 reason, mend = one_line(error), "look at it there"
                 if _NO_ROOM in reason:
-                    mend = "free some room there, or name another place with --remote-folder"
+                    mend = (
+                        "free some room there, or name another place with "
+                        f"{parameter('remote_folder')}"
+                    )
                 raise LamaEdgeError(
                     f"{path.name!r} cannot be brought to the target ({reason}): {mend}"
                 ) from error

@@ -23,7 +23,7 @@ from lama_edge.cli.measure import add_compare, add_parity
 from lama_edge.cli.models import add_models
 from lama_edge.cli.signals import in_order
 from lama_edge.cli.tradeoff import add_tradeoff
-from lama_edge.errors import INTERRUPTED, LamaEdgeError, one_line
+from lama_edge.errors import INTERRUPTED, LamaEdgeError, one_line, spelling_flags
 
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = options.command
     stopped: list[int] = []
     try:
-        with in_order(stopped):
+        with in_order(stopped), spelling_flags():
             exit_code = command(options) or 0
         sys.stdout.flush()
     except LamaEdgeError as error:

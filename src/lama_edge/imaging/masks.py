@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lama_edge.errors import PictureError, UsageError
+from lama_edge.errors import PictureError, UsageError, parameter
 from lama_edge.imaging import Hole
 from lama_edge.imaging.reading import upright
 
@@ -107,9 +107,10 @@ def read_mask(mask: Image.Image | NDArray[Any], rules: MaskRules = DEFAULT_RULES
     if share > _MOSTLY_HOLE:
         remedy = "leave out" if rules.invert else "say"
         _log.warning(
-            "the hole is %.1f%% of the mask: if it is the wrong way round, %s --invert-mask",
+            "the hole is %.1f%% of the mask: if it is the wrong way round, %s %s",
             100 * share,
             remedy,
+            parameter("invert"),
         )
     return ReadMask(grown(hole, rules.grow), channel, share > _MOSTLY_HOLE)
 
@@ -165,7 +166,8 @@ def _of_picture(mask: Image.Image, channel: MaskChannel) -> tuple[Hole, MaskChan
     has_alpha = mask.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in mask.info
     if channel == "alpha" and not has_alpha:
         raise PictureError(
-            f"the mask has no alpha (its mode is {mask.mode}): leave out --mask-channel alpha",
+            f"the mask has no alpha (its mode is {mask.mode}): leave out "
+            f"{parameter('channel', 'alpha')}",
             code="mask_without_alpha",
         )
     coloured = mask.mode not in ("1", "L", "LA")
@@ -193,7 +195,7 @@ def _channel(mask: Image.Image) -> MaskChannel:
         return "grey"
     raise PictureError(
         f"the mask's colours mark {grey_hole.mean():.1%} of it and its alpha "
-        f"{alpha_hole.mean():.1%}: say which is the hole, --mask-channel grey or alpha",
+        f"{alpha_hole.mean():.1%}: say which is the hole, {parameter('channel', 'grey', 'alpha')}",
         code="mask_unclear",
     )
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from lama_edge.errors import PictureError, one_line
+from lama_edge.errors import PictureError, one_line, parameter
 from lama_edge.imaging import Pixels, spell_size, to_8_bits, to_rgb
 from lama_edge.imaging.encoding import ENCODING, encoding_of
 from lama_edge.imaging.metadata import COLOUR_CHUNKS, kept_metadata
@@ -149,8 +149,8 @@ def _open(path: str | Path, name: str, max_pixels: int | None) -> Iterator[Image
         pixels = image.width * image.height
         if max_pixels is not None and pixels > max_pixels:
             raise PictureError(
-                f"{name} is refused: it has {pixels} pixels, and --max-pixels is {max_pixels}. "
-                f"{_too_large(pixels)}"
+                f"{name} is refused: it has {pixels} pixels, and {parameter('max_pixels')} is "
+                f"{max_pixels}. {_too_large(pixels)}"
             )
         if animated:
             _log.warning("%s has several frames: the first one is used", name)
@@ -172,7 +172,7 @@ def _no_limit() -> Iterator[None]:
 
 
 def _too_large(pixels: int | str) -> str:
-    return f"Scale it down first, or give --max-pixels {pixels} to inpaint it"
+    return f"Scale it down first, or give {parameter('max_pixels', pixels)} to inpaint it"
 
 
 def _raw_mode(image: Image.Image) -> str:
