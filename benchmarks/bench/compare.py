@@ -125,7 +125,7 @@ def compare(
             clocks, governor, power mode and whether the battery was charged.
     """
     if not 0 <= threshold < float("inf"):
-        raise UsageError(f"{parameter('threshold')} is {threshold}; give 0 or more, 0.02 is 2 %")
+        raise UsageError(f"threshold is {threshold}; give 0 or more, 0.02 is 2 %")
     for name in _MACHINE:
         _same(f"environment.{name}", base["environment"][name], new["environment"][name])
     sides = base["environment"], new["environment"]

@@ -16,7 +16,7 @@ INTERRUPTED = 130
 _MAX_SHOWN_CHARACTERS = 100
 # Says that messages are for somebody who typed flags. A variable of the environment, because the
 # processes that a command starts shall speak as it does.
-_FLAGS = "LAMA_EDGE_SAYS_FLAGS"
+SAYS_FLAGS = "LAMA_EDGE_SAYS_FLAGS"
 # Parameters whose flag is not their name with dashes.
 RENAMED = {
     "channel": "--mask-channel",
@@ -92,7 +92,7 @@ def parameter(name: str, *values: object) -> str:
     Returns:
         Such as ``size='dynamic'``, or within `spelling_flags` ``--size dynamic``.
     """
-    if os.environ.get(_FLAGS):
+    if os.environ.get(SAYS_FLAGS):
         flag = flag_of(name)
         if values in ((True,), (False,)):
             return flag if values[0] else f"--no-{flag.removeprefix('--')}"
@@ -125,15 +125,15 @@ def spelling_flags() -> Iterator[None]:
 
     For commands: whoever typed one knows its flags, and no parameters.
     """
-    before = os.environ.get(_FLAGS)
-    os.environ[_FLAGS] = "1"
+    before = os.environ.get(SAYS_FLAGS)
+    os.environ[SAYS_FLAGS] = "1"
     try:
         yield
     finally:
         if before is None:
-            os.environ.pop(_FLAGS, None)
+            os.environ.pop(SAYS_FLAGS, None)
         else:
-            os.environ[_FLAGS] = before
+            os.environ[SAYS_FLAGS] = before
 
 
 @contextmanager

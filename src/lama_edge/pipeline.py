@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 STEPS = ("source", "ranges", "reference", "graph", "write", "parity", "save")
 REFERENCE = "numpy-fp32"
+_COMMON = ("size", "precision", "io", "composite", "calibrate", "ignore")
 
 # The exponents of fp16 leave room for what larger pictures do, so a small one shows enough.
 _FP16_CALIBRATION_SIDE = 256
@@ -140,8 +141,10 @@ def _complete(job: Export, form: Format) -> Export:
     meant = {name for old in form.retired for value in old.values.values() for name in value}
     for name, value in job.options.items():
         if name not in known.keys() | meant:
+            own = ", ".join(map(parameter, known)) or "none"
             raise UsageError(
-                f"{form.title} has no option {name!r}; it has: {', '.join(known) or 'none'}"
+                f"{form.title} has no option {name!r}; its own are: {own}; every format has: "
+                f"{', '.join(map(parameter, _COMMON))}"
             )
         choices = known[name].choices if name in known else ()
         if choices and value not in choices:
