@@ -184,10 +184,12 @@ def open_runner(
     Raises:
         ModelError: when the path does not exist, no runtime opens it, it has no such part, or
             opening fails.
-        UsageError: for a provider that its runtimes do not have, or a part of a format that has
-            none.
+        UsageError: for a provider that its runtimes do not have, a part of a format that has
+            none, or less than one thread.
         MissingBackendError: when the runtime or the provider is not installed here.
     """
+    if threads is not None and threads < 1:
+        raise UsageError(f"{parameter('threads')} is {threads}; give 1 or more")
     choice = choose_runtime(path, provider=provider)
     named: dict[str, Any] = {"part": choice.part} if choice.runtime.has_parts else {}
     if ignore:

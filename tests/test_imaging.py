@@ -236,9 +236,9 @@ def test_a_bomb_that_is_trusted_is_read_up_to_the_size_given(
     path = tmp_path / f"x{suffix}"
     Image.new("L", (40, 30)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 599)
-    with pytest.raises(PictureError, match=r"Scale it down first, or give --max-pixels 1200 to"):
+    with pytest.raises(PictureError, match=r"Scale it down first, or give max_pixels=1200 to"):
         load(path)
-    with pytest.raises(PictureError, match=r"1200 pixels, and --max-pixels is 1199\. .* 1200 to"):
+    with pytest.raises(PictureError, match=r"1200 pixels, and max_pixels is 1199\. .* 1200 to"):
         load(path, max_pixels=1199)
     assert load(path, max_pixels=1200).size == (40, 30)
     assert Image.MAX_IMAGE_PIXELS == 599

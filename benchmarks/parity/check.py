@@ -55,6 +55,7 @@ class ParityCheck:
         images: a folder of pictures to judge on beside the seeded ones.
         masks: their masks, see `picture_cases`; None looks for them in `images`.
         provider: of the models; the reference runs on the CPU.
+        threads: processor threads of the models; None leaves them to the runtime.
         target: where the models run, see `open_target`; the reference runs here.
         options: what else is said of the target; None is nothing.
         look_inside: whether to search models that fail for the first differing value, or the
@@ -68,6 +69,7 @@ class ParityCheck:
     images: Path | None = None
     masks: Path | None = None
     provider: str = "auto"
+    threads: int | None = None
     target: str = "local"
     options: TargetOptions | None = None
     look_inside: bool = True
@@ -126,7 +128,7 @@ def check_parity(job: ParityCheck, progress: Progress = untold) -> ParityResult:
     if job.images is not None:
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
     progress("reference")
-    opening = Opening(job.provider, timeout_s=job.timeout_s)
+    opening = Opening(job.provider, job.threads, timeout_s=job.timeout_s)
     options = options_for(job.options, job.models)
     with open_target(job.target, options) as target, open_target("local") as here:
         target.check_provider(job.provider)

@@ -33,6 +33,7 @@ class InpaintFile:
         max_side: see `Inpainter`.
         tile: see `Inpainter`.
         provider: see `open_runner`.
+        threads: see `open_runner`.
         strip_metadata: leave out all that the picture's file says beside its pixels, but for
             the ICC profile.
         max_pixels: how many pixels picture and mask may have; None is Pillow's limit.
@@ -50,6 +51,7 @@ class InpaintFile:
     max_side: int | None = None
     tile: int | None = None
     provider: str = "auto"
+    threads: int | None = None
     strip_metadata: bool = False
     max_pixels: int | None = None
     mask_rules: MaskRules = DEFAULT_RULES
@@ -65,6 +67,7 @@ class InpaintFile:
         return Inpainter.open(
             self.model,
             provider=self.provider,
+            threads=self.threads,
             strategy=self.strategy,
             max_side=self.max_side,
             tile=self.tile,

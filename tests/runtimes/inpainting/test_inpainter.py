@@ -312,7 +312,7 @@ def test_a_closed_inpainter_opens_nothing_again(opened: list[TilingRunner]) -> N
 
 
 def test_a_model_that_cannot_tile_says_what_to_do() -> None:
-    with pytest.raises(ModelError, match="cannot run in tiles: export it to ONNX with --size dyn"):
+    with pytest.raises(ModelError, match="cannot run in tiles: export it to ONNX with size='dyn"):
         Inpainter(FakeRunner(), strategy="tiles")(picture("RGB", 30, 20), spots(30, 20))
 
 
@@ -331,7 +331,7 @@ def test_auto_goes_on_without_tiles_where_the_model_has_none(
     assert [plan.choice.strategy for plan in plans] == ["tiles", "resize"]
     assert max(plain.seen[0][1].shape) == 592
     (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert "give --max-side 592" in warning
+    assert "give max_side=592" in warning
 
 
 @pytest.mark.parametrize(("tile", "strategy"), [(None, "resize"), (128, "tiles")])
