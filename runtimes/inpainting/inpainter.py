@@ -69,6 +69,7 @@ class Inpainter:
             ``resize``; None is `strategies.DEFAULT_MAX_SIDE`. Fixed-size models go by their size.
         tile: side of a tile in pixels; None leaves it to the runner.
         mask_rules: how masks are read; may be changed between pictures.
+        max_pixels: how many pixels a picture's or mask's file may have; None is Pillow's limit.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Inpainter:
         max_side: int | None = None,
         tile: int | None = None,
         mask_rules: MaskRules = DEFAULT_RULES,
+        max_pixels: int | None = None,
     ) -> None:
         """Wrap an open runner.
 
@@ -91,6 +93,7 @@ class Inpainter:
         self.max_side = max_side
         self.tile = tile
         self.mask_rules = mask_rules
+        self.max_pixels = max_pixels
         self._tiled: Runner | None = None
         self._open_again: Callable[[], Runner] | None = None
 
@@ -105,6 +108,7 @@ class Inpainter:
         max_side: int | None = None,
         tile: int | None = None,
         mask_rules: MaskRules = DEFAULT_RULES,
+        max_pixels: int | None = None,
     ) -> Inpainter:
         """Open a model.
 
@@ -117,6 +121,7 @@ class Inpainter:
             max_side: largest side in pixels of what a dynamic model is given, see the class.
             tile: side of a tile in pixels, see the class.
             mask_rules: how masks are read: which channel, grown by how much, inverted or not.
+            max_pixels: how many pixels a file may have, see the class.
 
         Raises:
             UsageError: when an option cannot be used, or not with the strategy.
@@ -126,7 +131,12 @@ class Inpainter:
         check_options(strategy, max_side, tile)
         open_whole = partial(open_runner, path, provider=provider, threads=threads)
         inpainter = cls(
-            open_whole(), strategy=strategy, max_side=max_side, tile=tile, mask_rules=mask_rules
+            open_whole(),
+            strategy=strategy,
+            max_side=max_side,
+            tile=tile,
+            mask_rules=mask_rules,
+            max_pixels=max_pixels,
         )
         if strategy == "tiles":
             # Nothing runs whole then: its weights need not stay in memory beside the parts'.
@@ -192,12 +202,13 @@ class Inpainter:
                 or beyond 0 to 1, or a layout that is none of these; or when their sizes differ.
             ModelError: when the model's output is not finite or does not fit its contract.
         """
-        hole = hole_of(
-            load_mask(mask) if isinstance(mask, str | Path) else given_mask(mask), self.mask_rules
-        )
+        limit = self.max_pixels
+        if isinstance(mask, str | Path):
+            mask = load_mask(mask, max_pixels=limit)
+        hole = hole_of(given_mask(mask), self.mask_rules)
         if isinstance(image, str | Path):
             orientation = stored_orientation(image)
-            image = load_picture(image)
+            image = load_picture(image, max_pixels=limit)
         elif isinstance(image, Image.Image):
             orientation = orientation_of(image)
         else:

@@ -19,13 +19,13 @@ _MAX_SHOWN_CHARACTERS = 100
 SAYS_FLAGS = "LAMA_EDGE_SAYS_FLAGS"
 # Parameters whose flag is not their name with dashes.
 RENAMED = {
-    "channel": "--mask-channel",
     "checkpoint": "CHECKPOINT",
     "cool_down_s": "--cool-down",
     "cool_timeout_s": "--cool-timeout",
     "crop_pixels": "--crop",
     "initial": "--init",
-    "invert": "--invert-mask",
+    "mask_rules.channel": "--mask-channel",
+    "mask_rules.invert": "--invert-mask",
     "max_temperature_c": "--max-temperature",
     "picture_format": "--format",
     "sustained_s": "--sustained",
@@ -85,7 +85,8 @@ def parameter(name: str, *values: object) -> str:
     """Spell a parameter for a message: as Python has it, or as the command line's flag.
 
     Args:
-        name: the parameter's name in Python; a keyword, such as ``for``, without its underscore.
+        name: the parameter's name in Python; a keyword, such as ``for``, without its underscore;
+            such as ``mask_rules.channel`` where it is an attribute of another one's value.
         values: its value, or several to choose from; none names the parameter alone. A list is
             one value, that of a flag which repeats.
 

@@ -110,7 +110,7 @@ def read_mask(mask: Image.Image | NDArray[Any], rules: MaskRules = DEFAULT_RULES
             "the hole is %.1f%% of the mask: if it is the wrong way round, %s %s",
             100 * share,
             remedy,
-            parameter("invert"),
+            parameter("mask_rules.invert"),
         )
     return ReadMask(grown(hole, rules.grow), channel, share > _MOSTLY_HOLE)
 
@@ -172,7 +172,7 @@ def _of_picture(mask: Image.Image, channel: MaskChannel) -> tuple[Hole, MaskChan
     if channel == "alpha" and not has_alpha:
         raise PictureError(
             f"the mask has no alpha (its mode is {mask.mode}): leave out "
-            f"{parameter('channel', 'alpha')}",
+            f"{parameter('mask_rules.channel', 'alpha')}",
             code="mask_without_alpha",
         )
     coloured = mask.mode not in ("1", "L", "LA")
@@ -200,7 +200,8 @@ def _channel(mask: Image.Image) -> MaskChannel:
         return "grey"
     raise PictureError(
         f"the mask's colours mark {grey_hole.mean():.1%} of it and its alpha "
-        f"{alpha_hole.mean():.1%}: say which is the hole, {parameter('channel', 'grey', 'alpha')}",
+        f"{alpha_hole.mean():.1%}: say which is the hole, "
+        f"{parameter('mask_rules.channel', 'grey', 'alpha')}",
         code="mask_unclear",
     )
 

@@ -171,8 +171,9 @@ def _no_limit() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _too_large(pixels: int | str) -> str:
-    return f"Scale it down first, or give {parameter('max_pixels', pixels)} to inpaint it"
+def _too_large(pixels: int | None) -> str:
+    limit = parameter("max_pixels", *(() if pixels is None else (pixels,)))
+    return f"Scale it down first, or give {limit} to inpaint it"
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -287,7 +288,7 @@ def _decoding(name: str) -> Iterator[None]:
         raise PictureError(f"{name} does not exist: check the path") from error
     except Image.DecompressionBombError as error:
         pixels = re.search(r"\d+", str(error))  # the first number is the picture's
-        advice = _too_large(pixels.group() if pixels else "N")
+        advice = _too_large(None if pixels is None else int(pixels.group()))
         raise PictureError(f"{name} is refused: {one_line(error)} {advice}") from error
     except UnidentifiedImageError as error:
         raise PictureError(
