@@ -133,12 +133,11 @@ def export_job(
     Raises:
         UsageError: when a size is none, or an option has a value of another kind.
     """
-    sizes = [size] if isinstance(size, int | str | Size) else size or ()
     return Export(
         format=form.name,
         source=source,
         output=Path(output),
-        sizes=tuple(form.parse_size(_word(one)) for one in _listed(sizes)),
+        sizes=tuple(form.parse_size(_word(one)) for one in _listed(size)),
         precision=precision,
         io=io,
         composite=composite,
@@ -166,14 +165,16 @@ def _format_of(output: Path, name: str | None) -> Format:
     raise UsageError(f"no format has the suffix of {str(output)!r}; there are: {known}")
 
 
-def _listed(sizes: Any) -> Sequence[Any]:
-    # Of two numbers nobody knows whether they are one size or two.
-    if isinstance(sizes, tuple) and any(isinstance(one, int) for one in sizes):
+def _listed(size: Any) -> Sequence[Any]:
+    if size is None:
+        return ()
+    if isinstance(size, tuple) and any(isinstance(one, int) for one in size):
+        # Of two numbers nobody knows whether they are one size or two.
         raise UsageError(
-            f"{parameter('size', sizes)} is no size: give 'HEIGHTxWIDTH', such as '512x768', or a "
+            f"{parameter('size', size)} is no size: give 'HEIGHTxWIDTH', such as '512x768', or a "
             "list of several"
         )
-    return list(sizes)
+    return size if isinstance(size, list | tuple) else [size]
 
 
 def _word(size: Any) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from lama_edge.errors import UsageError, parameter
-from lama_edge.exporters.formats.onnx import ONNX
 from lama_edge.exporters.formats.record import (
     Drawn,
     Export,
@@ -77,7 +76,7 @@ class MnnFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return {**ONNX.tools(), **versions_of(self.extra, "mnn")}
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir", "mnn")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from lama_edge.errors import UsageError, parameter
-from lama_edge.exporters.formats.onnx import ONNX
 from lama_edge.exporters.formats.record import (
     Drawn,
     Export,
@@ -64,7 +63,7 @@ class NcnnFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return {**ONNX.tools(), **versions_of(self.extra, "pnnx", "torch")}
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir", "pnnx", "torch")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

@@ -136,7 +136,7 @@ class OnnxFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return versions_of("export", "numpy", "onnx", "onnx-ir")
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from lama_edge.errors import parameter
-from lama_edge.exporters.formats.onnx import ONNX
 from lama_edge.exporters.formats.record import (
     Drawn,
     Export,
@@ -75,7 +74,7 @@ class OpenvinoFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return {**ONNX.tools(), **versions_of(self.extra, "openvino")}
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir", "openvino")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

@@ -29,6 +29,7 @@ from lama_edge.exporters.formats.record import (
     SizeChoice,
     Within,
     about_fp16,
+    versions_of,
 )
 from lama_edge.exporters.formats.tensorrt.options import (
     TF32,
@@ -180,7 +181,7 @@ class TensorrtFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return ONNX.tools()
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
