@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import keyword
 import logging
+import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import ClassVar
 
 # What a shell gives for a process that Ctrl-C ended.
 INTERRUPTED = 130
 _MAX_SHOWN_CHARACTERS = 100
+# Says that messages are for somebody who typed flags. A variable of the environment, because the
+# processes that a command starts shall speak as it does.
+SAYS_FLAGS = "LAMA_EDGE_SAYS_FLAGS"
+# Parameters whose flag is not their name with dashes.
+RENAMED = {
+    "checkpoint": "CHECKPOINT",
+    "cool_down_s": "--cool-down",
+    "cool_timeout_s": "--cool-timeout",
+    "crop_pixels": "--crop",
+    "initial": "--init",
+    "mask_rules.channel": "--mask-channel",
+    "mask_rules.invert": "--invert-mask",
+    "max_temperature_c": "--max-temperature",
+    "picture_format": "--format",
+    "sustained_s": "--sustained",
+    "timeout_s": "--timeout",
+}
 
 
 class LamaEdgeError(Exception):
@@ -59,6 +79,62 @@ class MissingBackendError(LamaEdgeError):
     """A package, runtime or provider that is not installed here."""
 
     exit_code = 3
+
+
+def parameter(name: str, *values: object) -> str:
+    """Spell a parameter for a message: as Python has it, or as the command line's flag.
+
+    Args:
+        name: the parameter's name in Python; a keyword, such as ``for``, without its underscore;
+            such as ``mask_rules.channel`` where it is an attribute of another one's value.
+        values: its value, or several to choose from; none names the parameter alone. A list is
+            one value, that of a flag which repeats.
+
+    Returns:
+        Such as ``size='dynamic'``, or within `spelling_flags` ``--size dynamic``.
+    """
+    if os.environ.get(SAYS_FLAGS):
+        flag = flag_of(name)
+        if values in ((True,), (False,)):
+            return flag if values[0] else f"--no-{flag.removeprefix('--')}"
+        if len(values) == 1 and isinstance(values[0], list | tuple):
+            return " ".join(f"{flag} {shlex.quote(str(one))}" for one in values[0])
+        spelled = [shlex.quote(str(value)) for value in values]
+        between = " "
+    else:
+        flag = f"{name}_" if keyword.iskeyword(name) else name
+        spelled = [repr(v) if isinstance(v, _PLAIN) else repr(str(v)) for v in values]
+        between = "="
+    if not spelled:
+        return flag
+    *others, last = spelled
+    return f"{flag}{between}" + (f"{', '.join(others)} or {last}" if others else last)
+
+
+# What is spelled as Python has it; others, such as a path, by their text.
+_PLAIN = (bool, int, float, str, list, tuple, type(None))
+
+
+def flag_of(name: str) -> str:
+    """Return the command line's flag of a parameter, such as ``--max-side`` of ``max_side``."""
+    return RENAMED.get(name) or f"--{name.replace('_', '-')}"
+
+
+@contextmanager
+def spelling_flags() -> Iterator[None]:
+    """Let `parameter` give flags inside the block, in processes that it starts too.
+
+    For commands: whoever typed one knows its flags, and no parameters.
+    """
+    before = os.environ.get(SAYS_FLAGS)
+    os.environ[SAYS_FLAGS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(SAYS_FLAGS, None)
+        else:
+            os.environ[SAYS_FLAGS] = before
 
 
 @contextmanager
@@ -147,13 +223,18 @@ def naming(what: object) -> Iterator[None]:
         raise ModelError(f"{what} failed: {one_line(error)}") from error
 
 
-def exit_code_of(run: Callable[[], int | None]) -> int:
+def exit_code_of(run: Callable[[], int | None], *, as_flags: bool = True) -> int:
     """Return what a command gives, 0 for None; or print what went wrong on one line, with its code.
 
     For modules that are commands of their own; `lama_edge.cli` has its own way.
+
+    Args:
+        run: the command.
+        as_flags: whether its messages spell flags; else as the process that started it does.
     """
     try:
-        return run() or 0
+        with spelling_flags() if as_flags else nullcontext():
+            return run() or 0
     except LamaEdgeError as error:
         print(f"lama-edge: error: {one_line(error)}", file=sys.stderr)
         return error.exit_code

@@ -74,7 +74,7 @@ def test_every_option_reaches_the_engine(
 @pytest.mark.parametrize(
     ("words", "exit_code", "problem"),
     [
-        (("--size", "dynamic"), 2, "give --size MIN:OPT:MAX"),
+        (("--size", "dynamic"), 2, "give --size as MIN:OPT:MAX"),
         (("--size", "96:64:128"), 2, "does not rise"),
         (("--compute-capability", "8.7"), 2, "it knows 7.5"),
     ],

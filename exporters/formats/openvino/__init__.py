@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from lama_edge.exporters.formats.onnx import ONNX
+from lama_edge.errors import parameter
 from lama_edge.exporters.formats.record import (
     ANY_SIZE,
     Drawn,
@@ -15,6 +15,7 @@ from lama_edge.exporters.formats.record import (
     Judge,
     Part,
     Within,
+    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest
@@ -54,11 +55,16 @@ class OpenvinoFormat(Format):
         "fp16": "processors without fp16 compute it in float32, so this time says nothing of "
         "graphics and NPUs, which compute in fp16"
     }
-    advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge ranges CHECKPOINT; or use --precision fp32",
-        "w8": "use --precision fp16: this checkpoint's weights need more digits",
-        "int8": "calibrate on pictures like yours with --calibrate DIR; or use --precision w8",
-    }
+
+    def advice(self, precision: str) -> str:
+        """See `Format.advice`."""
+        return {
+            "fp16": about_fp16(),
+            "w8": f"use {parameter('precision', 'fp16')}: this checkpoint's weights need more "
+            "digits",
+            "int8": f"calibrate on pictures like yours with {parameter('calibrate')}; or use "
+            f"{parameter('precision', 'w8')}",
+        }.get(precision, "")
 
     def arithmetic(self, precision: str) -> Precision:
         """See `Format.arithmetic`: w8 is computed in fp16 where graphics and NPUs do."""
@@ -72,7 +78,7 @@ class OpenvinoFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return {**ONNX.tools(), **versions_of(self.extra, "openvino")}
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir", "openvino")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

@@ -27,7 +27,7 @@ from lama_edge.cli.shell.completion import add_completion
 from lama_edge.cli.shell.parser import Parser, common_options
 from lama_edge.cli.signals import in_order
 from lama_edge.cli.tradeoff import add_tradeoff
-from lama_edge.errors import INTERRUPTED, LamaEdgeError, one_line
+from lama_edge.errors import INTERRUPTED, LamaEdgeError, one_line, spelling_flags
 
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = options.command
     stopped: list[int] = []
     try:
-        with in_order(stopped):
+        with in_order(stopped), spelling_flags():
             exit_code = command(options) or 0
         sys.stdout.flush()
     except LamaEdgeError as error:

@@ -9,7 +9,8 @@ from typing import Any
 
 from lama_edge.cli.rendering import print_export, steps, within_step
 from lama_edge.errors import UsageError
-from lama_edge.exporters.formats.record import SIZE_RULE, Export, Format, Option, Retired, formats
+from lama_edge.exporters.formats.record import SIZE_RULE, Format, Option, Retired, formats
+from lama_edge.exporting import export_job
 from lama_edge.files import join_part, split_part
 from lama_edge.retired import Meaning, add_retired
 
@@ -165,27 +166,26 @@ def _meant(options: argparse.Namespace, form: Format, own: Mapping[str, Any]) ->
 
 def _exporting(form: Format) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
-        sizes = tuple(form.parse_size(word) for word in options.size or ())
         own: dict[str, Any] = {
-            option.name: tuple(value) if option.repeats else value
+            option.name: value
             for option in form.options
             for value in [getattr(options, option.name)]
             if value is not None
         }
-        job = Export(
-            format=form.name,
-            source=_source(options, form),
-            output=options.output,
-            sizes=sizes,
+        job = export_job(
+            _source(options, form),
+            options.output,
+            form=form,
+            size=options.size,
             precision=options.precision,
             io=options.io,
             composite=not options.no_composite,
             calibrate=options.calibrate,
             options={**own, **_meant(options, form, own)},
             overwrite=options.overwrite,
-            check_parity=not options.no_parity,
+            parity=not options.no_parity,
             keep_failed=options.keep_failed,
-            ignore=tuple(options.ignore or ()),
+            ignore=options.ignore,
         )
         with steps() as (progress, expect), within_step() as within:
             from lama_edge.pipeline import STEPS, export_model

@@ -219,18 +219,18 @@ def test_a_program_out_of_tolerance_is_not_kept_or_marked(tmp_path: Path) -> Non
     ("choices", "message"),
     [
         ({"output": "a.tflite"}, r"must end in \.pte"),
-        ({"sizes": (None,)}, "--size dynamic is no size of an ExecuTorch program"),
+        ({"sizes": (None,)}, "size='dynamic' is no size of an ExecuTorch program"),
         ({"precision": "w8"}, "choose one of: fp32, fp16, int8"),
         (
             {"precision": "int8", "options": {"backend": "vulkan"}},
-            "--precision int8 is computed by XNNPACK alone: leave --backend vulkan out",
+            "precision='int8' is computed by XNNPACK alone: leave backend='vulkan' out",
         ),
         (
             {"precision": "fp16", "options": {"backend": "coreml"}},
-            "the padding of Core ML's converter takes no fp16; use --precision fp32",
+            "the padding of Core ML's converter takes no fp16; use precision='fp32'",
         ),
         ({"options": {"backend": "qnn"}}, "choose one of: xnnpack, coreml, vulkan"),
-        ({"io": "image"}, "use --io float or uint8"),
+        ({"io": "image"}, "use io='float' or 'uint8'"),
     ],
 )
 def test_choices_that_do_not_go_together_are_refused_before_any_work(
