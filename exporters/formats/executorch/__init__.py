@@ -67,7 +67,7 @@ class ExecutorchFormat(Format):
     def advice(self, precision: str) -> str:
         """See `Format.advice`."""
         return {
-            "fp16": f"{about_fp16()} or int8, since XNNPACK adds in fp16 too where a processor has it",
+            "fp16": f"{about_fp16()} or int8, since XNNPACK adds in fp16 too where a processor can",
             "int8": f"try {parameter('calibrate')} with a folder of pictures like yours, or "
             f"{parameter('precision', 'fp32')}",
         }.get(precision, "")
