@@ -31,27 +31,27 @@ evaluate: $(VENV)/.dev ## Measure lama-tiny against OpenCV; rewrites its card's 
 	$(BIN)/python -m lama_edge.models.training.evaluation.evaluate --card models/embedded/lama_tiny.md
 	$(BIN)/python -m lama_edge.models.training.evaluation.contact_sheet docs/images/lama-tiny.jpg
 
-devices: $(VENV)/.dev ## Rewrite the table in docs/devices.md from benchmarks/results
+devices: $(VENV)/.dev ## Rewrite the table in docs/reference/devices.md from benchmarks/results
 	$(BIN)/python -m lama_edge.benchmarks.studies.device_page
 
 bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; rewrites the README's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.peers --growth --dynamic --json-out benchmarks/results/peers.json
 	$(BIN)/python -m lama_edge.benchmarks.studies.peers.readme
 
-large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; rewrites docs/inpainting.md's table
+large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; rewrites docs/how-to/inpainting.md's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.large_photograph --measure
 
-consumers: $(VENV)/.dev ## Measure what reads exported files; missing cells only; rewrites docs/consumers.md's tables
+consumers: $(VENV)/.dev ## Measure what reads exported files; missing cells only; rewrites docs/reference/consumers.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.studies.consumers
 	$(BIN)/python -m lama_edge.benchmarks.studies.consumers.page
 
 consumers-light: $(VENV)/.dev ## Install what `make test-tools` tries exported files in
 	$(BIN)/python -m lama_edge.benchmarks.studies.consumers --install-light
 
-precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/precision.md's tables
+precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/explanation/precision.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.studies.int8_study --measure
 
-coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; rewrites docs/coreml.md's table
+coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; rewrites docs/reference/coreml.md's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.coreml_precisions --measure
 
 cpp: $(VENV)/.dev ## Build and test the C++ library, against Debian's headers of ONNX Runtime
@@ -59,7 +59,7 @@ cpp: $(VENV)/.dev ## Build and test the C++ library, against Debian's headers of
 	$(BIN)/pytest -m cpp tests/runtimes/cpp $(PYTEST_ARGS)
 
 OVERHEAD := runtimes/cpp/build/overhead
-cpp-overhead: $(VENV)/.dev ## Measure what the C++ library and Python take beside the model; rewrites docs/cpp.md's tables
+cpp-overhead: $(VENV)/.dev ## Measure what the C++ library and Python take beside the model; rewrites docs/how-to/cpp.md's tables
 	cmake -S runtimes/cpp -B $(OVERHEAD) -DCMAKE_BUILD_TYPE=Release -DLAMA_EDGE_BENCHMARKS=ON \
 		-DLAMA_EDGE_EXAMPLES=OFF -DLAMA_EDGE_TESTS=OFF -DLAMA_EDGE_WORKER=OFF \
 		"-DOnnxRuntime_INCLUDE_DIR=$$(.ci/cpp)" "-DOnnxRuntime_ROOT=$$($(BIN)/python -c \
@@ -84,7 +84,7 @@ $(VENV)/.ort_web: $(VENV)/.dev $(WEB)/node_modules/.made $(wildcard $(WEB)/build
 web-check: $(WEB)/node_modules/.made ## Check the browser's library and pages: format, lint, types, exports
 	cd $(WEB) && npm run --silent check
 
-web-speed: web ## Measure WebAssembly in headless Chromium beside native ONNX Runtime; rewrites docs/web.md's tables
+web-speed: web ## Measure WebAssembly in headless Chromium beside native ONNX Runtime; rewrites docs/how-to/web.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.studies.web_speed --measure
 
 $(WEB)/node_modules/.made: $(WEB)/package.json $(WEB)/package-lock.json

@@ -159,7 +159,7 @@ PAGE = GeneratedPage(
     description=__doc__,
     tag="consumers",
     result=Path("benchmarks/results/consumers.jsonl"),
-    page=Path("docs/consumers.md"),
+    page=Path("docs/reference/consumers.md"),
     text=tables,
     load=load_rows,
 )
