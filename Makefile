@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed android android-selftest android-api android-format worker release check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed android android-selftest android-api android-format worker release docs check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -128,6 +128,9 @@ cpp-fuzz: ## Fuzz what reads manifests and pictures in the C++ library, FUZZ_SEC
 vectors: $(VENV)/.dev ## Rewrite the vectors that the native wrappers are tested against
 	$(BIN)/python -m lama_edge.runtimes.vectors
 
+docs: $(VENV)/.dev ## Build the site of all pages (site/index.html); a warning, a dead link or a load from elsewhere fails it
+	$(BIN)/python docs/building/build.py site
+
 check: $(VENV)/.dev ## Check format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -139,7 +142,7 @@ format: $(VENV)/.dev ## Format the code and apply the lint's safe fixes
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) out build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf runtimes/swift/.build runtimes/swift/Stubs/.build runtimes/swift/Examples/Eraser/.build runtimes/cpp/build
 	rm -rf $(COMPILED) $(WEB)/node_modules $(WEB)/dist $(WEB)/assets $(ANDROID)/core/src/main/resources
 
