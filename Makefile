@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed android android-selftest android-api android-format worker release check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed android android-selftest android-api android-format worker release docs check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,27 +31,27 @@ evaluate: $(VENV)/.dev ## Measure lama-tiny against OpenCV; rewrites its card's 
 	$(BIN)/python -m lama_edge.models.training.evaluation.evaluate --card models/embedded/lama_tiny.md
 	$(BIN)/python -m lama_edge.models.training.evaluation.contact_sheet docs/images/lama-tiny.jpg
 
-devices: $(VENV)/.dev ## Rewrite the table in docs/devices.md from benchmarks/results
+devices: $(VENV)/.dev ## Rewrite the table in docs/reference/devices.md from benchmarks/results
 	$(BIN)/python -m lama_edge.benchmarks.studies.device_page
 
 bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; rewrites the README's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.peers --growth --dynamic --json-out benchmarks/results/peers.json
 	$(BIN)/python -m lama_edge.benchmarks.studies.peers.readme
 
-large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; rewrites docs/inpainting.md's table
+large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; rewrites docs/how-to/inpainting.md's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.large_photograph --measure
 
-consumers: $(VENV)/.dev ## Measure what reads exported files; missing cells only; rewrites docs/consumers.md's tables
+consumers: $(VENV)/.dev ## Measure what reads exported files; missing cells only; rewrites docs/reference/consumers.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.studies.consumers
 	$(BIN)/python -m lama_edge.benchmarks.studies.consumers.page
 
 consumers-light: $(VENV)/.dev ## Install what `make test-tools` tries exported files in
 	$(BIN)/python -m lama_edge.benchmarks.studies.consumers --install-light
 
-precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/precision.md's tables
+precision: $(VENV)/.dev ## Measure int8: quality by kind of layer, speed beside fp32; rewrites docs/explanation/precision.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.studies.int8_study --measure
 
-coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; rewrites docs/coreml.md's table
+coreml-precisions: $(VENV)/.dev ## Measure Core ML's precisions on lama-tiny; rewrites docs/reference/coreml.md's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.coreml_precisions --measure
 
 cpp: $(VENV)/.dev ## Build and test the C++ library, against Debian's headers of ONNX Runtime
@@ -59,7 +59,7 @@ cpp: $(VENV)/.dev ## Build and test the C++ library, against Debian's headers of
 	$(BIN)/pytest -m cpp tests/runtimes/cpp $(PYTEST_ARGS)
 
 OVERHEAD := runtimes/cpp/build/overhead
-cpp-overhead: $(VENV)/.dev ## Measure what the C++ library and Python take beside the model; rewrites docs/cpp.md's tables
+cpp-overhead: $(VENV)/.dev ## Measure what the C++ library and Python take beside the model; rewrites docs/how-to/cpp.md's tables
 	cmake -S runtimes/cpp -B $(OVERHEAD) -DCMAKE_BUILD_TYPE=Release -DLAMA_EDGE_BENCHMARKS=ON \
 		-DLAMA_EDGE_EXAMPLES=OFF -DLAMA_EDGE_TESTS=OFF -DLAMA_EDGE_WORKER=OFF \
 		"-DOnnxRuntime_INCLUDE_DIR=$$(.ci/cpp)" "-DOnnxRuntime_ROOT=$$($(BIN)/python -c \
@@ -84,7 +84,7 @@ $(VENV)/.ort_web: $(VENV)/.dev $(WEB)/node_modules/.made $(wildcard $(WEB)/build
 web-check: $(WEB)/node_modules/.made ## Check the browser's library and pages: format, lint, types, exports
 	cd $(WEB) && npm run --silent check
 
-web-speed: web ## Measure WebAssembly in headless Chromium beside native ONNX Runtime; rewrites docs/web.md's tables
+web-speed: web ## Measure WebAssembly in headless Chromium beside native ONNX Runtime; rewrites docs/how-to/web.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.studies.web_speed --measure
 
 $(WEB)/node_modules/.made: $(WEB)/package.json $(WEB)/package-lock.json
@@ -128,6 +128,9 @@ cpp-fuzz: ## Fuzz what reads manifests and pictures in the C++ library, FUZZ_SEC
 vectors: $(VENV)/.dev ## Rewrite the vectors that the native wrappers are tested against
 	$(BIN)/python -m lama_edge.runtimes.vectors
 
+docs: $(VENV)/.dev ## Build the site of all pages (site/index.html); a warning, a dead link or a load from elsewhere fails it
+	$(BIN)/python docs/building/build.py site
+
 check: $(VENV)/.dev ## Check format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -139,7 +142,7 @@ format: $(VENV)/.dev ## Format the code and apply the lint's safe fixes
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) out build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) out build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf runtimes/swift/.build runtimes/swift/Stubs/.build runtimes/swift/Examples/Eraser/.build runtimes/cpp/build
 	rm -rf $(COMPILED) $(WEB)/node_modules $(WEB)/dist $(WEB)/assets $(ANDROID)/core/src/main/resources
 

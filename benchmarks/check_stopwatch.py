@@ -1,4 +1,4 @@
-"""Checks the stopwatch against known truths on this machine; its figures are in docs/measuring.md.
+"""Checks the stopwatch against known truths here; figures are in docs/explanation/measuring.md.
 
 Run it with ``python -m lama_edge.benchmarks.check_stopwatch [MODEL]``; ``--target ADDRESS``,
 ``--worker PATH`` and what else `bench` takes for a target check the stopwatch there alone.

@@ -3,7 +3,7 @@
 `python -m lama_edge.benchmarks.studies.coreml_precisions --measure` exports lama-tiny in every
 precision, runs the packages in the interpreter on the training's holdout and on photographs,
 compares the fills with torch's and writes benchmarks/results/coreml.json, in some minutes on two
-cores. With or without, the table in docs/coreml.md is rewritten from that file, or with
+cores. With or without, the table in docs/reference/coreml.md is rewritten from that file, or with
 ``--check`` compared.
 """
 
@@ -126,7 +126,7 @@ def table(document: Mapping[str, Any]) -> str:
     return f"\n{markdown_table(rows)}\n\n{source}\n"
 
 
-PAGE = GeneratedPage(_MODULE, __doc__, "coreml", _RESULT, Path("docs/coreml.md"), table)
+PAGE = GeneratedPage(_MODULE, __doc__, "coreml", _RESULT, Path("docs/reference/coreml.md"), table)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What `Inpainter` takes beside the model, in C++ and in Python: the tables of docs/cpp.md.
+"""What `Inpainter` takes beside the model, in C++ and in Python: the tables of docs/how-to/cpp.md.
 
 `make cpp-overhead` builds `runtimes/cpp/benchmarks` and measures, each language in a process of its
 own, in turns, with 2 threads and with 1:
@@ -348,7 +348,7 @@ def _spread(values: Sequence[float], form: str, unit: str) -> str:
     return f"{middle:{form}}{unit} ({low:{form}} to {high:{form}})"
 
 
-PAGE = GeneratedPage(_MODULE, __doc__, "cpp-overhead", _RESULT, Path("docs/cpp.md"), text)
+PAGE = GeneratedPage(_MODULE, __doc__, "cpp-overhead", _RESULT, Path("docs/how-to/cpp.md"), text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""How much context round a hole is worth its cost: the table of docs/inpainting.md.
+"""How much context round a hole is worth its cost: the table of docs/how-to/inpainting.md.
 
 `python -m lama_edge.benchmarks.studies.crop_context MODEL` fills holes of several extents in scenes
 of 768 x 768 pixels that lama-tiny never saw and in scikit-image's photographs, each from crops with

@@ -118,7 +118,7 @@ PAGE = GeneratedPage(
     description=__doc__,
     tag="devices",
     result=Path("benchmarks/results"),
-    page=Path("docs/devices.md"),
+    page=Path("docs/reference/devices.md"),
     text=lambda documents: f"\n{device_table(documents)}",
     load=load_results,
 )

@@ -3,7 +3,7 @@
 `make precision` measures lama-tiny's fills against fp32 on the training's holdout and on
 photographs, and the speed of big-lama's shape with seeded weights at 512 x 512 beside its fp32
 export and torch's default export, in rounds in turn; writes benchmarks/results/int8.json and the
-tables in docs/precision.md. Keep the machine quiet meanwhile.
+tables in docs/explanation/precision.md. Keep the machine quiet meanwhile.
 """
 
 from __future__ import annotations
@@ -173,7 +173,9 @@ def _decibels(value: float) -> str:
     return f"{value:.1f} dB"
 
 
-PAGE = GeneratedPage(_MODULE, __doc__, "int8", _RESULT, Path("docs/precision.md"), tables)
+PAGE = GeneratedPage(
+    _MODULE, __doc__, "int8", _RESULT, Path("docs/explanation/precision.md"), tables
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""What a photograph of 12 megapixels costs as crop and in tiles: the table of docs/inpainting.md.
+"""What 12 megapixels cost as crop and in tiles: the table of docs/how-to/inpainting.md.
 
 `make large-photograph` makes a picture of 4000 x 3000 pixels with a round hole of 3 %, inpaints it
 from files to a file with big-lama's shape (seeded weights, any size), each strategy in a process
@@ -141,7 +141,7 @@ def table(document: Mapping[str, Any]) -> str:
 
 
 PAGE = GeneratedPage(
-    _MODULE, __doc__, "large-photograph", _RESULT, Path("docs/inpainting.md"), table
+    _MODULE, __doc__, "large-photograph", _RESULT, Path("docs/how-to/inpainting.md"), table
 )
 
 

@@ -1,4 +1,4 @@
-"""How fast models are in a browser beside native ONNX Runtime: the tables of docs/web.md.
+"""How fast models are in a browser beside native ONNX Runtime: the tables of docs/how-to/web.md.
 
 `make web-speed` exports big-lama's shape with seeded weights and lama-tiny at 512 x 512, opens the
 bench page in a headless Chromium and measures each file there, in WebAssembly with 2 threads, and
@@ -325,7 +325,7 @@ def _ratio(run: Mapping[str, Any], base: Mapping[str, Any]) -> str:
     return f"{figures.ratio(ratio)} ({figures.digits(low)} to {figures.digits(high)})"
 
 
-PAGE = GeneratedPage(_MODULE, __doc__, "web-speed", _RESULT, Path("docs/web.md"), text, load)
+PAGE = GeneratedPage(_MODULE, __doc__, "web-speed", _RESULT, Path("docs/how-to/web.md"), text, load)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

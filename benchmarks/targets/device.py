@@ -1,4 +1,4 @@
-"""Targets that are a place and a program which answers the protocol of ``docs/worker.md``."""
+"""A place and a program that answers on it: the protocol of ``docs/reference/worker.md``."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ class DeviceTarget(Target):
         """Start the program on a task.
 
         Args:
-            task: see ``docs/worker.md``.
+            task: see ``docs/reference/worker.md``.
             request: the rest of the request; paths are paths there.
             timeout_s: how long it may take, in seconds; None is for ever.
             step: called with each step that it tells.

@@ -3,7 +3,7 @@
 Reconstruction first, adversarial from `--adversarial-from` on. The folder gets the averaged
 weights (`weights.safetensors`), a checkpoint to resume from (`checkpoint.safetensors`), every
 loss over time (`curve.csv`), the latest fills (`samples.png`) and what the run was told
-(`settings.json`). docs/training.md has recipes.
+(`settings.json`). docs/how-to/training.md has recipes.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _device(name: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description="Train a LaMa generator; docs/training.md has recipes."
+        description="Train a LaMa generator; docs/how-to/training.md has recipes."
     )
     add = parser.add_argument
     add("-o", "--output", type=Path, metavar="DIR", help="folder of the results")

@@ -1,7 +1,7 @@
 """Where Core ML plans to run each operation of a package: CPU, GPU or Neural Engine.
 
 Reads Core ML's ``MLComputePlan`` (macOS 14.4 and newer) through coremltools. Not run on hardware
-yet: `docs/coreml.md` says what was checked without a Mac.
+yet: `docs/reference/coreml.md` says what was checked without a Mac.
 """
 
 from __future__ import annotations

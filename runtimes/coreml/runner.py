@@ -1,7 +1,7 @@
 """Runs Core ML packages on macOS in Core ML itself, through coremltools.
 
-Written against the documented API of coremltools 9 and not run on hardware yet: `docs/coreml.md`
-says what was checked without a Mac.
+Written against the documented API of coremltools 9 and not run on hardware yet:
+`docs/reference/coreml.md` says what was checked without a Mac.
 """
 
 from __future__ import annotations

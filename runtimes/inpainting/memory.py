@@ -10,9 +10,9 @@ from pathlib import Path
 from lama_edge.manifest import Manifest
 
 # float32 values that are alive at once for each pixel and each feature of the first layer
-# (`ngf`), by the form of the graph: the largest of the peaks in docs/inpainting.md, which sizes
-# that are powers of two have. Blocks work at an eighth of the resolution and do not show. fp16 and
-# int8 models compute wide there.
+# (`ngf`), by the form of the graph: the largest of the peaks in
+# docs/how-to/inpainting.md, which sizes that are powers of two have. Blocks work at an eighth of
+# the resolution and do not show. fp16 and int8 models compute wide there.
 _MAPS_ALIVE = {"direct": 6.0, "bands": 3.0}
 # In tiles: maps of the bottleneck, local and global parts together, that are alive at once.
 _BOTTLENECK_MAPS_ALIVE = 4

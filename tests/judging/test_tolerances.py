@@ -7,7 +7,7 @@ from places import ROOT
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.runtimes.registry import runtimes
 
-PAGE = ROOT / "docs/parity.md"
+PAGE = ROOT / "docs/explanation/parity.md"
 HEADINGS = 2
 
 

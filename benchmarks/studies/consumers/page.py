@@ -110,7 +110,8 @@ def _cell(
     if not failed:
         return figure(rows)
     texts = dict.fromkeys(_reason(consumer, row) for row in failed)
-    marks = " ".join(notes.mark(text) for text in texts)
+    # Between brackets a space alone would be a link by reference.
+    marks = ", ".join(notes.mark(text) for text in texts)
     share = "no" if len(failed) == len(rows) else f"{len(rows) - len(failed)} of {len(rows)}"
     wrong = [row for row in failed if row["outcome"] == "wrong"]
     worst = f": **{figure(wrong)}**" if wrong else ""
@@ -159,7 +160,7 @@ PAGE = GeneratedPage(
     description=__doc__,
     tag="consumers",
     result=Path("benchmarks/results/consumers.jsonl"),
-    page=Path("docs/consumers.md"),
+    page=Path("docs/reference/consumers.md"),
     text=tables,
     load=load_rows,
 )

@@ -34,8 +34,8 @@ from lama_edge.spec import Size
 
 # Between fp32 implementations of one generator; the matrices built at run time, whose angles
 # lose digits in float32, differ by 3e-5 at 512x512 in big-lama's shape. Weights that nobody trained
-# come to 24 dB in int8 there (docs/precision.md), so that figure is no measure of the precision: it
-# only shows that a generator ran.
+# come to 24 dB in int8 there (docs/explanation/precision.md), so that figure is no measure of the
+# precision: it only shows that a generator ran.
 TOLERANCES = {"fp32": Tolerance(1e-3), "int8": Tolerance(1.0, psnr_db=18)}
 _PROVIDER = "cpu"
 

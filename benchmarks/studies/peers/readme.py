@@ -54,7 +54,7 @@ def _setting(document: dict[str, Any]) -> str:
         f"{figures.count(sampling['rounds'], 'interleaved round')}, every entry in a process of "
         "its own in each; peak memory is that of the whole process. Each result was compared "
         "with torch's; how close int8 comes is no question for such weights, see "
-        "[precision](docs/precision.md#int8)."
+        "[precision](docs/explanation/precision.md#int8)."
     )
 
 

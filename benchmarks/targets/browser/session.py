@@ -153,7 +153,7 @@ class PageSession:
         """Ask the page that is there, and wait for its answer.
 
         Args:
-            request: see ``docs/worker.md``.
+            request: see ``docs/reference/worker.md``.
             frames: of each picture the image and the mask.
             outputs: how many bytes each output has that is to come behind the answer.
             about: what else the page shows of it.

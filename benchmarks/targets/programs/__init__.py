@@ -1,1 +1,1 @@
-"""Programs that answer the protocol of ``docs/worker.md``."""
+"""Programs that answer the protocol of ``docs/reference/worker.md``."""

@@ -1,4 +1,4 @@
-"""What every program is: something that answers the protocol of ``docs/worker.md`` on a place."""
+"""What every program is: it answers ``docs/reference/worker.md`` on a place."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from lama_edge.files import sha256_of
 
 _NAME = "lama-edge-worker"
 _BUILD = "build one with: make worker ARCH="
-_DOCS = f"{_BUILD}x86_64 or aarch64 (docs/worker.md)"
+_DOCS = f"{_BUILD}x86_64 or aarch64 (docs/reference/worker.md)"
 # A bundle's program, beside the script that starts it.
 _BUNDLED = Path("lib", "worker")
 # ELF's numbers of processors, as `uname -m` calls them.

@@ -1,1 +1,1 @@
-"""What runs on a target: the protocol of ``docs/worker.md`` in Python."""
+"""What runs on a target: the protocol of ``docs/reference/worker.md`` in Python."""

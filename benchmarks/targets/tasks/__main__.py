@@ -1,4 +1,4 @@
-"""``python -m lama_edge.benchmarks.targets.tasks REQUEST.json``; see ``docs/worker.md``."""
+"""``python -m lama_edge.benchmarks.targets.tasks REQUEST.json``: ``docs/reference/worker.md``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> None:
     """
     parser = argparse.ArgumentParser(
         prog="python -m lama_edge.benchmarks.targets.tasks",
-        description="Answer a request, see docs/worker.md.",
+        description="Answer a request, see docs/reference/worker.md.",
     )
     parser.add_argument("request", type=Path, metavar="REQUEST.json")
     request: Path = parser.parse_args().request

@@ -24,7 +24,7 @@ def answer(path: Path, step: Progress) -> dict[str, Any]:
     """Do what a request asks for.
 
     Args:
-        path: the request's file, see ``docs/worker.md``.
+        path: the request's file, see ``docs/reference/worker.md``.
         step: called with each step.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Requests of the protocol in ``docs/worker.md``, read and checked."""
+"""Requests of the protocol in ``docs/reference/worker.md``, read and checked."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ Ort::Session new_session(
     return Ort::Session(env, model.data, model.byte_count, options);
 }
 
-/// OpenVINO can compute int8 graphs with a free extent wrong, without a word (docs/precision.md).
+/// OpenVINO computes int8 graphs with a free extent wrong (docs/explanation/precision.md).
 void check_openvino(const Manifest& manifest, const Provider& provider) {
     if (provider.name != "openvino" || manifest.precision != "int8") return;
     if (manifest.size.fixed && provider.options.count("reshape_input") != 0) return;
@@ -78,7 +78,7 @@ OnnxRuntimeModel::OnnxRuntimeModel(const ModelBytes& model, const ModelOptions& 
     try {
         // All environments of a process are one in ONNX Runtime; what goes wrong is thrown as well.
         env_ = Ort::Env(ORT_LOGGING_LEVEL_FATAL, "lama_edge");
-        // What it does as it starts only the app can turn off, by this variable (docs/cpp.md).
+        // What it does as it starts only the app turns off, by this variable (docs/how-to/cpp.md).
         if (std::getenv("ORT_DISABLE_TELEMETRY") == nullptr) env_.DisableTelemetryEvents();
         open(model, options);
         describe(model);

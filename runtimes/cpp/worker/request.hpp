@@ -18,7 +18,7 @@ struct Job {
     std::filesystem::path output;
 };
 
-/// See docs/worker.md.
+/// See docs/reference/worker.md.
 struct Request {
     /// machine, describe, measure, memory, sustain, run or sleep.
     std::string task;

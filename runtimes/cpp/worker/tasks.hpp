@@ -6,7 +6,7 @@
 
 namespace lama_edge::worker {
 
-/// Does what is asked for and returns the document that answers; see docs/worker.md.
+/// Does what is asked for and returns the document that answers; see docs/reference/worker.md.
 ///
 /// Throws Error as the library does, and of kind usage when a picture cannot be read or written.
 json::Value answer(const Request& request);

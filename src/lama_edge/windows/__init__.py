@@ -72,8 +72,8 @@ def context_px(height: int, width: int) -> tuple[int, int]:
     """Return the good and the least margin round a hole's box, in pixels.
 
     With s, the root of the box's area: 64 + s/3, and 32 + s/4 for windows that would else be
-    shrunk. Measured with lama-tiny (docs/inpainting.md): for holes of 16 to 256 pixels the good
-    margin is within 0.2 dB of the best one, 0.2 to 0.6 dB better than the whole picture of 512
+    shrunk. Measured with lama-tiny (docs/how-to/inpainting.md): for holes of 16 to 256 pixels the
+    good margin is within 0.2 dB of the best one, 0.2 to 0.6 dB better than the whole picture of 512
     to 768 pixels; the least is about as good as the whole picture.
     """
     mean_side = math.isqrt(height * width)

@@ -14,7 +14,7 @@ from lama_edge.benchmarks.studies.coreml_precisions import PAGE as GENERATED
 from lama_edge.benchmarks.studies.coreml_precisions import main, measure
 from lama_edge.exporters.formats.coreml.options import PACKAGE_PRECISIONS
 
-RESULT, PAGE = ROOT / "benchmarks/results/coreml.json", ROOT / "docs/coreml.md"
+RESULT, PAGE = ROOT / "benchmarks/results/coreml.json", ROOT / "docs/reference/coreml.md"
 
 
 def test_the_page_holds_the_committed_figures_of_every_precision() -> None:

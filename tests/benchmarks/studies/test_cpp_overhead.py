@@ -23,7 +23,7 @@ from lama_edge.benchmarks.studies.cpp_overhead import PAGE as GENERATED
 from lama_edge.errors import MissingBackendError, UsageError
 from lama_edge.models.config import BIG_LAMA
 
-RESULT, PAGE = ROOT / "benchmarks/results/cpp.json", ROOT / "docs/cpp.md"
+RESULT, PAGE = ROOT / "benchmarks/results/cpp.json", ROOT / "docs/how-to/cpp.md"
 
 
 def test_the_page_holds_the_committed_figures() -> None:

@@ -91,5 +91,5 @@ def test_a_damaged_result_is_named(clone: list[str], capsys: pytest.CaptureFixtu
 
 
 def test_the_committed_page_is_up_to_date() -> None:
-    results, page = ROOT / "benchmarks" / "results", ROOT / "docs" / "devices.md"
+    results, page = ROOT / "benchmarks" / "results", ROOT / "docs" / "reference" / "devices.md"
     assert main(["--check", "--results", str(results), "--page", str(page)]) == 0

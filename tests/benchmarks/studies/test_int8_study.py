@@ -17,10 +17,10 @@ LEAST_INT8_DB, LEAST_W8_DB = 38.0, 45.0
 
 def test_the_page_holds_the_committed_figures() -> None:
     document = json.loads((ROOT / "benchmarks/results/int8.json").read_text(encoding="utf-8"))
-    page = (ROOT / "docs/precision.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/explanation/precision.md").read_text(encoding="utf-8")
     assert PAGE.updated(page, document) == page
     words = ["--json-out", str(ROOT / "benchmarks/results/int8.json")]
-    assert main(["--check", *words, "--page", str(ROOT / "docs/precision.md")]) == 0
+    assert main(["--check", *words, "--page", str(ROOT / "docs/explanation/precision.md")]) == 0
 
 
 @pytest.mark.parametrize(("form", "least"), [("int8", LEAST_INT8_DB), ("w8", LEAST_W8_DB)])

@@ -23,7 +23,7 @@ from lama_edge.errors import UsageError
 from lama_edge.models.config import BIG_LAMA, FfcResnetConfig
 from lama_edge.spec import Size
 
-RESULT, PAGE = ROOT / "benchmarks/results/large-photograph.json", ROOT / "docs/inpainting.md"
+RESULT, PAGE = ROOT / "benchmarks/results/large-photograph.json", ROOT / "docs/how-to/inpainting.md"
 
 
 def test_the_page_holds_the_committed_figures() -> None:

@@ -16,7 +16,7 @@ import lama_edge
 from lama_edge.cli import _parser
 from lama_edge.files import check_output
 
-GUIDE = ROOT / "docs/android.md"
+GUIDE = ROOT / "docs/how-to/android.md"
 SAMPLE = ANDROID / "sample/README.md"
 PAGES = (GUIDE, ANDROID / "README.md", SAMPLE)
 # What an IDE adds by itself. The library's own are the pages': without them a call of one of its

@@ -13,7 +13,7 @@ import pytest
 from places import ROOT
 
 FINDER = ROOT / ".ci" / "cpp"
-GUIDE = ROOT / "docs" / "cpp.md"
+GUIDE = ROOT / "docs" / "how-to" / "cpp.md"
 
 
 def block(language: str) -> str:

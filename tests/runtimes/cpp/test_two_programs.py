@@ -1,4 +1,4 @@
-"""The protocol of `docs/worker.md`: `lama-edge-worker` and Python answer the same requests."""
+"""`docs/reference/worker.md`: `lama-edge-worker` and Python answer the same requests."""
 
 from __future__ import annotations
 

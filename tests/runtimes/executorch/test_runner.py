@@ -195,7 +195,9 @@ def test_the_runner_needs_no_onnx_and_says_nothing(model: Path) -> None:
 def test_the_guide_s_lines_run_without_lama_edge(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guide = (Path(__file__).parents[3] / "docs" / "executorch.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[3] / "docs" / "reference" / "executorch.md").read_text(
+        encoding="utf-8"
+    )
     _, _, rest = guide.partition("```python\n")
     lines, _, _ = rest.partition("```")
     assert "lama_edge" not in lines.replace('"lama_edge"', "")

@@ -1,4 +1,4 @@
-"""What was decided for each kind of picture and mask that people bring; see docs/inpainting.md."""
+"""What was decided for each kind of picture and mask; see docs/how-to/inpainting.md."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from lama_edge.spec import SizePolicy, io_spec
 
 MIB = 2**20
 MEMINFO = "MemTotal: 8000000 kB\nMemAvailable: 4000000 kB\nSwapFree: 0 kB\n"
-# Peaks of runs in fresh processes less what the open model took, from docs/inpainting.md:
+# Peaks of runs in fresh processes less what the open model took, from docs/how-to/inpainting.md:
 # ngf and side to MiB.
 MEASURED_MIB = {
     ("direct", 64, 512): 395,

@@ -156,7 +156,9 @@ def test_the_runner_needs_neither_torch_nor_onnx(model: Path) -> None:
 def test_the_guide_s_lines_run_without_lama_edge(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    guide = (Path(__file__).parents[3] / "docs" / "litert.md").read_text(encoding="utf-8")
+    guide = (Path(__file__).parents[3] / "docs" / "reference" / "litert.md").read_text(
+        encoding="utf-8"
+    )
     _, _, rest = guide.partition("```python\n")
     lines, _, _ = rest.partition("```")
     assert "lama_edge" not in lines

@@ -16,7 +16,7 @@ from places import ROOT
 
 from lama_edge.cli import _parser
 
-GUIDES = (ROOT / "docs" / "ios.md", ROOT / "runtimes" / "swift" / "README.md")
+GUIDES = (ROOT / "docs" / "how-to" / "ios.md", ROOT / "runtimes" / "swift" / "README.md")
 SAMPLE_GUIDE = ROOT / "runtimes" / "swift" / "Examples" / "Eraser" / "README.md"
 # A first build and all tests took 38 s on two cores that others used as well.
 TIMEOUT_S = 570

@@ -1,4 +1,4 @@
-"""The page of docs/web.md, as it stands there."""
+"""The page of docs/how-to/web.md, as it stands there."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def png(levels: NDArray[np.uint8]) -> bytes:
 def test_the_guides_page_erases_what_python_erases(
     exported: Callable[..., Path], tmp_path: Path
 ) -> None:
-    text = (ROOT / "docs/web.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/how-to/web.md").read_text(encoding="utf-8")
     found = re.search(r"```html\n(.*?)```", text, re.DOTALL)
     assert found is not None
     compile_library(tmp_path)

@@ -117,7 +117,7 @@ struct MaskRules {
 
 /// How the windows that the model sees are chosen.
 enum class Strategy {
-    /// What suits picture, mask, model and memory; see docs/inpainting.md.
+    /// What suits picture, mask, model and memory; see docs/how-to/inpainting.md.
     kAuto = 0,
     /// The whole picture is one window.
     kFull = 1,

@@ -70,9 +70,9 @@ Plan plan(
 
 /// What a run takes beside the open model at its peak, in bytes for each pixel that the model sees.
 ///
-/// An estimate from peaks of ONNX Runtime on the processor (docs/inpainting.md): 48 bytes for the
-/// picture, the mask and the result in float32, and float32 maps of each feature of the first
-/// layer: six, or three where the graph's convolutions run in bands.
+/// An estimate from peaks of ONNX Runtime on the processor (docs/how-to/inpainting.md): 48 bytes
+/// for the picture, the mask and the result in float32, and float32 maps of each feature of the
+/// first layer: six, or three where the graph's convolutions run in bands.
 ///
 /// features: of the first layer, the manifest's `ngf`; any number.
 std::int64_t run_bytes_per_pixel(std::int64_t features, bool in_bands);

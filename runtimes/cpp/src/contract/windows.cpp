@@ -11,7 +11,7 @@ namespace lama_edge {
 namespace {
 
 // The good and the least margin round a hole's box, in pixels; how they were measured is in
-// docs/inpainting.md.
+// docs/how-to/inpainting.md.
 struct Margins {
     int good;
     int least;

@@ -4,7 +4,7 @@ import Foundation
 
 /// How the windows that the model sees are chosen.
 public enum Strategy: String, CaseIterable, Sendable {
-    /// What suits picture, mask, model and memory; see docs/inpainting.md.
+    /// What suits picture, mask, model and memory; see docs/how-to/inpainting.md.
     case auto
     /// The whole picture is one window.
     case full
@@ -107,9 +107,9 @@ public func plan(
 
 /// What a run takes beside the open model at its peak, in bytes for each pixel that the model sees.
 ///
-/// An estimate from peaks of ONNX Runtime on the processor (docs/inpainting.md): 48 bytes for the
-/// picture, the mask and the result in float32, and six float32 maps of each feature of the first
-/// layer. Core ML's own figures differ with the compute units.
+/// An estimate from peaks of ONNX Runtime on the processor (docs/how-to/inpainting.md): 48 bytes
+/// for the picture, the mask and the result in float32, and six float32 maps of each feature of the
+/// first layer. Core ML's own figures differ with the compute units.
 func runBytesPerPixel(_ manifest: Manifest) -> Int {
     var features = 64
     if case .int(let ngf) = manifest.source.architecture["ngf"] {

@@ -83,7 +83,7 @@ public struct Working: Hashable, Sendable {
 /// The good and the least margin round a hole's box, in pixels.
 ///
 /// With s, the root of the box's area: 64 + s/3, and 32 + s/4 for windows that would else be
-/// shrunk. How these were measured is in docs/inpainting.md.
+/// shrunk. How these were measured is in docs/how-to/inpainting.md.
 func context(height: Int, width: Int) -> (good: Int, least: Int) {
     let meanSide = integerRoot(height * width)
     return (64 + meanSide / 3, 32 + meanSide / 4)

@@ -1,4 +1,4 @@
-/** What the page and `lama-edge bench --target browser` say to each other; see docs/worker.md. */
+/** What the page and `bench --target browser` say to each other; see docs/reference/worker.md. */
 
 export type Task = "machine" | "describe" | "measure" | "memory" | "sustain" | "run" | "sleep";
 

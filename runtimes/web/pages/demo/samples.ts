@@ -1,4 +1,4 @@
-/** Pictures to try the page with, in the public domain; where they are from is in docs/web.md. */
+/** Pictures to try the page with, in the public domain; their sources are in docs/how-to/web.md. */
 
 export interface Sample {
   readonly name: string;

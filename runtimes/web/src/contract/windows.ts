@@ -140,7 +140,7 @@ function contextWindow(box: Box, picture: Box, working: Working): Window {
 
 /**
  * The good and the least margin round a hole's box of an area, in pixels; how they were measured is
- * in docs/inpainting.md.
+ * in docs/how-to/inpainting.md.
  */
 function margins(area: number): readonly [number, number] {
   const side = integerRoot(area);

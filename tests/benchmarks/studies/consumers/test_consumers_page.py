@@ -9,7 +9,7 @@ from places import ROOT
 from lama_edge.benchmarks.studies.consumers.page import PAGE, tables
 from lama_edge.benchmarks.studies.consumers.run import load_rows
 
-RESULT, DOCUMENT = ROOT / "benchmarks/results/consumers.jsonl", ROOT / "docs/consumers.md"
+RESULT, DOCUMENT = ROOT / "benchmarks/results/consumers.jsonl", ROOT / "docs/reference/consumers.md"
 # What `--for any` promises of fp32 files of one size.
 PROMISED = ("onnxruntime", "openvino", "opencv4", "opencv5", "mnn", "onnx2tf", "onnxruntime-web")
 

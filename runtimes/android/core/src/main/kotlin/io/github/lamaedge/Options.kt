@@ -31,7 +31,7 @@ public class MaskRules @JvmOverloads constructor(
 
 /** How the windows that the model sees are chosen. */
 public enum class Strategy {
-    /** What suits picture, mask, model and memory; see docs/inpainting.md. */
+    /** What suits picture, mask, model and memory; see docs/how-to/inpainting.md. */
     AUTO,
 
     /** The whole picture is one window. */

@@ -116,7 +116,7 @@ private fun contextWindow(box: Box, picture: Box, working: Working): Window {
 
 /**
  * The good and the least margin round a hole's box of an area, in pixels; how they were measured is
- * in docs/inpainting.md.
+ * in docs/how-to/inpainting.md.
  */
 private fun margins(area: Long): Pair<Int, Int> {
     val side = integerRoot(area).toInt()

@@ -38,7 +38,7 @@ internal open class Sessions {
     val environment: OrtEnvironment by lazy {
         try {
             // What goes wrong is thrown as well; what it does as it starts only the app can turn
-            // off (docs/android.md).
+            // off (docs/how-to/android.md).
             OrtEnvironment.getEnvironment().apply { setTelemetry(false) }
         } catch (thrown: LinkageError) {
             throw missing(thrown)

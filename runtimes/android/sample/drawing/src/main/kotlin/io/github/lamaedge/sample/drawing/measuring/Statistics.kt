@@ -1,6 +1,6 @@
 package io.github.lamaedge.sample.drawing.measuring
 
-/** Figures over the samples of all rounds, as docs/measuring.md defines them. Milliseconds. */
+/** Figures over all rounds' samples, defined in docs/explanation/measuring.md. Milliseconds. */
 class Statistics(rounds: List<Round>) {
     private val samples = rounds.flatMap { it.samplesMs }.sorted()
 
