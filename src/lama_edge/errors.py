@@ -93,14 +93,18 @@ def parameter(name: str, *values: object) -> str:
     """
     if not os.environ.get(SAYS_FLAGS):
         bare = f"{name}_" if keyword.iskeyword(name) else name
-        return _with_choices(f"{bare}=", [repr(_plain(one)) for one in values]) or bare
+        return _with_choices(f"{bare}=", (repr(_plain(one)) for one in values)) or bare
     flag = flag_of(name)
     (one, *more) = values or (True,)
     if isinstance(one, bool) and not more:
         return flag if one else f"--no-{flag.removeprefix('--')}"
     if isinstance(one, list | tuple):
-        return " ".join(f"{flag} {shlex.quote(str(each))}" for each in one)
-    return _with_choices(f"{flag} ", [shlex.quote(str(one)) for one in values])
+        return " ".join(f"{flag} {_typed(each)}" for each in one)
+    return _with_choices(f"{flag} ", map(_typed, values))
+
+
+def _typed(value: object) -> str:
+    return shlex.quote(printable(str(value)))
 
 
 def _plain(value: object) -> object:
@@ -109,8 +113,8 @@ def _plain(value: object) -> object:
     return value if value is None or isinstance(value, kept) else str(value)
 
 
-def _with_choices(begin: str, spelled: list[str]) -> str:
-    *others, last = spelled or [""]
+def _with_choices(begin: str, spelled: Iterable[str]) -> str:
+    *others, last = [*spelled] or [""]
     return last and begin + (f"{', '.join(others)} or {last}" if others else last)
 
 

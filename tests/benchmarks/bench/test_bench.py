@@ -449,7 +449,7 @@ def test_python_beside_a_worker_takes_turns_with_it_in_one_session(
 
 
 def test_python_beside_no_worker_is_refused(folder: Path) -> None:
-    with pytest.raises(UsageError, match="--with-python goes with --worker"):
+    with pytest.raises(UsageError, match="with_python goes with worker"):
         run_bench(Bench((folder / "fixed.onnx",), with_python=True))
 
 

@@ -277,7 +277,7 @@ def test_local_is_this_machine() -> None:
 
 @pytest.mark.parametrize("address", ["ftp://pi", "", "LOCAL", "usb:3"])
 def test_an_unknown_target_names_those_that_there_are(address: str) -> None:
-    with pytest.raises(UsageError, match=f"unknown --target '{address}'; known: local"):
+    with pytest.raises(UsageError, match=f"target is unknown: '{address}'; known: local"):
         open_target(address)
 
 
