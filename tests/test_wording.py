@@ -397,8 +397,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], tuple[Any, ...], str, str]] = {
     "images": (
         lambda f: check_parity(ParityCheck((str(f / "m.onnx"),), masks=f)),
         ("parity", "{m.onnx}", "--masks", "{.}"),
-        "the folder of pictures with images$",
-        "the folder of pictures with --images$",
+        "the folder of pictures as images$",
+        "the folder of pictures as --images$",
     ),
 }  # fmt: skip
 

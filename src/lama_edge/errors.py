@@ -104,7 +104,7 @@ def parameter(name: str, *values: object) -> str:
 
 
 def _typed(value: object) -> str:
-    return shlex.quote(printable(str(value)))
+    return shlex.quote(printable(f"{value:g}" if isinstance(value, float) else str(value)))
 
 
 def _plain(value: object) -> object:

@@ -263,7 +263,7 @@ def test_help_and_refusals_list_the_targets(
         assert known.endswith(", toy")
         assert f"where the models run: {known}" in " ".join(capsys.readouterr().out.split())
         assert _run(command, models["right"], "--target", "ftp://pi") == 2
-        assert f"unknown --target 'ftp://pi'; known: {known}" in capsys.readouterr().err
+        assert f"--target is unknown: 'ftp://pi'; known: {known}" in capsys.readouterr().err
 
 
 def test_local_is_this_machine() -> None:
