@@ -267,7 +267,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], tuple[Any, ...], str, str]] = {
     ),
     "purpose": (
         lambda f: export(GOLDEN, f / "new.onnx", for_="web", size="dynamic"),
-        (*ONNX, "--for", "web"),
+        (*ONNX, "--for", "web", "--size", "dynamic"),
         "for_='web' wants one size",
         "--for web wants one size",
     ),
