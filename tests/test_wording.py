@@ -362,6 +362,12 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], tuple[Any, ...], str, str]] = {
         "picture_format and recursive are for folders",
         "--format and --recursive are for folders",
     ),
+    "threads": (
+        lambda f: _inpaint(f, threads=0),
+        (*INPAINT, "--threads", "0"),
+        "^threads is 0; give 1 or more",
+        "--threads is 0; give 1 or more",
+    ),
     "rounds": (
         lambda f: Bench((f / "m.onnx",), rounds=0),
         (*BENCH, "--rounds", "0"),
