@@ -38,6 +38,7 @@ _JUDGE = re.compile("|".join(JUDGES), re.IGNORECASE)
 _HARMLESS = re.compile("|".join([*JUDGES, *RECORDS]), re.IGNORECASE)
 # What needs no quotes in a shell and is spelled as it is.
 _PLAIN = re.compile(r"[\w.:-]{1,80}", re.ASCII)
+_NAME_CHARACTERS = 100
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def _unread_message(unread: Mapping[str, str]) -> str:
     names, parts = list(unread), list(dict.fromkeys(unread.values()))
     first = ", ".join(map(shown, names[:_SHOWN]))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    without = parameter("ignore", [_spelled(part) for part in parts[:_SHOWN]])
+    without = parameter("ignore", [part[:_NAME_CHARACTERS] for part in parts[:_SHOWN]])
     rest = " and so on" if len(parts) > _SHOWN else ""
     return (
         f"holds tensors that may change what its generator computes and that are not read here: "

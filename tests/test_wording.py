@@ -130,8 +130,6 @@ def _calls(tree: ast.AST) -> Iterator[ast.Call]:
 def _flags(parser: argparse.ArgumentParser) -> Iterator[str]:
     for action in parser._actions:
         yield from action.option_strings
-        if not action.option_strings and action.metavar:
-            yield str(action.metavar)
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
                 yield from _flags(command)
@@ -188,6 +186,8 @@ def test_no_message_is_made_before_anybody_knows_who_reads_it() -> None:
         (("size", "dynamic"), "size='dynamic'", "--size dynamic"),
         (("size", Size(64, 72)), "size='64x72'", "--size 64x72"),
         (("max_side", 63), "max_side=63", "--max-side 63"),
+        (("batch", 1), "batch=1", "--batch 1"),
+        (("small_steps", 0), "small_steps=0", "--small-steps 0"),
         (("for", "web"), "for_='web'", "--for web"),
         (("precision", "w8", "fp16", "fp32"), "precision='w8', 'fp16' or 'fp32'",
          "--precision w8, fp16 or fp32"),
@@ -267,7 +267,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], tuple[Any, ...], str, str]] = {
     ),
     "purpose": (
         lambda f: export(GOLDEN, f / "new.onnx", for_="web", size="dynamic"),
-        (*ONNX, "--for", "web"),
+        (*ONNX, "--for", "web", "--size", "dynamic"),
         "for_='web' wants one size",
         "--for web wants one size",
     ),
@@ -362,6 +362,12 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], tuple[Any, ...], str, str]] = {
         "picture_format and recursive are for folders",
         "--format and --recursive are for folders",
     ),
+    "threads": (
+        lambda f: _inpaint(f, threads=0),
+        (*INPAINT, "--threads", "0"),
+        "^threads is 0; give 1 or more",
+        "--threads is 0; give 1 or more",
+    ),
     "rounds": (
         lambda f: Bench((f / "m.onnx",), rounds=0),
         (*BENCH, "--rounds", "0"),
@@ -397,8 +403,8 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], tuple[Any, ...], str, str]] = {
     "images": (
         lambda f: check_parity(ParityCheck((str(f / "m.onnx"),), masks=f)),
         ("parity", "{m.onnx}", "--masks", "{.}"),
-        "the folder of pictures with images$",
-        "the folder of pictures with --images$",
+        "the folder of pictures as images$",
+        "the folder of pictures as --images$",
     ),
 }  # fmt: skip
 

@@ -123,7 +123,7 @@ def check_parity(job: ParityCheck, progress: Progress = untold) -> ParityResult:
         raise UsageError("there is no model to check: name at least one")
     if job.masks is not None and job.images is None:
         raise UsageError(
-            f"masks without pictures: name the folder of pictures with {parameter('images')}"
+            f"masks without pictures: name the folder of pictures as {parameter('images')}"
         )
     if job.images is not None:
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work

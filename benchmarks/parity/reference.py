@@ -55,7 +55,7 @@ def choose_reference(sources: Collection[str]) -> str:
     if len(sources) > 1:
         raise UsageError(
             f"the models were exported from {len(sources)} different checkpoints: name the one to "
-            f"compare with by {parameter('reference')}"
+            f"compare with as {parameter('reference')}"
         )
     (wanted,) = sources
     for entry in zoo_entries():
@@ -64,7 +64,7 @@ def choose_reference(sources: Collection[str]) -> str:
             return entry.name
     raise UsageError(
         f"the checkpoint {wanted[:_HASH_DIGITS]}… that the models were exported from is not "
-        f"among those here: name it by {parameter('reference')}"
+        f"among those here: name it as {parameter('reference')}"
     )
 
 
@@ -96,7 +96,7 @@ def as_exported(reference: str, sources: Iterable[Source]) -> tuple[str, tuple[s
     if len(ways) > 1:
         raise UsageError(
             f"the models were exported from {len(ways)} generators or with other tensors left out "
-            f"of {str(path)!r}: check them one by one, or name one by "
+            f"of {str(path)!r}: check them one by one, or name one as "
             f"{parameter('reference', 'FILE#NAME')}"
         )
     for entry, ignored in ways:

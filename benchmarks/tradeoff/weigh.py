@@ -168,7 +168,7 @@ def _check(job: Tradeoff) -> None:
             )
     if job.masks is not None and job.images is None:
         raise UsageError(
-            f"masks without pictures: name the folder of pictures with {parameter('images')}"
+            f"masks without pictures: name the folder of pictures as {parameter('images')}"
         )
     if job.images is not None:
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work

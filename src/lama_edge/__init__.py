@@ -7,9 +7,10 @@ they need is imported when one of them is.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # typing's own takes longer to import than this
 if TYPE_CHECKING:
+    from typing import Any
+
     from lama_edge.exporting import export
     from lama_edge.runtimes.base import open_runner
     from lama_edge.runtimes.inpainting.inpainter import Inpainter

@@ -19,7 +19,6 @@ _MAX_SHOWN_CHARACTERS = 100
 SAYS_FLAGS = "LAMA_EDGE_SAYS_FLAGS"
 # Parameters whose flag is not their name with dashes.
 RENAMED = {
-    "checkpoint": "CHECKPOINT",
     "cool_down_s": "--cool-down",
     "cool_timeout_s": "--cool-timeout",
     "crop_pixels": "--crop",
@@ -29,7 +28,6 @@ RENAMED = {
     "max_temperature_c": "--max-temperature",
     "picture_format": "--format",
     "sustained_s": "--sustained",
-    "timeout_s": "--timeout",
 }
 
 
@@ -93,26 +91,31 @@ def parameter(name: str, *values: object) -> str:
     Returns:
         Such as ``size='dynamic'``, or within `spelling_flags` ``--size dynamic``.
     """
-    if os.environ.get(SAYS_FLAGS):
-        flag = flag_of(name)
-        if values in ((True,), (False,)):
-            return flag if values[0] else f"--no-{flag.removeprefix('--')}"
-        if len(values) == 1 and isinstance(values[0], list | tuple):
-            return " ".join(f"{flag} {shlex.quote(str(one))}" for one in values[0])
-        spelled = [shlex.quote(str(value)) for value in values]
-        between = " "
-    else:
-        flag = f"{name}_" if keyword.iskeyword(name) else name
-        spelled = [repr(v) if isinstance(v, _PLAIN) else repr(str(v)) for v in values]
-        between = "="
-    if not spelled:
-        return flag
-    *others, last = spelled
-    return f"{flag}{between}" + (f"{', '.join(others)} or {last}" if others else last)
+    if not os.environ.get(SAYS_FLAGS):
+        bare = f"{name}_" if keyword.iskeyword(name) else name
+        return _with_choices(f"{bare}=", (repr(_plain(one)) for one in values)) or bare
+    flag = flag_of(name)
+    (one, *more) = values or (True,)
+    if isinstance(one, bool) and not more:
+        return flag if one else f"--no-{flag.removeprefix('--')}"
+    if isinstance(one, list | tuple):
+        return " ".join(f"{flag} {_typed(each)}" for each in one)
+    return _with_choices(f"{flag} ", map(_typed, values))
 
 
-# What is spelled as Python has it; others, such as a path, by their text.
-_PLAIN = (bool, int, float, str, list, tuple, type(None))
+def _typed(value: object) -> str:
+    return shlex.quote(printable(f"{value:g}" if isinstance(value, float) else str(value)))
+
+
+def _plain(value: object) -> object:
+    """Return what Python spells as it is written; others, such as a path, by their text."""
+    kept = (bool, int, float, list, tuple)
+    return value if value is None or isinstance(value, kept) else str(value)
+
+
+def _with_choices(begin: str, spelled: Iterable[str]) -> str:
+    *others, last = [*spelled] or [""]
+    return last and begin + (f"{', '.join(others)} or {last}" if others else last)
 
 
 def flag_of(name: str) -> str:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lama_edge.cli.opening import add_function, add_provider
+from lama_edge.cli.opening import add_function, add_provider, add_threads
 from lama_edge.cli.rendering import counter, print_json
 from lama_edge.errors import PictureError, one_line
 from lama_edge.files import join_part
@@ -60,6 +60,7 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
     _add_mask_options(inpaint)
     _add_file_options(inpaint)
     add_provider(inpaint)
+    add_threads(inpaint)
     add_function(inpaint)
     inpaint.set_defaults(command=_inpaint)
 
@@ -122,6 +123,7 @@ def _inpaint(options: argparse.Namespace) -> None:
         max_side=options.max_side,
         tile=options.tile,
         provider=options.provider,
+        threads=options.threads,
         strip_metadata=options.strip_metadata,
         max_pixels=options.max_pixels,
         mask_rules=MaskRules(options.mask_channel, options.grow, options.invert_mask),

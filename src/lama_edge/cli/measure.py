@@ -10,7 +10,7 @@ from typing import Any
 
 from lama_edge.benchmarks.reports.figures import table
 from lama_edge.benchmarks.targets.registry import add_target, target_options
-from lama_edge.cli.opening import add_provider
+from lama_edge.cli.opening import add_provider, add_threads
 from lama_edge.cli.outputs import add_outputs, check_outputs, give
 from lama_edge.cli.rendering import decibels, print_json, steps
 from lama_edge.errors import LamaEdgeError, UsageError, one_line, worst_exit_code
@@ -48,6 +48,7 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
         "--masks", type=Path, metavar="DIR", help="their masks, by name (default: seeded ones)"
     )
     add_provider(parity, "of the models; emulated rounds every result as fp16 devices do")
+    add_threads(parity)
     add_target(parity)
     add_outputs(parity)
     parity.set_defaults(command=_parity)
@@ -87,6 +88,7 @@ def _parity(options: argparse.Namespace) -> int:
             images=options.images,
             masks=options.masks,
             provider=options.provider,
+            threads=options.threads,
             target=options.target,
             options=target_options(options),
         )
