@@ -230,6 +230,20 @@ def test_the_source_holds_what_the_wheel_does_and_nothing_of_npms(wheel: Path) -
     assert len(names) < 2000
 
 
+def test_a_release_knows_every_file_of_the_wheel_and_its_notices_are_in_it(wheel: Path) -> None:
+    command = [sys.executable, ROOT / ".ci/releasing/contents.py", wheel]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    sbom = wheel.with_name(f"lama-edge-{PROJECT['project']['version']}.cdx.json")
+    parts = {part["name"] for part in json.loads(sbom.read_text())["components"]}
+    assert {"lama-tiny", "numpy", "onnxruntime"} <= parts
+    # As `make web` made the pages, or not.
+    assert ("preact" in parts) == (ROOT / "src/lama_edge/web/compiled").is_dir()
+    with zipfile.ZipFile(wheel) as archive:
+        names = {Path(name).name for name in archive.namelist() if "/licenses/" in name}
+    assert names == {"LICENSE", "THIRD_PARTY_NOTICES.md"}
+
+
 def _install(
     wheel: Path, python: str, folder: Path, pins: tuple[str, ...] = (), extras: str = "onnx"
 ) -> Path:
