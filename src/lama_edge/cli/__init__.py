@@ -16,6 +16,7 @@ from contextlib import suppress
 import lama_edge
 from lama_edge.cli.bench import add_bench
 from lama_edge.cli.demo import add_demo
+from lama_edge.cli.doctor import add_doctor
 from lama_edge.cli.export import add_export
 from lama_edge.cli.inpaint import add_inpaint
 from lama_edge.cli.inspect import add_inspect
@@ -92,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         add_inspect,
         add_models,
         add_demo,
+        add_doctor,
     ):
         add(commands, common)
     return parser

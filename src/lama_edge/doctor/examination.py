@@ -1,0 +1,266 @@
+"""The examination: everything is tried, one thing after another, and told as one document."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import lama_edge
+from lama_edge.benchmarks.targets.tasks.environment import environment, processor_features
+from lama_edge.doctor.requirements import PACKAGE, Extra, installed_extras
+from lama_edge.doctor.tools import TOOLS
+from lama_edge.doctor.trying import EXPORT_SECONDS, owner_of, reinstalling, status_of, tried
+from lama_edge.errors import worst_exit_code
+from lama_edge.exporters.formats.record import Format, formats
+from lama_edge.files import sha256_of
+from lama_edge.models.checkpoint import EMBEDDED_NAME
+from lama_edge.models.zoo import required_path, zoo_entry
+from lama_edge.nvidia import AN_NVIDIA_GPU
+from lama_edge.process import WatchedFolder
+from lama_edge.runtimes.registry import CHECKPOINT, Need, Runtime, runtimes
+from lama_edge.spec import Progress, untold
+
+KIND = "lama_edge.doctor"
+_VERSION = 1
+SIZE = "64"
+# The pages carry lama-tiny at this size for a self-test of their own.
+_READY_MADE = "web/compiled/demo/assets/selftest-*.onnx"
+_REPORT = "report it with all that this command prints"
+_CODES = {"wrong": 1, "broken": 2}
+
+Row = dict[str, Any]
+
+
+def examine(
+    progress: Progress = untold, expect: Callable[[int], None] = lambda total: None
+) -> dict[str, Any]:
+    """Try everything.
+
+    Args:
+        progress: called with what is tried next.
+        expect: called once, before that, with how many times it will be.
+
+    Returns:
+        A document, see ``benchmarks/documents/schema/doctor-1.schema.json``; it names neither the
+        user nor the machine.
+
+    Raises:
+        LamaEdgeError: when there is no room for temporary files.
+    """
+    known = [*runtimes()]
+    wanted = [(form, options) for form in formats() for options in _options(form, known)]
+    expect(len(wanted) + sum(len(one.providers) for one in known if one.opener) + len(TOOLS))
+    model, extras = _embedded(), installed_extras()
+    with WatchedFolder() as watched:
+        exports = [
+            _exported(form, options, model, watched.path, progress) for form, options in wanted
+        ]
+        rows = [
+            row for one in known for row in _tried(one, _subject(one, model, exports), progress)
+        ]
+    tools = []
+    for name, tool in TOOLS.items():
+        progress(name)
+        tools.append({"tool": name, "for": tool.purpose, **tool.look()})
+    here = environment()
+    here["packages"].update({name: text for one in extras for name, text in one.installed.items()})
+    document = {
+        "kind": KIND,
+        "schema_version": _VERSION,
+        "tool": f"lama-edge {lama_edge.__version__}",
+        "environment": here,
+        "features": processor_features(),
+        "model": model,
+        "extras": [_extra_row(one) for one in extras],
+        "exports": [{key: row[key] for key in row if key != "path"} for row in exports],
+        "runtimes": rows,
+        "tools": tools,
+    }
+    return {**document, "problems": [*_problems(document, extras)]}
+
+
+def exit_code(document: Mapping[str, Any]) -> int:
+    """Return 0 where all that is installed works, 1 where something computes wrong, 2 otherwise."""
+    return worst_exit_code(_CODES[one["status"]] for one in document["problems"])
+
+
+def _embedded() -> Row:
+    """Tell whether the embedded model is the one that was published."""
+    entry = zoo_entry(EMBEDDED_NAME)
+    try:
+        found: str | None = sha256_of(required_path(entry))
+    except OSError:
+        found = None
+    return {
+        "name": entry.name,
+        "sha256": found,
+        "status": "works" if found == entry.sha256 else "broken",
+    }
+
+
+def _options(form: Format, known: Sequence[Runtime]) -> list[Mapping[str, Any]]:
+    """Return the options of each export that a format's runtimes want."""
+    wanted = {json.dumps(dict(one.made_with)) for one in known if one.format == form.name}
+    return [json.loads(text) for text in sorted(wanted)] or [{}]
+
+
+def _exported(
+    form: Format, options: Mapping[str, Any], model: Row, folder: Path, progress: Progress
+) -> Row:
+    """Export the embedded model; the row's ``path`` is the file, None where there is none."""
+    row: Row = {"format": form.name, "options": dict(options), "seconds": None, "path": None}
+    flags = "".join(f" --{name.replace('_', '-')} {value}" for name, value in options.items())
+    progress(f"export {form.name}{flags}")
+    if model["status"] != "works":
+        return {**row, "status": "not tried", "reason": "the embedded model is broken", "fix": None}
+    # In a folder of its own: some formats share the names of files beside theirs.
+    output = folder / "-".join([form.name, *map(str, options.values())]) / f"m{form.suffix}"
+    output.parent.mkdir()
+    job = {"format": form.name, "options": dict(options), "size": SIZE, "output": str(output)}
+    answer = tried("lama_edge.doctor.tries:export", job, EXPORT_SECONDS)
+    row |= status_of(answer)
+    if row["status"] == "works":
+        row |= {"seconds": round(answer["seconds"], 1), "path": output}
+    return row
+
+
+def _subject(runtime: Runtime, model: Row, exports: Sequence[Row]) -> Row:
+    """Return the row of what a runtime can be tried on: its ``path``, or why there is none."""
+    if runtime.format == CHECKPOINT:
+        path = required_path(zoo_entry(EMBEDDED_NAME)) if model["status"] == "works" else None
+        return {"path": path, "reason": "the embedded model is broken", "fix": None}
+    made = next(
+        row
+        for row in exports
+        if (row["format"], row["options"]) == (runtime.format, dict(runtime.made_with))
+    )
+    if made["path"] is None and ".onnx" in runtime.suffixes:
+        ready = next(Path(lama_edge.__file__).parent.glob(_READY_MADE), None)
+        return {**made, "path": ready}
+    return made
+
+
+def _tried(runtime: Runtime, subject: Row, progress: Progress) -> Iterator[Row]:
+    """Try a runtime with each of its providers."""
+    missing: Row | None = None
+    for provider in runtime.providers:
+        row: Row = {"runtime": runtime.name, "title": runtime.title, "provider": provider}
+        row |= dict.fromkeys(("version", "max_abs_diff", "run_ms", "reason", "fix"))
+        need = runtime.needs.get(provider, Need())
+        if runtime.opener:
+            progress(f"{runtime.title} {provider}")
+        if not runtime.opener:
+            how = "it runs in pages: lama-edge bench MODEL.onnx --target browser"
+            row |= {"status": "not tried", "reason": how}
+        elif need.systems is not None and platform.system() not in need.systems:
+            reason = f"only on {' and '.join(need.systems)}"
+            row |= {"status": "other system", "reason": reason.replace("Darwin", "macOS")}
+        elif missing is not None:
+            row |= missing
+        else:
+            path = subject["path"]
+            job = {"runtime": runtime.name, "provider": provider, "model": path and str(path)}
+            answer = tried("lama_edge.doctor.tries:run", job)
+            row |= _judged(runtime, need, subject, answer)
+            if answer["outcome"] == "missing":
+                missing = {key: row[key] for key in ("status", "reason", "fix")}
+        yield row
+
+
+def _judged(runtime: Runtime, need: Need, subject: Row, answer: Row) -> Row:
+    """Return what a row says of an answer."""
+    row = status_of(answer)
+    if answer["outcome"] == "imported":
+        return {"status": "not tried", "reason": subject["reason"], "fix": subject["fix"]}
+    if answer["outcome"] == "missing":
+        # Where a file can be made nowhere, what makes one is missing too.
+        return {**row, "fix": row["fix"] or subject["fix"]}
+    if answer["outcome"] == "absent":
+        return {**row, **_absent(runtime, need, answer)}
+    if answer["outcome"] == "broken":
+        shadow, command = reinstalling(runtime.modules[0]) if runtime.modules else (None, None)
+        reason = f"{row['reason']}; {shadow}" if shadow else row["reason"]
+        return {**row, "reason": reason, "fix": row["fix"] or command}
+    if answer["outcome"] == "works":
+        row |= {
+            "version": answer["version"],
+            "max_abs_diff": answer["max_abs_diff"],
+            "run_ms": round(answer["run_ms"], 1),
+        }
+    return row
+
+
+def _absent(runtime: Runtime, need: Need, answer: Row) -> Row:
+    """Say why a provider is not here: for want of a device, or of a package with it."""
+    owner = owner_of(runtime.modules[0]) if runtime.modules else None
+    fix = None
+    if need.package is not None and owner not in (None, need.package):
+        fix = f"pip uninstall {owner} && pip install {need.package}"
+    without = need.device is not None and not (need.device == AN_NVIDIA_GPU and answer["nvidia"])
+    if without:
+        package = f", and the package {need.package}" if fix else ""
+        return {"status": "no device", "reason": f"needs {need.device}{package}", "fix": None}
+    if fix is not None:
+        reason = f"{need.package} has it, in the place of {owner}"
+        return {"status": "other package", "reason": reason, "fix": fix}
+    if need.package is not None:
+        # Its package is here, and its device is, and yet it did not start.
+        return {"status": "broken"}
+    return {"status": "other package"}
+
+
+def _extra_row(extra: Extra) -> Row:
+    outside = [
+        {"package": one.name, "version": extra.installed[one.name], "wanted": one.wanted}
+        for one in extra.outside
+    ]
+    return {
+        "extra": extra.name or None,
+        "complete": not extra.missing,
+        "missing": list(extra.missing),
+        "outside": outside,
+        "fix": extra.command if extra.missing or outside else None,
+    }
+
+
+def _problems(document: Mapping[str, Any], extras: Sequence[Extra]) -> Iterator[Row]:
+    """Give what is installed and does not work, each with what to do about it."""
+    if document["model"]["status"] != "works":
+        yield {
+            "status": "broken",
+            "what": f"the embedded {EMBEDDED_NAME}",
+            "reason": f"it is not the published one: sha256 {document['model']['sha256']}",
+            "fix": f"pip install --force-reinstall --no-deps {PACKAGE}=={lama_edge.__version__}",
+        }
+    seen = set()
+    # Packages of an extra that is not complete may be somebody else's.
+    for extra in (one for one in extras if not one.missing):
+        for one in extra.outside:
+            if (one.name, one.wanted) not in seen:
+                seen.add((one.name, one.wanted))
+                version = metadata.version(one.name)
+                asks = f"{PACKAGE}[{extra.name}]" if extra.name else PACKAGE
+                yield {
+                    "status": "broken",
+                    "what": f"{one.name} {version}",
+                    "reason": f"{asks} asks for {one.name}{one.wanted}",
+                    "fix": extra.command,
+                }
+    for row in (*document["exports"], *document["runtimes"], *document["tools"]):
+        if row["status"] in _CODES:
+            yield {
+                "status": row["status"],
+                "what": _name(row),
+                "reason": row["reason"],
+                "fix": row["fix"] or _REPORT,
+            }
+
+
+def _name(row: Row) -> str:
+    if "runtime" in row:
+        return f"{row['title']} {row['provider']}"
+    return f"export {row['format']}" if "format" in row else str(row["tool"])
