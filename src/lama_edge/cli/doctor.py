@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lama_edge.benchmarks.reports.figures import memory, scientific, table
+from lama_edge.benchmarks.reports.figures import UNKNOWN, scientific, table
 from lama_edge.cli.rendering import milliseconds, print_json, steps
 from lama_edge.errors import printable
 
 _WIDTH = 100
-# What stands under a heading is told from it.
+_LABEL = 11
 _INDENT = "  "
+_HARD_SPACE = "\u00a0"
+# Of a hash, enough to tell it from another.
+_DIGITS = 16
 
 
 def add_doctor(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -69,54 +71,68 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
 def _machine(document: Mapping[str, Any]) -> Iterator[str]:
     here, model = document["environment"], document["model"]
     yield f"{document['tool']}, Python {here['python']}, {here['os']}, {here['machine']}"
-    device = f"{here['device']}, " if here["device"] else ""
-    cores = f"{here['cores']} core{'' if here['cores'] == 1 else 's'}"
-    yield f"{device}{here['chip']}, {cores}, {memory(here['memory_bytes'])}"
-    if document["features"]:
-        yield f"processor  {' '.join(document['features'])}"
-    state = "as published" if model["status"] == "works" else "BROKEN"
-    yield f"model      {model['name']}, {state}, sha256 {str(model['sha256'])[:16]}…"
-    packages = " ".join(f"{name} {version};" for name, version in here["packages"].items())
-    yield from _wrapped("packages   ", packages.rstrip(";"))
+    found = [here["device"], here["chip"], f"{here['cores']} core{'s' * (here['cores'] > 1)}"]
+    if here["memory_bytes"]:
+        found.append(f"{here['memory_bytes'] / 2**30:.1f} GiB")
+    yield ", ".join(filter(None, found))
     complete = [one["extra"] for one in document["extras"] if one["complete"] and one["extra"]]
-    yield from _wrapped("extras     ", ", ".join(complete) or "none")
+    packages = (f"{name}{_HARD_SPACE}{version}" for name, version in here["packages"].items())
+    state = "as published" if model["status"] == "works" else "BROKEN"
+    for label, text in (
+        ("processor", " ".join(document["features"])),
+        ("model", f"{model['name']}, {state}, sha256 {str(model['sha256'])[:_DIGITS]}"),
+        ("extras", ", ".join(complete)),
+        ("packages", ", ".join(packages)),
+    ):
+        yield from _wrapped(label, text or UNKNOWN)
 
 
-def _wrapped(label: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=label, subsequent_indent=" " * len(label),
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
+def _wrapped(label: str, text: str) -> Iterator[str]:
+    """Give lines beside a label; what a hard space holds together stays on one."""
+    for line in textwrap.wrap(text, _WIDTH - _LABEL, break_on_hyphens=False):
+        yield f"{label:<{_LABEL}}" + line.replace(_HARD_SPACE, " ")
+        label = ""
 
 
-def _runtimes(rows: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+def _runtimes(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     """Give a row for each runtime's providers of which the same is to be said."""
-
-    def said(row: dict[str, Any]) -> tuple[str, str, str]:
-        return row["title"], row["status"], _remark(row)
-
-    for (title, status, remark), alike in groupby(sorted(rows, key=lambda r: 0), key=said):
-        group = [*alike]
-        version = next((f" {row['version']}" for row in group if row["version"]), "")
-        providers = ", ".join(row["provider"] for row in group)
-        yield f"{title}{version}", providers, status, remark
+    alike: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        alike.setdefault((row["title"], row["status"], _remark(row)), []).append(row)
+    before = None
+    for (title, status, remark), group in alike.items():
+        version = next(
+            (row["version"] for row in rows if row["title"] == title and row["version"]), ""
+        )
+        name = "" if title == before else f"{title} {version}".strip()
+        before = title
+        yield name, ", ".join(row["provider"] for row in group), status, remark
 
 
 def _remark(row: Mapping[str, Any]) -> str:
     if row["status"] == "works":
-        return f"off by {scientific(row['max_abs_diff'])}, {milliseconds(row['run_ms'])} a run"
-    return str((row["fix"] if row["status"] == "not installed" else None) or row["reason"])
+        return f"off by {scientific(row['max_abs_diff'])}, a run {milliseconds(row['run_ms'])}"
+    return str((row["status"] == "not installed" and row["fix"]) or row["reason"])
 
 
-def _exports(rows: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
-    for row in rows:
-        flags = "".join(f" --{name} {value}" for name, value in row["options"].items())
-        took = f"{row['seconds']:.1f} s" if row["status"] == "works" else row["fix"] or row["reason"]
-        yield f"{row['format']}{flags}", row["status"], took
+def _exports(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """Give a row for all that work, and one for each that does not."""
+    names = ["".join([row["format"], *map(" ".join, _flags(row))]) for row in rows]
+    working = [name for name, row in zip(names, rows, strict=True) if row["status"] == "works"]
+    if working:
+        yield "works", ", ".join(working)
+    for name, row in zip(names, rows, strict=True):
+        if row["status"] != "works":
+            yield row["status"], f"{name}: {row['fix'] or row['reason']}"
 
 
-def _tools(rows: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+def _flags(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in row["options"].items():
+        yield f" --{name.replace('_', '-')}", value
+
+
+def _tools(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     for row in rows:
         name = f"{row['tool']} {row['version']}" if row["version"] else row["tool"]
-        remark = row["for"] if row["status"] == "works" else f"{row['fix']} ({row['for']})"
-        yield name, row["status"], remark
+        mends = row["status"] != "works"
+        yield name, row["status"], f"{row['fix']} ({row['for']})" if mends else row["for"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import lama_edge
 from lama_edge.benchmarks.targets.tasks.environment import environment, processor_features
-from lama_edge.doctor.requirements import PACKAGE, Extra, installed_extras
+from lama_edge.doctor.requirements import PACKAGE, Extra, canonical, installed_extras
 from lama_edge.doctor.tools import TOOLS
 from lama_edge.doctor.trying import EXPORT_SECONDS, owner_of, reinstalling, status_of, tried
 from lama_edge.errors import worst_exit_code
@@ -67,12 +67,13 @@ def examine(
         progress(name)
         tools.append({"tool": name, "for": tool.purpose, **tool.look()})
     here = environment()
-    here["packages"].update({name: text for one in extras for name, text in one.installed.items()})
+    packages = {canonical(name): version for name, version in here["packages"].items()}
+    packages.update({name: version for one in extras for name, version in one.installed.items()})
     document = {
         "kind": KIND,
         "schema_version": _VERSION,
         "tool": f"lama-edge {lama_edge.__version__}",
-        "environment": here,
+        "environment": {**here, "packages": dict(sorted(packages.items()))},
         "features": processor_features(),
         "model": model,
         "extras": [_extra_row(one) for one in extras],
@@ -133,14 +134,12 @@ def _subject(runtime: Runtime, model: Row, exports: Sequence[Row]) -> Row:
     if runtime.format == CHECKPOINT:
         path = required_path(zoo_entry(EMBEDDED_NAME)) if model["status"] == "works" else None
         return {"path": path, "reason": "the embedded model is broken", "fix": None}
-    made = next(
-        row
-        for row in exports
-        if (row["format"], row["options"]) == (runtime.format, dict(runtime.made_with))
-    )
+    made: Row = {"path": None, "reason": f"nothing exports {runtime.format}", "fix": None}
+    for row in exports:
+        if (row["format"], row["options"]) == (runtime.format, dict(runtime.made_with)):
+            made = row
     if made["path"] is None and ".onnx" in runtime.suffixes:
-        ready = next(Path(lama_edge.__file__).parent.glob(_READY_MADE), None)
-        return {**made, "path": ready}
+        made = {**made, "path": next(Path(lama_edge.__file__).parent.glob(_READY_MADE), None)}
     return made
 
 
@@ -177,6 +176,8 @@ def _judged(runtime: Runtime, need: Need, subject: Row, answer: Row) -> Row:
     if answer["outcome"] == "imported":
         return {"status": "not tried", "reason": subject["reason"], "fix": subject["fix"]}
     if answer["outcome"] == "missing":
+        if need.device == AN_NVIDIA_GPU and not answer["nvidia"]:
+            return {"status": "no device", "reason": f"needs {need.device}", "fix": None}
         # Where a file can be made nowhere, what makes one is missing too.
         return {**row, "fix": row["fix"] or subject["fix"]}
     if answer["outcome"] == "absent":
@@ -206,11 +207,11 @@ def _absent(runtime: Runtime, need: Need, answer: Row) -> Row:
         return {"status": "no device", "reason": f"needs {need.device}{package}", "fix": None}
     if fix is not None:
         reason = f"{need.package} has it, in the place of {owner}"
-        return {"status": "other package", "reason": reason, "fix": fix}
+        return {"status": "other build", "reason": reason, "fix": fix}
     if need.package is not None:
         # Its package is here, and its device is, and yet it did not start.
         return {"status": "broken"}
-    return {"status": "other package"}
+    return {"status": "other build"}
 
 
 def _extra_row(extra: Extra) -> Row:

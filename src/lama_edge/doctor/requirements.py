@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from importlib import metadata
 
 PACKAGE = "lama-edge"
+# What builds and tests lama-edge itself.
+_DEVELOPERS = "dev"
 _REQUIREMENT = re.compile(
     r"(?P<name>[\w.-]+)\s*(?:\[(?P<extras>[^]]*)\])?\s*\(?(?P<bounds>[^;()]*)\)?\s*(?:;(?P<when>.*))?"
 )
@@ -94,19 +96,24 @@ def read(line: str) -> Requirement | None:
     if not all(_holds(*one) for one in conditions if one[0] != "extra"):
         return None
     return Requirement(
-        name=re.sub(r"[-_.]+", "-", found["name"]).lower(),
+        name=canonical(found["name"]),
         bounds=tuple(_BOUND.findall(found["bounds"])),
         extras=tuple(re.findall(r"[\w.-]+", found["extras"] or "")),
         extra=next((value for name, _, value in conditions if name == "extra"), ""),
     )
 
 
+def canonical(name: str) -> str:
+    """Spell a package's name as indexes do."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def installed_extras() -> list[Extra]:
     """Compare what lama-edge asks for with what is here.
 
     Returns:
-        What is always needed, then each extra in the order in which they are declared; nothing
-        where lama-edge itself was not installed by pip.
+        What is always needed, then each extra in the order in which they are declared, but the
+        developers'; nothing where lama-edge itself was not installed by pip.
     """
     try:
         own = metadata.distribution(PACKAGE)
@@ -114,7 +121,7 @@ def installed_extras() -> list[Extra]:
         return []
     asked = [one for one in map(read, own.requires or ()) if one is not None]
     names = ["", *(own.metadata.get_all("Provides-Extra") or ())]
-    return [_compared(name, list(_of(name, asked))) for name in names]
+    return [_compared(name, [*_of(name, asked)]) for name in names if name != _DEVELOPERS]
 
 
 def _of(extra: str, asked: Sequence[Requirement]) -> Iterator[Requirement]:
@@ -132,9 +139,7 @@ def _compared(name: str, asked: Sequence[Requirement]) -> Extra:
     versions = {one.name: _version(one.name) for one in asked}
     missing = tuple(package for package, version in versions.items() if version is None)
     installed = {package: version for package, version in versions.items() if version is not None}
-    outside = [
-        one for one in asked if one.name in installed and not one.takes(installed[one.name])
-    ]
+    outside = [one for one in asked if one.name in installed and not one.takes(installed[one.name])]
     return Extra(name, installed, missing, tuple(dict.fromkeys(outside)))
 
 
@@ -153,7 +158,7 @@ def _holds(name: str, sign: str, value: str) -> bool:
         "platform_machine": platform.machine(),
         "platform_system": platform.system(),
     }
-    return bool(_COMPARED[sign](here.get(name), value))
+    return bool(_COMPARED[sign](here.get(name, ""), value))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

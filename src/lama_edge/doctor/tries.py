@@ -127,8 +127,8 @@ def _attempt(work: Callable[[], Answer]) -> Answer:
     Returns:
         ``outcome``: ``works``, or what the work says; ``missing``, a package is not installed;
         ``absent``, a provider or device is not here; ``wrong``, it computes something else;
-        ``broken``. With ``reason`` where it fails, and with ``absent`` whether there is an NVIDIA
-        GPU.
+        ``broken``. With ``reason`` where it fails, and where something is not here, whether an
+        NVIDIA GPU is: ``nvidia``.
     """
     try:
         return {"outcome": "works", **work()}
@@ -138,8 +138,8 @@ def _attempt(work: Callable[[], Answer]) -> Answer:
             outcome = "missing"
         else:
             outcome = "broken" if isinstance(error.__cause__, ImportError | OSError) else "absent"
-        gpu = {"nvidia": current_gpu() is not None} if outcome == "absent" else {}
-        return {"outcome": outcome, "reason": one_line(error), **gpu}
+        nvidia = current_gpu() is not None
+        return {"outcome": outcome, "reason": one_line(error), "nvidia": nvidia}
     except ParityError as error:
         return {"outcome": "wrong", "reason": one_line(error)}
     except LamaEdgeError as error:

@@ -29,9 +29,7 @@ _STATUS = {
 }
 
 
-def tried(
-    task: str, payload: Mapping[str, Any], timeout_s: float = TRY_SECONDS
-) -> dict[str, Any]:
+def tried(task: str, payload: Mapping[str, Any], timeout_s: float = TRY_SECONDS) -> dict[str, Any]:
     """Call one of `lama_edge.doctor.tries` in a process of its own.
 
     Returns:
