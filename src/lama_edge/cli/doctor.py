@@ -15,6 +15,8 @@ _WIDTH = 100
 _LABEL = 11
 _INDENT = "  "
 _HARD_SPACE = "\u00a0"
+# What exports, checks, runs and measures.
+_FIRST = 'pip install "lama-edge[export,onnx]"'
 # Of a hash, enough to tell it from another.
 _DIGITS = 16
 
@@ -59,6 +61,8 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield from (_INDENT + line for line in table([*rows]))
     yield ""
     problems = document["problems"]
+    if all(row["status"] != "works" for row in document["runtimes"]):
+        yield f"most begin with: {_FIRST}"
     if not problems:
         yield "all that is installed works"
         return
@@ -112,6 +116,8 @@ def _runtimes(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
 def _remark(row: Mapping[str, Any]) -> str:
     if row["status"] == "works":
         return f"off by {scientific(row['max_abs_diff'])}, a run {milliseconds(row['run_ms'])}"
+    if row["fix"] and row["status"] == "not tried":
+        return f"for want of a model; what makes one: {row['fix']}"
     return str((row["status"] == "not installed" and row["fix"]) or row["reason"])
 
 

@@ -126,6 +126,9 @@ def _exported(
     row |= status_of(answer)
     if row["status"] == "works":
         row |= {"seconds": round(answer["seconds"], 1), "path": output}
+    if row["status"] == "not installed" and f'"{PACKAGE}[' in (row["fix"] or f'"{PACKAGE}['):
+        # What was missed first may not be all.
+        row["fix"] = f'pip install "{PACKAGE}[{form.extra}]"'
     return row
 
 
@@ -145,7 +148,7 @@ def _subject(runtime: Runtime, model: Row, exports: Sequence[Row]) -> Row:
 
 def _tried(runtime: Runtime, subject: Row, progress: Progress) -> Iterator[Row]:
     """Try a runtime with each of its providers."""
-    missing: Row | None = None
+    missing: Row | None = None  # the answer of all providers, where the package is not here
     for provider in runtime.providers:
         row: Row = {"runtime": runtime.name, "title": runtime.title, "provider": provider}
         row |= dict.fromkeys(("version", "max_abs_diff", "run_ms", "reason", "fix"))
@@ -158,30 +161,26 @@ def _tried(runtime: Runtime, subject: Row, progress: Progress) -> Iterator[Row]:
         elif need.systems is not None and platform.system() not in need.systems:
             reason = f"only on {' and '.join(need.systems)}"
             row |= {"status": "other system", "reason": reason.replace("Darwin", "macOS")}
-        elif missing is not None:
-            row |= missing
         else:
             path = subject["path"]
             job = {"runtime": runtime.name, "provider": provider, "model": path and str(path)}
-            answer = tried("lama_edge.doctor.tries:run", job)
+            answer = missing or tried("lama_edge.doctor.tries:run", job)
             row |= _judged(runtime, need, subject, answer)
-            if answer["outcome"] == "missing":
-                missing = {key: row[key] for key in ("status", "reason", "fix")}
+            missing = answer if answer["outcome"] == "missing" else None
         yield row
 
 
 def _judged(runtime: Runtime, need: Need, subject: Row, answer: Row) -> Row:
     """Return what a row says of an answer."""
     row = status_of(answer)
+    if need.device == AN_NVIDIA_GPU and answer.get("nvidia") is False:
+        return {**row, **_without_device(runtime, need)}
     if answer["outcome"] == "imported":
         return {"status": "not tried", "reason": subject["reason"], "fix": subject["fix"]}
     if answer["outcome"] == "missing":
-        if need.device == AN_NVIDIA_GPU and not answer["nvidia"]:
-            return {"status": "no device", "reason": f"needs {need.device}", "fix": None}
-        # Where a file can be made nowhere, what makes one is missing too.
         return {**row, "fix": row["fix"] or subject["fix"]}
     if answer["outcome"] == "absent":
-        return {**row, **_absent(runtime, need, answer)}
+        return {**row, **_absent(runtime, need)}
     if answer["outcome"] == "broken":
         shadow, command = reinstalling(runtime.modules[0]) if runtime.modules else (None, None)
         reason = f"{row['reason']}; {shadow}" if shadow else row["reason"]
@@ -195,23 +194,29 @@ def _judged(runtime: Runtime, need: Need, subject: Row, answer: Row) -> Row:
     return row
 
 
-def _absent(runtime: Runtime, need: Need, answer: Row) -> Row:
-    """Say why a provider is not here: for want of a device, or of a package with it."""
+def _without_device(runtime: Runtime, need: Need) -> Row:
+    package = f", and the package {need.package}" if _replacing(runtime, need) else ""
+    return {"status": "no device", "reason": f"needs {need.device}{package}", "fix": None}
+
+
+def _absent(runtime: Runtime, need: Need) -> Row:
+    """Say why a provider is not here: for want of a package with it, or of a device."""
+    command = _replacing(runtime, need)
+    if need.device is not None and need.device != AN_NVIDIA_GPU:
+        return _without_device(runtime, need)
+    if command is not None:
+        reason = f"{need.package} has it, in the place of {owner_of(runtime.modules[0])}"
+        return {"status": "other build", "reason": reason, "fix": command}
+    # Where its package is here, and its device too, it should have started.
+    return {"status": "broken" if need.package is not None else "other build"}
+
+
+def _replacing(runtime: Runtime, need: Need) -> str | None:
+    """Return the command that puts a provider's package in the place of the one that is here."""
     owner = owner_of(runtime.modules[0]) if runtime.modules else None
-    fix = None
-    if need.package is not None and owner not in (None, need.package):
-        fix = f"pip uninstall {owner} && pip install {need.package}"
-    without = need.device is not None and not (need.device == AN_NVIDIA_GPU and answer["nvidia"])
-    if without:
-        package = f", and the package {need.package}" if fix else ""
-        return {"status": "no device", "reason": f"needs {need.device}{package}", "fix": None}
-    if fix is not None:
-        reason = f"{need.package} has it, in the place of {owner}"
-        return {"status": "other build", "reason": reason, "fix": fix}
-    if need.package is not None:
-        # Its package is here, and its device is, and yet it did not start.
-        return {"status": "broken"}
-    return {"status": "other build"}
+    if need.package is None or owner in (None, need.package):
+        return None
+    return f"pip uninstall {owner} && pip install {need.package}"
 
 
 def _extra_row(extra: Extra) -> Row:

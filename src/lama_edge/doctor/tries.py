@@ -58,7 +58,7 @@ def run(payload: Mapping[str, Any]) -> Answer:
         runtime = next(one for one in runtimes() if one.name == payload["runtime"])
         opener = load(runtime.opener)
         if payload["model"] is None:
-            return _importable(runtime.modules[:1])
+            return _imported_alone(runtime.modules[:1])
         from lama_edge.doctor.probe import known, probe
         from lama_edge.forms import to_model
         from lama_edge.judging.judge import judge, require_parity
@@ -112,13 +112,13 @@ def _imported(module: str) -> Answer:
     return {}
 
 
-def _importable(modules: Iterable[str]) -> Answer:
+def _imported_alone(modules: Iterable[str]) -> Answer:
     for name in modules:
         try:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
             raise MissingBackendError(f"the package {name!r} is not installed") from error
-    return {"outcome": "imported"}
+    return {"outcome": "imported", "nvidia": current_gpu() is not None}
 
 
 def _attempt(work: Callable[[], Answer]) -> Answer:
