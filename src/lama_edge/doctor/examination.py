@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -242,27 +241,28 @@ def _problems(document: Mapping[str, Any], extras: Sequence[Extra]) -> Iterator[
             "reason": f"it is not the published one: sha256 {document['model']['sha256']}",
             "fix": f"pip install --force-reinstall --no-deps {PACKAGE}=={lama_edge.__version__}",
         }
-    seen = set()
+    mends: dict[str, str] = {}
     # Packages of an extra that is not complete may be somebody else's.
     for extra in (one for one in extras if not one.missing):
         for one in extra.outside:
-            if (one.name, one.wanted) not in seen:
-                seen.add((one.name, one.wanted))
-                version = metadata.version(one.name)
+            if one.name not in mends:
+                mends[one.name] = extra.command
                 asks = f"{PACKAGE}[{extra.name}]" if extra.name else PACKAGE
                 yield {
                     "status": "broken",
-                    "what": f"{one.name} {version}",
+                    "what": f"{one.name} {extra.installed[one.name]}",
                     "reason": f"{asks} asks for {one.name}{one.wanted}",
                     "fix": extra.command,
                 }
     for row in (*document["exports"], *document["runtimes"], *document["tools"]):
         if row["status"] in _CODES:
+            # What is of the wrong version is not to be installed in it again.
+            again = [mends[name] for name in mends if f" {name}==" in (row["fix"] or "")]
             yield {
                 "status": row["status"],
                 "what": _name(row),
                 "reason": row["reason"],
-                "fix": row["fix"] or _REPORT,
+                "fix": (again or [row["fix"] or _REPORT])[0],
             }
 
 

@@ -56,14 +56,14 @@ def status_of(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def reinstalling(module: str) -> tuple[str | None, str | None]:
-    """Return what could be wrong with where a module is, and the command that mends it.
+    """Return what could be wrong with where a module is, and what mends one that does not work.
 
     Args:
         module: as it is imported.
 
     Returns:
-        Where it is imported from, if that is not where pip put its package; and the command, if
-        pip put it anywhere.
+        Where it is imported from, if that is not where pip put its package; and what to do, None
+        where nobody knows.
     """
     top = module.partition(".")[0]
     owner = owner_of(top)
@@ -71,9 +71,8 @@ def reinstalling(module: str) -> tuple[str | None, str | None]:
     if origin is not None and (owner is None or not origin.is_relative_to(_home_of(owner))):
         shown = printable(without_names(str(origin).replace(str(Path.home()), "~")))
         return (
-            f"{top!r} is imported from {shown}, where pip put nothing: take it off PYTHONPATH or "
-            "out of the way",
-            None,
+            f"{top!r} is imported from {shown}, where pip put nothing",
+            f"take {shown} off PYTHONPATH, or out of the way",
         )
     if owner is None:
         return None, None

@@ -17,6 +17,8 @@ _INDENT = "  "
 _HARD_SPACE = "\u00a0"
 # What exports, checks, runs and measures.
 _FIRST = 'pip install "lama-edge[export,onnx]"'
+# Where it is told why, and what to do.
+_BELOW = "see below"
 # Of a hash, enough to tell it from another.
 _DIGITS = 16
 
@@ -67,9 +69,12 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield "all that is installed works"
         return
     yield "what is installed and does not work:"
+    alike: dict[tuple[str, str], list[str]] = {}
     for one in problems:
-        yield f"{_INDENT}{one['what']}: {one['reason']}"
-        yield f"{_INDENT * 2}{one['fix']}"
+        alike.setdefault((one["reason"], one["fix"]), []).append(one["what"])
+    for (reason, fix), whats in alike.items():
+        yield f"{_INDENT}{', '.join(whats)}: {reason}"
+        yield f"{_INDENT * 2}{fix}"
 
 
 def _machine(document: Mapping[str, Any]) -> Iterator[str]:
@@ -116,6 +121,8 @@ def _runtimes(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
 def _remark(row: Mapping[str, Any]) -> str:
     if row["status"] == "works":
         return f"off by {scientific(row['max_abs_diff'])}, a run {milliseconds(row['run_ms'])}"
+    if row["status"] in ("broken", "wrong"):
+        return _BELOW
     if row["fix"] and row["status"] == "not tried":
         return f"for want of a model; what makes one: {row['fix']}"
     return str((row["status"] == "not installed" and row["fix"]) or row["reason"])
@@ -129,7 +136,8 @@ def _exports(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
         yield "works", ", ".join(working)
     for name, row in zip(names, rows, strict=True):
         if row["status"] != "works":
-            yield row["status"], f"{name}: {row['fix'] or row['reason']}"
+            mend = _BELOW if row["status"] == "broken" else row["fix"] or row["reason"]
+            yield row["status"], f"{name}: {mend}"
 
 
 def _flags(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -140,5 +148,6 @@ def _flags(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _tools(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     for row in rows:
         name = f"{row['tool']} {row['version']}" if row["version"] else row["tool"]
-        mends = row["status"] != "works"
-        yield name, row["status"], f"{row['fix']} ({row['for']})" if mends else row["for"]
+        mend = f"{row['fix'] or row['reason']} ({row['for']})"
+        remark = {"works": row["for"], "broken": _BELOW}.get(row["status"], mend)
+        yield name, row["status"], remark
