@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.runtimes.registry import Runtime
+from lama_edge.runtimes.registry import Need, Runtime
 
 # Short name -> coremltools.ComputeUnit: what Core ML may use beside the CPU.
 PROVIDERS = {"all": "ALL", "cpu": "CPU_ONLY", "cpu_gpu": "CPU_AND_GPU", "cpu_ne": "CPU_AND_NE"}
@@ -35,6 +35,7 @@ COREML = Runtime(
     auto_on=("Darwin",),
     facts=_FACTS,
     support=_SUPPORT,
+    needs=dict.fromkeys(PROVIDERS, Need(("Darwin",))),
 )
 COREML_EMULATOR = Runtime(
     name="coreml-emulator",

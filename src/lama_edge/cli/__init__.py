@@ -16,6 +16,7 @@ from contextlib import suppress
 import lama_edge
 from lama_edge.cli.bench import add_bench
 from lama_edge.cli.demo import add_demo
+from lama_edge.cli.doctor import add_doctor
 from lama_edge.cli.export import add_export
 from lama_edge.cli.inpaint import add_inpaint
 from lama_edge.cli.inspect import add_inspect, renewed
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         add_support,
         add_models,
         add_demo,
+        add_doctor,
         add_completion,
     ):
         add(commands, common)
