@@ -37,7 +37,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def commands(page: Path) -> list[list[str]]:
     """Return the words of what a page has a reader type; of programs in .venv the name alone."""
-    lines = [line for block in blocks(page, "") for line in block.splitlines()]
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines]
     return [[line[0].removeprefix(".venv/bin/"), *line[1:]] for line in words if line]
 
