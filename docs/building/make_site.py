@@ -63,6 +63,8 @@ def build(target: Path, root: Path = ROOT) -> list[str]:
     found = _not_in_navigation(root, config) + said
     if done.returncode != 0:
         return found or [f"the generator ended with exit code {done.returncode}"]
+    # What a server shows for what it does not have: as a file it finds neither style nor links.
+    (room / "site" / "404.html").unlink()
     found += faults(room / "site")
     shutil.rmtree(target, ignore_errors=True)
     shutil.move(room / "site", target)
@@ -83,7 +85,7 @@ def _configured(text: str, root: Path) -> str:
     for line in text.splitlines(keepends=True):
         if line.endswith("- adr/*.md\n"):
             lines += [line.replace("adr/*.md", one) for one in pages if one.startswith("adr/")]
-        elif not any(line.endswith(f"- {one}\n") for one in {*ELSEWHERE.values()} - {*pages}):
+        elif not any(line.endswith(f" {one}\n") for one in {*ELSEWHERE.values()} - {*pages}):
             lines.append(line)
     return "".join(lines)
 
