@@ -18,7 +18,7 @@ from lama_edge.files import check_output
 
 GUIDE = ROOT / "docs/how-to/android.md"
 SAMPLE = ANDROID / "sample/README.md"
-PAGES = (GUIDE, ANDROID / "README.md", SAMPLE)
+PAGES = (GUIDE, ROOT / "docs/for/android.md", ANDROID / "README.md", SAMPLE)
 # What an IDE adds by itself. The library's own are the pages': without them a call of one of its
 # extensions can find a member that wants something else.
 IMPORTS = (
@@ -64,9 +64,9 @@ def program(page: Path) -> str:
 @pytest.mark.kotlin
 def test_the_pages_kotlin_compiles(kotlin: Path, tmp_path: Path) -> None:
     files = []
-    for page in PAGES[:2]:
-        file = tmp_path / f"{page.parent.name}.kt"
-        file.write_text(f"package {page.parent.name}\n" + program(page))
+    for index, page in enumerate(PAGES[:3]):
+        file = tmp_path / f"page{index}.kt"
+        file.write_text(f"package page{index}\n" + program(page))
         assert "Inpainter" in file.read_text()
         files.append(file)
     assert compiler_says(("lama-edge", "stand-ins-sample"), files, "-Werror") == ""
