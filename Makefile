@@ -129,7 +129,7 @@ vectors: $(VENV)/.dev ## Rewrite the vectors that the native wrappers are tested
 	$(BIN)/python -m lama_edge.runtimes.vectors
 
 docs: $(VENV)/.dev ## Build the site of all pages (site/index.html); a warning, a dead link or a load from elsewhere fails it
-	$(BIN)/python docs/building/build.py site
+	$(BIN)/python docs/building/make_site.py site
 
 check: $(VENV)/.dev ## Check format, lint, types and the direction of imports
 	$(BIN)/ruff format --check .

@@ -18,7 +18,7 @@ from lama_edge.files import check_output
 
 GUIDE = ROOT / "docs/how-to/android.md"
 SAMPLE = ANDROID / "sample/README.md"
-PAGES = (GUIDE, ANDROID / "README.md", SAMPLE)
+PAGES = (GUIDE, ROOT / "docs/for/android.md", ANDROID / "README.md", SAMPLE)
 # What an IDE adds by itself. The library's own are the pages': without them a call of one of its
 # extensions can find a member that wants something else.
 IMPORTS = (
@@ -37,7 +37,7 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def commands(page: Path) -> list[list[str]]:
     """Return the words of what a page has a reader type; of programs in .venv the name alone."""
-    lines = [line for block in blocks(page, "") for line in block.splitlines()]
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines]
     return [[line[0].removeprefix(".venv/bin/"), *line[1:]] for line in words if line]
 
@@ -64,9 +64,9 @@ def program(page: Path) -> str:
 @pytest.mark.kotlin
 def test_the_pages_kotlin_compiles(kotlin: Path, tmp_path: Path) -> None:
     files = []
-    for page in PAGES[:2]:
-        file = tmp_path / f"{page.parent.name}.kt"
-        file.write_text(f"package {page.parent.name}\n" + program(page))
+    for index, page in enumerate(PAGES[:3]):
+        file = tmp_path / f"page{index}.kt"
+        file.write_text(f"package page{index}\n" + program(page))
         assert "Inpainter" in file.read_text()
         files.append(file)
     assert compiler_says(("lama-edge", "stand-ins-sample"), files, "-Werror") == ""

@@ -16,7 +16,11 @@ from places import ROOT
 
 from lama_edge.cli import _parser
 
-GUIDES = (ROOT / "docs" / "how-to" / "ios.md", ROOT / "runtimes" / "swift" / "README.md")
+GUIDES = (
+    ROOT / "docs" / "how-to" / "ios.md",
+    ROOT / "docs" / "for" / "ios.md",
+    ROOT / "runtimes" / "swift" / "README.md",
+)
 SAMPLE_GUIDE = ROOT / "runtimes" / "swift" / "Examples" / "Eraser" / "README.md"
 # A first build and all tests took 38 s on two cores that others used as well.
 TIMEOUT_S = 570
@@ -108,7 +112,7 @@ def test_the_guides_swift_compiles(
 
 @pytest.mark.parametrize("guide", [*GUIDES, SAMPLE_GUIDE], ids=lambda path: path.parent.name)
 def test_the_guides_commands_are_ones_that_lama_edge_knows(guide: Path) -> None:
-    lines = [line for block in blocks(guide, "") for line in block.splitlines()]
+    lines = [line for block in blocks(guide, "sh") for line in block.splitlines()]
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("lama-edge ")]
     assert commands or guide != GUIDES[0]
     for command in commands:

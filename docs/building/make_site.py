@@ -1,4 +1,4 @@
-"""Builds the site of the pages in `docs`: build.py [SITE]; `make docs` runs it.
+"""Builds the site of the pages in `docs`: make_site.py [SITE]; `make docs` runs it.
 
 Anything that is worth a warning ends it: of the generator, of the API's docstrings, a link or an
 anchor that leads nowhere, a page that is not in the navigation, or something that a page would
@@ -13,9 +13,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from checks import faults
-from commands import reference
-from staging import ELSEWHERE, stage, staged_pages
+from command_reference import reference
+from page_staging import ELSEWHERE, stage, staged_pages
+from site_checks import faults
 
 from lama_edge.cli import _parser
 
@@ -24,12 +24,13 @@ try:
 except ModuleNotFoundError:  # before Python 3.11
     import tomli as tomllib
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MADE = {"reference/commands.md": lambda: reference(_parser())}
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:  .*\n)*")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-# The generator's remarks on modules of its own and on time are no faults of ours.
-_WARNING = re.compile(r"^(warning|error)\b", re.IGNORECASE | re.MULTILINE)
+# What the generator says of a build that is well; anything else is of interest, and the docstrings'
+# reader has no other way to complain.
+_WELL = re.compile(r"Build started|No issues found|Build finished in .*")
 
 
 def build(target: Path, root: Path = ROOT) -> list[str]:
@@ -37,16 +38,15 @@ def build(target: Path, root: Path = ROOT) -> list[str]:
 
     Args:
         target: the folder that it comes into; one that is there is replaced.
-        root: the repository.
+        root: the repository, or what has its `docs` and its pyproject.toml.
 
     Returns:
-        What is wrong, a line each; the site is in its place all the same where the generator made
-        one.
+        What is wrong, a line each; the site is in its place where the generator made one.
     """
-    room = root / "build" / "docs"
+    room, building = root / "build" / "docs", root / "docs" / "building"
     stage(root, room / "pages", MADE, _repository(root))
-    shutil.copytree(HERE / "assets", room / "pages" / "assets")
-    config = _configured((HERE / "mkdocs.yml").read_text(encoding="utf-8"), root)
+    shutil.copytree(building / "assets", room / "pages" / "assets")
+    config = _configured((building / "mkdocs.yml").read_text(encoding="utf-8"), root)
     (room / "mkdocs.yml").write_text(config, encoding="utf-8")
     shutil.rmtree(room / "site", ignore_errors=True)
     # What it kept of the last build would be silent about warnings of then.
@@ -58,14 +58,16 @@ def build(target: Path, root: Path = ROOT) -> list[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    said = _COLOURS.sub("", done.stdout).partition("Traceback")[0]
-    found = _not_in_navigation(root, config)
-    if done.returncode != 0 or _WARNING.search(said):
-        found.append(said.strip())
-    if (room / "site").is_dir():
-        found += faults(room / "site")
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.move(room / "site", target)
+    text = _TRACEBACK.sub("", _COLOURS.sub("", done.stdout))
+    said = [line for line in text.splitlines() if line.strip() and not _WELL.fullmatch(line)]
+    found = _not_in_navigation(root, config) + said
+    if done.returncode != 0:
+        return found or [f"the generator ended with exit code {done.returncode}"]
+    # What a server shows for what it does not have: as a file it finds neither style nor links.
+    (room / "site" / "404.html").unlink()
+    found += faults(room / "site")
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.move(room / "site", target)
     return found
 
 
@@ -83,7 +85,7 @@ def _configured(text: str, root: Path) -> str:
     for line in text.splitlines(keepends=True):
         if line.endswith("- adr/*.md\n"):
             lines += [line.replace("adr/*.md", one) for one in pages if one.startswith("adr/")]
-        elif not any(line.endswith(f"- {one}\n") for one in {*ELSEWHERE.values()} - {*pages}):
+        elif not any(line.endswith(f" {one}\n") for one in {*ELSEWHERE.values()} - {*pages}):
             lines.append(line)
     return "".join(lines)
 
@@ -98,6 +100,9 @@ def _not_in_navigation(root: Path, config: str) -> list[str]:
 def main() -> int:
     """Build into the folder that the command line names, `site` by default."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "site"
+    if target.exists() and not (target / "objects.inv").is_file():
+        print(f"{target} is no site of ours: remove it, or name another folder", file=sys.stderr)
+        return 2
     found = build(target.resolve())
     for line in found:
         print(line, file=sys.stderr)

@@ -70,12 +70,12 @@ def faults(site: Path) -> list[str]:
     for path, page in pages.items():
         here = path.relative_to(site).as_posix()
         for address in page.links:
-            if (fault := _broken(address, path, site, pages)) is not None:
+            if (fault := _broken(address, path, pages)) is not None:
                 found.append(f"{here}: the link {address!r} {fault}")
         for address in page.loads:
             if _FROM_ELSEWHERE.match(address):
                 found.append(f"{here}: loads {address!r} from elsewhere")
-            elif (fault := _broken(address, path, site, pages)) is not None:
+            elif (fault := _broken(address, path, pages)) is not None:
                 found.append(f"{here}: {address!r} {fault}")
         found += [f"{here}: loads {one!r} from elsewhere" for one in _styled(page.styles)]
     for path in sorted(site.rglob("*.css")):
@@ -96,13 +96,11 @@ def _styled(styles: list[str]) -> Iterator[str]:
         yield from _IN_STYLES.findall(text)
 
 
-def _broken(address: str, path: Path, site: Path, pages: dict[Path, _Page]) -> str | None:
+def _broken(address: str, path: Path, pages: dict[Path, _Page]) -> str | None:
     parts = urlsplit(address)
     if parts.scheme or parts.netloc:
         return None
-    # The page of what is not found is shown at any address, so that its links begin at the root.
-    start = site if parts.path.startswith("/") else path.parent
-    there = (start / unquote(parts.path).lstrip("/")).resolve() if parts.path else path
+    there = (path.parent / unquote(parts.path)).resolve() if parts.path else path
     if there.is_dir():
         there /= "index.html"
     if not there.is_file():
