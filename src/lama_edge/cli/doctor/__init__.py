@@ -63,7 +63,7 @@ def _lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield from (_INDENT + line for line in table([*rows]))
     yield ""
     problems = document["problems"]
-    if all(row["status"] != "works" for row in document["runtimes"]):
+    if not {"works", "wrong", "broken"} & {row["status"] for row in document["runtimes"]}:
         yield f"most begin with: {_FIRST}"
     if not problems:
         yield "all that is installed works"
