@@ -11,7 +11,7 @@ TYPE_CHECKING = False  # typing's own takes longer to import than this
 if TYPE_CHECKING:
     from typing import Any
 
-    from lama_edge.exporting import export
+    from lama_edge.pipeline import export
     from lama_edge.runtimes.base import open_runner
     from lama_edge.runtimes.inpainting.inpainter import Inpainter
 
@@ -20,7 +20,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "Inpainter": "lama_edge.runtimes.inpainting.inpainter",
-    "export": "lama_edge.exporting",
+    "export": "lama_edge.pipeline",
     "open_runner": "lama_edge.runtimes.base",
 }
 

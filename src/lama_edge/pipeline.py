@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lama_edge.errors import (
     LamaEdgeError,
@@ -22,6 +22,7 @@ from lama_edge.errors import (
     UsageError,
     parameter,
 )
+from lama_edge.exporters.formats.job import export_job, format_of, option_name
 from lama_edge.exporters.formats.record import (
     Drawn,
     Export,
@@ -40,7 +41,16 @@ from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.process import WatchedFolder
 from lama_edge.runtimes.base import changed_since_export, open_runner
 from lama_edge.runtimes.registry import tolerance_of
-from lama_edge.spec import NEED_RANGES, Precision, Progress, Size, SizePolicy, io_spec, untold
+from lama_edge.spec import (
+    NEED_RANGES,
+    IoForm,
+    Precision,
+    Progress,
+    Size,
+    SizePolicy,
+    io_spec,
+    untold,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,6 +85,85 @@ class ExportResult:
     manifest: Manifest
     kept_failed: bool = False
     judges: tuple[Judge, ...] = ()
+
+
+def export(
+    checkpoint: str | Path,
+    output: str | Path,
+    *,
+    format: str | None = None,
+    size: int | str | Size | Sequence[int | str | Size] = (),
+    precision: str | None = None,
+    io: IoForm | None = None,
+    composite: bool = True,
+    calibrate: str | Path | None = None,
+    ignore: str | Sequence[str] = (),
+    overwrite: bool = False,
+    parity: bool = True,
+    keep_failed: bool = False,
+    progress: Progress = untold,
+    **options: Any,
+) -> ExportResult:
+    """Export a checkpoint for a runtime, judge the result, and write it with its manifest.
+
+    ``export("big-lama/", "lama.onnx", size=512, for_="web")`` is what ``lama-edge export onnx
+    big-lama/ -o lama.onnx --size 512 --for web`` is on the command line, whose help
+    (``lama-edge export FORMAT --help``) says what each format takes.
+
+    Args:
+        checkpoint: a folder with ``config.yaml``, a ``.ckpt``, ``.pt`` or ``.safetensors`` file,
+            or a name from ``lama-edge models list``, such as ``lama-tiny``, which comes with the
+            package. ``FILE#NAME`` is one generator of several. For ``.engine`` also an ONNX file
+            of ours.
+        output: what to write. Its suffix says the format: ``.onnx``, ``.mlpackage`` (Core ML),
+            ``.tflite`` (LiteRT), ``.engine`` (TensorRT), ``.pte`` (ExecuTorch), ``.xml``
+            (OpenVINO), ``.param`` (ncnn) or ``.mnn``.
+        format: the format's name, such as ``onnx``, where the suffix is several formats'.
+        size: of the pictures, in pixels: ``512`` for a square, ``"512x768"`` (height x width), a
+            `Size`, or ``"dynamic"`` for any; a list of these where a format takes several. Left
+            out it is the format's default.
+        precision: ``fp32``, ``fp16``, ``w8`` or ``int8``, as far as the format has it; None is
+            its default.
+        io: form of the inputs and the output: ``float`` (float32, 0 to 1), ``uint8`` (0 to 255)
+            or ``image`` (Core ML's pictures); None is the format's first.
+        composite: whether known pixels come back unchanged; otherwise the raw fill.
+        calibrate: a folder of pictures to measure ranges on for reduced precisions; None draws
+            some.
+        ignore: parts or tensors of the checkpoint to leave out, see `load_checkpoint`.
+        overwrite: whether an existing output may be replaced.
+        parity: whether to judge the result against the checkpoint before it is kept.
+        keep_failed: whether to keep one that is out of tolerance; its manifest says so.
+        progress: called with the name of each step as it begins.
+        options: the format's own, by their names, such as ``opset=17``; one that is a word of
+            Python's, such as ``for``, with an underscore after it.
+
+    Returns:
+        Where it was written, its size in bytes, its manifest and whether it failed and was kept.
+
+    Raises:
+        UsageError: when an option is unknown, cannot be used or not with another, or the output
+            cannot be written.
+        CheckpointError: when the checkpoint cannot be used.
+        ModelError: when the format's own tool refuses the graph.
+        ParityError: when the result is out of tolerance; nothing is written then.
+        MissingBackendError: when what the format needs is not installed; says the extra.
+    """
+    job = export_job(
+        checkpoint,
+        output,
+        form=format_of(Path(output), format),
+        size=size,
+        precision=precision,
+        io=io,
+        composite=composite,
+        calibrate=calibrate,
+        ignore=ignore,
+        overwrite=overwrite,
+        parity=parity,
+        keep_failed=keep_failed,
+        options={option_name(name): value for name, value in options.items()},
+    )
+    return export_model(job, progress)
 
 
 def export_model(

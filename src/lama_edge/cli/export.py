@@ -9,8 +9,8 @@ from typing import Any
 
 from lama_edge.cli.rendering import print_export, steps, within_step
 from lama_edge.errors import UsageError
+from lama_edge.exporters.formats.job import export_job
 from lama_edge.exporters.formats.record import SIZE_RULE, Format, Option, Retired, formats
-from lama_edge.exporting import export_job
 from lama_edge.files import join_part, split_part
 from lama_edge.retired import Meaning, add_retired
 
