@@ -121,7 +121,7 @@ def test_a_missing_library_is_named_with_what_to_install(monkeypatch: pytest.Mon
     # An entry of None is how Python itself spells a module that must not be found.
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
-    with pytest.raises(MissingBackendError, match=r"'tensorrt' .* JetPack, .* --flavor rtx"):
+    with pytest.raises(MissingBackendError, match=r"'tensorrt' .* JetPack, .* flavor='rtx'"):
         load_library("tensorrt")
     for choice in ("rtx", "auto"):
         with pytest.raises(MissingBackendError, match=r'pip install "lama-edge\[tensorrt\]"'):

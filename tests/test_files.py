@@ -57,7 +57,7 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
 def test_an_existing_target_needs_permission(tmp_path: Path) -> None:
     target = tmp_path / "out.onnx"
     target.write_text("old")
-    with pytest.raises(UsageError, match="--overwrite"), atomic_output(target, overwrite=False):
+    with pytest.raises(UsageError, match="overwrite=True"), atomic_output(target, overwrite=False):
         pass
     assert target.read_text() == "old"
 

@@ -338,7 +338,11 @@ def test_an_option_that_the_format_has_not_is_refused_with_those_it_has(
     unchanged_folder: Path,
 ) -> None:
     job = Export("onnx", None, unchanged_folder / "a.onnx", options={"target": "iOS16"})
-    with pytest.raises(UsageError, match="has no option 'target'; it has: for, batch, dft, opset"):
+    with pytest.raises(
+        UsageError, match="has no option 'target'; its own are: for_, batch, dft, opset"
+    ):
         export_model(job)
-    with pytest.raises(UsageError, match="gpus is not known; choose one of: any, cpu, gpu, web"):
+    with pytest.raises(
+        UsageError, match="for_='gpus' is not known; choose one of: any, cpu, gpu, web"
+    ):
         export_model(replace(job, options={"for": "gpus"}))

@@ -160,12 +160,12 @@ def test_a_file_that_differs_from_its_graph_is_found_by_litert_itself(
     ("choices", "message"),
     [
         ({"output": "a.onnx"}, r"must end in \.tflite"),
-        ({"io": "image"}, "--io image is no form of a LiteRT file: use --io float or uint8"),
-        ({"sizes": (None,)}, "--size dynamic is no size of a LiteRT file, whose delegates plan"),
+        ({"io": "image"}, "io='image' is no form of a LiteRT file: use io='float' or 'uint8'"),
+        ({"sizes": (None,)}, "size='dynamic' is no size of a LiteRT file, whose delegates plan"),
         ({"sizes": (SIZE, Size(64, 64))}, "a LiteRT file holds one size and 2 were given"),
-        ({"sizes": (SIZE, SIZE)}, "give every --size once"),
-        ({"precision": "pal6"}, "--precision pal6 is none of a LiteRT file's; choose one of: fp32"),
-        ({"precision": "fp32", "calibrate": Path()}, "--calibrate is of no use for fp32"),
+        ({"sizes": (SIZE, SIZE)}, "give every size once"),
+        ({"precision": "pal6"}, "precision='pal6' is none of a LiteRT file's; choose one of: fp32"),
+        ({"precision": "fp32", "calibrate": Path()}, "calibrate is of no use for fp32"),
     ],
 )
 def test_choices_that_do_not_go_together_are_refused_before_any_work(
@@ -180,5 +180,5 @@ def test_a_size_that_the_generator_does_not_take_is_refused(
     golden_folder: Path, unchanged_folder: Path
 ) -> None:
     job = Export("litert", golden_folder, unchanged_folder / "a.tflite", sizes=(Size(60, 64),))
-    with pytest.raises(UsageError, match="--size 60x64 cannot be exported"):
+    with pytest.raises(UsageError, match="size='60x64' cannot be exported"):
         export_model(job)

@@ -182,7 +182,7 @@ def test_a_model_is_replaced_kept_and_marked(golden_folder: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("standing", "message"),
     [
-        ("golden.xml", "golden.xml' exists: add --overwrite"),
+        ("golden.xml", "golden.xml' exists: add overwrite=True"),
         ("golden.bin", "golden.bin' would be replaced and is without a 'golden.xml'"),
     ],
 )
@@ -198,10 +198,10 @@ def test_neither_file_is_replaced_unasked(tmp_path: Path, standing: str, message
     [
         ({"output": "a.onnx"}, r"must end in \.xml: runtimes go by that"),
         ({"output": "a.XML"}, r"must end in \.xml: runtimes go by that"),
-        ({"io": "image"}, "--io image is no form of an OpenVINO model: use --io float or uint8"),
-        ({"precision": "pal4"}, "--precision pal4 is none of an OpenVINO model's"),
-        ({"precision": "fp32", "calibrate": Path()}, "--calibrate is of no use for fp32"),
-        ({"options": {"opset": 17}}, "an OpenVINO model has no option 'opset'; it has: none"),
+        ({"io": "image"}, "io='image' is no form of an OpenVINO model: use io='float' or 'uint8'"),
+        ({"precision": "pal4"}, "precision='pal4' is none of an OpenVINO model's"),
+        ({"precision": "fp32", "calibrate": Path()}, "calibrate is of no use for fp32"),
+        ({"options": {"opset": 17}}, "an OpenVINO model has no option 'opset'; its own are: none"),
     ],
 )
 def test_choices_that_do_not_go_together_are_refused_before_any_work(
@@ -215,7 +215,7 @@ def test_choices_that_do_not_go_together_are_refused_before_any_work(
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ((Size(60, 64),), "--size 60x64 cannot be exported"),
+        ((Size(60, 64),), "size='60x64' cannot be exported"),
         ((SIZE, None), "an OpenVINO model holds one size and 2 were given"),
     ],
 )

@@ -25,6 +25,7 @@ from lama_edge.errors import (
     RENAMED,
     LamaEdgeError,
     UsageError,
+    exit_code_of,
     flag_of,
     parameter,
     spelling_flags,
@@ -207,6 +208,17 @@ def test_a_parameter_is_spelled_for_who_reads_it(
             assert parameter(*words) == flags
         assert parameter(*words) == flags
     assert parameter(*words) == python
+
+
+def test_modules_that_are_commands_speak_of_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> None:
+        raise UsageError(f"{parameter('crop_pixels', 7)} is none")
+
+    assert exit_code_of(refused) == exit_code_of(refused, as_flags=False) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "lama-edge: error: --crop 7 is none",
+        "lama-edge: error: crop_pixels=7 is none",
+    ]
 
 
 def refuse(payload: dict[str, Any]) -> dict[str, Any]:

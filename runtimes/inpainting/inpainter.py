@@ -82,7 +82,7 @@ class Inpainter:
         mask_rules: MaskRules = DEFAULT_RULES,
         max_pixels: int | None = None,
     ) -> None:
-        """Wrap an open runner.
+        """Wrap an open runner; the arguments are the class's attributes.
 
         Raises:
             UsageError: when an option cannot be used, or not with the strategy.

@@ -235,7 +235,7 @@ def test_a_single_file_is_fetched_under_its_own_name(publisher: Publisher, cache
 
 def test_an_md5_alone_needs_consent(publisher: Publisher) -> None:
     entry = publisher.publish("anime.pt", WEIGHTS, zoo_entry("anime-manga-big-lama"))
-    with pytest.raises(UsageError, match="--accept-md5") as caught:
+    with pytest.raises(UsageError, match="accept_md5=True") as caught:
         fetch(entry)
     one_line(caught.value)
     assert not publisher.requests

@@ -242,7 +242,7 @@ def test_without_its_checkpoint_a_row_is_not_proven_and_says_so(folder: Path) ->
     result = run_bench(Bench((folder / "fixed.onnx",), **QUICK))
     (run,) = result.document["runs"]
     assert run["parity"] is None
-    assert any(re.match("not proven: .* name it by --reference", w) for w in run["warnings"])
+    assert any(re.match("not proven: .* name it as reference", w) for w in run["warnings"])
     assert result.exit_code == 0
 
 

@@ -450,7 +450,7 @@ def test_an_interpreter_without_lama_edge_is_told_with_what_to_type(tmp_path: Pa
         (str(bare), r"does not run lama-edge \(.*lama_edge.*pip install.*--make-venv"),
         (
             "/nowhere/python",
-            "there is no program '/nowhere/python' on the target: measure with --worker",
+            "there is no program '/nowhere/python' on the target: measure with worker",
         ),
         # As a shell here makes it of ~/nowhere/python.
         (f"{Path.home()}/nowhere/python", r"for the target's home quote it: '~/nowhere/python'\)"),

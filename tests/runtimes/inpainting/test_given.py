@@ -56,9 +56,12 @@ def test_arrays_come_back_as_they_were_but_for_the_hole(
 
 
 def test_floats_that_are_no_levels_keep_all_their_digits(inpainter: Inpainter) -> None:
-    image = np.random.default_rng(4).random((HEIGHT, WIDTH, 3))
+    image = np.random.default_rng(4).random((HEIGHT, WIDTH, 4))
+    image[10:12, :, 3] = 0  # in the hole too
     result = inpainter(image, HOLE)
-    np.testing.assert_array_equal(result[~HOLE], image[~HOLE])
+    kept = ~HOLE | (image[:, :, 3] == 0)
+    np.testing.assert_array_equal(result[kept], image[kept])
+    np.testing.assert_array_equal(result[:, :, 3], image[:, :, 3])
 
 
 @pytest.mark.parametrize(
@@ -149,7 +152,9 @@ def test_tensors_with_gradients_or_of_any_strides_are_pictures_too(inpainter: In
     torch = pytest.importorskip("torch")
     tensor = torch.from_numpy(pixels(3)).permute(2, 0, 1).float() / 255
     expected = inpainter(tensor.contiguous(), HOLE)
-    assert torch.equal(inpainter(tensor.requires_grad_(), HOLE), expected)
+    result = inpainter(tensor.requires_grad_(), HOLE)
+    assert torch.equal(result, expected)
+    assert not result.requires_grad
 
 
 def test_tensors_of_other_layouts_are_refused() -> None:

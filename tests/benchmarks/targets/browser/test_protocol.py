@@ -586,7 +586,7 @@ def test_a_page_without_isolation_has_one_thread_and_is_asked_for_no_more(
     with target(visitors) as page:
         assert page.default_threads() == 1
         handle = page.push(model)
-        with pytest.raises(UsageError, match="--threads 2: this browser gives the page one thread"):
+        with pytest.raises(UsageError, match="threads=2: this browser gives the page one thread"):
             page.describe(handle, replace(WASM, threads=2))
 
 

@@ -276,7 +276,7 @@ def test_a_target_without_python_or_without_lama_edge_says_what_to_type(
     bare = [sys.executable, "-m", "venv", "--without-pip", server.folder / "bare"]
     subprocess.run(bare, check=True)
     for python, message in (
-        ("python9", r"no program 'python9' on the target: .*--worker.*--remote-python"),
+        ("python9", r"no program 'python9' on the target: .*worker.*remote_python"),
         (
             str(server.folder / "bare/bin/python"),
             r"No module named 'lama_edge'.*pip install .*make-venv",
