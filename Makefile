@@ -111,8 +111,8 @@ android-format: ## Format the Android library's Kotlin
 worker: $(VENV)/.demo ## Build lama-edge-worker and all it needs to run: ARCH=x86_64 or aarch64 (dist/)
 	PYTHON=$(BIN)/python runtimes/cpp/worker/bundle $(ARCH)
 
-release: $(VENV)/.dev ## Make what a release carries: wheels, source, the npm package, workers, sums (dist/)
-	.ci/release
+release: $(VENV)/.dev ## Make and try what a release carries (dist/); RELEASE=check before the changelog has it
+	RELEASE=$(RELEASE) .ci/release
 
 # Of manifests the vectors are the first inputs; what was found before stays in the corpus.
 FUZZ_SECONDS ?= 600

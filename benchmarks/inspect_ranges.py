@@ -1,4 +1,4 @@
-"""What `lama-edge inspect --ranges` does: how large a model's values become over pictures."""
+"""What `lama-edge ranges` does: how large a model's values become over pictures."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from lama_edge.errors import CheckpointError, shown
+from lama_edge.errors import CheckpointError, parameter, shown
 from lama_edge.models.architecture import STEMS, Shapes, find_generators, infer_architecture
 from lama_edge.models.config import GeneratorConfig
 
@@ -38,6 +38,7 @@ _JUDGE = re.compile("|".join(JUDGES), re.IGNORECASE)
 _HARMLESS = re.compile("|".join([*JUDGES, *RECORDS]), re.IGNORECASE)
 # What needs no quotes in a shell and is spelled as it is.
 _PLAIN = re.compile(r"[\w.:-]{1,80}", re.ASCII)
+_NAME_CHARACTERS = 100
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,7 @@ def _chosen(prefixes: list[str], wanted: Wanted) -> str:
         return by_name[wanted.usual]
     example = _spelled(_entry_name(prefixes[0]))
     raise CheckpointError(
-        f"holds {len(prefixes)} generators, {listed}: name one, as FILE#{example} or, for export, "
-        f"by --entry {example}"
+        f"holds {len(prefixes)} generators, {listed}: name one, as FILE#{example}"
     )
 
 
@@ -211,9 +211,9 @@ def _unread_message(unread: Mapping[str, str]) -> str:
     names, parts = list(unread), list(dict.fromkeys(unread.values()))
     first = ", ".join(map(shown, names[:_SHOWN]))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    flags = " ".join(f"--ignore {_spelled(part)}" for part in parts[:_SHOWN])
+    without = parameter("ignore", [part[:_NAME_CHARACTERS] for part in parts[:_SHOWN]])
     rest = " and so on" if len(parts) > _SHOWN else ""
     return (
         f"holds tensors that may change what its generator computes and that are not read here: "
-        f"{first}{more}; to export it without them, as another model, add {flags}{rest}"
+        f"{first}{more}; to export it without them, as another model, add {without}{rest}"
     )

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
-from lama_edge.errors import CheckpointError, UsageError, shown
+from lama_edge.errors import CheckpointError, UsageError, parameter, shown
 from lama_edge.files import sha256_of
 from lama_edge.models.archive import ArchiveMember, unpack
 from lama_edge.models.config import GeneratorConfig, config_from_dict
@@ -185,7 +185,7 @@ def fetch(entry: ZooEntry, *, accept_md5: bool = False, progress: Progress | Non
     if not entry.sha256 and not accept_md5:
         raise UsageError(
             f"{entry.name} was published with an md5 alone, which proves that it arrived whole, "
-            "not who made it: add --accept-md5 to fetch it all the same"
+            f"not who made it: add {parameter('accept_md5', True)} to fetch it all the same"
         )
     place = _place(entry)
     if entry.members and _is_unpacked(entry, place):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import ModelError, UsageError
+from lama_edge.errors import ModelError, UsageError, parameter
 from lama_edge.files import split_part
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import is_zoo_name
@@ -96,7 +96,7 @@ class Runner(ABC):
         """
         raise ModelError(
             f"a {self.manifest.format['name']} model cannot run in tiles: export it to ONNX with "
-            "--size dynamic"
+            f"{parameter('size', 'dynamic')}"
         )
 
     def placement(self) -> dict[str, Any] | None:
@@ -130,14 +130,25 @@ class ModelFacts:
     Attributes:
         manifest: its self-description.
         rows: what else there is to say, as label and text.
-        below: what stands below the verdict: lines, and tables as rows of cells with headings.
         data: what is added to the manifest's plain data.
     """
 
     manifest: Manifest
     rows: Sequence[tuple[str, str]] = ()
-    below: Sequence[str | Sequence[Sequence[str]]] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SupportReport:
+    """What `lama-edge support` tells of a model: which of its operators run where.
+
+    Attributes:
+        pieces: lines, and tables as rows of cells.
+        data: the same as plain data.
+    """
+
+    pieces: Sequence[str | Sequence[Sequence[str]]]
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -184,10 +195,12 @@ def open_runner(
     Raises:
         ModelError: when the path does not exist, no runtime opens it, it has no such part, or
             opening fails.
-        UsageError: for a provider that its runtimes do not have, or a part of a format that has
-            none.
+        UsageError: for a provider that its runtimes do not have, a part of a format that has
+            none, or less than one thread.
         MissingBackendError: when the runtime or the provider is not installed here.
     """
+    if threads is not None and threads < 1:
+        raise UsageError(f"{parameter('threads')} is {threads}; give 1 or more")
     choice = choose_runtime(path, provider=provider)
     named: dict[str, Any] = {"part": choice.part} if choice.runtime.has_parts else {}
     if ignore:
@@ -342,7 +355,7 @@ def check_inputs(io: IoSpec, size: SizePolicy, image: Array, mask: Array) -> Non
     if io.batch not in (None, image.shape[0]):
         raise ModelError(
             f"image {image.shape} holds {image.shape[0]} pictures and the model takes {io.batch} a "
-            "run: export it with --batch dynamic"
+            f"run: export it with {parameter('batch', 'dynamic')}"
         )
     problem = size.problem_with(height, width)
     if problem is not None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import ModelError, naming, printable
+from lama_edge.errors import ModelError, naming, parameter, printable
 from lama_edge.files import join_part
 from lama_edge.manifest import Manifest, Source
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
@@ -122,8 +122,8 @@ def checkpoint_facts(path: Path, part: str | None, provider: str) -> ModelFacts:
         rows.append(("generators", f"{_listed(selection.entries)}; name one as FILE#NAME"))
         rows.append(("shown here", printable(shown)))
     if unread:
-        flags = " ".join(f"--ignore {name}" for name in unread[:_SHOWN])
-        rows.append(("not read", f"{_listed(unread)}; exported only with {printable(flags)}"))
+        without = printable(parameter("ignore", unread[:_SHOWN]))
+        rows.append(("not read", f"{_listed(unread)}; exported only with {without}"))
     if selection.left_out:
         rows.append(("left out", f"{_listed(selection.left_out)}, which no picture needs"))
     data = {

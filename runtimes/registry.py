@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lama_edge.errors import ModelError
 from lama_edge.judging.tolerances import Tolerance
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a provider needs beside the package that its runtime's extra brings.
+
+    Attributes:
+        systems: those that have it, by `platform.system`; None is all.
+        device: the hardware with its driver, in words; None is the processor.
+        package: the one that has the provider where that of the extra has not, whose place it
+            takes.
+    """
+
+    systems: tuple[str, ...] | None = None
+    device: str | None = None
+    package: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,11 @@ class Runtime:
         facts: ``module:attribute`` of a function of the path, the part and the provider that
             returns what `lama-edge inspect` tells of a model, `ModelFacts`, without opening it;
             None opens it and tells its manifest.
+        support: ``module:attribute`` of a function of the same that returns which operators run
+            where, `SupportReport`; None where nobody tells.
+        needs: by provider, what it needs beside the packages.
+        made_with: the options of an export that makes its models, where another runtime opens
+            those that the format makes by itself.
     """
 
     name: str
@@ -60,6 +81,9 @@ class Runtime:
     manifest: str | None = None
     digest: str | None = None
     facts: str | None = None
+    support: str | None = None
+    needs: Mapping[str, Need] = field(default_factory=dict)
+    made_with: Mapping[str, Any] = field(default_factory=dict)
 
     def has(self, provider: str) -> bool:
         """Tell whether a provider, such as ``cuda`` or ``cuda+tf32``, is one of its own."""

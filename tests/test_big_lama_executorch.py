@@ -26,19 +26,19 @@ pytestmark = pytest.mark.slow
 
 LOWERING_LIMIT_S = 180
 EXPORT_LIMIT_BYTES = 8 * 2**30
-# Measured 205.4 MB, 66 s and 2.2 GiB in fp32. fp16 is as large, since ExecuTorch stores in fp32
-# what XNNPACK computes in fp16. int8's is computed and not measured: 42.9 million weights of a byte
-# and 8.0 million of the spectral transforms' of four are 74.8 MB; what else there is in a program,
-# as two smaller nets of this architecture have it, makes it 76.
-MOST_BYTES = {"fp32": 206e6, "fp16": 208e6, "int8": 78e6}
+# Measured 205.4 MB in fp32, 205.3 in fp16, which ExecuTorch stores in fp32 for XNNPACK, and 76.1 in
+# int8.
+MOST_BYTES = {"fp32": 206e6, "fp16": 206e6, "int8": 77e6}
 # How many delegates there are, and what is outside.
 PLACED = {
     "fp32": (1, "nothing"),
     "fp16": (3, "dim_order_ops._to_dim_order_copy.default 2"),
     "int8": (1, "nothing"),
 }
-# Random weights spread their magnitudes over the channels as no training does.
-OUT_OF_TOLERANCE = {"int8"}
+CPU_FLAGS = set(Path("/proc/cpuinfo").read_text().split()) if sys.platform == "linux" else set()
+# Random weights spread their magnitudes over the channels as no training does. XNNPACK adds in fp16
+# where a processor has it, 4608 products in the longest sums here: 42.5 dB.
+OUT_OF_TOLERANCE = {"int8"} | ({"fp16"} if CPU_FLAGS & {"avx512_fp16", "asimdhp"} else set())
 
 # Runs in a process of its own, so that the memory is the export's alone: its own and that of the
 # lowering, its only child.

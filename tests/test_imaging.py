@@ -236,9 +236,9 @@ def test_a_bomb_that_is_trusted_is_read_up_to_the_size_given(
     path = tmp_path / f"x{suffix}"
     Image.new("L", (40, 30)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 599)
-    with pytest.raises(PictureError, match=r"Scale it down first, or give --max-pixels 1200 to"):
+    with pytest.raises(PictureError, match=r"Scale it down first, or give max_pixels=1200 to"):
         load(path)
-    with pytest.raises(PictureError, match=r"1200 pixels, and --max-pixels is 1199\. .* 1200 to"):
+    with pytest.raises(PictureError, match=r"1200 pixels, and max_pixels is 1199\. .*=1200 to"):
         load(path, max_pixels=1199)
     assert load(path, max_pixels=1200).size == (40, 30)
     assert Image.MAX_IMAGE_PIXELS == 599
@@ -295,25 +295,9 @@ def test_empty_and_undecodable_pictures_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("x.png", "is a str: give a PIL image or a uint8 array"),
-        (None, "is a NoneType"),
-        (np.zeros((4, 4, 3), np.float32), "dtype float32: give uint8"),
-        (np.zeros((4, 4, 2), np.uint8), r"shape \(4, 4, 2\): give \[H,W\]"),
-        (np.zeros((1, 4, 4, 3), np.uint8), r"shape \(1, 4, 4, 3\)"),
-        (np.zeros(4, np.uint8), r"shape \(4,\)"),
-        (np.zeros((0, 4, 3), np.uint8), r"shape \(0, 4, 3\)"),
-    ],
-)
-def test_arrays_that_are_no_picture_are_refused(value: object, message: str) -> None:
-    with pytest.raises(PictureError, match=message):
-        imaging.check_pixels(value)
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
         ("x.png", "mask is a str"),
-        (np.zeros((4, 4), np.float32), "dtype float32: give uint8 or bool"),
+        (np.full((4, 4), 255.0), "floats go from 255 to 255: give 0 to 1"),
+        (np.full((4, 4), np.nan, np.float16), "the mask holds NaN"),
         (np.zeros((4, 4), np.int64), "dtype int64"),
         (np.zeros((4, 4, 3), np.uint8), r"shape \(4, 4, 3\): give \[H,W\] or \[H,W,1\]"),
     ],

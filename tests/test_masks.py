@@ -102,7 +102,7 @@ def two_shapes() -> tuple[Image.Image, np.ndarray, np.ndarray]:
 
 def test_two_shapes_are_refused_until_one_is_chosen() -> None:
     mask, grey, alpha = two_shapes()
-    with pytest.raises(PictureError, match=r"--mask-channel grey or alpha$") as refused:
+    with pytest.raises(PictureError, match=r"mask_rules\.channel='grey' or 'alpha'$") as refused:
         read_mask(mask)
     assert refused.value.code == "mask_unclear"
     np.testing.assert_array_equal(read_mask(mask, MaskRules("grey")).hole, grey)
@@ -182,10 +182,10 @@ def test_a_hole_of_nearly_everything_is_doubted(
     hole = np.ones((10, 10), bool)
     hole.flat[:known] = False
     assert read_mask(hole, MaskRules(grow=2)).mostly_hole == warned
-    assert ("say --invert-mask" in caplog.text) == warned
+    assert ("say mask_rules.invert" in caplog.text) == warned
     caplog.clear()
     assert read_mask(~hole, MaskRules(invert=True)).mostly_hole == warned
-    assert ("leave out --invert-mask" in caplog.text) == warned
+    assert ("leave out mask_rules.invert" in caplog.text) == warned
 
 
 @pytest.mark.parametrize("grow", [-1, masks.MAX_GROW + 1, 1.5])
@@ -203,5 +203,5 @@ def test_opaque_levels_next_to_each_other_are_two_colours() -> None:
     mask, grey, _ = two_shapes()
     levels = np.asarray(mask).copy()
     levels[:, :, :3] = grey[:, :, None]
-    with pytest.raises(PictureError, match="--mask-channel"):
+    with pytest.raises(PictureError, match=r"mask_rules\.channel"):
         read_mask(Image.fromarray(levels))

@@ -45,7 +45,15 @@ for info in pkgutil.walk_packages(lama_edge.__path__, "lama_edge.", onerror=lamb
         modules[info.name] = None
     except MissingBackendError as error:
         modules[info.name] = str(error)
-from lama_edge.runtimes.inpainting.inpainter import Inpainter
+from lama_edge import Inpainter, export, open_runner
+wanting = {}
+for output in sys.argv[2:]:
+    try:
+        export("lama-tiny", output)
+    except MissingBackendError as error:
+        wanting[output] = str(error)
+with open_runner(sys.argv[1], threads=1) as runner:
+    assert runner.provider == "cpu"
 image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
 mask = np.zeros((50, 70), np.uint8)
 mask[10:30, 20:40] = 255
@@ -53,7 +61,8 @@ with Inpainter.open(sys.argv[1]) as inpainter:
     result = inpainter(image, mask)
 assert np.array_equal(result[mask == 0], image[mask == 0])
 assert not np.array_equal(result, image)
-print(json.dumps({"modules": modules, "file": lama_edge.__file__, "numpy": np.__version__}))
+found = {"file": lama_edge.__file__, "numpy": np.__version__}
+print(json.dumps({"modules": modules, "wanting": wanting, **found}))
 """
 
 # Runs each module named as `python -m` does, in one process because most import torch.
@@ -221,6 +230,20 @@ def test_the_source_holds_what_the_wheel_does_and_nothing_of_npms(wheel: Path) -
     assert len(names) < 2000
 
 
+def test_a_release_knows_every_file_of_the_wheel_and_its_notices_are_in_it(wheel: Path) -> None:
+    command = [sys.executable, ROOT / ".ci/releasing/contents.py", wheel]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    sbom = wheel.with_name(f"lama-edge-{PROJECT['project']['version']}.cdx.json")
+    parts = {part["name"] for part in json.loads(sbom.read_text())["components"]}
+    assert {"lama-tiny", "numpy", "onnxruntime"} <= parts
+    # As `make web` made the pages, or not.
+    assert ("preact" in parts) == (ROOT / "src/lama_edge/web/compiled").is_dir()
+    with zipfile.ZipFile(wheel) as archive:
+        names = {Path(name).name for name in archive.namelist() if "/licenses/" in name}
+    assert names == {"LICENSE", "THIRD_PARTY_NOTICES.md"}
+
+
 def _install(
     wheel: Path, python: str, folder: Path, pins: tuple[str, ...] = (), extras: str = "onnx"
 ) -> Path:
@@ -253,12 +276,22 @@ def test_the_onnx_extra_alone_opens_a_model_and_inpaints(
             pytest.skip(f"there is no {python} here")
         python = found
     interpreter = _install(wheel, python, tmp_path / "environment", pins)
+    # An engine's library is looked for first, and needs no more to build from an ONNX file.
+    outputs = {
+        f"m{one.suffix}": "tensorrt" if one.name == "tensorrt" else one.extra for one in formats()
+    }
     result = subprocess.run(
-        [interpreter, "-c", PROBE, str(model)], capture_output=True, text=True, cwd=tmp_path
+        [interpreter, "-c", PROBE, str(model), *outputs],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
     assert str(tmp_path) in report["file"], "the probe imported another lama-edge"
+    assert report["wanting"].keys() == outputs.keys()
+    for output, extra in outputs.items():
+        assert f'pip install "lama-edge[{extra}]"' in report["wanting"][output]
     without_extra = {name for name, error in report["modules"].items() if error is None}
     expected = {
         "lama_edge.cli",
@@ -286,7 +319,7 @@ def _check_command_line(interpreter: Path, model: Path, folder: Path) -> None:
     )
     assert result.returncode == 3
     assert result.stderr.count("\n") == 1
-    assert 'pip install "lama-edge[export]"' in result.stderr
+    assert 'pip install "lama-edge[export,onnx]"' in result.stderr
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from places import ROOT
 
 PAGES = [
     ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
+    *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "THIRD_PARTY_NOTICES.md")),
     *(
         page
         for folder in ("docs", "models", "benchmarks", "runtimes", "tests")

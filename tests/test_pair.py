@@ -142,7 +142,7 @@ def test_what_a_killed_run_left_is_removed(pair: Pair) -> None:
 def test_a_manifest_alone_is_not_overwritten_unasked(tmp_path: Path) -> None:
     path = tmp_path / "a.engine"
     beside(path).write_text("someone's")
-    with pytest.raises(UsageError, match=r"a\.engine\.json' exists: add --overwrite"):
+    with pytest.raises(UsageError, match=r"a\.engine\.json' exists: add overwrite=True"):
         check_artifact("pair", path, overwrite=False, split_suffixes=())
     check_artifact("pair", path, overwrite=True, split_suffixes=())
 

@@ -120,14 +120,14 @@ def _previous(path: Path) -> None:
     ("choices", "message"),
     [
         ({"output": "a.onnx"}, r"must end in \.mlpackage"),
-        ({"io": "uint8"}, "--io uint8 is no form of a Core ML package: use --io float or image"),
-        ({"sizes": (SIZE, None)}, "--size dynamic stands alone"),
-        ({"sizes": (SIZE, SIZE)}, "give every --size once"),
+        ({"io": "uint8"}, "io='uint8' is no form of a Core ML package: use io='float' or 'image'"),
+        ({"sizes": (SIZE, None)}, "size='dynamic' stands alone"),
+        ({"sizes": (SIZE, SIZE)}, "give every size once"),
         (
             {"sizes": (SIZE, Size(64, 64)), "options": {"target": "iOS17"}},
-            "a package for iOS17 holds one size and 2 were given: use --target iOS18",
+            "a package for iOS17 holds one size and 2 were given: use target='iOS18'",
         ),
-        ({"precision": "fp32", "calibrate": Path()}, "--calibrate is of no use for fp32"),
+        ({"precision": "fp32", "calibrate": Path()}, "calibrate is of no use for fp32"),
     ],
 )
 def test_choices_that_do_not_go_together_are_refused_before_any_work(
@@ -141,7 +141,7 @@ def test_choices_that_do_not_go_together_are_refused_before_any_work(
 def test_an_existing_package_is_refused_before_any_work(tmp_path: Path) -> None:
     path = tmp_path / "golden.mlpackage"
     _previous(path)
-    with pytest.raises(UsageError, match="--overwrite"):
+    with pytest.raises(UsageError, match="overwrite=True"):
         export_model(Export("coreml", "no such checkpoint", path))
 
 

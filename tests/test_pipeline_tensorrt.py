@@ -128,7 +128,7 @@ def test_an_onnx_files_own_size_and_figures_are_taken_over(
     assert manifest.engine is not None
     assert manifest.engine.judged == "source graph"
     assert manifest.engine.profiles == (FIXED,)
-    with pytest.raises(UsageError, match=r"--size 72x72: .* takes 64x72 \(height x width\) only"):
+    with pytest.raises(UsageError, match=r"size='72x72': .* takes 64x72 \(height x width\) only"):
         export_model(replace(job, sizes=(parse_profile("72"),), overwrite=True))
 
 
@@ -225,16 +225,16 @@ def test_an_interrupted_build_leaves_the_engine_that_was_there(
     ("changes", "problem"),
     [
         ({"output": Path("a.plan")}, r"must end in .engine"),
-        ({"options": {**RTX, "tf32": True}}, "--tf32 is of no use for fp16"),
-        ({"options": {**RTX, "tf32": True}, "precision": "int8"}, "--tf32 is of no use for int8"),
-        ({"precision": "fp32", "calibrate": Path()}, "--calibrate is of no use for fp32"),
-        ({"io": "image"}, "--io image is no form of a TensorRT engine: use --io float or uint8"),
-        ({"source": "a.onnx", "precision": "fp32"}, "--precision is settled in an ONNX file"),
-        ({"source": "a.onnx", "io": "float"}, "--io is settled"),
-        ({"source": "a.onnx", "composite": False}, "--no-composite is settled"),
-        ({"source": "a.onnx", "calibrate": Path()}, "--calibrate is settled"),
+        ({"options": {**RTX, "tf32": True}}, "tf32 is of no use for fp16"),
+        ({"options": {**RTX, "tf32": True}, "precision": "int8"}, "tf32 is of no use for int8"),
+        ({"precision": "fp32", "calibrate": Path()}, "calibrate is of no use for fp32"),
+        ({"io": "image"}, "io='image' is no form of a TensorRT engine: use io='float' or 'uint8'"),
+        ({"source": "a.onnx", "precision": "fp32"}, "precision is settled in an ONNX file"),
+        ({"source": "a.onnx", "io": "float"}, "io is settled"),
+        ({"source": "a.onnx", "composite": False}, "composite=False is settled"),
+        ({"source": "a.onnx", "calibrate": Path()}, "calibrate is settled"),
         ({"sizes": (parse_profile("100"),)}, "multiples of 8"),
-        ({"options": {**RTX, "compute_capability": ("9.9",)}}, "--compute-capability 9.9"),
+        ({"options": {**RTX, "compute_capability": ("9.9",)}}, "compute_capability='9.9'"),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_work(

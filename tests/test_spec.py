@@ -23,7 +23,7 @@ def test_size_tokens_are_height_by_width(token: str, size: Size | None) -> None:
 
 @pytest.mark.parametrize("token", ["", "0", "512x", "x512", "-8", "1e3", "5 12", "99999", "8x8x8"])
 def test_what_is_no_size_is_refused_by_value(token: str) -> None:
-    with pytest.raises(UsageError, match="--size"):
+    with pytest.raises(UsageError, match=f"size={token!r} is"):
         parse_size(token)
 
 

@@ -52,7 +52,7 @@ class ToyFormat(Format):
     precision_help = "w8 stores bytes"
     sizes = ("64",)
     size_help = "64 (the default) or another"
-    options = (Option("--paint", "the toy's colour", default="red", choices=("red", "blue")),)
+    options = (Option("paint", "the toy's colour", default="red", choices=("red", "blue")),)
 
     def contract(self, job):
         return io_spec("float", composite=job.composite, channels_last=True)

@@ -79,11 +79,13 @@ def _commands(folder: Path) -> dict[str, tuple[object, ...]]:
         other = folder / "model.xml"
         commands["openvino"] = ("export", "openvino", GOLDEN, "--size", SIDE, "-o", other)
         commands["inspect, openvino"] = ("inspect", other)
+        commands["support, openvino"] = ("support", other)
         commands["inpaint, openvino"] = ("inpaint", other, picture, mask, "-o", folder / "vino.png")
     return commands | {
         "inspect": ("inspect", model),
+        "support": ("support", model),
         "inspect, checkpoint": ("inspect", "lama-tiny"),
-        "ranges": ("inspect", GOLDEN, "--ranges", "--size", SIDE),
+        "ranges": ("ranges", GOLDEN, "--size", SIDE),
         "inpaint": ("inpaint", model, picture, mask, "-o", folder / "of-onnx.png"),
         "inpaint, checkpoint": ("inpaint", GOLDEN, picture, mask, "-o", folder / "of-numpy.png"),
         "parity": ("parity", model, "--reference", GOLDEN, "--json-out", folder / "parity.json"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.spec import Progress, untold
 
 # Reading starts a program on the target, which must not be what keeps it warm.
@@ -78,8 +78,9 @@ class Cooling:
         known: Mapping[str, float] = sensors["temperature_c"] or {}
         if not known:
             raise UsageError(
-                f"--max-temperature {self.max_temperature_c:g}: this target tells no temperature; "
-                "leave it out, --cool-down 60 waits a fixed time before each round"
+                f"{parameter('max_temperature_c', self.max_temperature_c)}: this target tells no "
+                f"temperature; leave it out, {parameter('cool_down_s', 60)} waits a fixed time "
+                "before each round"
             )
         of_battery = {label: value for label, value in known.items() if _is_battery(label)}
         return max((of_battery or known).items(), key=lambda item: item[1])

@@ -18,7 +18,7 @@ from lama_edge.benchmarks.parity.rows import short
 from lama_edge.benchmarks.targets.base import Opening, Target
 from lama_edge.benchmarks.targets.subjects import Opened, Refused, open_model, without_paths
 from lama_edge.benchmarks.targets.tasks.environment import anonymous
-from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError, one_line
+from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError, one_line, parameter
 from lama_edge.judging.cases import ParityCase
 from lama_edge.judging.judge import CaseOutput, case_output
 from lama_edge.judging.metrics import differences, worst
@@ -176,4 +176,4 @@ def check_named(references: References, subjects: Sequence[Opened]) -> None:
         except NotProvenError as error:
             missing = isinstance(error.__cause__, MissingBackendError)
             kind = MissingBackendError if missing else UsageError
-            raise kind(f"--reference {references.named!r}: {error}") from error
+            raise kind(f"{parameter('reference', references.named)}: {error}") from error

@@ -28,6 +28,7 @@ from lama_edge.errors import (
     NotFiniteError,
     ParityError,
     UsageError,
+    parameter,
     worst_exit_code,
 )
 from lama_edge.files import split_part
@@ -99,23 +100,25 @@ class Bench:
                 "one for each"
             )
         if self.rounds < 1:
-            raise UsageError(f"rounds is {self.rounds}; give 1 or more")
+            raise UsageError(f"{parameter('rounds')} is {self.rounds}; give 1 or more")
         if self.threads is not None and self.threads < 1:
-            raise UsageError(f"threads is {self.threads}; give 1 or more")
-        if not 0 <= self.cool_down_s < float("inf"):
-            raise UsageError(f"cool_down_s is {self.cool_down_s}; give 0 or more seconds")
-        if not 0 <= self.cool_timeout_s < float("inf"):
-            raise UsageError(f"cool_timeout_s is {self.cool_timeout_s}; give 0 or more seconds")
+            raise UsageError(f"{parameter('threads')} is {self.threads}; give 1 or more")
+        for name in ("cool_down_s", "cool_timeout_s"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UsageError(
+                    f"{parameter(name)} is {getattr(self, name)}; give 0 or more seconds"
+                )
         if self.max_temperature_c is not None and not math.isfinite(self.max_temperature_c):
             raise UsageError(
-                f"max_temperature_c is {self.max_temperature_c}; give degrees Celsius, such as 35"
+                f"{parameter('max_temperature_c')} is {self.max_temperature_c}; give degrees "
+                "Celsius, such as 35"
             )
         for name in ("timeout_s", "sustained_s"):
             seconds = getattr(self, name)
             if seconds is not None and not seconds > 0:
-                raise UsageError(f"{name} is {seconds}; give more than 0 seconds")
+                raise UsageError(f"{parameter(name)} is {seconds}; give more than 0 seconds")
         if self.sustained_s == math.inf:
-            raise UsageError("sustained_s is inf; give a time that ends")
+            raise UsageError(f"{parameter('sustained_s')} is inf; give a time that ends")
         _ = self.policy
 
     @property
@@ -300,7 +303,7 @@ def _sustain(row: Row, job: Bench, cooling: Cooling | None, detail: Progress) ->
         if waited["timed_out"]:
             row.remarks.append(
                 f"the sustained run began with {waited['sensor']} at {waited['temperature_c']:.1f} "
-                "°C: give --cool-timeout more"
+                f"°C: give {parameter('cool_timeout_s')} more"
             )
     model = row.opened
     timeout_s = None if job.timeout_s is None else job.timeout_s + job.sustained_s

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import ModelError
+from lama_edge.errors import ModelError, parameter
 
 Round = Mapping[str, Any]
 
@@ -134,7 +134,7 @@ def _samples(one: Round) -> NDArray[np.float64]:
 def _few(count: int) -> str | None:
     if count >= MIN_SAMPLES:
         return None
-    return f"only {count} samples: give --min-runs {MIN_SAMPLES} or more"
+    return f"only {count} samples: give {parameter('min_runs', MIN_SAMPLES)} or more"
 
 
 def _short(sustained: Mapping[str, Any] | None) -> str | None:
@@ -142,7 +142,7 @@ def _short(sustained: Mapping[str, Any] | None) -> str | None:
         return None
     return (
         f"only {len(sustained['samples_ms'])} runs in {sustained['asked_s']:g} s without a pause: "
-        "give --sustained more"
+        f"give {parameter('sustained_s')} more"
     )
 
 
@@ -164,7 +164,7 @@ def _drifted(rounds: Sequence[NDArray[np.float64]]) -> str | None:
     if shift > 1:
         return (
             f"the second half of the samples is {shift - 1:.0%} slower than the first: "
-            "the device may be throttling; give --cool-down"
+            f"the device may be throttling; give {parameter('cool_down_s')}"
         )
     return (
         f"the second half of the samples is {1 - shift:.0%} faster than the first: "
@@ -233,5 +233,5 @@ def _still_warm(waits: Sequence[Mapping[str, Any] | None]) -> str | None:
     return (
         f"{len(late)} of {len(waits)} rounds began before the device had cooled "
         f"({worst['sensor']} was at {worst['temperature_c']:.1f} °C after "
-        f"{worst['seconds']:.0f} s): give --cool-timeout more"
+        f"{worst['seconds']:.0f} s): give {parameter('cool_timeout_s')} more"
     )

@@ -21,6 +21,7 @@ with needs_extra("bench"):
     from referencing import Registry, Resource
 
 BENCH = "lama_edge.bench"
+DOCTOR = "lama_edge.doctor"
 FLEET = "lama_edge.fleet"
 PARITY = "lama_edge.parity"
 PEERS = "lama_edge.peers"
@@ -29,15 +30,16 @@ TRADEOFF = "lama_edge.tradeoff"
 WORKER = "lama_edge.worker"
 _MADE_BY = {
     BENCH: "lama-edge bench --json-out",
+    DOCTOR: "lama-edge doctor --json",
     FLEET: "lama-edge bench --fleet DEVICES.toml --json-out",
     PARITY: "lama-edge parity --json-out",
     PEERS: "python -m lama_edge.benchmarks.studies.peers --json-out",
-    RANGES: "lama-edge inspect --ranges --json-out",
+    RANGES: "lama-edge ranges --json-out",
     TRADEOFF: "lama-edge tradeoff --json-out",
     WORKER: "lama-edge-worker REQUEST.json",
 }
 # The newest version of each, which is what is written; older ones are read as well.
-_VERSION = {BENCH: 3, FLEET: 1, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2, WORKER: 1}
+_VERSION = {BENCH: 3, DOCTOR: 1, FLEET: 1, PARITY: 2, PEERS: 1, RANGES: 1, TRADEOFF: 2, WORKER: 1}
 _MAX_REASON_CHARACTERS = 160
 
 

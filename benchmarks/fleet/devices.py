@@ -11,7 +11,7 @@ from typing import Any
 
 from lama_edge.benchmarks.targets.base import TargetOptions
 from lama_edge.benchmarks.targets.registry import TARGETS, unknown_target
-from lama_edge.errors import UsageError, reason, shown
+from lama_edge.errors import UsageError, parameter, reason, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -131,8 +131,8 @@ def _device(table: Any, folder: Path) -> Device:
     )
     if device.scheme == "browser":
         raise ValueError(
-            "a page waits for a person who presses its start: measure it with bench --target "
-            "browser --json-out PHONE.json, and give the fleet --beside PHONE.json"
+            "a page waits for a person who presses its start: measure it with lama-edge bench "
+            f"--target browser --json-out PHONE.json, and give the fleet {parameter('beside')} it"
         )
     if device.scheme not in TARGETS:
         raise ValueError(f"unknown target {unknown_target(device.target)}")

@@ -22,7 +22,7 @@ from lama_edge.benchmarks.targets.subjects import (
     options_for,
     without_paths,
 )
-from lama_edge.errors import LamaEdgeError, ModelError, NotFiniteError, UsageError
+from lama_edge.errors import LamaEdgeError, ModelError, NotFiniteError, UsageError, parameter
 from lama_edge.judging.cases import ParityCase, seeded_cases, shared_policy
 from lama_edge.judging.judge import CaseOutput, case_output
 from lama_edge.judging.tolerances import Tolerance
@@ -55,6 +55,7 @@ class ParityCheck:
         images: a folder of pictures to judge on beside the seeded ones.
         masks: their masks, see `picture_cases`; None looks for them in `images`.
         provider: of the models; the reference runs on the CPU.
+        threads: processor threads of the models; None leaves them to the runtime.
         target: where the models run, see `open_target`; the reference runs here.
         options: what else is said of the target; None is nothing.
         look_inside: whether to search models that fail for the first differing value, or the
@@ -68,6 +69,7 @@ class ParityCheck:
     images: Path | None = None
     masks: Path | None = None
     provider: str = "auto"
+    threads: int | None = None
     target: str = "local"
     options: TargetOptions | None = None
     look_inside: bool = True
@@ -120,11 +122,13 @@ def check_parity(job: ParityCheck, progress: Progress = untold) -> ParityResult:
     if not job.models:
         raise UsageError("there is no model to check: name at least one")
     if job.masks is not None and job.images is None:
-        raise UsageError("masks without pictures: name the folder of pictures with --images")
+        raise UsageError(
+            f"masks without pictures: name the folder of pictures as {parameter('images')}"
+        )
     if job.images is not None:
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
     progress("reference")
-    opening = Opening(job.provider, timeout_s=job.timeout_s)
+    opening = Opening(job.provider, job.threads, timeout_s=job.timeout_s)
     options = options_for(job.options, job.models)
     with open_target(job.target, options) as target, open_target("local") as here:
         target.check_provider(job.provider)

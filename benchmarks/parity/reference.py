@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.files import join_part, sha256_of, split_part
 from lama_edge.manifest import Source
 from lama_edge.models.checkpoint import is_zoo_name
@@ -30,15 +30,15 @@ def reference_provider(reference: str, runtime: str | None) -> str:
     known = checkpoint_runtimes()
     if runtime is not None and runtime not in known:
         raise UsageError(
-            f"--reference-runtime {runtime!r} runs no checkpoints; choose one of: "
+            f"{parameter('reference_runtime', runtime)} runs no checkpoints; choose one of: "
             + ", ".join(known)
         )
     if is_checkpoint(reference):
         return known[runtime or _DEFAULT_RUNTIME].providers[0]
     if runtime is not None:
         raise UsageError(
-            f"--reference-runtime {runtime} is for checkpoints, and {reference!r} is none: leave "
-            "it out"
+            f"{parameter('reference_runtime', runtime)} is for checkpoints, and {reference!r} is "
+            "none: leave it out"
         )
     return "cpu"
 
@@ -55,7 +55,7 @@ def choose_reference(sources: Collection[str]) -> str:
     if len(sources) > 1:
         raise UsageError(
             f"the models were exported from {len(sources)} different checkpoints: name the one to "
-            "compare with by --reference"
+            f"compare with as {parameter('reference')}"
         )
     (wanted,) = sources
     for entry in zoo_entries():
@@ -64,7 +64,7 @@ def choose_reference(sources: Collection[str]) -> str:
             return entry.name
     raise UsageError(
         f"the checkpoint {wanted[:_HASH_DIGITS]}… that the models were exported from is not "
-        "among those here: name it by --reference"
+        f"among those here: name it as {parameter('reference')}"
     )
 
 
@@ -96,7 +96,8 @@ def as_exported(reference: str, sources: Iterable[Source]) -> tuple[str, tuple[s
     if len(ways) > 1:
         raise UsageError(
             f"the models were exported from {len(ways)} generators or with other tensors left out "
-            f"of {str(path)!r}: check them one by one, or name one by --reference FILE#NAME"
+            f"of {str(path)!r}: check them one by one, or name one as "
+            f"{parameter('reference', 'FILE#NAME')}"
         )
     for entry, ignored in ways:
         return join_part(path, entry), ignored

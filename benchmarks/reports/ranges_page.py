@@ -37,7 +37,7 @@ _LABEL_LOWERED_PX = 14.0
 
 
 def ranges_page(document: Mapping[str, Any]) -> str:
-    """Return one self-contained HTML page about a document of `lama-edge inspect --ranges`.
+    """Return one self-contained HTML page about a document of `lama-edge ranges`.
 
     Args:
         document: one that fits its schema.

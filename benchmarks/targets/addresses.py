@@ -9,7 +9,7 @@ from lama_edge.benchmarks.targets.device import DeviceTarget
 from lama_edge.benchmarks.targets.programs.base import Program
 from lama_edge.benchmarks.targets.programs.python import PythonProgram
 from lama_edge.benchmarks.targets.programs.worker import WorkerProgram
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.runtimes.registry import load
 
 if TYPE_CHECKING:
@@ -31,11 +31,12 @@ def local_target(address: str, options: TargetOptions) -> DeviceTarget:
     from lama_edge.benchmarks.targets.places.local import LocalPlace
 
     if address != LocalPlace.name:
-        raise UsageError(f"--target {address!r}: {LocalPlace.name!r} takes nothing after its name")
+        raise UsageError(
+            f"{parameter('target', address)}: {LocalPlace.name!r} takes nothing after its name"
+        )
     if options.elsewhere:
         raise UsageError(
-            "--remote-python, --make-venv and --remote-folder go with a --target elsewhere, not "
-            f"with {address!r}"
+            f"{_of_elsewhere()} go with a {parameter('target')} elsewhere, not with {address!r}"
         )
     _refuse_page(address, options)
     program = PythonProgram() if options.worker is None else WorkerProgram(options.worker)
@@ -94,21 +95,27 @@ def browser_target(address: str, options: TargetOptions) -> BrowserTarget:
 
     if address != BrowserTarget.name:
         raise UsageError(
-            f"--target {address!r}: {BrowserTarget.name!r} takes nothing after its name; --port N "
-            "and --lan say where the page is served"
+            f"{parameter('target', address)}: {BrowserTarget.name!r} takes nothing after its name; "
+            f"{parameter('port')} and {parameter('lan')} say where the page is served"
         )
     if options.elsewhere or options.worker is not None:
         raise UsageError(
-            "--worker, --remote-python, --make-venv and --remote-folder do not go with --target "
-            f"{address}: the page brings what runs the models"
+            f"{parameter('worker')}, {_of_elsewhere()} do not go with "
+            f"{parameter('target', address)}: the page brings what runs the models"
         )
     return BrowserTarget(options)
+
+
+def _of_elsewhere() -> str:
+    named = [parameter(name) for name in ("remote_python", "make_venv", "remote_folder")]
+    return f"{named[0]}, {named[1]} and {named[2]}"
 
 
 def _refuse_page(address: str, options: TargetOptions) -> None:
     if options.page:
         raise UsageError(
-            f"--lan, --ort-web and --port go with --target browser, not with {address!r}"
+            f"{parameter('lan')}, {parameter('ort_web')} and {parameter('port')} go with "
+            f"{parameter('target', 'browser')}, not with {address!r}"
         )
 
 
@@ -121,7 +128,10 @@ def program_elsewhere(options: TargetOptions) -> Program:
     """
     if options.worker is not None:
         if options.remote_python is not None or options.make_venv:
-            raise UsageError("--worker goes without --remote-python and --make-venv")
+            raise UsageError(
+                f"{parameter('worker')} goes without {parameter('remote_python')} and "
+                f"{parameter('make_venv')}"
+            )
         return WorkerProgram(options.worker)
     python = options.remote_python or "python3"
     if options.make_venv:

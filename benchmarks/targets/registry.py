@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lama_edge.errors import UsageError, shown
+from lama_edge.errors import UsageError, parameter, shown
 
 if TYPE_CHECKING:
     from lama_edge.benchmarks.targets.base import Target, TargetOptions
@@ -38,7 +38,7 @@ def open_target(address: str, options: TargetOptions | None = None) -> Target:
     """
     scheme = address.partition(":")[0]
     if scheme not in TARGETS:
-        raise UsageError(f"unknown --target {unknown_target(address)}")
+        raise UsageError(f"{parameter('target')} is unknown: {unknown_target(address)}")
     from lama_edge.benchmarks.targets.base import TargetOptions
 
     module, _, name = TARGETS[scheme].partition(":")
@@ -81,8 +81,8 @@ def open_targets(
         return
     if options is None or options.worker is None:
         raise UsageError(
-            "--with-python goes with --worker PATH or --target browser: it measures in Python "
-            "beside it"
+            f"{parameter('with_python')} goes with {parameter('worker')} or "
+            f"{parameter('target', 'browser')}: it measures in Python beside it"
         )
     from lama_edge.benchmarks.targets.device import DeviceTarget
 
@@ -90,7 +90,9 @@ def open_targets(
     pair = open_target(address, alone), open_target(address, replace(options, worker=None))
     worker, python = pair
     if not (isinstance(worker, DeviceTarget) and isinstance(python, DeviceTarget)):
-        raise UsageError(f"--with-python does not go with --target {address!r}")
+        raise UsageError(
+            f"{parameter('with_python')} does not go with {parameter('target', address)}"
+        )
     with worker, python.as_guest_of(worker):
         yield list(pair)
 

@@ -19,7 +19,7 @@ from lama_edge.benchmarks.parity.rows import Side
 from lama_edge.benchmarks.tradeoff.cases import WeighedCase, holdout_cases, own_cases
 from lama_edge.benchmarks.tradeoff.exports import Exports, Judged
 from lama_edge.benchmarks.tradeoff.figures import closeness, empty_row, latency, shown_picture
-from lama_edge.errors import LamaEdgeError, UsageError, one_line
+from lama_edge.errors import LamaEdgeError, UsageError, one_line, parameter
 from lama_edge.exporters.formats.record import Format, format_named
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
@@ -157,16 +157,19 @@ def weigh_precisions(
 
 def _check(job: Tradeoff) -> None:
     form = job.form
-    for flag, given, known in (
-        *(("--precision", precision, form.precisions) for precision in job.precisions),
-        ("--io", job.io, form.io_forms),
+    for name, given, known in (
+        *(("precision", precision, form.precisions) for precision in job.precisions),
+        ("io", job.io, form.io_forms),
     ):
         if given not in known:
             raise UsageError(
-                f"{flag} {given} is none of {form.title}'s; choose one of: {', '.join(known)}"
+                f"{parameter(name, given)} is none of {form.title}'s; choose one of: "
+                f"{', '.join(known)}"
             )
     if job.masks is not None and job.images is None:
-        raise UsageError("masks without pictures: name the folder of pictures with --images")
+        raise UsageError(
+            f"masks without pictures: name the folder of pictures as {parameter('images')}"
+        )
     if job.images is not None:
         find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
     if job.calibrate is not None:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import lama_edge
 from lama_edge.engines import ProfileSizes
-from lama_edge.errors import UsageError, needs_extra
+from lama_edge.errors import UsageError, flag_of, needs_extra, parameter
 from lama_edge.files import ArtifactKind, join_part, weights_beside
 from lama_edge.manifest import Manifest, ParityFigures
-from lama_edge.spec import IoForm, IoSpec, Precision, Size, SizePolicy, io_spec, parse_size
+from lama_edge.spec import FREE, IoForm, IoSpec, Precision, Size, SizePolicy, io_spec, parse_size
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from lama_edge.exporters.precision.build import PreciseGraph
     from lama_edge.judging.ranges import Ranges
     from lama_edge.models.config import GeneratorConfig
+
+# What an export is for that names no size, in the words of help and pages; a format says by its
+# `sizes` which of the two it is.
+SIZE_RULE = "any size where the format's runtimes take it well, else 512 x 512"
+ANY_SIZE, ONE_SIZE = (FREE,), ("512",)
 
 # One size, any size, or a range of sizes.
 SizeChoice = Size | ProfileSizes | None
@@ -41,7 +46,8 @@ class Option:
     """An option of one format's own, as the command line and Python's callers give it.
 
     Attributes:
-        flag: such as ``--opset``; a job's `options` has it under its name without dashes.
+        name: its key in a job's `options`, such as ``compute_capability``; in Python a keyword
+            argument, with an underscore after it where that is a word of the language.
         help: what it does.
         default: what it is when nobody said; a flag without a value is ``False`` then.
         choices: the values that it may have; empty is any.
@@ -50,7 +56,7 @@ class Option:
         repeats: whether it may be given several times; its value is a tuple then.
     """
 
-    flag: str
+    name: str
     help: str
     default: Any = None
     choices: tuple[Any, ...] = ()
@@ -59,9 +65,9 @@ class Option:
     repeats: bool = False
 
     @property
-    def name(self) -> str:
-        """The option's key in a job's `options`."""
-        return self.flag.removeprefix("--").replace("-", "_")
+    def flag(self) -> str:
+        """The command line's spelling."""
+        return flag_of(self.name)
 
 
 @dataclass(frozen=True)
@@ -186,8 +192,8 @@ class Format(ABC):
         precisions: in the order in which `tradeoff` weighs them.
         precision: the default one.
         precision_help: what the precisions mean.
-        sizes: the default sizes, as words of the command line.
-        size_help: which sizes may be given.
+        sizes: the default sizes, as words of the command line: `ANY_SIZE` or `ONE_SIZE`.
+        size_help: which sizes may be given, and the default.
         options: those that no other format has.
         retired: old spellings of its options.
         takes: suffixes of models that an artifact can be made from without their checkpoint.
@@ -196,7 +202,6 @@ class Format(ABC):
         timing_provider: the provider that `tradeoff` times it with.
         timing_options: options of the exports that it times there.
         timing_notes: by precision, why its time there says nothing of devices that compute in it.
-        advice: what to do about a precision that is out of tolerance.
     """
 
     name: ClassVar[str]
@@ -220,7 +225,10 @@ class Format(ABC):
     timing_provider: ClassVar[str] = "auto"
     timing_options: ClassVar[Mapping[str, Any]] = {}
     timing_notes: ClassVar[Mapping[str, str]] = {}
-    advice: ClassVar[Mapping[str, str]] = {}
+
+    def default_sizes(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the sizes of an export that names none, by the format's own options."""
+        return self.sizes
 
     def parse_size(self, word: str) -> SizeChoice:
         """Read a ``--size`` word.
@@ -229,6 +237,10 @@ class Format(ABC):
             UsageError: when it is none.
         """
         return parse_size(word)
+
+    def advice(self, precision: str) -> str:
+        """Return what to do about a precision that is out of tolerance; empty for nothing."""
+        return ""
 
     def arithmetic(self, precision: str) -> Precision:
         """Return the number format that the deploy graph is made in."""
@@ -383,6 +395,11 @@ class Format(ABC):
             return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
         files = (target, weights_beside(target)) if self.kind == "split" else (target,)
         return sum(path.stat().st_size for path in files)
+
+
+def about_fp16() -> str:
+    """Return what every format advises where fp16 is out of tolerance."""
+    return f"see where with: lama-edge ranges CHECKPOINT; or use {parameter('precision', 'fp32')}"
 
 
 def versions_of(extra: str, *packages: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from lama_edge.errors import UsageError, needs_extra
+from lama_edge.errors import UsageError, needs_extra, parameter
 from lama_edge.exporters.graph.builder import GraphBuilder
 from lama_edge.exporters.graph.dft.channels_last import ChannelsLastDft
 from lama_edge.exporters.graph.dft.forms import (
@@ -84,14 +84,15 @@ class GraphOptions:
         """
         if not DEFAULT_OPSET <= self.opset <= MAX_OPSET:
             raise UsageError(
-                f"--opset {self.opset} is not supported: give {DEFAULT_OPSET} to {MAX_OPSET}"
+                f"{parameter('opset', self.opset)} is not supported: give {DEFAULT_OPSET} to "
+                f"{MAX_OPSET}"
             )
         fixed = self.size.fixed
         if fixed is not None:
             any_size = SizePolicy(None, self.size.multiple, self.size.min_size)
             problem = any_size.problem_with(fixed.height, fixed.width)
             if problem is not None:
-                raise UsageError(f"--size {fixed} cannot be exported: {problem}")
+                raise UsageError(f"{parameter('size', fixed)} cannot be exported: {problem}")
 
 
 def has_bands(config: GeneratorConfig, dft: Dft) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lama_edge.errors import CheckpointError, UsageError, needs_extra
+from lama_edge.errors import CheckpointError, UsageError, needs_extra, parameter
 from lama_edge.exporters.graph.builder import check_finite
 from lama_edge.exporters.graph.deploy_graph import Dft, GraphOptions, build_deploy_graph
 from lama_edge.exporters.graph.layers import Array, Kernels
@@ -128,8 +128,8 @@ def check_precision(precision: Precision, config: GeneratorConfig, dft: Dft) -> 
     """
     if precision != "fp32" and config.has_fourier_units and dft == "op":
         raise UsageError(
-            f"--precision {precision} with --dft op: ONNX's DFT operator computes in float32 "
-            "only; leave --dft out"
+            f"{parameter('precision', precision)} with {parameter('dft', 'op')}: ONNX's DFT "
+            f"operator computes in float32 only; leave {parameter('dft')} out"
         )
 
 

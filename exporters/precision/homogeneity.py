@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import UsageError, needs_extra
+from lama_edge.errors import UsageError, needs_extra, parameter
 from lama_edge.exporters.graph.dft.forms import FORWARD_MATRIX, INVERSE_MATRIX
 
 with needs_extra("export"):
@@ -200,7 +200,7 @@ class _Finder:
         elif node.op_type not in _PASS_ON:
             raise UsageError(
                 f"{node.name!r} ({node.op_type}) cannot be rescaled: precisions other than fp32 "
-                "need the DFT in matrix products, --dft matmul"
+                f"need the DFT in matrix products, {parameter('dft', 'matmul')}"
             )
         self._values[output] = channels, matrix
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import CheckpointError, shown
+from lama_edge.errors import CheckpointError, parameter, shown
 from lama_edge.models.architecture import Shapes
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.models.config import FfcResnetConfig, GeneratorConfig
@@ -107,5 +107,5 @@ def _check_names(expected: Shapes, found: Mapping[str, object]) -> None:
             more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
             raise CheckpointError(
                 f"the checkpoint {problem} tensors: {first}{more}; does its config belong to it?"
-                + (" --ignore NAME leaves one out" if problem == "has unexpected" else "")
+                + (f" {parameter('ignore')} leaves one out" if problem == "has unexpected" else "")
             )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge import plain
-from lama_edge.errors import CheckpointError, needs_extra, reason
+from lama_edge.errors import CheckpointError, needs_extra, parameter, reason
 from lama_edge.files import atomic_output
 from lama_edge.models.architecture import infer_architecture
 from lama_edge.models.checkpoint import TRAINING_FORMAT, Checkpoint, load_checkpoint
@@ -72,7 +72,9 @@ def resume(path: Path, settings: TrainSettings) -> TrainState:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if metadata.get("format") != TRAINING_FORMAT:
-            raise CheckpointError(f"{str(path)!r} is no training checkpoint: start with --init")
+            raise CheckpointError(
+                f"{str(path)!r} is no training checkpoint: start with {parameter('initial')}"
+            )
         config = config_from_dict(plain.loads(metadata["config"]))
         progress = plain.loads(metadata["progress"])
         if config != settings.generator:

@@ -14,7 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 import lama_edge
-from lama_edge.errors import CheckpointError, UsageError, needs_extra
+from lama_edge.errors import CheckpointError, UsageError, needs_extra, parameter
 from lama_edge.models.checkpoint import load_checkpoint
 from lama_edge.models.config import GeneratorConfig
 from lama_edge.models.training.checkpoints import load_generator, resume
@@ -87,12 +87,15 @@ def _check(job: TrainJob) -> None:
     found = (job.out / report.CHECKPOINT).is_file()
     if found and not job.resume:
         raise UsageError(
-            f"{str(job.out)!r} holds a run already: add --resume or name another folder"
+            f"{str(job.out)!r} holds a run already: add {parameter('resume', True)} or name "
+            "another folder"
         )
     if job.resume and not found:
-        raise CheckpointError(f"{str(job.out)!r} has no checkpoint to resume from: drop --resume")
+        raise CheckpointError(
+            f"{str(job.out)!r} has no checkpoint to resume from: drop {parameter('resume')}"
+        )
     if job.settings.device == "cuda" and job.processes > 1:
-        raise UsageError("--processes is for CPUs: train on a GPU with one process")
+        raise UsageError(f"{parameter('processes')} is for CPUs: train on a GPU with one process")
     _check_crops(job.data, job.settings.generator, "the generator")
     if job.images is not None:
         PictureFolder(split_folder(job.images)[0])
@@ -102,9 +105,9 @@ def _check_crops(data: DataSettings, config: GeneratorConfig, who: str) -> None:
     for side in data.crop_sides:
         if side % config.size_multiple or side < config.min_size:
             raise UsageError(
-                f"--crop {data.crop_pixels} gives crops of {side} pixels; {who} needs multiples "
-                f"of {config.size_multiple} from {config.min_size} on (--small-steps 0 leaves the "
-                "smallest out)"
+                f"{parameter('crop_pixels', data.crop_pixels)} gives crops of {side} pixels; {who} "
+                f"needs multiples of {config.size_multiple} from {config.min_size} on "
+                f"({parameter('small_steps', 0)} leaves the smallest out)"
             )
 
 

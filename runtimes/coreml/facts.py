@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lama_edge.errors import ModelError
-from lama_edge.runtimes.base import ModelFacts
+from lama_edge.runtimes.base import ModelFacts, SupportReport
 from lama_edge.runtimes.coreml.description import PackageDescription, describe_package
 from lama_edge.runtimes.coreml.placement import (
     MACOS_NEEDED,
@@ -20,7 +20,30 @@ _OPERATIONS_SHOWN = 20
 
 
 def package_facts(path: Path, part: str | None, provider: str) -> ModelFacts:
-    """Read a function's description without its weights, and on macOS its placement.
+    """Read a function's description without its weights.
+
+    Args:
+        path: the ``.mlpackage`` folder.
+        part: which function; None is the default one.
+        provider: of no effect, since it is not opened.
+
+    Raises:
+        ModelError: when the package cannot be read.
+    """
+    described = describe_package(path, part)
+    return ModelFacts(
+        described.manifest,
+        tuple(_rows(described)),
+        {
+            "function": described.function,
+            "functions": list(described.functions),
+            "operations": dict(described.operations),
+        },
+    )
+
+
+def package_support(path: Path, part: str | None, provider: str) -> SupportReport:
+    """Ask Core ML, on macOS, where it plans to run a function's operations.
 
     Args:
         path: the ``.mlpackage`` folder.
@@ -32,24 +55,16 @@ def package_facts(path: Path, part: str | None, provider: str) -> ModelFacts:
         UsageError: for ``emulated``, which plans nothing.
         MissingBackendError: for another provider than ``auto`` off macOS.
     """
-    described = describe_package(path, part)
-    placement = _placement(path, described, provider)
-    return ModelFacts(
-        described.manifest,
-        tuple(_rows(described)),
+    placement = _placement(path, describe_package(path, part), provider)
+    return SupportReport(
         tuple(placement_lines(placement)),
-        {
-            "function": described.function,
-            "functions": list(described.functions),
-            "operations": dict(described.operations),
-            "placement": None if isinstance(placement, str) else placement.to_dict(),
-        },
+        {"placement": None if isinstance(placement, str) else placement.to_dict()},
     )
 
 
 def _placement(path: Path, described: PackageDescription, provider: str) -> Placement | str:
     if provider == "auto" and not on_macos():
-        return f"Core ML plans it on the device: inspect it on macOS {MACOS_NEEDED} or newer"
+        return f"Core ML plans it on the device: ask on macOS {MACOS_NEEDED} or newer"
     try:
         return read_placement(
             path,
@@ -91,7 +106,7 @@ def placement_lines(placement: Placement | str) -> Iterator[str | Sequence[Seque
     shown = elsewhere[:_OPERATIONS_SHOWN]
     yield [("name", "op", "on", "cost", "can run on"), *map(_row, shown)]
     if len(elsewhere) > len(shown):
-        yield f"and {len(elsewhere) - len(shown)} more: --json has all"
+        yield f"and {len(elsewhere) - len(shown)} more: lama-edge inspect --json has all"
 
 
 def _row(one: OperationPlan) -> tuple[str, ...]:

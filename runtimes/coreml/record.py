@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.runtimes.registry import Runtime
+from lama_edge.runtimes.registry import Need, Runtime
 
 # Short name -> coremltools.ComputeUnit: what Core ML may use beside the CPU.
 PROVIDERS = {"all": "ALL", "cpu": "CPU_ONLY", "cpu_gpu": "CPU_AND_GPU", "cpu_ne": "CPU_AND_NE"}
@@ -19,6 +19,7 @@ _TOLERANCES = {
     "pal4": Tolerance(0.6, psnr_db=22),
 }
 _FACTS = "lama_edge.runtimes.coreml.facts:package_facts"
+_SUPPORT = "lama_edge.runtimes.coreml.facts:package_support"
 
 COREML = Runtime(
     name="coreml",
@@ -33,6 +34,8 @@ COREML = Runtime(
     has_parts=True,
     auto_on=("Darwin",),
     facts=_FACTS,
+    support=_SUPPORT,
+    needs=dict.fromkeys(PROVIDERS, Need(("Darwin",))),
 )
 COREML_EMULATOR = Runtime(
     name="coreml-emulator",
@@ -46,4 +49,5 @@ COREML_EMULATOR = Runtime(
     has_parts=True,
     is_emulator=True,
     facts=_FACTS,
+    support=_SUPPORT,
 )

@@ -17,7 +17,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lama_edge.errors import MissingBackendError, ModelError, naming, needs_extra, one_line
+from lama_edge.errors import (
+    MissingBackendError,
+    ModelError,
+    naming,
+    needs_extra,
+    one_line,
+    parameter,
+)
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.coreml.description import describe_package
 from lama_edge.runtimes.coreml.record import COREML, PROVIDERS
@@ -100,7 +107,7 @@ def require_macos(provider: str) -> None:
     if not on_macos():
         raise MissingBackendError(
             f"the provider {provider!r} is Core ML's own and needs macOS; this is "
-            f"{platform.system()}, where packages run with --provider emulated"
+            f"{platform.system()}, where packages run with {parameter('provider', 'emulated')}"
         )
 
 

@@ -23,4 +23,5 @@ EXECUTORCH = Runtime(
     },
     host_memory=("cpu",),
     facts="lama_edge.runtimes.executorch.facts:program_facts",
+    support="lama_edge.runtimes.executorch.facts:program_support",
 )

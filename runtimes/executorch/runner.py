@@ -16,6 +16,7 @@ from lama_edge.errors import (
     naming,
     needs_extra,
     one_line,
+    parameter,
     without_remarks,
 )
 from lama_edge.manifest import Manifest
@@ -71,7 +72,8 @@ class ExecutorchRunner(Runner):
         if not runtime.backend_registry.is_available(_BACKENDS.get(backend, backend)):
             raise MissingBackendError(
                 f"{str(path)!r} is for ExecuTorch's backend {backend!r}, which is not part of the "
-                "ExecuTorch installed here: run it in an app, or export it with --backend xnnpack"
+                "ExecuTorch installed here: run it in an app, or export it with "
+                f"{parameter('backend', 'xnnpack')}"
             )
         with _OPENING:
             try:

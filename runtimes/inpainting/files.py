@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.files import atomic_output, check_output
 from lama_edge.imaging import check_same_size
 from lama_edge.imaging.masks import DEFAULT_RULES, MaskRules, ReadMask, read_mask
@@ -33,6 +33,7 @@ class InpaintFile:
         max_side: see `Inpainter`.
         tile: see `Inpainter`.
         provider: see `open_runner`.
+        threads: see `open_runner`.
         strip_metadata: leave out all that the picture's file says beside its pixels, but for
             the ICC profile.
         max_pixels: how many pixels picture and mask may have; None is Pillow's limit.
@@ -50,6 +51,7 @@ class InpaintFile:
     max_side: int | None = None
     tile: int | None = None
     provider: str = "auto"
+    threads: int | None = None
     strip_metadata: bool = False
     max_pixels: int | None = None
     mask_rules: MaskRules = DEFAULT_RULES
@@ -65,6 +67,7 @@ class InpaintFile:
         return Inpainter.open(
             self.model,
             provider=self.provider,
+            threads=self.threads,
             strategy=self.strategy,
             max_side=self.max_side,
             tile=self.tile,
@@ -117,8 +120,8 @@ def inpaint_file(job: InpaintFile) -> InpaintedFile:
     """
     if job.picture_format is not None or job.recursive:
         raise UsageError(
-            f"--format and --recursive are for folders, and {str(job.image)!r} is none: the "
-            "suffix of the output says the format"
+            f"{parameter('picture_format')} and {parameter('recursive')} are for folders, and "
+            f"{str(job.image)!r} is none: the suffix of the output says the format"
         )
     picture, mask = _read(job)
     with job.open() as inpainter:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, overload
 
 import numpy as np
 from PIL import Image
@@ -20,7 +20,6 @@ from lama_edge.forms import from_model, to_model
 from lama_edge.imaging import (
     Hole,
     Pixels,
-    check_pixels,
     check_same_size,
     composite,
     enlarge,
@@ -32,20 +31,30 @@ from lama_edge.imaging import (
     transparent,
 )
 from lama_edge.imaging.masks import DEFAULT_RULES, MaskRules, ReadMask, hole_of
-from lama_edge.imaging.reading import native_picture, orientation_of
+from lama_edge.imaging.reading import (
+    load_mask,
+    load_picture,
+    native_picture,
+    orientation_of,
+    stored_orientation,
+)
 from lama_edge.runtimes.base import Array, Runner, open_runner
+from lama_edge.runtimes.inpainting.given import given_mask, given_picture
 from lama_edge.runtimes.inpainting.memory import free_bytes
 from lama_edge.runtimes.inpainting.strategies import Plan, Strategy, check_options, plan
 from lama_edge.windows import Working
 
 _log = logging.getLogger(__name__)
-Picture = TypeVar("Picture", Image.Image, Pixels)
+# A picture, or what is read as its mask; tensors are torch's, which is not imported here.
+Mask = str | Path | Image.Image | Array | ReadMask
 
 
 class Inpainter:
     """An open model that takes pictures and masks of any size.
 
-    Use it as a context manager; it releases the runner at the end of the block.
+    ``with Inpainter.open("lama.onnx") as inpainter: result = inpainter(photo, mask)``: a context
+    manager, which releases the model at the end of the block. One picture after the other may be
+    given to it, of any sizes and kinds.
 
     Attributes:
         runner: the open model; after `open` for tiles a closed one, until another strategy asks
@@ -60,6 +69,7 @@ class Inpainter:
             ``resize``; None is `strategies.DEFAULT_MAX_SIDE`. Fixed-size models go by their size.
         tile: side of a tile in pixels; None leaves it to the runner.
         mask_rules: how masks are read; may be changed between pictures.
+        max_pixels: how many pixels a picture's or mask's file may have; None is Pillow's limit.
     """
 
     def __init__(
@@ -70,6 +80,7 @@ class Inpainter:
         max_side: int | None = None,
         tile: int | None = None,
         mask_rules: MaskRules = DEFAULT_RULES,
+        max_pixels: int | None = None,
     ) -> None:
         """Wrap an open runner.
 
@@ -82,6 +93,7 @@ class Inpainter:
         self.max_side = max_side
         self.tile = tile
         self.mask_rules = mask_rules
+        self.max_pixels = max_pixels
         self._tiled: Runner | None = None
         self._open_again: Callable[[], Runner] | None = None
 
@@ -91,12 +103,25 @@ class Inpainter:
         path: str | Path,
         *,
         provider: str = "auto",
+        threads: int | None = None,
         strategy: Strategy = "auto",
         max_side: int | None = None,
         tile: int | None = None,
         mask_rules: MaskRules = DEFAULT_RULES,
+        max_pixels: int | None = None,
     ) -> Inpainter:
-        """Open a model: path and provider are `open_runner`'s, the others the class's.
+        """Open a model.
+
+        Args:
+            path: an exported model, or a checkpoint's path or name; see `open_runner`.
+            provider: the runtime's device or execution provider by its short name, such as
+                ``cpu``; ``auto`` is the best one of those available. See `open_runner`.
+            threads: processor threads that work on one operation; None leaves it to the runtime.
+            strategy: how the windows that the model sees are chosen, see the class.
+            max_side: largest side in pixels of what a dynamic model is given, see the class.
+            tile: side of a tile in pixels, see the class.
+            mask_rules: how masks are read: which channel, grown by how much, inverted or not.
+            max_pixels: how many pixels a file may have, see the class.
 
         Raises:
             UsageError: when an option cannot be used, or not with the strategy.
@@ -104,9 +129,14 @@ class Inpainter:
             MissingBackendError: when the runtime or provider is not installed here.
         """
         check_options(strategy, max_side, tile)
-        open_whole = partial(open_runner, path, provider=provider)
+        open_whole = partial(open_runner, path, provider=provider, threads=threads)
         inpainter = cls(
-            open_whole(), strategy=strategy, max_side=max_side, tile=tile, mask_rules=mask_rules
+            open_whole(),
+            strategy=strategy,
+            max_side=max_side,
+            tile=tile,
+            mask_rules=mask_rules,
+            max_pixels=max_pixels,
         )
         if strategy == "tiles":
             # Nothing runs whole then: its weights need not stay in memory beside the parts'.
@@ -117,41 +147,77 @@ class Inpainter:
             inpainter._open_again = open_whole
         return inpainter
 
+    @overload
     def __call__(
         self,
-        image: Picture,
-        mask: Image.Image | Array | ReadMask,
+        image: str | Path | Image.Image,
+        mask: Mask | Any,
+        *,
+        report: Callable[[Plan], None] = ...,
+    ) -> Image.Image: ...
+
+    @overload
+    def __call__(
+        self, image: Array, mask: Mask | Any, *, report: Callable[[Plan], None] = ...
+    ) -> Array: ...
+
+    @overload
+    def __call__(
+        self, image: Any, mask: Mask | Any, *, report: Callable[[Plan], None] = ...
+    ) -> Any: ...
+
+    def __call__(
+        self,
+        image: str | Path | Image.Image | Array | Any,
+        mask: Mask | Any,
         *,
         report: Callable[[Plan], None] = lambda plan: None,
-    ) -> Picture:
+    ) -> Image.Image | Array | Any:
         """Fill the hole of a picture.
 
         Args:
-            image: a PIL image, or a uint8 array [H,W], [H,W,3] or [H,W,4]. The orientation in
-                a PIL image's EXIF data is applied; `native_picture` says what becomes of modes
-                other than L, RGB, RGBA and I;16 (grey of 16 bits, filled with 8 of them).
-            mask: of the same size, any value above 0 is hole: a PIL image, or a uint8 or bool
-                array [H,W] or [H,W,1], read as `mask_rules` say; or what `read_mask` read.
+            image: the picture, of any size: a path; a PIL image; an array [H,W], [H,W,1],
+                [H,W,3] or [H,W,4] (channels last); or a torch tensor [H,W], [C,H,W] or [1,C,H,W]
+                with 1, 3 or 4 channels (channels first). Arrays and tensors are uint8, 0 to 255,
+                or floats from 0 to 1, which the model sees in 8 bits. Channels are grey, RGB or
+                RGBA, alpha not multiplied in. The orientation in a file's or PIL image's EXIF
+                data is applied; `native_picture` says what becomes of modes other than L, RGB,
+                RGBA and I;16 (grey of 16 bits, filled with 8 of them).
+            mask: of the same size, any value above 0 is hole: a path or a PIL image, read as
+                `mask_rules` say; an array [H,W] or [H,W,1] or a tensor [H,W], [1,H,W] or
+                [1,1,H,W] of bool, uint8 or floats from 0 to 1; or what `read_mask` read.
             report: called with the windows and why they are these, before the model runs.
 
         Returns:
-            A new picture of the same type, mode and size, a PIL image with the same ``info``.
-            Pixels outside the hole, fully transparent ones and all of alpha are bit-identical.
-            The model takes fully transparent pixels for hole, so that their colour does not
-            bleed into the fill. It is not run when there is no hole.
+            A new picture: for a path or a PIL image a PIL image of the same mode and size, upright,
+            with the same ``info`` (`lama_edge.imaging.saving.save_picture` writes it with what is
+            kept of a file's metadata); for an array or a tensor one of the same shape, dtype and
+            layout, a tensor on the same device. Outside the hole every value is identical to the
+            one given, of floats too; so are fully transparent pixels and all of alpha. The model
+            takes fully transparent pixels for hole, so that their colour does not bleed into the
+            fill. It is not run when there is no hole.
 
         Raises:
-            PictureError: when image or mask cannot be used, or their sizes differ.
+            PictureError: when image or mask cannot be read or used, such as floats that are NaN
+                or beyond 0 to 1, or a layout that is none of these; or when their sizes differ.
             ModelError: when the model's output is not finite or does not fit its contract.
         """
-        hole = hole_of(mask, self.mask_rules)
-        if not isinstance(image, Image.Image):
-            check_pixels(image)
-            check_same_size(image, hole)
-            return self._inpaint(image, hole, report)
+        limit = self.max_pixels
+        if isinstance(mask, str | Path):
+            mask = load_mask(mask, max_pixels=limit)
+        hole = hole_of(given_mask(mask), self.mask_rules)
+        if isinstance(image, str | Path):
+            orientation = stored_orientation(image)
+            image = load_picture(image, max_pixels=limit)
+        elif isinstance(image, Image.Image):
+            orientation = orientation_of(image)
+        else:
+            given = given_picture(image)
+            check_same_size(given.pixels, hole)
+            return given.back(self._inpaint(given.pixels, hole, report), hole)
         picture = native_picture(image)
         pixels = np.asarray(picture)
-        check_same_size(pixels, hole, orientation_of(image))
+        check_same_size(pixels, hole, orientation)
         filled = self._inpaint(to_8_bits(pixels), hole, report)
         if pixels.dtype == np.uint16:  # the fill has 8 bits, what is known keeps all 16
             result = Image.fromarray(np.where(hole, filled.astype(np.uint16) * 257, pixels))

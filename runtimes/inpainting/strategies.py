@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.imaging import Hole
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.inpainting.memory import run_bytes, tiles_bytes
@@ -154,16 +154,17 @@ def check_options(strategy: str, max_side: int | None, tile: int | None) -> None
         ("max_side", max_side, ("full", "tiles")),
         ("tile", tile, ("full", "crop", "resize")),
     ):
-        given = f"--{name.replace('_', '-')} {side}"
         if side is None:
             continue
+        given = parameter(name, side)
         if side < MIN_SIDE:
             raise UsageError(
                 f"{given} is too small: give at least {MIN_SIDE} pixels", code=f"{name}_too_small"
             )
         if strategy in idle:
             raise UsageError(
-                f"{given} has no effect on --strategy {strategy}: leave one of them out",
+                f"{given} has no effect on {parameter('strategy', strategy)}: leave one of them "
+                "out",
                 code=f"{name}_unused",
             )
 
@@ -244,7 +245,7 @@ def choose(situation: Situation) -> Choice:
     need, free = _gib(tiles[1]), _gib(s.free_bytes or 0)
     reason = f"{picture}: tiles take about {need} and {free} are free"
     made = f"{reason}, so the fill is made {s.shrinkage:.1f} times smaller: free memory, or give "
-    warning = made + "--strategy tiles to try" if s.shrinkage > 1 else None
+    warning = made + f"{parameter('strategy', 'tiles')} to try" if s.shrinkage > 1 else None
     return Choice("crop", "no_memory_for_tiles", reason, s.max_side, whole=False, warning=warning)
 
 
@@ -271,7 +272,7 @@ def _short_of_memory(s: Situation, picture: str) -> Choice:
     side = min(max(MIN_SIDE, fitting), s.max_side)
     warning = (
         f"{reason}, so the fill is made at {side} pixels a side: free memory, or give "
-        f"--max-side {side} to say so yourself"
+        f"{parameter('max_side', side)} to say so yourself"
     )
     return Choice("resize", "no_memory_for_crop", reason, side, whole=False, warning=warning)
 
@@ -281,11 +282,13 @@ def _as_asked(strategy: Strategy, s: Situation) -> Choice:
     warning = None
     run = {"full": s.full_pixels, "crop": s.largest_pixels}.get(strategy, 0) * s.bytes_per_pixel
     need = s.full_tiles_bytes if strategy == "tiles" else run
-    other = "crop" if strategy == "tiles" else "tiles, or resize with a smaller --max-side"
+    other = parameter("strategy", "crop" if strategy == "tiles" else "tiles")
+    if strategy != "tiles":
+        other += f", or resize with a smaller {parameter('max_side')}"
     if not s.has(need):
         warning = (
-            f"--strategy {strategy} takes about {_gib(need)} and {_gib(s.free_bytes or 0)} are "
-            f"free: should it fail, give --strategy {other}"
+            f"{parameter('strategy', strategy)} takes about {_gib(need)} and "
+            f"{_gib(s.free_bytes or 0)} are free: should it fail, give {other}"
         )
     side = s.max_side if bounded else None
     whole = strategy != "crop"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from lama_edge.runtimes.base import ModelFacts
+from lama_edge.runtimes.base import ModelFacts, SupportReport
 from lama_edge.runtimes.litert.delegates import REPOSITORY, DelegateReport, delegate_reports
 from lama_edge.runtimes.litert.reading import manifest_of
 from lama_edge.runtimes.litert.structure import read_structure
@@ -18,23 +18,33 @@ def file_facts(path: Path, part: str | None, provider: str) -> ModelFacts:
     Args:
         path: the ``.tflite`` file.
         part: None; a file has no parts.
-        provider: of no effect: what delegates take is read off their published lists.
+        provider: of no effect, since it is not opened.
 
     Raises:
         ModelError: when the file is damaged or carries no manifest.
     """
     structure = read_structure(path)
     counts = dict(Counter(one.name for one in structure.operators).most_common())
-    reports = delegate_reports(structure)
     named = ", ".join(f"{name} {count}" for name, count in counts.items())
-    return ModelFacts(
-        manifest_of(path, structure),
-        (
-            ("operators", f"{len(structure.operators)}: {named}"),
-            *((one.title, _summary(one)) for one in reports),
-        ),
-        tuple(_refusals(reports)),
-        {"operators": counts, "delegates": [one.to_dict() for one in reports]},
+    rows = (("operators", f"{len(structure.operators)}: {named}"),)
+    return ModelFacts(manifest_of(path, structure), rows, {"operators": counts})
+
+
+def file_support(path: Path, part: str | None, provider: str) -> SupportReport:
+    """Read off the delegates' published lists what each takes of a file, without LiteRT.
+
+    Args:
+        path: the ``.tflite`` file.
+        part: None; a file has no parts.
+        provider: of no effect: LiteRT has one, which takes what delegates leave.
+
+    Raises:
+        ModelError: when the file is damaged.
+    """
+    reports = delegate_reports(read_structure(path))
+    summaries = [(one.title, _summary(one)) for one in reports]
+    return SupportReport(
+        (summaries, *_refusals(reports)), {"delegates": [one.to_dict() for one in reports]}
     )
 
 

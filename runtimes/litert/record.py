@@ -26,4 +26,5 @@ LITERT = Runtime(
     host_memory=("cpu",),
     manifest="lama_edge.runtimes.litert.reading:read_manifest_of",
     facts="lama_edge.runtimes.litert.facts:file_facts",
+    support="lama_edge.runtimes.litert.facts:file_support",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.runtimes.registry import Runtime
+from lama_edge.runtimes.registry import Need, Runtime
 
 NCNN = Runtime(
     name="ncnn",
@@ -23,4 +23,5 @@ NCNN = Runtime(
     host_memory=("cpu",),
     weights=".bin",
     facts="lama_edge.runtimes.ncnn.reading:model_facts",
+    needs={"vulkan": Need(device="a device with a driver for Vulkan, and libvulkan")},
 )

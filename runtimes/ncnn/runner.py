@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.errors import MissingBackendError, ModelError, naming, needs_extra
+from lama_edge.errors import MissingBackendError, ModelError, naming, needs_extra, parameter
 from lama_edge.files import weights_beside
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.ncnn.reading import manifest_of
@@ -49,7 +49,7 @@ class NcnnRunner(Runner):
         if self.provider == "vulkan" and not ncnn.get_gpu_count():
             raise MissingBackendError(
                 "the provider 'vulkan' did not start here: there is no such device, or its driver "
-                "or libvulkan is missing; use --provider cpu"
+                f"or libvulkan is missing; use {parameter('provider', 'cpu')}"
             )
         net = ncnn.Net()
         net.opt.use_vulkan_compute = self.provider == "vulkan"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from lama_edge.errors import ModelError, UsageError
+from lama_edge.errors import ModelError, UsageError, parameter
 from lama_edge.files import sha256_of
 from lama_edge.manifest import Manifest
 from lama_edge.models.zoo import cache_folder
@@ -119,8 +119,8 @@ def openvino_options(manifest: Manifest | None) -> dict[str, str]:
         return {}
     if manifest.size.fixed is None:
         raise ModelError(
-            "OpenVINO computes int8 files of any size wrong: export one size (--size 512), or use "
-            "--provider cpu"
+            "OpenVINO computes int8 files of any size wrong: export one "
+            f"({parameter('size', 512)}), or use {parameter('provider', 'cpu')}"
         )
     shapes = ",".join(f"{name}{list(shape)}" for name, shape in _fixed_shapes(manifest))
     return {"reshape_input": shapes.replace(" ", "")}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.runtimes.registry import Runtime
+from lama_edge.nvidia import AN_NVIDIA_GPU
+from lama_edge.runtimes.registry import Need, Runtime
 
 # Short name -> ONNX Runtime's own.
 PROVIDERS = {
@@ -16,6 +17,7 @@ PROVIDERS = {
     "qnn": "QNNExecutionProvider",
     "dml": "DmlExecutionProvider",
 }
+_BY_NVIDIA = Need(("Linux", "Windows"), AN_NVIDIA_GPU, "onnxruntime-gpu")
 ONNXRUNTIME = Runtime(
     name="onnxruntime",
     title="ONNX Runtime",
@@ -39,6 +41,15 @@ ONNXRUNTIME = Runtime(
     host_memory=("cpu", "openvino", "xnnpack"),
     manifest="lama_edge.runtimes.onnxruntime.parts:read_manifest_of",
     digest="lama_edge.wire:graph_sha256_of",
+    support="lama_edge.runtimes.onnxruntime.support:file_support",
+    needs={
+        "cuda": _BY_NVIDIA,
+        "tensorrt": _BY_NVIDIA,
+        "coreml": Need(("Darwin",)),
+        "openvino": Need(("Linux", "Windows"), package="onnxruntime-openvino"),
+        "qnn": Need(device="a Qualcomm NPU", package="onnxruntime-qnn"),
+        "dml": Need(("Windows",), package="onnxruntime-directml"),
+    },
 )
 # In a page: it opens nothing here, and what pages gave is judged by its name.
 ONNXRUNTIME_WEB = Runtime(

@@ -6,7 +6,14 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, naming, one_line
+from lama_edge.errors import (
+    LamaEdgeError,
+    MissingBackendError,
+    ModelError,
+    naming,
+    one_line,
+    parameter,
+)
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
 from lama_edge.runtimes.onnxruntime.library import ort
@@ -58,7 +65,7 @@ class OnnxRuntimeRunner(Runner):
             if provider != "auto":
                 raise MissingBackendError(
                     f"the provider {provider!r} did not start here: there is no such device, or "
-                    "its libraries are missing; use --provider cpu"
+                    f"its libraries are missing; use {parameter('provider', 'cpu')}"
                 )
             wanted = "cpu"
         self._session: Any = session
@@ -124,9 +131,10 @@ def _warn_of_loops(manifest: Manifest, path: Path, provider: str) -> None:
     """Say so when a graph shaped for processors is going to run on something else."""
     if provider != "cpu" and manifest.kernels != "direct":
         _log.warning(
-            "%s is shaped for processors; for the provider %s export it with --for gpu",
+            "%s is shaped for processors; for the provider %s export it with %s",
             path,
             provider,
+            parameter("for", "gpu"),
         )
 
 

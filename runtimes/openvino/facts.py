@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lama_edge.containers.openvino import Operation, operations, read_ir
 from lama_edge.errors import ModelError, one_line
-from lama_edge.runtimes.base import ModelFacts
+from lama_edge.runtimes.base import ModelFacts, SupportReport
 from lama_edge.runtimes.openvino.published import GPU_OPERATIONS, GPU_SOURCE
 from lama_edge.runtimes.openvino.record import DEVICES
 from lama_edge.runtimes.openvino.runner import (
@@ -41,7 +41,29 @@ class Support:
 
 
 def ir_facts(path: Path, part: str | None, provider: str) -> ModelFacts:
-    """Read a model's operations, and ask the devices that are here.
+    """Read a model and count its operations.
+
+    Args:
+        path: the ``.xml`` file.
+        part: None, since models have one.
+        provider: of no effect, since no device opens it.
+
+    Raises:
+        ModelError: when the model cannot be read.
+    """
+    del part
+    try:
+        _, manifest = read_model(openvino.Core(), path)
+    except RuntimeError as error:
+        raise ModelError(f"OpenVINO cannot open {str(path)!r}: {one_line(error)}") from error
+    counted = Counter(one.kind for one in operations(read_ir(path)))
+    counts = ", ".join(f"{kind} {count}" for kind, count in counted.most_common())
+    rows = (("operations", f"{counted.total()}: {counts}"),)
+    return ModelFacts(manifest, rows, {"operations": dict(counted)})
+
+
+def ir_support(path: Path, part: str | None, provider: str) -> SupportReport:
+    """Ask the devices that are here which operations of a model they take.
 
     Args:
         path: the ``.xml`` file.
@@ -58,7 +80,7 @@ def ir_facts(path: Path, part: str | None, provider: str) -> ModelFacts:
     here = devices_here(core)
     asked = here if provider == "auto" else [choose_device(core, provider)]
     try:
-        model, manifest = read_model(core, path)
+        model, _ = read_model(core, path)
         answers = {device: core.query_model(model, DEVICES[device]) for device in asked}
     except RuntimeError as error:
         raise ModelError(f"OpenVINO cannot open {str(path)!r}: {one_line(error)}") from error
@@ -69,13 +91,9 @@ def ir_facts(path: Path, part: str | None, provider: str) -> ModelFacts:
     ]
     if provider == "auto" and "gpu" not in here:
         supports.append(published_support(found))
-    counted = Counter(one.kind for one in found)
-    counts = ", ".join(f"{kind} {count}" for kind, count in counted.most_common())
-    return ModelFacts(
-        manifest,
-        (("operations", f"{len(found)}: {counts}"),),
+    return SupportReport(
         tuple(line for one in supports for line in _lines(one)),
-        {"operations": dict(counted), "support": [asdict(one) for one in supports]},
+        {"support": [asdict(one) for one in supports]},
     )
 
 
@@ -98,4 +116,4 @@ def _lines(one: Support) -> Iterator[str]:
     for name in one.refused[:_SHOWN]:
         yield f"  not {name}"
     if len(one.refused) > _SHOWN:
-        yield f"  and {len(one.refused) - _SHOWN} more: --json has all"
+        yield f"  and {len(one.refused) - _SHOWN} more: lama-edge inspect --json has all"

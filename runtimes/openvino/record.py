@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.runtimes.registry import Runtime
+from lama_edge.runtimes.registry import Need, Runtime
 
 # Short name -> OpenVINO's own.
 DEVICES = {"cpu": "CPU", "gpu": "GPU", "npu": "NPU"}
@@ -31,4 +31,9 @@ OPENVINO = Runtime(
     manifest="lama_edge.runtimes.openvino.reading:read_manifest_of",
     digest="lama_edge.containers.openvino:graph_sha256_of",
     facts="lama_edge.runtimes.openvino.facts:ir_facts",
+    support="lama_edge.runtimes.openvino.facts:ir_support",
+    needs={
+        "gpu": Need(device="Intel graphics with a driver for OpenCL"),
+        "npu": Need(device="an Intel NPU with its driver"),
+    },
 )

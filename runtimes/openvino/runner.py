@@ -15,7 +15,7 @@ from lama_edge.containers.openvino import (
     read_ir,
     rt_info,
 )
-from lama_edge.errors import MissingBackendError, ModelError, naming, one_line, reason
+from lama_edge.errors import MissingBackendError, ModelError, naming, one_line, parameter, reason
 from lama_edge.files import sha256_of, weights_beside
 from lama_edge.manifest import METADATA_KEY, Manifest
 from lama_edge.runtimes.base import Array, Runner, ValueSeen, check_inputs, read_manifest
@@ -182,14 +182,16 @@ def check_fits(provider: str, manifest: Manifest, path: Path) -> None:
         return
     if manifest.size.fixed is None:
         raise ModelError(
-            f"{str(path)!r} takes any size and NPUs take one: export it with --size 512"
+            f"{str(path)!r} takes any size and NPUs take one: export it with "
+            f"{parameter('size', 512)}"
         )
     if manifest.precision not in ("fp16", "w8"):
         _log.warning(
-            "%s is %s and the NPU computes in fp16, where its values may overflow: export it with "
-            "--precision fp16",
+            "%s is %s and the NPU computes in fp16, where its values may overflow: export it "
+            "with %s",
             path,
             manifest.precision,
+            parameter("precision", "fp16"),
         )
 
 

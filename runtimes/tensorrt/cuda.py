@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, one_line
+from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, one_line, parameter
 
 # cuda-python 12.6 and later; the name before, which JetPack's age of packages has, gone in 13.
 _MODULES = ("cuda.bindings.runtime", "cuda.cudart")
@@ -103,7 +103,7 @@ class Cuda:
         if name == _OUT_OF_MEMORY:
             return OutOfDeviceMemoryError(
                 f"the GPU's memory is full ({self.memory_left()}): close other programs, use a "
-                "smaller picture, or an engine of a smaller --size"
+                f"smaller picture, or an engine of a smaller {parameter('size')}"
             )
         return ModelError(f"CUDA failed in {function}: {text} ({name})")
 

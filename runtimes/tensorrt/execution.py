@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lama_edge.engines import Library
-from lama_edge.errors import LamaEdgeError, ModelError, one_line
+from lama_edge.errors import LamaEdgeError, ModelError, one_line, parameter
 from lama_edge.runtimes.base import Array, ValueSeen
 from lama_edge.runtimes.tensorrt.cuda import (
     Cuda,
@@ -237,7 +237,7 @@ class Execution:
             return OutOfDeviceMemoryError(
                 f"the GPU's memory is full: {self._library.title} {what}{self._needs()}, "
                 f"{self._cuda.memory_left()}: close other programs, or build an engine of a "
-                "smaller --size"
+                f"smaller {parameter('size')}"
             )
         return ModelError(f"{self._library.title} {what}: {one_line(said)}")
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from lama_edge.engines import ENGINE_SUFFIX, FLAVOR_TITLES, FORMAT_NAME
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.runtimes.registry import Runtime
+from lama_edge.nvidia import AN_NVIDIA_GPU
+from lama_edge.runtimes.registry import Need, Runtime
 
 TENSORRT = Runtime(
     name="tensorrt",
@@ -26,5 +27,9 @@ TENSORRT = Runtime(
         "int8": Tolerance(0.5, psnr_db=34),
     },
     facts="lama_edge.runtimes.tensorrt.facts:engine_facts",
+    needs={"cuda": Need(("Linux", "Windows"), AN_NVIDIA_GPU)},
+    made_with={"flavor": "tensorrt"},
 )
-TENSORRT_RTX = replace(TENSORRT, name="tensorrt_rtx", title=FLAVOR_TITLES["rtx"])
+TENSORRT_RTX = replace(
+    TENSORRT, name="tensorrt_rtx", title=FLAVOR_TITLES["rtx"], made_with={"flavor": "rtx"}
+)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lama_edge.engines import EngineBuild
-from lama_edge.errors import ModelError
+from lama_edge.errors import ModelError, parameter
 from lama_edge.nvidia import current_gpu
 from lama_edge.runtimes.base import (
     Array,
@@ -97,7 +97,8 @@ class TensorrtRunner(Runner):
             taken = ", ".join(map(str, self._build.profiles))
             raise ModelError(
                 f"the picture is {height}x{width} (height x width): the engine takes {taken}; "
-                "build one with another --size, or inpaint with a smaller --max-side"
+                f"build one with another {parameter('size')}, or inpaint with a smaller "
+                f"{parameter('max_side')}"
             )
         with self._lock:
             results = [

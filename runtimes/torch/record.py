@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.runtimes.registry import Runtime
+from lama_edge.nvidia import AN_NVIDIA_GPU
+from lama_edge.runtimes.registry import Need, Runtime
 from lama_edge.spec import CHECKPOINT_SUFFIXES
 
 TORCH = Runtime(
@@ -20,4 +21,5 @@ TORCH = Runtime(
     host_memory=("cpu",),
     has_parts=True,
     facts="lama_edge.runtimes.checkpoints:checkpoint_facts",
+    needs={"cuda": Need(device=AN_NVIDIA_GPU)},
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from lama_edge.errors import MissingBackendError, UsageError, needs_extra, reason, shown
+from lama_edge.errors import MissingBackendError, UsageError, needs_extra, parameter, reason, shown
 from lama_edge.plain import integer
 from lama_edge.spec import Size
 
@@ -229,7 +229,7 @@ def _import(flavor: Flavor) -> Library:
         raise MissingBackendError(
             f"the package {name!r} is not installed: on a Jetson it comes with JetPack, so make "
             "the environment with: python3 -m venv --system-site-packages; elsewhere install it "
-            f"with: pip install {name}; or use --flavor rtx"
+            f"with: pip install {name}; or use {parameter('flavor', 'rtx')}"
         ) from error
     except (ImportError, OSError) as error:
         raise MissingBackendError(

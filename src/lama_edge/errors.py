@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import keyword
 import logging
+import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import ClassVar
 
 # What a shell gives for a process that Ctrl-C ended.
 INTERRUPTED = 130
 _MAX_SHOWN_CHARACTERS = 100
+# Says that messages are for somebody who typed flags. A variable of the environment, because the
+# processes that a command starts shall speak as it does.
+SAYS_FLAGS = "LAMA_EDGE_SAYS_FLAGS"
+# Parameters whose flag is not their name with dashes.
+RENAMED = {
+    "cool_down_s": "--cool-down",
+    "cool_timeout_s": "--cool-timeout",
+    "crop_pixels": "--crop",
+    "initial": "--init",
+    "mask_rules.channel": "--mask-channel",
+    "mask_rules.invert": "--invert-mask",
+    "max_temperature_c": "--max-temperature",
+    "picture_format": "--format",
+    "sustained_s": "--sustained",
+}
 
 
 class LamaEdgeError(Exception):
@@ -59,6 +77,67 @@ class MissingBackendError(LamaEdgeError):
     """A package, runtime or provider that is not installed here."""
 
     exit_code = 3
+
+
+def parameter(name: str, *values: object) -> str:
+    """Spell a parameter for a message: as Python has it, or as the command line's flag.
+
+    Args:
+        name: the parameter's name in Python; a keyword, such as ``for``, without its underscore;
+            such as ``mask_rules.channel`` where it is an attribute of another one's value.
+        values: its value, or several to choose from; none names the parameter alone. A list is
+            one value, that of a flag which repeats.
+
+    Returns:
+        Such as ``size='dynamic'``, or within `spelling_flags` ``--size dynamic``.
+    """
+    if not os.environ.get(SAYS_FLAGS):
+        bare = f"{name}_" if keyword.iskeyword(name) else name
+        return _with_choices(f"{bare}=", (repr(_plain(one)) for one in values)) or bare
+    flag = flag_of(name)
+    (one, *more) = values or (True,)
+    if isinstance(one, bool) and not more:
+        return flag if one else f"--no-{flag.removeprefix('--')}"
+    if isinstance(one, list | tuple):
+        return " ".join(f"{flag} {_typed(each)}" for each in one)
+    return _with_choices(f"{flag} ", map(_typed, values))
+
+
+def _typed(value: object) -> str:
+    return shlex.quote(printable(f"{value:g}" if isinstance(value, float) else str(value)))
+
+
+def _plain(value: object) -> object:
+    """Return what Python spells as it is written; others, such as a path, by their text."""
+    kept = (bool, int, float, list, tuple)
+    return value if value is None or isinstance(value, kept) else str(value)
+
+
+def _with_choices(begin: str, spelled: Iterable[str]) -> str:
+    *others, last = [*spelled] or [""]
+    return last and begin + (f"{', '.join(others)} or {last}" if others else last)
+
+
+def flag_of(name: str) -> str:
+    """Return the command line's flag of a parameter, such as ``--max-side`` of ``max_side``."""
+    return RENAMED.get(name) or f"--{name.replace('_', '-')}"
+
+
+@contextmanager
+def spelling_flags() -> Iterator[None]:
+    """Let `parameter` give flags inside the block, in processes that it starts too.
+
+    For commands: whoever typed one knows its flags, and no parameters.
+    """
+    before = os.environ.get(SAYS_FLAGS)
+    os.environ[SAYS_FLAGS] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(SAYS_FLAGS, None)
+        else:
+            os.environ[SAYS_FLAGS] = before
 
 
 @contextmanager
@@ -147,13 +226,18 @@ def naming(what: object) -> Iterator[None]:
         raise ModelError(f"{what} failed: {one_line(error)}") from error
 
 
-def exit_code_of(run: Callable[[], int | None]) -> int:
+def exit_code_of(run: Callable[[], int | None], *, as_flags: bool = True) -> int:
     """Return what a command gives, 0 for None; or print what went wrong on one line, with its code.
 
     For modules that are commands of their own; `lama_edge.cli` has its own way.
+
+    Args:
+        run: the command.
+        as_flags: whether its messages spell flags; else as the process that started it does.
     """
     try:
-        return run() or 0
+        with spelling_flags() if as_flags else nullcontext():
+            return run() or 0
     except LamaEdgeError as error:
         print(f"lama-edge: error: {one_line(error)}", file=sys.stderr)
         return error.exit_code

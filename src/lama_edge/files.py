@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from lama_edge.errors import UsageError, one_line
+from lama_edge.errors import UsageError, one_line, parameter
 
 # A file, a folder, a file with its manifest beside it, which ends in ``.json`` after its name, or a
 # file with its weights beside it, which end in ``.bin`` in the place of its suffix.
@@ -83,7 +83,7 @@ def check_artifact(
                 f"the output {str(target)!r} is a folder, and no package: name another"
             )
         if not overwrite:
-            raise UsageError(f"the output {str(target)!r} exists: add --overwrite to replace it")
+            raise UsageError(_exists(target))
         if not os.access(target.parent, os.W_OK):
             raise UsageError(f"the folder {str(target.parent)!r} is not writable")
         return
@@ -208,7 +208,11 @@ def check_output(target: Path, *, overwrite: bool = True) -> None:
     if target.is_dir():
         raise UsageError(f"the output {str(target)!r} is a folder: name a file in it")
     if target.exists() and not overwrite:
-        raise UsageError(f"the output {str(target)!r} exists: add --overwrite to replace it")
+        raise UsageError(_exists(target))
+
+
+def _exists(target: Path) -> str:
+    return f"the output {str(target)!r} exists: add {parameter('overwrite', True)} to replace it"
 
 
 def make_folder(folder: Path) -> None:

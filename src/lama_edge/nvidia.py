@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 
+# What GPUs of its kind are called where one is missing.
+AN_NVIDIA_GPU = "an NVIDIA GPU"
 _LIBRARIES = ("libcuda.so.1", "nvcuda.dll")
 # CUdevice_attribute of CUDA's driver API, unchanged since CUDA 5.
 _COMPUTE_CAPABILITY_MAJOR = 75

@@ -20,6 +20,7 @@ from lama_edge.errors import (
     NotFiniteError,
     ParityError,
     UsageError,
+    parameter,
 )
 from lama_edge.exporters.formats.record import (
     Drawn,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 STEPS = ("source", "ranges", "reference", "graph", "write", "parity", "save")
 REFERENCE = "numpy-fp32"
+_COMMON = ("size", "precision", "io", "composite", "calibrate", "ignore")
 
 # The exponents of fp16 leave room for what larger pictures do, so a small one shows enough.
 _FP16_CALIBRATION_SIDE = 256
@@ -139,19 +141,21 @@ def _complete(job: Export, form: Format) -> Export:
     meant = {name for old in form.retired for value in old.values.values() for name in value}
     for name, value in job.options.items():
         if name not in known.keys() | meant:
+            own = ", ".join(map(parameter, known)) or "none"
             raise UsageError(
-                f"{form.title} has no option {name!r}; it has: {', '.join(known) or 'none'}"
+                f"{form.title} has no option {name!r}; its own are: {own}; every format has: "
+                f"{', '.join(map(parameter, _COMMON))}"
             )
         choices = known[name].choices if name in known else ()
         if choices and value not in choices:
             raise UsageError(
-                f"{known[name].flag} {value} is not known; choose one of: "
+                f"{parameter(name, value)} is not known; choose one of: "
                 f"{', '.join(map(str, choices))}"
             )
     job = replace(job, options=options)
     if job.from_model:
         return job
-    sizes = job.sizes or tuple(form.parse_size(word) for word in form.sizes)
+    sizes = job.sizes or tuple(form.parse_size(word) for word in form.default_sizes(options))
     return replace(
         job,
         sizes=sizes,
@@ -177,32 +181,34 @@ def _check(job: Export, form: Format) -> None:
     )
     if job.io is not None and job.io not in form.io_forms:
         raise UsageError(
-            f"--io {job.io} is no form of {form.title}: use --io {' or '.join(form.io_forms)}"
+            f"{parameter('io', job.io)} is no form of {form.title}: use "
+            f"{parameter('io', *form.io_forms)}"
         )
     if job.precision is not None and job.precision not in form.precisions:
         raise UsageError(
-            f"--precision {job.precision} is none of {form.title}'s; choose one of: "
+            f"{parameter('precision', job.precision)} is none of {form.title}'s; choose one of: "
             f"{', '.join(form.precisions)}"
         )
     if job.from_model:
-        for flag, given in (
-            ("--precision", job.precision is not None),
-            ("--io", job.io is not None),
-            ("--no-composite", not job.composite),
-            ("--calibrate", job.calibrate is not None),
-            ("--ignore", bool(job.ignore)),
+        for settled, given in (
+            (parameter("precision"), job.precision is not None),
+            (parameter("io"), job.io is not None),
+            (parameter("composite", False), not job.composite),
+            (parameter("calibrate"), job.calibrate is not None),
+            (parameter("ignore"), bool(job.ignore)),
         ):
             if given:
                 raise UsageError(
-                    f"{flag} is settled in an ONNX file: leave it out, or give the checkpoint"
+                    f"{settled} is settled in an ONNX file: leave it out, or give the checkpoint"
                 )
     elif job.calibrate is not None and form.arithmetic(str(job.precision)) not in NEED_RANGES:
-        use = " or ".join(p for p in form.precisions if form.arithmetic(p) in NEED_RANGES)
+        use = [one for one in form.precisions if form.arithmetic(one) in NEED_RANGES]
         raise UsageError(
-            f"--calibrate is of no use for {job.precision}: leave it out, or add --precision {use}"
+            f"{parameter('calibrate')} is of no use for {job.precision}: leave it out, or add "
+            f"{parameter('precision', *use)}"
         )
     if len(set(job.sizes)) != len(job.sizes):
-        raise UsageError("give every --size once")
+        raise UsageError(f"give every {parameter('size')} once")
     form.check(job)
 
 
@@ -343,7 +349,7 @@ def _judged(
             raise
         _log.warning("the engine is not judged, its manifest keeps the file's figures: %s", error)
         return manifest
-    advice, judged = form.advice.get(manifest.precision, ""), []
+    advice, judged = form.advice(manifest.precision), []
     for chosen in judges:
         figures: ParityFigures | None = None
         try:

@@ -11,6 +11,11 @@ from typing import Any
 Meaning = Callable[[argparse.Namespace, Any], None]
 
 
+def warn_of(old: str, new: str) -> None:
+    """Say on stderr, in one line, what is to be written in the place of an old spelling."""
+    print(f"lama-edge: warning: {old} is now {new}; it works until release 1.0", file=sys.stderr)
+
+
 def sets(name: str) -> Meaning:
     """Return the meaning of an old option whose value is now that of the option `name`."""
     return lambda options, value: setattr(options, name, value)
@@ -46,10 +51,7 @@ def add_retired(
             values: Any,
             option_string: str | None = None,
         ) -> None:
-            print(
-                f"lama-edge: warning: {flag} is now {instead}; it works until release 1.0",
-                file=sys.stderr,
-            )
+            warn_of(flag, instead)
             meaning(namespace, values)
 
     value: dict[str, Any] = {"nargs": 0} if takes is None else {"type": takes, "choices": choices}

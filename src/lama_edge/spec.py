@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.plain import integer
 
 IoForm = Literal["float", "uint8", "image"]
@@ -251,12 +251,15 @@ def parse_size(text: str) -> Size | None:
     match = re.fullmatch(r"([0-9]{1,6})(?:[xX]([0-9]{1,6}))?", text)
     if match is None:
         raise UsageError(
-            f"--size {text!r} is not a size; give 512, 512x768 (height x width) or dynamic"
+            f"{parameter('size', text)} is not a size; give 512, 512x768 (height x width) or "
+            "dynamic"
         )
     height = int(match.group(1))
     size = Size(height, int(match.group(2) or height))
     if not (0 < size.height <= MAX_SIDE and 0 < size.width <= MAX_SIDE):
-        raise UsageError(f"--size {text!r} is out of range: sides go from 1 to {MAX_SIDE}")
+        raise UsageError(
+            f"{parameter('size', text)} is out of range: sides go from 1 to {MAX_SIDE}"
+        )
     return size
 
 
@@ -269,7 +272,9 @@ def parse_batch(text: str) -> int | None:
     if text == FREE:
         return None
     if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_BATCH:
-        raise UsageError(f"--batch {text!r} is no batch: give 1 to {MAX_BATCH}, or {FREE}")
+        raise UsageError(
+            f"{parameter('batch', text)} is no batch: give 1 to {MAX_BATCH}, or {FREE}"
+        )
     return int(text)
 
 
@@ -281,5 +286,7 @@ def fixed_size(text: str) -> Size:
     """
     size = parse_size(text)
     if size is None:
-        raise UsageError("a measurement needs a size: give --size 512 or 512x768, not dynamic")
+        raise UsageError(
+            f"a measurement needs a size: give {parameter('size', '512', '512x768')}, not dynamic"
+        )
     return size

@@ -120,7 +120,7 @@ def test_export_takes_every_form(golden_folder: Path, tmp_path: Path, capsys) ->
     [
         (["export", "onnx", "nothing", "-o", "{tmp}/m.onnx"], "'nothing' does not exist"),
         (["export", "onnx", "-o", "{tmp}/no/m.onnx"], "does not exist: create it first"),
-        (["export", "onnx", "-o", "{tmp}/m.onnx", "--size", "1e3"], "'1e3' is not a size"),
+        (["export", "onnx", "-o", "{tmp}/m.onnx", "--size", "1e3"], "--size 1e3 is not a size"),
         (
             ["export", "onnx", "-o", "{tmp}/m.onnx", "--size", "64", "--size", "96"],
             "an ONNX file holds one size and 2 were given",

@@ -146,7 +146,7 @@ def test_a_page_that_could_not_be_written_leaves_what_was_there(
         (["MODEL", "--overwrite"], 2, "--overwrite is about a written page: add --static DIR"),
         ([str(DATA / "fourier")], 2, "browsers run ONNX files, and '"),
         (["nothing.onnx"], 2, "'nothing.onnx' cannot be read: "),
-        (["MODEL", "--ort-web", str(DATA)], 2, f"--ort-web '{DATA}' has no ort.wasm.min.mjs"),
+        (["MODEL", "--ort-web", str(DATA)], 2, f"--ort-web {DATA} has no ort.wasm.min.mjs"),
         (["MODEL", "--port", "99999", "--ort-web", "ORT"], 2, "--port 99999: cannot serve there"),
     ],
 )

@@ -1,4 +1,4 @@
-"""`lama-edge export tensorrt` and `inspect --tensorrt`: from flags to what is printed."""
+"""`lama-edge export tensorrt` and `support --tensorrt`: from flags to what is printed."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_every_option_reaches_the_engine(
 @pytest.mark.parametrize(
     ("words", "exit_code", "problem"),
     [
-        (("--size", "dynamic"), 2, "give --size MIN:OPT:MAX"),
+        (("--size", "dynamic"), 2, "give --size as MIN:OPT:MAX"),
         (("--size", "96:64:128"), 2, "does not rise"),
         (("--compute-capability", "8.7"), 2, "it knows 7.5"),
     ],
@@ -95,21 +95,21 @@ def test_what_cannot_be_is_one_line_and_an_exit_code(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_inspect_says_which_nodes_the_parser_takes(
+def test_support_says_which_nodes_the_parser_takes(
     exported: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, bad = exported("fourier", Size(64, 72)), exported("fourier", Size(64, 72), dft="op")
-    assert main(["inspect", "--tensorrt", str(good), "--flavor", "rtx"]) == 0
+    assert main(["support", "--tensorrt", str(good), "--flavor", "rtx"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("TensorRT for RTX ")
     assert line.endswith(" nodes")
     assert " takes all " in line
-    assert main(["inspect", "--tensorrt", str(bad), "--flavor", "rtx"]) == 0
+    assert main(["support", "--tensorrt", str(bad), "--flavor", "rtx"]) == 0
     head, titles, first, *_ = capsys.readouterr().out.splitlines()
     assert " refuses 16 of " in head
     assert titles.split() == ["node", "operator", "why"]
     assert first.split()[:2] == ["block00.conv1.spectral.rows", "DFT"]
-    assert main(["inspect", "--tensorrt", str(bad), "--json"]) == 0
+    assert main(["support", "--tensorrt", str(bad), "--json"]) == 0
     refused = json.loads(capsys.readouterr().out)["refused"]
     assert len(refused) == 16
     assert refused[0]["name"] == "block00.conv1.spectral.rows"
@@ -119,12 +119,12 @@ def test_inspect_says_which_nodes_the_parser_takes(
     ("words", "problem"),
     [
         (("a.engine", "--tensorrt"), "is about ONNX files"),
-        (("a.onnx", "--tensorrt", "--ranges"), "ask one at a time"),
+        (("a.onnx", "--tensorrt", "--provider", "cpu"), "--provider is not about --tensorrt"),
         (("a.onnx", "--flavor", "rtx"), "add --tensorrt"),
         (("a.onnx", "--tensorrt"), "cannot be read (No such file or directory)"),
     ],
 )
-def test_what_inspect_cannot_answer_is_refused(
+def test_what_support_cannot_answer_is_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -132,5 +132,5 @@ def test_what_inspect_cannot_answer_is_refused(
     problem: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["inspect", *words]) == 2
+    assert main(["support", *words]) == 2
     assert problem in capsys.readouterr().err

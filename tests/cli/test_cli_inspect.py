@@ -1,4 +1,4 @@
-"""`lama-edge inspect`: what a file is, and how large its values become."""
+"""`lama-edge inspect`, `ranges` and `support`: what a file is, its values, and what runs where."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from lama_edge.benchmarks.documents.store import RANGES, check_document
 from lama_edge.exporters.formats.record import Export
 from lama_edge.models.checkpoint import Checkpoint
 from lama_edge.pipeline import export_model
+from lama_edge.runtimes.onnxruntime.runner import OnnxRuntimeRunner
 from lama_edge.spec import Size
 
-SMALL = ("--ranges", "--size", "32", "--size", "32x40")
+SMALL = ("--size", "32", "--size", "32x40")
 
 
 def _run(*arguments: object) -> int:
@@ -86,7 +87,7 @@ def test_ranges_are_printed_by_layer_and_branch_and_written(
     golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, report = tmp_path / "r.json", tmp_path / "r.html"
-    assert _run("inspect", golden_folder, *SMALL, "--json-out", out, "--report", report) == 0
+    assert _run("ranges", golden_folder, *SMALL, "--json-out", out, "--report", report) == 0
     lines = capsys.readouterr().out.splitlines()
     heads = lines[1].split()
     assert heads[:2] == ["layer", "branch"]
@@ -103,16 +104,14 @@ def test_json_is_the_document_and_all_that_stdout_holds(
     golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "r.json"
-    assert (
-        _run("inspect", golden_folder, "--ranges", "--size", "16", "--json", "--json-out", out) == 0
-    )
+    assert _run("ranges", golden_folder, "--size", "16", "--json", "--json-out", out) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(out.read_text())
 
 
 def test_a_hot_checkpoint_is_marked_where_it_leaves_fp16(
     hot: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run("inspect", hot, "--ranges", "--size", "32") == 0
+    assert _run("ranges", hot, "--size", "32") == 0
     lines = capsys.readouterr().out.splitlines()
     stem = next(line for line in lines if line.startswith("stem"))
     assert stem.endswith("over fp16")
@@ -125,7 +124,7 @@ def test_the_users_pictures_are_measured_on(
     golden_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Image.new("RGB", (40, 40), (200, 30, 90)).save(tmp_path / "mine.png")
-    words = ("inspect", golden_folder, "--ranges", "--size", "16", "--calibrate", tmp_path)
+    words = ("ranges", golden_folder, "--size", "16", "--calibrate", tmp_path)
     assert _run(*words, "--json") == 0
     names = [picture["name"] for picture in json.loads(capsys.readouterr().out)["pictures"]]
     assert names[0].startswith("mine.png")
@@ -135,14 +134,12 @@ def test_the_users_pictures_are_measured_on(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--size", "32"], "--size is about the values' ranges: add --ranges"),
-        (["--report", "{tmp}/r.html"], "--report is about the values' ranges"),
-        (["--ranges", "--size", "dynamic"], "give --size 512 or 512x768, not dynamic"),
-        (["--ranges", "--size", "33"], "cannot calibrate at 33x33"),
-        (["--ranges", "--size", "8"], "at least 16"),
-        (["--ranges", "--calibrate", "{tmp}/none"], "is no folder"),
-        (["--ranges", "--calibrate", "{tmp}"], "no picture"),
-        (["--ranges", "--json-out", "{tmp}/none/r.json"], "does not exist: create it first"),
+        (["--size", "dynamic"], "give --size 512 or 512x768, not dynamic"),
+        (["--size", "33"], "cannot calibrate at 33x33"),
+        (["--size", "8"], "at least 16"),
+        (["--calibrate", "{tmp}/none"], "is no folder"),
+        (["--calibrate", "{tmp}"], "no picture"),
+        (["--json-out", "{tmp}/none/r.json"], "does not exist: create it first"),
     ],
 )
 def test_what_cannot_be_measured_is_refused_in_one_line(
@@ -153,7 +150,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     told = [word.replace("{tmp}", str(unchanged_folder)) for word in words]
-    assert _run("inspect", golden_folder, *told) == 2
+    assert _run("ranges", golden_folder, *told) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     (line,) = captured.err.splitlines()
@@ -163,6 +160,61 @@ def test_what_cannot_be_measured_is_refused_in_one_line(
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("inspect", tmp_path / "missing.ckpt", "--ranges", "--report", tmp_path / "no" / "r")
+    words = ("ranges", tmp_path / "missing.ckpt", "--report", tmp_path / "no" / "r")
     assert _run(*words) == 2
     assert "create it first" in capsys.readouterr().err
+
+
+def test_support_says_how_many_nodes_each_provider_runs(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run("support", model) == 0
+    title, nodes = capsys.readouterr().out.splitlines()
+    assert title.startswith("nodes by the providers that run them, in onnxruntime ")
+    assert title.endswith(" cpu:")
+    assert nodes.split()[0] == "CPUExecutionProvider"
+    assert _run("support", model, "--json") == 0
+    counts = json.loads(capsys.readouterr().out)["providers"]
+    assert counts == {"CPUExecutionProvider": int(nodes.split()[1])}
+    left = {"providers": {"XnnpackExecutionProvider": 3}, "fell_back": ["a (Conv)"]}
+    monkeypatch.setattr(OnnxRuntimeRunner, "placement", lambda _: left)
+    assert _run("support", model) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "left to the processor, the first 1:",
+        "  a (Conv)",
+    ]
+    monkeypatch.setattr(OnnxRuntimeRunner, "placement", lambda _: None)
+    assert _run("support", model) == 3
+    assert "onnxruntime 1.24 and newer do" in capsys.readouterr().err
+
+
+def test_support_refuses_what_nobody_tells_of(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run("support", "lama-tiny") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "which operators of 'lama-tiny' run where: give a model that ends in .onnx" in line
+
+
+def test_the_old_form_of_ranges_gives_the_same_and_one_line_that_says_the_new(
+    golden_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (golden_folder, "--size", "16", "--json")
+    assert _run("ranges", *words) == 0
+    new = capsys.readouterr()
+    assert _run("inspect", golden_folder, "--ranges", *words[1:]) == 0
+    old = capsys.readouterr()
+    assert (json.loads(old.out)["layers"], new.err) == (json.loads(new.out)["layers"], "")
+    (line,) = old.err.splitlines()
+    assert line == (
+        f"lama-edge: warning: inspect --ranges is now lama-edge ranges {golden_folder} --size 16 "
+        "--json; it works until release 1.0"
+    )
+
+
+def test_the_old_form_of_tensorrts_question_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.engine"
+    assert _run("inspect", path, "--tensorrt", "--flavor", "rtx") == 2
+    warning, refusal = capsys.readouterr().err.splitlines()
+    assert f"is now lama-edge support --tensorrt {path} --flavor rtx; it works" in warning
+    assert "--tensorrt is about ONNX files" in refusal

@@ -66,10 +66,12 @@ def test_a_package_is_described_with_its_functions_and_operations(
     counts = describe_package(path).operations
     (told,) = (line for line in lines if line.startswith("operations"))
     assert told.startswith(f"operations {sum(counts.values())}: conv {counts['conv']}, ")
-    assert lines[-1] == (
-        "placement: Core ML plans it on the device: inspect it on macOS 14.4 or newer"
-    )
+    assert lines[-1].startswith("parity: ")
     assert captured.err == ""
+    assert _run("support", path) == 0
+    assert capsys.readouterr().out == (
+        "placement: Core ML plans it on the device: ask on macOS 14.4 or newer\n"
+    )
 
 
 @off_macos
@@ -87,12 +89,14 @@ def test_a_package_of_pictures_of_any_size_says_both(
 def test_json_holds_the_manifest_and_no_placement_that_is_not_known(
     coreml_package: MakePackage, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert _run("support", coreml_package(SMALL, OTHER), "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"placement": None}
     assert _run("inspect", coreml_package(SMALL, OTHER), "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["size"]["fixed"] == [64, 72]
     assert document["function"] == "size_64x72"
     assert document["functions"] == ["size_64x72", "size_96x64"]
-    assert document["placement"] is None
+    assert "placement" not in document
 
 
 def test_the_placement_is_a_table_of_devices_and_one_of_what_is_elsewhere() -> None:
@@ -114,7 +118,7 @@ def test_the_placement_is_a_table_of_devices_and_one_of_what_is_elsewhere() -> N
 def test_a_long_list_is_cut_and_a_placement_all_on_the_neural_engine_says_so() -> None:
     many = Placement("main", "all", PLACEMENT.operations[1:2] * 50)
     lines = _laid_out(many)
-    assert lines[-1] == "and 30 more: --json has all"
+    assert lines[-1] == "and 30 more: lama-edge inspect --json has all"
     assert sum("stem_pad" in line for line in lines) == 20
     alone = Placement("main", "all", PLACEMENT.operations[:1])
     assert _laid_out(alone)[-1] == "every operation is on the Neural Engine"
@@ -126,7 +130,7 @@ def test_a_placement_stands_in_the_json(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(coreml_facts, "read_placement", lambda *_, **__: PLACEMENT)
-    assert _run("inspect", coreml_package(SMALL), "--provider", "all", "--json") == 0
+    assert _run("support", coreml_package(SMALL), "--provider", "all", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["placement"]["devices"]["GPU"] == {"operations": 1, "cost": 0.2}
     assert document["placement"]["operations"][1]["name"] == "stem_pad"
@@ -143,8 +147,9 @@ def test_a_macos_that_has_no_plans_does_not_keep_a_package_from_being_described(
     assert _run("inspect", path) == 0
     lines = _lines(capsys.readouterr().out)
     assert "sizes 64x72 (height x width) only" in lines
-    assert lines[-1].startswith("placement: Core ML cannot open")
-    assert _run("inspect", path, "--provider", "cpu_ne") == 2
+    assert _run("support", path) == 0
+    assert capsys.readouterr().out.startswith("placement: Core ML cannot open")
+    assert _run("support", path, "--provider", "cpu_ne") == 2
     assert "Core ML cannot open" in capsys.readouterr().err
 
 
@@ -160,10 +165,10 @@ def test_the_provider_reaches_core_mls_plan(
         return PLACEMENT
 
     monkeypatch.setattr(coreml_facts, "read_placement", read)
-    assert _run("inspect", coreml_package(SMALL), "--provider", "cpu_ne") == 0
+    assert _run("support", coreml_package(SMALL), "--provider", "cpu_ne") == 0
     assert "block00_add" in capsys.readouterr().out
     of_two = f"{coreml_package(SMALL, OTHER)}#size_96x64"
-    assert _run("inspect", of_two, "--provider", "all") == 0
+    assert _run("support", of_two, "--provider", "all") == 0
     assert asked == [("cpu_ne", "main", False), ("all", "size_96x64", True)]
 
 
@@ -174,7 +179,6 @@ def test_the_provider_reaches_core_mls_plan(
         (["{package}", "--provider", "all"], 3, "'all' is Core ML's own and needs macOS"),
         (["{package}", "--provider", "cuda"], 2, "'cuda'; choose one of: auto, all, cpu"),
         (["{package}#size_8x8"], 2, "it has: 'size_64x72', 'size_96x64'"),
-        (["{package}", "--ranges", "--provider", "all"], 2, "--provider is not about --ranges"),
         (["lama-tiny#main"], 2, "has no generator 'main'; it has: '.'"),
         (["{package}/none.mlpackage"], 2, "does not exist; give an exported model"),
         (["{empty}"], 2, "is it the folder of a .mlpackage?"),
@@ -197,6 +201,23 @@ def test_what_cannot_be_inspected_is_refused_in_one_line(
     assert captured.out == ""
     (line,) = captured.err.splitlines()
     assert message in line
+
+
+def test_the_old_way_to_ask_for_the_placement_gives_both_and_a_warning(
+    coreml_package: MakePackage,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(coreml_facts, "read_placement", lambda *_, **__: PLACEMENT)
+    path = coreml_package(SMALL)
+    capsys.readouterr()
+    assert _run("inspect", path, "--provider", "all") == 0
+    captured = capsys.readouterr()
+    lines = _lines(captured.out)
+    assert "sizes 64x72 (height x width) only" in lines
+    assert lines[-1] == "known_cast cast unknown - -"
+    (line,) = captured.err.splitlines()
+    assert f"inspect --provider is now lama-edge support {path} --provider all; it" in line
 
 
 @off_macos

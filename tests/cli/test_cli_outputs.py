@@ -9,7 +9,7 @@ import pytest
 from lama_edge import cli
 
 
-@pytest.mark.parametrize("command", ["parity", "bench", "tradeoff", "inspect --ranges"])
+@pytest.mark.parametrize("command", ["parity", "bench", "tradeoff", "ranges"])
 @pytest.mark.parametrize(
     ("flag", "end"),
     [("--json-out", "must end in .json"), ("--report", "must end in .html or .htm")],

@@ -73,7 +73,7 @@ def test_a_failed_precision_ends_with_2_after_all_is_written(
     [
         (["--size", "dynamic"], "give --size 512 or 512x768, not dynamic"),
         (["--size", "65", "--no-speed"], "multiples of 8"),
-        (["--masks", "{tmp}"], "name the folder of pictures with --images"),
+        (["--masks", "{tmp}"], "name the folder of pictures as --images"),
         (["--images", "{tmp}"], "no picture"),
         (["--calibrate", "{tmp}/none"], "is no folder"),
         (["--rounds", "0"], "rounds is 0"),

@@ -122,6 +122,7 @@ def test_the_embedded_model_comes_first_and_loads_by_its_name() -> None:
     assert fetch(first) == path
     checkpoint = load_checkpoint(EMBEDDED_NAME)
     assert (checkpoint.path, checkpoint.config) == (path, first.architecture)
+    assert checkpoint.sha256 == first.sha256
 
 
 def test_names_are_unique_and_can_be_typed() -> None:
@@ -140,7 +141,7 @@ def test_every_entry_holds_together(entry: ZooEntry) -> None:
         ((entry.md5,), 32),
     ):
         assert all(re.fullmatch(f"[0-9a-f]{{{digits}}}", value) for value in hashes if value)
-    assert (entry.source == "download") == bool(entry.sha256 or entry.md5)
+    assert (entry.source != "bring-your-own") == bool(entry.sha256 or entry.md5)
     for member in entry.members:
         path = PurePosixPath(member.path)
         assert not path.is_absolute()

@@ -128,7 +128,7 @@ def test_a_provider_it_does_not_have_is_refused_with_those_it_has(
         open_runner(f"{toy}#head")
 
 
-@pytest.mark.parametrize("command", ["inpaint", "parity", "bench", "inspect"])
+@pytest.mark.parametrize("command", ["inpaint", "parity", "bench", "inspect", "support"])
 def test_its_providers_stand_in_the_help_and_in_what_an_unknown_one_is_told(
     toy: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
@@ -183,13 +183,13 @@ def test_a_model_that_fails_is_not_looked_into_where_nothing_emulates_it(
     captured = capsys.readouterr()
     (row,) = json.loads(captured.out)["models"]
     assert (row["passed"], row["first_difference"], captured.err) == (False, None, "")
-    assert _run("inspect", toy, "--ranges") == 2
+    assert _run("ranges", toy) == 2
     assert "only .onnx and .mlpackage can be emulated" in capsys.readouterr().err
 
 
 def test_every_record_names_something_that_is_there() -> None:
     for runtime in registry.runtimes():
-        for reference in filter(None, (runtime.opener, runtime.facts)):
+        for reference in filter(None, (runtime.opener, runtime.facts, runtime.support)):
             with contextlib.suppress(MissingBackendError):  # where it is not installed
                 assert callable(registry.load(reference))
 

@@ -20,12 +20,12 @@ def test_a_folder_of_onnx_runtime_web_is_taken_with_its_version(ort: OrtWeb) -> 
 @pytest.mark.parametrize("name", ORT_FILES)
 def test_a_folder_that_lacks_a_file_is_refused_by_the_files_name(ort: OrtWeb, name: str) -> None:
     (ort.folder / name).unlink()
-    with pytest.raises(UsageError, match=rf"--ort-web .* has no {name}: name the dist folder"):
+    with pytest.raises(UsageError, match=rf"ort_web='.*' has no {name}: name the dist folder"):
         find_ort_web(ort.folder)
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--ort-web .*none' has no"):
+    with pytest.raises(UsageError, match=r"ort_web='.*none' has no"):
         find_ort_web(tmp_path / "none")
 
 
@@ -60,7 +60,7 @@ def test_without_the_package_one_line_says_the_three_ways_to_it(
     message = str(missing.value)
     assert 'pip install "lama-edge[web]"' in message
     assert "`make web`" in message
-    assert "--ort-web DIR" in message
+    assert "folder with ort_web" in message
     assert "\n" not in message
     assert missing.value.exit_code == 3
 

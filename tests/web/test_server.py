@@ -563,13 +563,13 @@ def test_what_is_run_in_the_servers_loop_gives_its_result_or_is_cut_off(serve: S
 
 def test_a_taken_port_is_named_with_what_to_do(serve: Serve) -> None:
     port = port_of(serve())
-    with pytest.raises(UsageError, match=rf"^--port {port}: cannot serve there .*name another"):
+    with pytest.raises(UsageError, match=rf"^port={port}: cannot serve there .*name another"):
         serve(port=port)
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 1 << 40])
 def test_a_port_that_is_none_is_refused(serve: Serve, port: int) -> None:
-    with pytest.raises(UsageError, match=f"--port {port}"):
+    with pytest.raises(UsageError, match=f"port={port}"):
         serve(port=port)
 
 

@@ -29,7 +29,7 @@ from lama_edge.benchmarks.targets.base import (
 from lama_edge.benchmarks.targets.browser.invitation import invite, tell
 from lama_edge.benchmarks.targets.browser.session import RETURN_S, PageSession
 from lama_edge.benchmarks.targets.tasks.stopwatch import Policy
-from lama_edge.errors import ModelError, UsageError
+from lama_edge.errors import ModelError, UsageError, parameter
 from lama_edge.files import sha256_of
 from lama_edge.forms import sides_of
 from lama_edge.manifest import Manifest
@@ -259,8 +259,9 @@ class BrowserTarget(Target):
             raise UsageError("the page opens whole ONNX files: name one without a part")
         if (opening.threads or 1) > 1 and not self._isolated():
             raise UsageError(
-                f"--threads {opening.threads}: this browser gives the page one thread, since it "
-                "does not isolate it: leave out --threads, or use another browser"
+                f"{parameter('threads', opening.threads)}: this browser gives the page one thread, "
+                f"since it does not isolate it: leave {parameter('threads')} out, or use another "
+                "browser"
             )
         spec = handle.manifest.io.output
         sizes = [Size(*sides_of(image)) for image, _ in pictures]

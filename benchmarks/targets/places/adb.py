@@ -20,6 +20,7 @@ from lama_edge.errors import (
     MissingBackendError,
     UsageError,
     one_line,
+    parameter,
     printable,
 )
 from lama_edge.spec import Progress, untold
@@ -57,8 +58,8 @@ def serial_of(address: str) -> str:
     match = _ADDRESS.fullmatch(address)
     if match is None:
         raise UsageError(
-            f"--target {one_line(address)!r} is no address of this kind: give adb://SERIAL as "
-            "`adb devices` lists it, or adb:// for the only one"
+            f"{parameter('target', one_line(address))} is no address of this kind: give "
+            "adb://SERIAL as `adb devices` lists it, or adb:// for the only one"
         )
     return match.group(1)
 
@@ -155,8 +156,8 @@ class AdbTransport(Transport):
                 "adb has no device: plug one in and allow USB debugging on it, or `adb connect` it"
             )
         raise UsageError(
-            f"--target adb:// is the only device, and adb has {len(states)}; name one of "
-            "`adb devices`: --target adb://SERIAL"
+            f"{parameter('target', 'adb://')} is the only device, and adb has {len(states)}; name "
+            f"one of `adb devices`: {parameter('target', 'adb://SERIAL')}"
         )
 
     def close(self) -> None:

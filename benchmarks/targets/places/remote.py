@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 
 from lama_edge.benchmarks.targets.places.base import BUSY, Ended, Place
 from lama_edge.benchmarks.targets.places.guardian import GUARDIAN, SESSION
-from lama_edge.errors import LamaEdgeError, one_line, shown
+from lama_edge.errors import SAYS_FLAGS, LamaEdgeError, one_line, parameter, shown
 from lama_edge.process import CrashError
 from lama_edge.spec import Progress, untold
 
@@ -163,7 +163,10 @@ class RemotePlace(Place):
             words = ("lama-edge-guardian", self._parent, self._lock, str(PATIENCE_S))
             self._guardian = _Guardian(self.transport.hold(GUARDIAN, *words), self.transport.abort)
             self._folder = self._guardian.begin()
-            self.transport.session = SESSION.format(folder=shlex.quote(self._folder))
+            session = SESSION.format(folder=shlex.quote(self._folder))
+            if SAYS_FLAGS in os.environ:
+                session = f"export {SAYS_FLAGS}=1 && {session}"
+            self.transport.session = session
             asked = self._shell("uname -n; id -un 2>/dev/null || :").splitlines()[:2]
             self.names = {name for name in (*self._known_by, *asked) if _NAME.fullmatch(name)}
         except BaseException:
@@ -198,7 +201,10 @@ class RemotePlace(Place):
                 self._shell(f"rm -rf {shlex.quote(folder)}")
                 reason, mend = one_line(error), "look at it there"
                 if _NO_ROOM in reason:
-                    mend = "free some room there, or name another place with --remote-folder"
+                    mend = (
+                        "free some room there, or name another place with "
+                        f"{parameter('remote_folder')}"
+                    )
                 raise LamaEdgeError(
                     f"{path.name!r} cannot be brought to the target ({reason}): {mend}"
                 ) from error

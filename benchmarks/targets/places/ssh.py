@@ -22,7 +22,7 @@ from lama_edge.benchmarks.targets.places.remote import (
     Transport,
     UnreachedError,
 )
-from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line
+from lama_edge.errors import LamaEdgeError, UsageError, needs_extra, one_line, parameter
 from lama_edge.spec import Progress, untold
 
 with needs_extra("ssh"):
@@ -70,8 +70,8 @@ class SshAddress:
         match = _ADDRESS.fullmatch(text)
         if match is None or not 0 < int(match["port"] or _DEFAULT_PORT) < 1 << 16:
             raise UsageError(
-                f"--target {text!r} is no address of this kind: give {_FORM}, and what else the "
-                "machine wants in ~/.ssh/config"
+                f"{parameter('target', text)} is no address of this kind: give {_FORM}, and what "
+                "else the machine wants in ~/.ssh/config"
             )
         port = None if match["port"] is None else int(match["port"])
         return cls(match["host"].strip("[]"), port, match["user"])

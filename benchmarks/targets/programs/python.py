@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lama_edge.benchmarks.targets.places.base import Ended, Place
 from lama_edge.benchmarks.targets.programs.base import Program
-from lama_edge.errors import MissingBackendError
+from lama_edge.errors import MissingBackendError, parameter
 
 TASKS = "lama_edge.benchmarks.targets.tasks"
 # Imports what every task needs, and nothing of a runtime.
@@ -44,10 +44,11 @@ class PythonProgram(Program):
                 quote = f" (for the target's home quote it: '~/{self._python.removeprefix(home)}')"
             return (
                 f"there is no program {self._python!r} on the target{quote}: measure with "
-                "--worker, which needs none, or install Python there and name it by --remote-python"
+                f"{parameter('worker')}, which needs none, or install Python there and name it by "
+                f"{parameter('remote_python')}"
             )
         return (
             f"{self._python!r} on the target does not run lama-edge ({ended.said}): "
             'install it there with: pip install "lama-edge[onnx,bench]", name another interpreter '
-            "with --remote-python, or add --make-venv"
+            f"with {parameter('remote_python')}, or add {parameter('make_venv', True)}"
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import lama_edge
 from lama_edge.benchmarks.targets.places.base import Ended, Place
 from lama_edge.benchmarks.targets.programs.python import PythonProgram
-from lama_edge.errors import MissingBackendError, shown
+from lama_edge.errors import MissingBackendError, parameter, shown
 from lama_edge.process import WatchedFolder
 from lama_edge.runtimes.registry import CHECKPOINT, runtimes
 
@@ -81,7 +81,7 @@ class VenvProgram(PythonProgram):
             f"{self._base!r} on the target makes no environment ({shown(ended.last_words)}): it "
             "needs Python 3.10 or newer with venv and pip, on Debian from "
             "`apt-get install python3-venv`, and the way to a package index; or measure with "
-            "--worker"
+            f"{parameter('worker')}"
         )
 
 

@@ -35,4 +35,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code_of(main))
+    # Started by `bench`, or by a program in Python.
+    sys.exit(exit_code_of(main, as_flags=False))

@@ -1,4 +1,7 @@
-"""What was measured on: device, chip, memory and versions, and nothing about whose it is."""
+"""What was measured on: device, chip, memory and versions, and nothing about whose it is.
+
+It works without the ``bench`` extra too, since `lama-edge doctor` asks where little is installed.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from lama_edge.benchmarks.targets.tasks.sensors import read_text
-from lama_edge.errors import needs_extra
 from lama_edge.runtimes.registry import runtimes
-
-with needs_extra("bench"):
-    import psutil
 
 _ROOT = Path("/")
 # What boards say that nobody gave a name.
@@ -40,6 +38,14 @@ _GENERIC = {
 # What all runtimes, or their providers, rest on.
 _MODULES = ("numpy", "openvino")
 _TOOL_SECONDS = 10
+# What speed and precision hang on: wide vectors, fp16 and bfloat16, sums of int8 products. By the
+# names of Linux on x86-64 and Arm, and of macOS on either.
+_FEATURES = {
+    *("avx2", "avx512f", "f16c", "avx512_fp16", "avx512_bf16"),
+    *("avx_vnni", "avx512_vnni", "amx_int8", "amx_bf16", "amx_fp16"),
+    *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve", "sve2", "sme"),
+    *("avx2_0", "avx512vnni", "feat_fp16", "feat_dotprod", "feat_i8mm", "feat_bf16", "feat_sme"),
+}
 _QUOTED_PATH = re.compile(r"""(?<!\w)(['"])[^'"\n]*[/\\]([^/\\'"\n]+)[/\\]*\1""")
 _ABSOLUTE_FOLDERS = re.compile(r"""(?<![\w/\\.])(?:[A-Za-z]:|~)?[/\\](?:[^\s/\\'":]+[/\\]+)+""")
 
@@ -57,7 +63,7 @@ def environment(root: Path = _ROOT) -> dict[str, Any]:
         "device": _device(root),
         "chip": _chip(root),
         "cores": available_cores(),
-        "memory_bytes": int(psutil.virtual_memory().total),
+        "memory_bytes": _memory_bytes(),
         "os": anonymous(_operating_system()),
         "machine": platform.machine(),
         "python": platform.python_version(),
@@ -66,16 +72,48 @@ def environment(root: Path = _ROOT) -> dict[str, Any]:
 
 
 def available_cores() -> int:
-    """Return how many physical cores this process may use."""
-    logical = os.cpu_count() or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
-    return max(1, min(psutil.cpu_count(logical=False) or logical, allowed))
+    """Return how many physical cores this process may use; without psutil logical ones."""
+    cores = os.cpu_count() or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores
+    with contextlib.suppress(ModuleNotFoundError):
+        import psutil
+
+        cores = psutil.cpu_count(logical=False) or cores
+    return max(1, min(cores, allowed))
+
+
+def processor_features(root: Path = _ROOT) -> list[str]:
+    """Return what of `_FEATURES` the processor has, by the system's own names.
+
+    Args:
+        root: the file system's root.
+
+    Returns:
+        Sorted; empty where the system does not tell, as Windows.
+    """
+    told = read_text(root / "proc/cpuinfo") or ""
+    if platform.system() == "Darwin":
+        told = _answer("sysctl", "hw.optional") or ""
+        told = " ".join(re.findall(r"^hw\.optional\.(?:arm\.)?(\w+): 1$", told, re.MULTILINE))
+    return sorted({word for word in told.lower().split() if word in _FEATURES})
+
+
+def read_text(path: Path) -> str | None:
+    """Return what a file of the system says, or None where it says nothing or is not there."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ") or None
+    except OSError:
+        return None
 
 
 def anonymous(text: str) -> str:
     """Return a text without this machine's and user's names, and paths cut to their last part."""
     text = _QUOTED_PATH.sub(r"\1\2\1", text)
-    text = _ABSOLUTE_FOLDERS.sub("", text)
+    return without_names(_ABSOLUTE_FOLDERS.sub("", text))
+
+
+def without_names(text: str) -> str:
+    """Return a text without this machine's and user's names."""
     # The longest first: a full host name contains its short form.
     for name in sorted(_identity(), key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", text)
@@ -138,6 +176,16 @@ def _operating_system() -> str:
     if platform.system() == "Darwin":
         return f"macOS {platform.mac_ver()[0]}"
     return f"{platform.system()} {platform.release()} {platform.version()}"
+
+
+def _memory_bytes() -> int | None:
+    with contextlib.suppress(ModuleNotFoundError):
+        import psutil
+
+        return int(psutil.virtual_memory().total)
+    if not hasattr(os, "sysconf"):
+        return None
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _versions() -> dict[str, str]:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lama_edge.benchmarks.targets.tasks.environment import read_text
 from lama_edge.errors import needs_extra
 
 with needs_extra("bench"):
@@ -143,14 +144,6 @@ def _jetson_mode(status: str, settings: str | None) -> str:
         if fields.get("ID") == number[1] and "NAME" in fields:
             return f"nvpmodel {fields['NAME']}"
     return f"nvpmodel {number[1]}"
-
-
-def read_text(path: Path) -> str | None:
-    """Return what a file of the system says, or None where it says nothing or is not there."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace").strip("\0\n ") or None
-    except OSError:
-        return None
 
 
 def _number(path: Path) -> float | None:

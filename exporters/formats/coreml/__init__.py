@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.exporters.formats.coreml.options import (
     MAX_DYNAMIC_SIDE,
     MULTIFUNCTION_TARGET,
@@ -19,12 +19,14 @@ from lama_edge.exporters.formats.coreml.options import (
     graph_form,
 )
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
     Option,
     Part,
     Within,
+    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest
@@ -57,25 +59,28 @@ class CoremlFormat(Format):
         "fp16 rescaled so that nothing overflows; w8, pal6 and pal4 compute in fp16 and store the "
         "weights in 8 bits, or as palettes of 64 or 16 values"
     )
-    sizes = ("512",)
+    sizes = ONE_SIZE
     size_help = (
-        "512 (the default) or 512x768 (height x width); several make a package with a function "
-        "for each (iOS 18); dynamic is any size up to 2048, off the Neural Engine but at 512"
+        "512 or 512x768 (height x width); several make a package with a function for each (iOS "
+        "18); dynamic is any size up to 2048, off the Neural Engine but at 512 (default: 512)"
     )
     max_side = MAX_DYNAMIC_SIDE
-    advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
-        "w8": "use --precision fp16",
-        "pal6": "use --precision w8 or fp16",
-        "pal4": "use --precision pal6, w8 or fp16",
-    }
     options = (
         Option(
-            "--target",
-            "the oldest system that runs it (default iOS16, for several sizes iOS18)",
+            "target",
+            "the oldest system that runs it (default: iOS16, for several sizes iOS18)",
             choices=TARGETS,
         ),
     )
+
+    def advice(self, precision: str) -> str:
+        """See `Format.advice`."""
+        return {
+            "fp16": about_fp16(),
+            "w8": f"use {parameter('precision', 'fp16')}",
+            "pal6": f"use {parameter('precision', 'w8', 'fp16')}",
+            "pal4": f"use {parameter('precision', 'pal6', 'w8', 'fp16')}",
+        }.get(precision, "")
 
     def arithmetic(self, precision: str) -> Precision:
         """See `Format.arithmetic`."""
@@ -85,11 +90,13 @@ class CoremlFormat(Format):
         """See `Format.check`."""
         several = len(job.sizes) > 1
         if several and None in job.sizes:
-            raise UsageError("--size dynamic stands alone: leave the other sizes out")
+            raise UsageError(
+                f"{parameter('size', 'dynamic')} stands alone: leave the other sizes out"
+            )
         if several and self.target(job) != MULTIFUNCTION_TARGET:
             raise UsageError(
-                f"a package for {self.target(job)} holds one size and {len(job.sizes)} were "
-                f"given: use --target {MULTIFUNCTION_TARGET}, or export one package a size"
+                f"a package for {self.target(job)} holds one size and {len(job.sizes)} were given: "
+                f"use {parameter('target', MULTIFUNCTION_TARGET)}, or export one package a size"
             )
 
     def target(self, job: Export) -> str:

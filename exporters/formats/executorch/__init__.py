@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
@@ -16,6 +17,7 @@ from lama_edge.exporters.formats.record import (
     Option,
     Part,
     Within,
+    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest, ParityFigures
@@ -49,40 +51,47 @@ class ExecutorchFormat(Format):
         "fp16 rescaled so that nothing overflows, by xnnpack and vulkan; int8 weights and "
         "activations, by xnnpack alone"
     )
-    sizes = ("512",)
-    size_help = "512 (the default) or 512x768 (height x width)"
+    sizes = ONE_SIZE
+    size_help = "512 or 512x768 (height x width) (default: 512)"
     timing_provider = "cpu"
-    advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
-        "int8": "try --calibrate with a folder of pictures like yours, or --precision fp32",
-    }
     options = (
         Option(
-            "--backend",
-            "what computes it: xnnpack (the default), on processors everywhere, coreml, on iPhones "
-            "and Macs, or vulkan, on Android's GPUs",
+            "backend",
+            "what computes it: xnnpack, on processors everywhere, coreml, on iPhones and Macs, or "
+            "vulkan, on Android's GPUs (default: xnnpack)",
             default="xnnpack",
             choices=("xnnpack", "coreml", "vulkan"),
         ),
     )
 
+    def advice(self, precision: str) -> str:
+        """See `Format.advice`."""
+        return {
+            "fp16": f"{about_fp16()} or int8, since XNNPACK adds in fp16 too where a processor can",
+            "int8": f"try {parameter('calibrate')} with a folder of pictures like yours, or "
+            f"{parameter('precision', 'fp32')}",
+        }.get(precision, "")
+
     def check(self, job: Export) -> None:
         """See `Format.check`."""
         if None in job.sizes:
             raise UsageError(
-                "--size dynamic is no size of an ExecuTorch program, whose memory is planned for "
-                "one: give 512 or 512x768 (height x width), and export one file a size"
+                f"{parameter('size', 'dynamic')} is no size of an ExecuTorch program, whose memory "
+                "is planned for one: give 512 or 512x768 (height x width), and export one file a "
+                "size"
             )
         backend = job.options["backend"]
         if job.precision == "int8" and backend != "xnnpack":
             raise UsageError(
-                f"--precision int8 is computed by XNNPACK alone: leave --backend {backend} out, or "
-                "use another precision"
+                f"{parameter('precision', 'int8')} is computed by XNNPACK alone: leave "
+                f"{parameter('backend', backend)} out, or use another precision"
             )
         if job.precision == "fp16" and backend == "coreml":
             raise UsageError(
-                "--precision fp16 with --backend coreml: the padding of Core ML's converter takes "
-                "no fp16; use --precision fp32, or lama-edge export coreml for the Neural Engine"
+                f"{parameter('precision', 'fp16')} with {parameter('backend', 'coreml')}: the "
+                "padding of Core ML's converter takes no fp16; use "
+                f"{parameter('precision', 'fp32')}, or lama-edge export coreml for the Neural "
+                "Engine"
             )
         # What is missing is told before any work.
         self._tools_of(backend)
@@ -163,6 +172,9 @@ class ExecutorchFormat(Format):
         about = manifest.format
         parts = f"{about['delegates']} delegate{'s' * (about['delegates'] != 1)}"
         yield f"{about['backend']}: {parts}; outside: {about['outside']}"
+        if about["backend"] == "xnnpack" and manifest.precision == "fp16":
+            # Phones from 2018 on do; whether this machine does, nothing that was printed tells.
+            yield "fp16: processors that have it add in it: judge the program on one as well"
         if "judged" in about:
             yield f"judged: {about['judged']}, program not run"
 

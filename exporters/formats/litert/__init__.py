@@ -7,14 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
     Judge,
     Part,
     Within,
+    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest
@@ -47,18 +49,23 @@ class LitertFormat(Format):
         "the same with weights in int8, computed in floats; int8 weights and activations, for "
         "processors"
     )
-    sizes = ("512",)
-    size_help = "512 (the default) or 512x768 (height x width)"
+    sizes = ONE_SIZE
+    size_help = "512 or 512x768 (height x width) (default: 512)"
     timing_provider = "cpu"
     timing_notes: ClassVar[Mapping[str, str]] = {
         "fp16": "LiteRT computes it in float32 on the processor, so this time says nothing of "
         "accelerators that compute in fp16"
     }
-    advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
-        "w8": "use --precision fp16: this checkpoint's weights need more digits",
-        "int8": "calibrate on pictures like yours with --calibrate DIR; or use --precision w8",
-    }
+
+    def advice(self, precision: str) -> str:
+        """See `Format.advice`."""
+        return {
+            "fp16": about_fp16(),
+            "w8": f"use {parameter('precision', 'fp16')}: this checkpoint's weights need more "
+            "digits",
+            "int8": f"calibrate on pictures like yours with {parameter('calibrate')}; or use "
+            f"{parameter('precision', 'w8')}",
+        }.get(precision, "")
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""
@@ -68,8 +75,8 @@ class LitertFormat(Format):
             )
         if None in job.sizes:
             raise UsageError(
-                "--size dynamic is no size of a LiteRT file, whose delegates plan ahead for one: "
-                "give 512 or 512x768 (height x width), and export one file a size"
+                f"{parameter('size', 'dynamic')} is no size of a LiteRT file, whose delegates plan "
+                "ahead for one: give 512 or 512x768 (height x width), and export one file a size"
             )
 
     def contract(self, job: Export) -> IoSpec:

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from lama_edge.errors import UsageError
-from lama_edge.exporters.formats.onnx import ONNX
+from lama_edge.errors import UsageError, parameter
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
     Judge,
     Part,
     Within,
+    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest
@@ -43,24 +44,29 @@ class MnnFormat(Format):
         "fp16 rescaled so that nothing overflows, since MNN computes in fp16 on GPUs and where it "
         "is asked to; w8 weights in int8, of the plain graph"
     )
-    sizes = ("512",)
-    size_help = "512 (the default), 512x768 (height x width) or dynamic"
+    sizes = ONE_SIZE
+    size_help = "512, 512x768 (height x width) or dynamic, which is any size (default: 512)"
     timing_provider = "cpu"
     timing_notes: ClassVar[Mapping[str, str]] = {
         "fp16": "MNN computes fp16 in float32 on processors without fp16: time it on the device",
     }
-    advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
-        "w8": "use --precision fp16 or fp32",
-    }
+
+    def advice(self, precision: str) -> str:
+        """See `Format.advice`."""
+        return {
+            "fp16": about_fp16(),
+            "w8": f"use {parameter('precision', 'fp16', 'fp32')}",
+        }.get(precision, "")
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""
         if job.precision == "fp16" and None in job.sizes:
             raise UsageError(
-                "--precision fp16 (the default) with --size dynamic: where MNN computes in fp16 it "
-                "computes all of a model so, also the angles of a Fourier transform of any size, "
-                "which are integers beyond what fp16 holds; give one --size, or --precision fp32"
+                f"{parameter('precision', 'fp16')} (the default) with "
+                f"{parameter('size', 'dynamic')}: where MNN computes in fp16 it computes all of a "
+                "model so, also the angles of a Fourier transform of any size, which are integers "
+                f"beyond what fp16 holds; give one {parameter('size')}, or "
+                f"{parameter('precision', 'fp32')}"
             )
 
     def builder(self) -> Callable[..., PreciseGraph]:
@@ -71,7 +77,7 @@ class MnnFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return {**ONNX.tools(), **versions_of(self.extra, "mnn")}
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir", "mnn")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from lama_edge.errors import UsageError
-from lama_edge.exporters.formats.onnx import ONNX
+from lama_edge.errors import UsageError, parameter
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
     Judge,
     Part,
     Within,
+    about_fp16,
     versions_of,
 )
 from lama_edge.files import weights_beside
@@ -41,28 +42,29 @@ class NcnnFormat(Format):
         "fp16 rescaled so that nothing overflows, since ncnn computes in fp16 by itself wherever "
         "the processor or GPU can"
     )
-    sizes = ("512",)
-    size_help = "512 (the default) or 512x768 (height x width)"
+    sizes = ONE_SIZE
+    size_help = "512 or 512x768 (height x width) (default: 512)"
     timing_provider = "cpu"
     timing_notes: ClassVar[Mapping[str, str]] = {
         "fp16": "ncnn computes it in float32 on processors without fp16, so this time says "
         "nothing of phones"
     }
-    advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
-    }
+
+    def advice(self, precision: str) -> str:
+        """See `Format.advice`."""
+        return about_fp16() if precision == "fp16" else ""
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""
         if None in job.sizes:
             raise UsageError(
-                "--size dynamic: torch traces one picture's way through the net for pnnx, and the "
-                "Fourier transform's matrices are for its size; give one --size"
+                f"{parameter('size', 'dynamic')}: torch traces one picture's way through the net "
+                "for pnnx, and the Fourier transform's matrices are for its size; give one size"
             )
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return {**ONNX.tools(), **versions_of(self.extra, "pnnx", "torch")}
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir", "pnnx", "torch")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.exporters.formats.record import (
+    ANY_SIZE,
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
@@ -16,6 +18,7 @@ from lama_edge.exporters.formats.record import (
     Part,
     Retired,
     Within,
+    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest
@@ -40,43 +43,40 @@ class OnnxFormat(Format):
     precision_help = (
         "fp16 rescaled so that nothing overflows, w8 int8 weights, int8 weights and activations"
     )
-    sizes = ("dynamic",)
-    size_help = "512, 512x768 (height x width) or dynamic (the default)"
+    sizes = ANY_SIZE
+    size_help = (
+        "512, 512x768 (height x width) or dynamic, which is any size (default: dynamic, for web "
+        "512)"
+    )
     timing_provider = "cpu"
     timing_options: ClassVar[Mapping[str, str]] = {"for": "cpu"}
     timing_notes: ClassVar[Mapping[str, str]] = {
         "fp16": "ONNX Runtime's CPU provider has no fp16 kernels for these graphs: it converts and "
         "computes in float32, so this time says nothing of a device that has them"
     }
-    advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
-        "w8": "use --precision fp16 or fp32",
-        "int8": "try --calibrate with a folder of pictures like yours, or --precision w8, fp16 or "
-        "fp32",
-    }
     options = (
         Option(
-            "--for",
-            "what the file is for: any (the default), which every runtime takes; cpu, the fastest "
+            "for",
+            "what the file is for: any, which every runtime takes; cpu, the fastest "
             "form in ONNX Runtime on processors, in which wide fp32 Fourier generators run in "
             "loops; gpu, with a free batch, for CUDA, TensorRT and DirectML; web, of one size, for "
-            "browsers: all of it runs on WebGPU (fp16 where the device has shader-f16)",
+            "browsers: all of it runs on WebGPU, fp16 where it has shader-f16 (default: any)",
             default="any",
             choices=("any", "cpu", "gpu", "web"),
         ),
         Option(
-            "--batch",
-            "pictures in a run: a number, or dynamic (the default: 1 for one size, dynamic for "
-            "any size and for gpu)",
+            "batch",
+            "pictures in a run: a number or dynamic (default: 1 for one size, dynamic for any size "
+            "and for gpu)",
             metavar="N|dynamic",
         ),
         Option(
-            "--dft",
-            "Fourier transform as matrix products (auto) or as ONNX's DFT operator",
+            "dft",
+            "Fourier transform as matrix products (auto) or as ONNX's DFT operator (default: auto)",
             default="auto",
             choices=("auto", "matmul", "op"),
         ),
-        Option("--opset", "ONNX opset (default 17)", default=17, parse=int, metavar="N"),
+        Option("opset", "ONNX opset (default: 17)", default=17, parse=int, metavar="N"),
     )
     # `kernels` forces a form of the graph, whatever pays: studies and tests do.
     retired = (
@@ -90,6 +90,19 @@ class OnnxFormat(Format):
             },
         ),
     )
+
+    def default_sizes(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """See `Format.default_sizes`: on WebGPU a file of any size does not run whole."""
+        return ONE_SIZE if options["for"] == "web" else self.sizes
+
+    def advice(self, precision: str) -> str:
+        """See `Format.advice`."""
+        return {
+            "fp16": about_fp16(),
+            "w8": f"use {parameter('precision', 'fp16', 'fp32')}",
+            "int8": f"try {parameter('calibrate')} with a folder of pictures like yours, or "
+            f"{parameter('precision', 'w8', 'fp16', 'fp32')}",
+        }.get(precision, "")
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""
@@ -132,7 +145,7 @@ class OnnxFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return versions_of("export", "numpy", "onnx", "onnx-ir")
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within
@@ -183,25 +196,27 @@ class OnnxFormat(Format):
 
 def _check_web(job: Export) -> None:
     """Refuse what ONNX Runtime Web cannot run, or not right, on WebGPU."""
-    if None in job.sizes or not job.sizes:
+    if None in job.sizes:
         raise UsageError(
-            "--for web wants one size, since shapes that a graph computes are left to the "
-            "processor: add --size 512, or leave --for out for a file of any size"
+            f"{parameter('for', 'web')} wants one size, since shapes that a graph computes are "
+            f"left to the processor: add {parameter('size', 512)}, or leave {parameter('for')} out "
+            "for a file of any size"
         )
     if job.precision == "int8":
         raise UsageError(
-            "--for web with --precision int8: ONNX Runtime Web computes int8 wrong on WebGPU; use "
-            "--precision w8 for a small file, or --for any for WebAssembly alone"
+            f"{parameter('for', 'web')} with {parameter('precision', 'int8')}: ONNX Runtime Web "
+            f"computes int8 wrong on WebGPU; use {parameter('precision', 'w8')} for a small file, "
+            f"or {parameter('for', 'any')} for WebAssembly alone"
         )
     if _dft(job) == "op":
         raise UsageError(
-            "--for web with --dft op: on WebGPU the operator is slower than matrix products and "
-            "loses digits; leave --dft out"
+            f"{parameter('for', 'web')} with {parameter('dft', 'op')}: on WebGPU the operator is "
+            f"slower than matrix products and loses digits; leave {parameter('dft')} out"
         )
     if str(job.options["batch"] or 1) != "1":
         raise UsageError(
-            f"--for web with --batch {job.options['batch']}: pages run one picture at a time; "
-            "leave --batch out"
+            f"{parameter('for', 'web')} with {parameter('batch', job.options['batch'])}: pages run "
+            f"one picture at a time; leave {parameter('batch')} out"
         )
 
 

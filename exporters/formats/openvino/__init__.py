@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from lama_edge.exporters.formats.onnx import ONNX
+from lama_edge.errors import parameter
 from lama_edge.exporters.formats.record import (
+    ANY_SIZE,
     Drawn,
     Export,
     Format,
     Judge,
     Part,
     Within,
+    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest
@@ -43,18 +45,26 @@ class OpenvinoFormat(Format):
         "fp16 rescaled so that nothing overflows, for graphics and NPUs; w8 the same with "
         "weights in int8, computed in floats; int8 weights and activations, for processors"
     )
-    sizes = ("dynamic",)
-    size_help = "dynamic (the default), or one, which NPUs want: 512 or 512x768 (height x width)"
+    sizes = ANY_SIZE
+    size_help = (
+        "dynamic, which is any size, or one, which NPUs want: 512 or 512x768 (height x width) "
+        "(default: dynamic)"
+    )
     timing_provider = "cpu"
     timing_notes: ClassVar[Mapping[str, str]] = {
         "fp16": "processors without fp16 compute it in float32, so this time says nothing of "
         "graphics and NPUs, which compute in fp16"
     }
-    advice: ClassVar[Mapping[str, str]] = {
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
-        "w8": "use --precision fp16: this checkpoint's weights need more digits",
-        "int8": "calibrate on pictures like yours with --calibrate DIR; or use --precision w8",
-    }
+
+    def advice(self, precision: str) -> str:
+        """See `Format.advice`."""
+        return {
+            "fp16": about_fp16(),
+            "w8": f"use {parameter('precision', 'fp16')}: this checkpoint's weights need more "
+            "digits",
+            "int8": f"calibrate on pictures like yours with {parameter('calibrate')}; or use "
+            f"{parameter('precision', 'w8')}",
+        }.get(precision, "")
 
     def arithmetic(self, precision: str) -> Precision:
         """See `Format.arithmetic`: w8 is computed in fp16 where graphics and NPUs do."""
@@ -68,7 +78,7 @@ class OpenvinoFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return {**ONNX.tools(), **versions_of(self.extra, "openvino")}
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir", "openvino")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

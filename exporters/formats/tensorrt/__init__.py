@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from lama_edge.engines import (
     ENGINE_JUDGED,
@@ -17,9 +17,10 @@ from lama_edge.engines import (
     ProfileSizes,
     load_library,
 )
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.exporters.formats.onnx import ONNX
 from lama_edge.exporters.formats.record import (
+    ONE_SIZE,
     Drawn,
     Export,
     Format,
@@ -28,6 +29,8 @@ from lama_edge.exporters.formats.record import (
     Part,
     SizeChoice,
     Within,
+    about_fp16,
+    versions_of,
 )
 from lama_edge.exporters.formats.tensorrt.options import (
     TF32,
@@ -70,36 +73,40 @@ class TensorrtFormat(Format):
         "fp16 rescaled so that nothing overflows; int8 leaves the spectra in floats; an ONNX file "
         "has its own"
     )
-    sizes = ("512",)
+    sizes = ONE_SIZE
     size_help = (
-        "512 (the default), 512x768 (height x width) or a range MIN:OPT:MAX, such as "
-        "256:512:1024; several make an engine with a profile for each"
+        "512, 512x768 (height x width) or a range MIN:OPT:MAX, such as 256:512:1024; several make "
+        "an engine with a profile for each (default: 512, or an ONNX file's own size)"
     )
     takes = (".onnx",)
-    advice: ClassVar[Mapping[str, str]] = {
-        TF32: "leave --tf32 out",
-        "fp16": "see where with: lama-edge inspect CHECKPOINT --ranges; or use --precision fp32",
-        "int8": "try --calibrate with a folder of pictures like yours, or --precision fp16",
-    }
     options = (
         Option(
-            "--flavor",
+            "flavor",
             "the library: tensorrt, or rtx for TensorRT for RTX, which needs no GPU to build; "
-            "auto (the default) is tensorrt where it is installed",
+            "auto is tensorrt where it is installed (default: auto)",
             default="auto",
             choices=FLAVOR_CHOICES,
         ),
         Option(
-            "--compute-capability",
+            "compute_capability",
             "with rtx: build for this GPU alone, such as 8.6, or current; may repeat (default: "
             "any from 8.0 up)",
             default=(),
             metavar="M.N",
             repeats=True,
         ),
-        Option("--workspace", "limit of scratch memory on the GPU", parse=int, metavar="MIB"),
-        Option("--tf32", "let float32 products be computed with 10 bits", default=False),
+        Option("workspace", "limit of scratch memory on the GPU", parse=int, metavar="MIB"),
+        Option("tf32", "let float32 products be computed with 10 bits", default=False),
     )
+
+    def advice(self, precision: str) -> str:
+        """See `Format.advice`."""
+        return {
+            TF32: f"leave {parameter('tf32')} out",
+            "fp16": about_fp16(),
+            "int8": f"try {parameter('calibrate')} with a folder of pictures like yours, or "
+            f"{parameter('precision', 'fp16')}",
+        }.get(precision, "")
 
     def parse_size(self, word: str) -> SizeChoice:
         """See `Format.parse_size`."""
@@ -110,7 +117,8 @@ class TensorrtFormat(Format):
         options = build_options(job.options)
         if options.tf32 and job.precision not in (None, "fp32"):
             raise UsageError(
-                f"--tf32 is of no use for {job.precision}: leave it out, or use --precision fp32"
+                f"{parameter('tf32')} is of no use for {job.precision}: leave it out, or use "
+                f"{parameter('precision', 'fp32')}"
             )
         library = load_library(options.flavor)
         check_options(options, library)
@@ -124,20 +132,22 @@ class TensorrtFormat(Format):
         if manifest.precision not in ("fp32", "fp16"):
             raise UsageError(
                 f"{str(job.source)!r} is {manifest.precision}, quantised as ONNX Runtime likes it: "
-                "give the checkpoint, with --precision int8"
+                f"give the checkpoint, with {parameter('precision', 'int8')}"
             )
         if manifest.kernels != "direct":
             raise UsageError(
                 f"{str(job.source)!r} is shaped for processors, with loops that a GPU is slow in: "
-                "give the checkpoint, or export the file with --for gpu"
+                f"give the checkpoint, or export the file with {parameter('for', 'gpu')}"
             )
         if manifest.io.pictures != 1:
             raise UsageError(
                 f"{str(job.source)!r} takes {manifest.io.batch} pictures a run and engines take "
-                "one: export the file with --batch 1"
+                f"one: export the file with {parameter('batch', 1)}"
             )
         if job.options["tf32"] and manifest.precision != "fp32":
-            raise UsageError("--tf32 is about float32 products, and the file is fp16: leave it out")
+            raise UsageError(
+                f"{parameter('tf32')} is about float32 products, and the file is fp16: leave it out"
+            )
 
     def parts(self, job: Export, takes: SizePolicy) -> list[Part]:
         """See `Format.parts`: one model, whatever the number of profiles."""
@@ -172,7 +182,7 @@ class TensorrtFormat(Format):
 
     def tools(self) -> dict[str, str]:
         """See `Format.tools`."""
-        return ONNX.tools()
+        return versions_of(self.extra, "numpy", "onnx", "onnx-ir")
 
     def write(
         self, job: Export, drawn: Iterator[Drawn], target: Path, scratch: Path, within: Within

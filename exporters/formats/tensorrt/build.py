@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.engines import EngineBuild, Library, ProfileSizes
-from lama_edge.errors import MissingBackendError, ModelError, UsageError
+from lama_edge.errors import MissingBackendError, ModelError, UsageError, parameter
 from lama_edge.exporters.formats.tensorrt.network import (
     Network,
     check_network,
@@ -47,8 +47,9 @@ def target_gpus(library: Library, options: BuildOptions) -> tuple[str, ...]:
         if gpu is None:
             raise MissingBackendError(
                 f"{library.title} builds for the GPU of this machine, and there is none, or no "
-                "driver for it: build on the machine that runs the engine, or use --flavor rtx"
-                + (" without --compute-capability" if library.flavor == "rtx" else "")
+                f"driver for it: build on the machine that runs the engine, or use "
+                f"{parameter('flavor', 'rtx')}"
+                + (f" without {parameter('compute_capability')}" if library.flavor == "rtx" else "")
             )
         return (gpu.compute_capability,)
     for one in options.compute_capabilities:
@@ -56,8 +57,8 @@ def target_gpus(library: Library, options: BuildOptions) -> tuple[str, ...]:
             known = library.module.ComputeCapability.__members__
             names = (f"{name[2:-1]}.{name[-1]}" for name in known if name.startswith("SM"))
             raise UsageError(
-                f"{library.title} does not build for --compute-capability {one}; it knows "
-                f"{', '.join(names)} and {CURRENT_GPU}"
+                f"{library.title} does not build for {parameter('compute_capability', one)}; it "
+                f"knows {', '.join(names)} and {CURRENT_GPU}"
             )
     return options.compute_capabilities
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from lama_edge.engines import Library
-from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, one_line
+from lama_edge.errors import LamaEdgeError, MissingBackendError, ModelError, one_line, parameter
 
 _log = logging.getLogger(__name__)
 _PREFIX = re.compile(r"^(?:[\w:]+: )?Error Code \d+: ")
@@ -46,8 +46,8 @@ class Messages:
             )
         if any(sign in error for sign in _OUT_OF_MEMORY for error in self.errors):
             return ModelError(
-                f"{title} {what}: the GPU's memory is used up; give a smaller --size or "
-                "--workspace, or close what else uses the GPU"
+                f"{title} {what}: the GPU's memory is used up; give a smaller "
+                f"{parameter('size')} or {parameter('workspace')}, or close what else uses the GPU"
             )
         first = reason_in(self.errors[0]) if self.errors else "it gave no reason"
         return ModelError(f"{title} {what}: {first[:_MAX_SHOWN_CHARACTERS]}")

@@ -186,7 +186,7 @@ def _refusal(library: Library, refused: tuple[RefusedNode, ...]) -> ModelError:
     more = f" and {len(refused) - _MAX_NAMED} more" if len(refused) > _MAX_NAMED else ""
     return ModelError(
         f"{library.title} refuses {len(refused)} node{'s' if len(refused) > 1 else ''} of the "
-        f"model: {named}{more}: {refused[0].reason}; see all of them with: lama-edge inspect "
+        f"model: {named}{more}: {refused[0].reason}; see all of them with: lama-edge support "
         "--tensorrt MODEL.onnx"
     )
 

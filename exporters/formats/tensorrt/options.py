@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lama_edge.engines import FlavorChoice, Library, ProfileSizes
-from lama_edge.errors import UsageError
+from lama_edge.errors import UsageError, parameter
 from lama_edge.spec import Size, SizePolicy, parse_size
 
 # What manifests call fp32 graphs whose products may be computed in TF32.
@@ -61,14 +61,16 @@ def check_options(options: BuildOptions, library: Library) -> None:
         UsageError: naming the option.
     """
     if options.workspace_mib is not None and options.workspace_mib <= 0:
-        raise UsageError(f"--workspace {options.workspace_mib} is none: give MiB above 0")
+        raise UsageError(
+            f"{parameter('workspace', options.workspace_mib)} is none: give MiB above 0"
+        )
     chosen = options.compute_capabilities
     if len(set(chosen)) != len(chosen) or (CURRENT_GPU in chosen and len(chosen) > 1):
-        raise UsageError("give every --compute-capability once, and current alone")
+        raise UsageError(f"give every {parameter('compute_capability')} once, and current alone")
     if library.flavor == "tensorrt" and any(one != CURRENT_GPU for one in chosen):
         raise UsageError(
-            f"--compute-capability {chosen[0]} is of use with --flavor rtx only: TensorRT "
-            "builds for the GPU that it runs on"
+            f"{parameter('compute_capability', chosen[0])} is of use with "
+            f"{parameter('flavor', 'rtx')} only: TensorRT builds for the GPU that it runs on"
         )
 
 
@@ -82,16 +84,19 @@ def parse_profile(token: str) -> ProfileSizes:
     sizes = [size for size in parts if size is not None]
     if len(sizes) != len(parts):
         raise UsageError(
-            "an engine is built for a range of sizes, not for any: give --size MIN:OPT:MAX, such "
-            "as 256:512:1024"
+            f"an engine is built for a range of sizes, not for any: give {parameter('size')} as "
+            "MIN:OPT:MAX, such as 256:512:1024"
         )
     if len(sizes) not in (1, 3):
         raise UsageError(
-            f"--size {token!r} is no range: give three sizes, MIN:OPT:MAX, such as 256:512:1024"
+            f"{parameter('size', token)} is no range: give three sizes, MIN:OPT:MAX, such as "
+            "256:512:1024"
         )
     profile = ProfileSizes(sizes[0], sizes[len(sizes) // 2], sizes[-1])
     if not profile.rises:
-        raise UsageError(f"--size {token!r} does not rise from MIN over OPT to MAX on each side")
+        raise UsageError(
+            f"{parameter('size', token)} does not rise from MIN over OPT to MAX on each side"
+        )
     return profile
 
 
@@ -106,12 +111,14 @@ def check_profiles(profiles: Sequence[ProfileSizes], size: SizePolicy) -> None:
         UsageError: naming the size and what is possible.
     """
     if len(set(profiles)) != len(profiles) or not profiles:
-        raise UsageError("give every --size once")
+        raise UsageError(f"give every {parameter('size')} once")
     for profile in profiles:
         for one in profile.sizes:
             problem = size.problem_with(one.height, one.width)
             if problem is not None:
-                raise UsageError(f"--size {profile}: {one} cannot be built for: {problem}")
+                raise UsageError(
+                    f"{parameter('size', profile)}: {one} cannot be built for: {problem}"
+                )
 
 
 def engine_size(profiles: Sequence[ProfileSizes], size: SizePolicy) -> SizePolicy:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lama_edge.errors import ModelError, UsageError, naming
+from lama_edge.errors import ModelError, UsageError, naming, parameter
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array, Runner, check_inputs
 from lama_edge.runtimes.inpainting.strategies import DEFAULT_TILE
@@ -53,12 +53,12 @@ def open_tiles(
     if manifest.size.fixed is not None:
         raise ModelError(
             f"{str(path)!r} takes {manifest.size.fixed} only and cannot run in tiles: export it "
-            "with --size dynamic"
+            f"with {parameter('size', 'dynamic')}"
         )
     if manifest.dft == "op":
         raise ModelError(
             f"{str(path)!r} has the Fourier transform as an operator and cannot run in tiles: "
-            "export it with --dft matmul"
+            f"export it with {parameter('dft', 'matmul')}"
         )
     parts = OnnxParts(path)
     try:

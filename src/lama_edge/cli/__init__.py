@@ -16,14 +16,19 @@ from contextlib import suppress
 import lama_edge
 from lama_edge.cli.bench import add_bench
 from lama_edge.cli.demo import add_demo
+from lama_edge.cli.doctor import add_doctor
 from lama_edge.cli.export import add_export
 from lama_edge.cli.inpaint import add_inpaint
-from lama_edge.cli.inspect import add_inspect
+from lama_edge.cli.inspect import add_inspect, renewed
+from lama_edge.cli.inspect.ranges import add_ranges
+from lama_edge.cli.inspect.support import add_support
 from lama_edge.cli.measure import add_compare, add_parity
 from lama_edge.cli.models import add_models
+from lama_edge.cli.shell.completion import add_completion
+from lama_edge.cli.shell.parser import Parser, common_options
 from lama_edge.cli.signals import in_order
 from lama_edge.cli.tradeoff import add_tradeoff
-from lama_edge.errors import INTERRUPTED, LamaEdgeError, one_line
+from lama_edge.errors import INTERRUPTED, LamaEdgeError, one_line, spelling_flags
 
 Command = Callable[[argparse.Namespace], int | None]
 
@@ -39,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         130 interrupted, 143 terminated, 129 the terminal hung up.
     """
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(renewed(sys.argv[1:] if arguments is None else arguments))
     if options.command is None:
         parser.print_help()
         return 0
@@ -51,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = options.command
     stopped: list[int] = []
     try:
-        with in_order(stopped):
+        with in_order(stopped), spelling_flags():
             exit_code = command(options) or 0
         sys.stdout.flush()
     except LamaEdgeError as error:
@@ -71,15 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="print the result as JSON")
-    common.add_argument("--verbose", action="store_true", help="log what is decided and why")
-    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser = argparse.ArgumentParser(
+    common = common_options()
+    parser = Parser(
         prog="lama-edge",
-        description="LaMa image inpainting on edge devices: export, check, run.",
+        description="LaMa image inpainting on edge devices: export, check, run and measure.",
+        epilog="`lama-edge COMMAND --help` has the options of a command.",
     )
-    parser.add_argument("--version", action="version", version=lama_edge.__version__)
+    parser.add_argument(
+        "--version", action="version", version=lama_edge.__version__, help="print the version"
+    )
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     for add in (
@@ -90,8 +95,12 @@ def _parser() -> argparse.ArgumentParser:
         add_compare,
         add_tradeoff,
         add_inspect,
+        add_ranges,
+        add_support,
         add_models,
         add_demo,
+        add_doctor,
+        add_completion,
     ):
         add(commands, common)
     return parser

@@ -65,11 +65,40 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     add_provider(bench, "where to run, each model by each of them", several=True)
     add_function(bench)
-    add("--threads", type=int, metavar="N", help="default: one a core")
-    add("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
-    add("--min-runs", type=int, default=10, metavar="N", help="timed runs a round (default: 10)")
-    add("--min-seconds", type=float, default=3.0, metavar="S", help="a round (default: 3)")
-    add("--cool-down", type=float, default=0.0, metavar="S", help="pause before every round")
+    add(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="that work on one operation (default: one a core)",
+    )
+    add(
+        "--rounds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="of each model, in turn (default: 3)",
+    )
+    add(
+        "--min-runs",
+        type=int,
+        default=10,
+        metavar="N",
+        help="timed runs a round, or more (default: 10)",
+    )
+    add(
+        "--min-seconds",
+        type=float,
+        default=3.0,
+        metavar="S",
+        help="of timed runs a round (default: 3)",
+    )
+    add(
+        "--cool-down",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="pause before every round (default: 0)",
+    )
     add(
         "--max-temperature",
         type=float,
@@ -93,8 +122,8 @@ def add_bench(commands: Any, common: argparse.ArgumentParser) -> None:
     add(
         "--reference",
         metavar="CHECKPOINT",
-        help="checkpoint, or another model, to judge by what was timed; default: the one that a "
-        "model was exported from, where it is lama-tiny or a fetched one",
+        help="checkpoint, or another model, to judge by what was timed (default: the one that a "
+        "model was exported from, where it is lama-tiny or a fetched one)",
     )
     add_outputs(bench)
     add(

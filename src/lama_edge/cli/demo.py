@@ -36,12 +36,14 @@ def add_demo(commands: Any, common: argparse.ArgumentParser) -> None:
         help="serve phones and others on the network too, by https with a certificate made for "
         "this run",
     )
-    add("--port", type=int, metavar="N", help="default: one that is free")
+    add(
+        "--port", type=int, metavar="N", help="where the page is served (default: any that is free)"
+    )
     add(
         "--ort-web",
         type=Path,
         metavar="DIR",
-        help="onnxruntime-web's dist folder; default: that of the extra 'web'",
+        help="onnxruntime-web's dist folder (default: the package lama-edge-ort-web)",
     )
     add(
         "--provider",

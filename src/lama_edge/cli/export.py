@@ -9,21 +9,27 @@ from typing import Any
 
 from lama_edge.cli.rendering import print_export, steps, within_step
 from lama_edge.errors import UsageError
-from lama_edge.exporters.formats.record import Export, Format, Option, Retired, formats
+from lama_edge.exporters.formats.record import SIZE_RULE, Format, Option, Retired, formats
+from lama_edge.exporting import export_job
 from lama_edge.files import join_part, split_part
 from lama_edge.retired import Meaning, add_retired
 
 _FAILED = 1
 # What comes to stand beside an output.
 _BESIDE = {
-    "split": "OUT.bin, with the weights, comes beside it",
-    "pair": "OUT{}.json, with the manifest, comes beside it",
+    "split": "; OUT.bin, with the weights, comes beside it",
+    "pair": "; OUT{}.json, with the manifest, comes beside it",
 }
 
 
 def add_export(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add `lama-edge export`, with a subcommand a format."""
-    export = commands.add_parser("export", help="export a checkpoint for a runtime")
+    export = commands.add_parser(
+        "export",
+        help="export a checkpoint for a runtime",
+        description="Export a checkpoint to one of these formats; `lama-edge export FORMAT --help` "
+        f"has the options of each. Without --size an export is for {SIZE_RULE}.",
+    )
     listed = export.add_subparsers(title="formats", metavar="FORMAT", required=True)
     for form in formats():
         _add_format(listed, common, form)
@@ -45,7 +51,7 @@ def _add_format(listed: Any, common: argparse.ArgumentParser, form: Format) -> N
         metavar="CHECKPOINT | MODEL" if form.takes else "CHECKPOINT",
         help="folder with config.yaml, .ckpt, .pt or .safetensors file"
         + or_model
-        + "; default: lama-tiny",
+        + " (default: lama-tiny)",
     )
     command.add_argument(
         "--entry",
@@ -64,18 +70,18 @@ def _add_format(listed: Any, common: argparse.ArgumentParser, form: Format) -> N
         required=True,
         type=Path,
         metavar=f"OUT{form.suffix}",
-        help=_BESIDE.get(form.kind, "").format(form.suffix) or None,
+        help="what to write" + _BESIDE.get(form.kind, "").format(form.suffix),
     )
     command.add_argument("--size", action="append", metavar="SIZE", help=form.size_help)
     command.add_argument(
         "--precision",
         choices=form.precisions,
-        help=f"number format (default {form.precision}): {form.precision_help}",
+        help=f"number format: {form.precision_help} (default: {form.precision})",
     )
     command.add_argument(
         "--io",
         choices=form.io_forms,
-        help=f"form of the inputs and the output (default {form.io_forms[0]})",
+        help=f"form of the inputs and the output (default: {form.io_forms[0]})",
     )
     command.add_argument(
         "--calibrate",
@@ -160,27 +166,26 @@ def _meant(options: argparse.Namespace, form: Format, own: Mapping[str, Any]) ->
 
 def _exporting(form: Format) -> Callable[[argparse.Namespace], int]:
     def run(options: argparse.Namespace) -> int:
-        sizes = tuple(form.parse_size(word) for word in options.size or ())
         own: dict[str, Any] = {
-            option.name: tuple(value) if option.repeats else value
+            option.name: value
             for option in form.options
             for value in [getattr(options, option.name)]
             if value is not None
         }
-        job = Export(
-            format=form.name,
-            source=_source(options, form),
-            output=options.output,
-            sizes=sizes,
+        job = export_job(
+            _source(options, form),
+            options.output,
+            form=form,
+            size=options.size,
             precision=options.precision,
             io=options.io,
             composite=not options.no_composite,
             calibrate=options.calibrate,
             options={**own, **_meant(options, form, own)},
             overwrite=options.overwrite,
-            check_parity=not options.no_parity,
+            parity=not options.no_parity,
             keep_failed=options.keep_failed,
-            ignore=tuple(options.ignore or ()),
+            ignore=options.ignore,
         )
         with steps() as (progress, expect), within_step() as within:
             from lama_edge.pipeline import STEPS, export_model

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lama_edge.cli.opening import add_function, add_provider
+from lama_edge.cli.opening import add_function, add_provider, add_threads
 from lama_edge.cli.rendering import counter, print_json
 from lama_edge.errors import PictureError, one_line
 from lama_edge.files import join_part
@@ -39,7 +39,9 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
     inpaint.add_argument(
         "mask", type=Path, metavar="MASK", help="a picture of the same size; above 0 is hole"
     )
-    inpaint.add_argument("-o", "--output", required=True, type=Path, metavar="OUT.png")
+    inpaint.add_argument(
+        "-o", "--output", required=True, type=Path, metavar="OUT.png", help="what to write"
+    )
     inpaint.add_argument(
         "--strategy",
         choices=("auto", "full", "crop", "resize", "tiles"),
@@ -51,13 +53,14 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         "--max-side",
         type=int,
         metavar="N",
-        help="shrink crops, and the picture for resize, to at most N pixels a side for the model "
-        "(default: 1024); a fixed-size model goes by its size",
+        help="shrink crops, and the picture for resize, to at most N pixels a side for the model; "
+        "a fixed-size model goes by its size (default: 1024)",
     )
     inpaint.add_argument("--tile", type=int, metavar="N", help="side of a tile in pixels")
     _add_mask_options(inpaint)
     _add_file_options(inpaint)
     add_provider(inpaint)
+    add_threads(inpaint)
     add_function(inpaint)
     inpaint.set_defaults(command=_inpaint)
 
@@ -120,6 +123,7 @@ def _inpaint(options: argparse.Namespace) -> None:
         max_side=options.max_side,
         tile=options.tile,
         provider=options.provider,
+        threads=options.threads,
         strip_metadata=options.strip_metadata,
         max_pixels=options.max_pixels,
         mask_rules=MaskRules(options.mask_channel, options.grow, options.invert_mask),

@@ -10,7 +10,7 @@ from typing import Any
 
 from lama_edge.benchmarks.reports.figures import table
 from lama_edge.benchmarks.targets.registry import add_target, target_options
-from lama_edge.cli.opening import add_provider
+from lama_edge.cli.opening import add_provider, add_threads
 from lama_edge.cli.outputs import add_outputs, check_outputs, give
 from lama_edge.cli.rendering import decibels, print_json, steps
 from lama_edge.errors import LamaEdgeError, UsageError, one_line, worst_exit_code
@@ -33,8 +33,8 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
     parity.add_argument(
         "--reference",
         metavar="CHECKPOINT",
-        help="checkpoint, or another model; default: the one that the models were exported from, "
-        "where it is lama-tiny or a fetched one",
+        help="checkpoint, or another model (default: the one that the models were exported from, "
+        "where it is lama-tiny or a fetched one)",
     )
     parity.add_argument(
         "--reference-runtime",
@@ -45,9 +45,10 @@ def add_parity(commands: Any, common: argparse.ArgumentParser) -> None:
         "--images", type=Path, metavar="DIR", help="judge on these pictures as well"
     )
     parity.add_argument(
-        "--masks", type=Path, metavar="DIR", help="their masks, by name; default: seeded ones"
+        "--masks", type=Path, metavar="DIR", help="their masks, by name (default: seeded ones)"
     )
     add_provider(parity, "of the models; emulated rounds every result as fp16 devices do")
+    add_threads(parity)
     add_target(parity)
     add_outputs(parity)
     parity.set_defaults(command=_parity)
@@ -62,8 +63,8 @@ def add_compare(commands: Any, common: argparse.ArgumentParser) -> None:
         description="Ratio of the medians with a 95 % confidence interval. Exit code 1 when "
         "something became slower.",
     )
-    compare.add_argument("base", type=Path, metavar="BASE.json")
-    compare.add_argument("new", type=Path, metavar="NEW.json")
+    compare.add_argument("base", type=Path, metavar="BASE.json", help="the result to compare with")
+    compare.add_argument("new", type=Path, metavar="NEW.json", help="the result to judge")
     compare.add_argument(
         "--threshold",
         type=float,
@@ -87,6 +88,7 @@ def _parity(options: argparse.Namespace) -> int:
             images=options.images,
             masks=options.masks,
             provider=options.provider,
+            threads=options.threads,
             target=options.target,
             options=target_options(options),
         )

@@ -8,25 +8,45 @@ from typing import Any
 
 from lama_edge.cli.rendering import counter, print_json
 
+_NAME_HELP = "one of those that `lama-edge models list` lists"
+
 
 def add_models(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add `lama-edge models`, with `list`, `fetch` and `path`."""
-    models = commands.add_parser("models", help="list and fetch published checkpoints")
+    models = commands.add_parser(
+        "models",
+        help="list and fetch published checkpoints",
+        description="List and fetch published checkpoints.",
+    )
     actions = models.add_subparsers(title="actions", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", parents=[common], help="the checkpoints that are known")
+    listing = actions.add_parser(
+        "list",
+        parents=[common],
+        help="the checkpoints that are known",
+        description="List the published checkpoints that are known, and which of them are here.",
+    )
     listing.set_defaults(command=_models_list)
     fetching = actions.add_parser(
-        "fetch", parents=[common], help="download a checkpoint, verified before it can be used"
+        "fetch",
+        parents=[common],
+        help="download a checkpoint, verified before it can be used",
+        description="Download a checkpoint; it is verified before it can be used, and an "
+        "interrupted download goes on where it was.",
     )
-    fetching.add_argument("name", metavar="NAME")
+    fetching.add_argument("name", metavar="NAME", help=_NAME_HELP)
     fetching.add_argument(
         "--accept-md5",
         action="store_true",
         help="take a checkpoint that was published with an md5 alone",
     )
     fetching.set_defaults(command=_models_fetch)
-    locating = actions.add_parser("path", parents=[common], help="where a checkpoint lies")
-    locating.add_argument("name", metavar="NAME")
+    locating = actions.add_parser(
+        "path",
+        parents=[common],
+        help="where a checkpoint lies",
+        description="Print where a checkpoint that was fetched lies.",
+    )
+    locating.add_argument("name", metavar="NAME", help=_NAME_HELP)
     locating.set_defaults(command=_models_path)
 
 

@@ -29,6 +29,16 @@ def add_provider(
     )
 
 
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add ``--threads`` to a command that opens a model."""
+    parser.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="processor threads that work on one operation (default: the runtime's choice)",
+    )
+
+
 def _provider(text: str) -> str:
     if text != "auto" and not any(runtime.has(text) for runtime in runtimes()):
         raise argparse.ArgumentTypeError(

@@ -17,8 +17,15 @@ from lama_edge.spec import IO_FORMS, fixed_size
 _OUT_OF_TOLERANCE = 1
 
 
+def reduced_precisions() -> list[str]:
+    """Return the precisions of all formats but fp32, which the others are weighed against."""
+    known = dict.fromkeys(kind for one in formats() for kind in one.precisions)
+    return [kind for kind in known if kind != "fp32"]
+
+
 def add_tradeoff(commands: Any, common: argparse.ArgumentParser) -> None:
     """Add `lama-edge tradeoff`."""
+    names = [one.name for one in formats()]
     tradeoff = commands.add_parser(
         "tradeoff",
         parents=[common],
@@ -31,21 +38,27 @@ def add_tradeoff(commands: Any, common: argparse.ArgumentParser) -> None:
         "checkpoint",
         nargs="?",
         metavar="CHECKPOINT",
-        help="folder with config.yaml, .ckpt, .pt or .safetensors file; default: lama-tiny",
+        help="folder with config.yaml, .ckpt, .pt or .safetensors file (default: lama-tiny)",
     )
     tradeoff.add_argument(
         "--format",
-        choices=[one.name for one in formats()],
+        choices=names,
         default="onnx",
-        help="of the exports (default: onnx)",
+        metavar="NAME",
+        help=f"of the exports: {', '.join(names)} (default: onnx)",
     )
     tradeoff.add_argument(
-        "--size", default="512", metavar="SIZE", help="512 (the default) or 512x768"
+        "--size",
+        default="512",
+        metavar="SIZE",
+        help="512 or 512x768 (height x width) (default: 512)",
     )
     tradeoff.add_argument(
         "--precision",
         action="append",
-        help="weigh this one of the format's beside fp32; may repeat (default: all)",
+        metavar="NAME",
+        help="weigh this one of the format's beside fp32: "
+        f"{', '.join(reduced_precisions())}; may repeat (default: all of them)",
     )
     tradeoff.add_argument(
         "--calibrate",
@@ -60,13 +73,27 @@ def add_tradeoff(commands: Any, common: argparse.ArgumentParser) -> None:
         help="compare on these pictures (default: drawn scenes and scikit-image's photographs)",
     )
     tradeoff.add_argument(
-        "--masks", type=Path, metavar="DIR", help="their masks, by name; default: seeded ones"
+        "--masks", type=Path, metavar="DIR", help="their masks, by name (default: seeded ones)"
     )
     tradeoff.add_argument(
-        "--io", choices=IO_FORMS, default="float", help="form of the inputs and the output"
+        "--io",
+        choices=IO_FORMS,
+        default="float",
+        help="form of the inputs and the output (default: float)",
     )
-    tradeoff.add_argument("--threads", type=int, metavar="N", help="default: one a core")
-    tradeoff.add_argument("--rounds", type=int, default=3, metavar="N", help="(default: 3)")
+    tradeoff.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="that work on one operation (default: one a core)",
+    )
+    tradeoff.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        metavar="N",
+        help="of each precision, in turn (default: 3)",
+    )
     tradeoff.add_argument("--no-speed", action="store_true", help="time nothing")
     add_outputs(tradeoff)
     tradeoff.set_defaults(command=_tradeoff)

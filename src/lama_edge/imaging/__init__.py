@@ -24,21 +24,24 @@ _TURNS = {
 }
 
 
-def check_pixels(pixels: object) -> None:
-    """Refuse anything but a non-empty uint8 array [H,W], [H,W,3] or [H,W,4].
+def check_unit(levels: NDArray[Any], what: str) -> None:
+    """Refuse an array of floats that are not all from 0 to 1.
+
+    Args:
+        levels: floats of any shape.
+        what: such as ``the picture``.
 
     Raises:
         PictureError: naming what was seen.
     """
-    if not isinstance(pixels, np.ndarray):
+    if not np.isfinite(levels).all():
+        kind = "NaN" if np.isnan(levels).any() else "infinity"
+        raise PictureError(f"{what} holds {kind}: give floats from 0 to 1")
+    if levels.size and not 0 <= levels.min() <= levels.max() <= 1:
         raise PictureError(
-            f"the picture is a {type(pixels).__name__}: give a PIL image or a uint8 array"
+            f"{what}'s floats go from {levels.min():g} to {levels.max():g}: give 0 to 1, levels "
+            "to 255 divided by that"
         )
-    if pixels.dtype != np.uint8:
-        raise PictureError(f"the picture has dtype {pixels.dtype}: give uint8, 0 to 255")
-    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
-    if not fits or 0 in pixels.shape:
-        raise PictureError(f"the picture has shape {pixels.shape}: give [H,W], [H,W,3] or [H,W,4]")
 
 
 def check_same_size(pixels: Pixels, hole: Hole, orientation: int = 1) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lama_edge.errors import PictureError, UsageError
-from lama_edge.imaging import Hole
+from lama_edge.errors import PictureError, UsageError, parameter
+from lama_edge.imaging import Hole, check_unit
 from lama_edge.imaging.reading import upright
 
 _log = logging.getLogger(__name__)
@@ -89,8 +89,8 @@ def read_mask(mask: Image.Image | NDArray[Any], rules: MaskRules = DEFAULT_RULES
 
     Args:
         mask: a PIL image of any mode (orientation is applied; a palette's, GIF's or colour key's
-            transparency is alpha), or a uint8 or bool array [H,W] or [H,W,1], which is the
-            channel itself.
+            transparency is alpha), or an array [H,W] or [H,W,1] of uint8, bool or floats from 0 to
+            1, which is the channel itself.
         rules: which channel counts, and what becomes of the hole.
 
     Raises:
@@ -107,9 +107,10 @@ def read_mask(mask: Image.Image | NDArray[Any], rules: MaskRules = DEFAULT_RULES
     if share > _MOSTLY_HOLE:
         remedy = "leave out" if rules.invert else "say"
         _log.warning(
-            "the hole is %.1f%% of the mask: if it is the wrong way round, %s --invert-mask",
+            "the hole is %.1f%% of the mask: if it is the wrong way round, %s %s",
             100 * share,
             remedy,
+            parameter("mask_rules.invert"),
         )
     return ReadMask(grown(hole, rules.grow), channel, share > _MOSTLY_HOLE)
 
@@ -149,8 +150,13 @@ def _rows_to_hole(hole: Hole, most: int) -> NDArray[np.uint16]:
 def _of_array(mask: object) -> Hole:
     if not isinstance(mask, np.ndarray):
         raise PictureError(f"the mask is a {type(mask).__name__}: give a PIL image or an array")
-    if mask.dtype not in (np.uint8, np.bool_):
-        raise PictureError(f"the mask has dtype {mask.dtype}: give uint8 or bool, above 0 is hole")
+    if mask.dtype.kind == "f":
+        check_unit(mask, "the mask")
+    elif mask.dtype not in (np.uint8, np.bool_):
+        raise PictureError(
+            f"the mask has dtype {mask.dtype}: give uint8, bool or floats from 0 to 1, above 0 is "
+            "hole"
+        )
     if mask.ndim == 3 and mask.shape[2] == 1:
         mask = mask[:, :, 0]
     if mask.ndim != 2:
@@ -165,7 +171,8 @@ def _of_picture(mask: Image.Image, channel: MaskChannel) -> tuple[Hole, MaskChan
     has_alpha = mask.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in mask.info
     if channel == "alpha" and not has_alpha:
         raise PictureError(
-            f"the mask has no alpha (its mode is {mask.mode}): leave out --mask-channel alpha",
+            f"the mask has no alpha (its mode is {mask.mode}): leave out "
+            f"{parameter('mask_rules.channel', 'alpha')}",
             code="mask_without_alpha",
         )
     coloured = mask.mode not in ("1", "L", "LA")
@@ -193,7 +200,8 @@ def _channel(mask: Image.Image) -> MaskChannel:
         return "grey"
     raise PictureError(
         f"the mask's colours mark {grey_hole.mean():.1%} of it and its alpha "
-        f"{alpha_hole.mean():.1%}: say which is the hole, --mask-channel grey or alpha",
+        f"{alpha_hole.mean():.1%}: say which is the hole, "
+        f"{parameter('mask_rules.channel', 'grey', 'alpha')}",
         code="mask_unclear",
     )
 

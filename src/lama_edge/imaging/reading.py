@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from lama_edge.errors import PictureError, one_line
+from lama_edge.errors import PictureError, one_line, parameter
 from lama_edge.imaging import Pixels, spell_size, to_8_bits, to_rgb
 from lama_edge.imaging.encoding import ENCODING, encoding_of
 from lama_edge.imaging.metadata import COLOUR_CHUNKS, kept_metadata
@@ -149,8 +149,8 @@ def _open(path: str | Path, name: str, max_pixels: int | None) -> Iterator[Image
         pixels = image.width * image.height
         if max_pixels is not None and pixels > max_pixels:
             raise PictureError(
-                f"{name} is refused: it has {pixels} pixels, and --max-pixels is {max_pixels}. "
-                f"{_too_large(pixels)}"
+                f"{name} is refused: it has {pixels} pixels, and {parameter('max_pixels')} is "
+                f"{max_pixels}. {_too_large(pixels)}"
             )
         if animated:
             _log.warning("%s has several frames: the first one is used", name)
@@ -171,8 +171,9 @@ def _no_limit() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _too_large(pixels: int | str) -> str:
-    return f"Scale it down first, or give --max-pixels {pixels} to inpaint it"
+def _too_large(pixels: int | None) -> str:
+    limit = parameter("max_pixels", *(() if pixels is None else (pixels,)))
+    return f"Scale it down first, or give {limit} to inpaint it"
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -287,7 +288,7 @@ def _decoding(name: str) -> Iterator[None]:
         raise PictureError(f"{name} does not exist: check the path") from error
     except Image.DecompressionBombError as error:
         pixels = re.search(r"\d+", str(error))  # the first number is the picture's
-        advice = _too_large(pixels.group() if pixels else "N")
+        advice = _too_large(None if pixels is None else int(pixels.group()))
         raise PictureError(f"{name} is refused: {one_line(error)} {advice}") from error
     except UnidentifiedImageError as error:
         raise PictureError(

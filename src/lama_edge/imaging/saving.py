@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lama_edge.errors import PictureError, UsageError, one_line
+from lama_edge.errors import PictureError, UsageError, one_line, parameter
 from lama_edge.imaging import to_8_bits
 from lama_edge.imaging.encoding import ENCODING
 from lama_edge.imaging.metadata import save_options
@@ -106,7 +106,7 @@ def check_saveable(image: Image.Image, path: str | Path) -> str:
     if has_alpha and file_format in ("JPEG", "BMP"):
         raise PictureError(
             f"{file_format} cannot hold the transparency of {str(path)!r}: name a .png instead "
-            "(for a folder: --format png)"
+            f"(for a folder: {parameter('picture_format', 'png')})"
         )
     return file_format
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lama_edge.errors import MissingBackendError, UsageError
+from lama_edge.errors import MissingBackendError, UsageError, parameter
 
 # What pages import of ONNX Runtime Web, and what that loads: the native WebGPU provider, and wasm.
 ORT_FILES = (
@@ -65,13 +65,13 @@ def find_ort_web(folder: Path | None = None) -> OrtWeb:
         except ModuleNotFoundError as error:
             raise MissingBackendError(
                 'ONNX Runtime Web is missing: run pip install "lama-edge[web]", or `make web` in a '
-                "clone, or name onnxruntime-web's dist folder with --ort-web DIR"
+                f"clone, or name onnxruntime-web's dist folder with {parameter('ort_web')}"
             ) from error
         folder = Path(package.__path__[0]) / "files"
     missing = [name for name in ORT_FILES if not (folder / name).is_file()]
     if missing:
         raise UsageError(
-            f"--ort-web {str(folder)!r} has no {missing[0]}: name the dist folder of "
+            f"{parameter('ort_web', folder)} has no {missing[0]}: name the dist folder of "
             "onnxruntime-web 1.30 or newer"
         )
     with (folder / ORT_FILES[0]).open(encoding="utf-8", errors="replace") as script:

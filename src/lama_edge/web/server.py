@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
-from lama_edge.errors import UsageError, needs_extra, one_line
+from lama_edge.errors import UsageError, needs_extra, one_line, parameter
 from lama_edge.web.certificate import make_certificate
 from lama_edge.web.parts import ORT_FILES, OrtWeb, compiled_pages
 
@@ -408,7 +408,9 @@ def _addresses() -> list[str]:
         if one.family == socket.AF_INET and not one.address.startswith("127.")
     ]
     if not found:
-        raise UsageError("--lan: this machine has no IPv4 address on a network: connect it to one")
+        raise UsageError(
+            f"{parameter('lan')}: this machine has no IPv4 address on a network: connect it to one"
+        )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked, contextlib.suppress(OSError):
         # Sends nothing: the system looks the way up (an address that documents are given).
         asked.connect(("192.0.2.1", 9))
@@ -421,5 +423,6 @@ def _listen(host: str, port: int | None) -> socket.socket:
         return socket.create_server((host, port or 0), backlog=64)
     except (OSError, OverflowError) as error:
         raise UsageError(
-            f"--port {port}: cannot serve there ({one_line(error)}): name another, or none"
+            f"{parameter('port', port)}: cannot serve there ({one_line(error)}): name another, or "
+            "none"
         ) from error

@@ -261,7 +261,7 @@ def test_a_reference_that_cannot_be_opened_is_refused_before_anything_is_measure
 ) -> None:
     stages: list[str] = []
     job = Bench((folder / "fixed.onnx",), reference=str(folder / "damaged.onnx"), **QUICK)
-    with pytest.raises(UsageError, match=r"--reference '.*damaged\.onnx': the reference failed"):
+    with pytest.raises(UsageError, match=r"reference='.*damaged\.onnx': the reference failed"):
         run_bench(job, stages.append)
     assert stages == ["opening fixed.onnx"]
 
@@ -380,7 +380,7 @@ def test_a_device_without_temperatures_is_refused_before_anything_is_opened(
 ) -> None:
     _sensors(monkeypatch, None)
     stages: list[str] = []
-    with pytest.raises(UsageError, match=r"--max-temperature 35: .* no temperature"):
+    with pytest.raises(UsageError, match=r"max_temperature_c=35.0: .* no temperature"):
         run_bench(Bench((folder / "fixed.onnx",), max_temperature_c=35.0), stages.append)
     assert stages == []
 
@@ -449,7 +449,7 @@ def test_python_beside_a_worker_takes_turns_with_it_in_one_session(
 
 
 def test_python_beside_no_worker_is_refused(folder: Path) -> None:
-    with pytest.raises(UsageError, match="--with-python goes with --worker"):
+    with pytest.raises(UsageError, match="with_python goes with worker"):
         run_bench(Bench((folder / "fixed.onnx",), with_python=True))
 
 
@@ -671,5 +671,5 @@ def test_a_reference_whose_runtime_is_missing_is_exit_code_3(
         "open_model",
         lambda name, *_: Refused(name, {}, MissingBackendError("pip install it")),
     )
-    with pytest.raises(MissingBackendError, match=r"--reference '.*r\.engine': .*pip install it"):
+    with pytest.raises(MissingBackendError, match=r"reference='.*r\.engine': .*pip install it"):
         run_bench(Bench((folder / "fixed.onnx",), reference=str(folder / "r.engine"), **QUICK))

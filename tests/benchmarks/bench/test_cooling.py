@@ -76,5 +76,7 @@ def test_elsewhere_the_hottest_counts() -> None:
 
 @pytest.mark.parametrize("nothing", [None, {}])
 def test_a_device_that_tells_no_temperature_is_refused(nothing: Any) -> None:
-    with pytest.raises(UsageError, match=r"--max-temperature 35: .* no temperature; .*--cool-down"):
+    with pytest.raises(
+        UsageError, match=r"max_temperature_c=35.*: .* no temperature; .*cool_down_s=60"
+    ):
         Cooling(35.0, 300.0).wait(lambda: {"temperature_c": nothing})

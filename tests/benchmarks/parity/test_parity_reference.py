@@ -37,10 +37,10 @@ def test_models_of_a_fetched_checkpoint_find_it(cache: Path, archived: bool) -> 
 
 
 def test_an_unknown_checkpoint_has_to_be_named() -> None:
-    with pytest.raises(UsageError, match=r"checkpoint abababababab… .* --reference"):
+    with pytest.raises(UsageError, match=r"checkpoint abababababab… .* reference"):
         choose_reference({"ab" * 32})
 
 
 def test_models_of_several_checkpoints_need_a_reference_named() -> None:
-    with pytest.raises(UsageError, match=r"from 2 different checkpoints: .*--reference"):
+    with pytest.raises(UsageError, match=r"from 2 different checkpoints: .* as reference"):
         choose_reference({"ab" * 32, "cd" * 32})

@@ -344,7 +344,7 @@ def test_local_takes_no_options_of_other_targets() -> None:
         TargetOptions(make_venv=True),
         TargetOptions(remote_folder="/tmp"),
     ):
-        with pytest.raises(UsageError, match="go with a --target elsewhere"):
+        with pytest.raises(UsageError, match="go with a target elsewhere"):
             open_target("local", options)
 
 
@@ -440,7 +440,7 @@ def test_a_worker_and_an_interpreter_do_not_go_together(tmp_path: Path) -> None:
     worker = _script(tmp_path / "lama-edge-worker", USAGE)
     assert isinstance(program_elsewhere(TargetOptions(worker=worker)), WorkerProgram)
     assert program_elsewhere(TargetOptions()).command()[0] == "python3"
-    with pytest.raises(UsageError, match="--worker goes without --remote-python"):
+    with pytest.raises(UsageError, match="worker goes without remote_python"):
         program_elsewhere(TargetOptions(worker=worker, remote_python="python3"))
 
 

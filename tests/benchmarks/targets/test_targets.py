@@ -263,7 +263,7 @@ def test_help_and_refusals_list_the_targets(
         assert known.endswith(", toy")
         assert f"where the models run: {known}" in " ".join(capsys.readouterr().out.split())
         assert _run(command, models["right"], "--target", "ftp://pi") == 2
-        assert f"unknown --target 'ftp://pi'; known: {known}" in capsys.readouterr().err
+        assert f"--target is unknown: 'ftp://pi'; known: {known}" in capsys.readouterr().err
 
 
 def test_local_is_this_machine() -> None:
@@ -277,7 +277,7 @@ def test_local_is_this_machine() -> None:
 
 @pytest.mark.parametrize("address", ["ftp://pi", "", "LOCAL", "usb:3"])
 def test_an_unknown_target_names_those_that_there_are(address: str) -> None:
-    with pytest.raises(UsageError, match=f"unknown --target '{address}'; known: local"):
+    with pytest.raises(UsageError, match=f"target is unknown: '{address}'; known: local"):
         open_target(address)
 
 

@@ -237,7 +237,7 @@ def test_without_fp32_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"masks": Path("masks")}, "name the folder of pictures with --images"),
+        ({"masks": Path("masks")}, "name the folder of pictures as images"),
         ({"images": Path("missing")}, "is no folder"),
         ({"calibrate": Path("missing")}, "is no folder"),
         ({"rounds": 0}, "rounds is 0"),

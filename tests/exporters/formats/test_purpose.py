@@ -172,11 +172,11 @@ def test_tensorrt_refuses_the_form_and_other_providers_are_warned_of_it(
 ) -> None:
     path = tmp_path / "x.onnx"
     manifest = _export(wide, tmp_path, options=CPU)
-    with pytest.raises(UsageError, match="--for gpu"):
+    with pytest.raises(UsageError, match="for_='gpu'"):
         TENSORRT.check_model(Export("tensorrt", path, tmp_path / "x.engine"), manifest)
     with caplog.at_level(logging.WARNING):
         _warn_of_loops(manifest, path, "cpu")
         _warn_of_loops(replace(manifest, format={"name": "onnx"}), path, "cuda")
         assert not caplog.records
         _warn_of_loops(manifest, path, "cuda")
-    assert "for the provider cuda export it with --for gpu" in caplog.text
+    assert "for the provider cuda export it with for_='gpu'" in caplog.text

@@ -34,8 +34,7 @@ Array = NDArray[Any]
 
 def _export(output: Path, *, size: Size | None = SIZE, **changes: Any) -> None:
     options = {**FOR_WEB, **changes.pop("options", {})}
-    sizes = () if size is None else (size,)
-    export_model(Export("onnx", None, output, sizes=sizes, options=options, **changes))
+    export_model(Export("onnx", None, output, sizes=(size,), options=options, **changes))
 
 
 def _inputs(io: IoForm, size: Size = SIZE) -> tuple[Array, Array]:
@@ -113,11 +112,11 @@ def test_levels_are_rounded_to_the_nearest_and_halves_to_one_side(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"size": None}, "--for web wants one size, .*: add --size 512"),
-        ({"precision": "int8"}, "--precision int8: .* wrong on WebGPU; use --precision w8"),
-        ({"options": {"dft": "op"}}, "--dft op: .*; leave --dft out"),
-        ({"options": {"batch": "dynamic"}}, "--batch dynamic: .*; leave --batch out"),
-        ({"options": {"batch": 2}}, "--batch 2: .*; leave --batch out"),
+        ({"size": None}, "for_='web' wants one size, .*: add size=512"),
+        ({"precision": "int8"}, "precision='int8': .* wrong on WebGPU; use precision='w8'"),
+        ({"options": {"dft": "op"}}, "dft='op': .*; leave dft out"),
+        ({"options": {"batch": "dynamic"}}, "batch='dynamic': .*; leave batch out"),
+        ({"options": {"batch": 2}}, "batch=2: .*; leave batch out"),
     ],
 )
 def test_what_webgpu_cannot_do_is_refused_with_what_to_type(

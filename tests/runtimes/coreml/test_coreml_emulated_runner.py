@@ -323,7 +323,7 @@ def test_parity_judges_packages_from_end_to_end(
     from lama_edge.benchmarks.parity.check import ParityCheck, check_parity
 
     spoilt = shutil.copytree(package, tmp_path / "spoilt.mlpackage")
-    _spoil(spoilt, _last_pad_replicates)
+    _spoil(spoilt, _last_pad_is_shifted)
     job = ParityCheck((str(package), str(spoilt)), reference=str(golden_folder))
     sound, other = check_parity(job).document["models"]
     assert sound["passed"]

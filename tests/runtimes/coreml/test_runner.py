@@ -172,7 +172,7 @@ def test_threads_are_core_mls_own_choice_and_the_log_says_so(
 def test_elsewhere_a_native_provider_is_one_clear_error(
     coreml_package: MakePackage, provider: str
 ) -> None:
-    message = rf"'{provider}' is Core ML's own and needs macOS; this is .*--provider emulated"
+    message = rf"'{provider}' is Core ML's own and needs macOS; this is .*provider='emulated'"
     with pytest.raises(MissingBackendError, match=message):
         open_runner(coreml_package(SMALL), provider=provider)
 

@@ -100,7 +100,7 @@ def test_a_picture_over_the_limit_is_inpainted_where_the_user_says_so(
     _picture("RGB").save(tmp_path / "in.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
     job = InpaintFile(golden_folder, tmp_path / "in.png", mask_path, tmp_path / "out.png")
-    with pytest.raises(PictureError, match="give --max-pixels 2400 to inpaint it"):
+    with pytest.raises(PictureError, match="give max_pixels=2400 to inpaint it"):
         inpaint_file(job)
     assert inpaint_file(replace(job, max_pixels=2400)).width == 60
 

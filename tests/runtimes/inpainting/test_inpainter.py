@@ -312,7 +312,7 @@ def test_a_closed_inpainter_opens_nothing_again(opened: list[TilingRunner]) -> N
 
 
 def test_a_model_that_cannot_tile_says_what_to_do() -> None:
-    with pytest.raises(ModelError, match="cannot run in tiles: export it to ONNX with --size dyn"):
+    with pytest.raises(ModelError, match="cannot run in tiles: export it to ONNX with size='dyn"):
         Inpainter(FakeRunner(), strategy="tiles")(picture("RGB", 30, 20), spots(30, 20))
 
 
@@ -331,7 +331,7 @@ def test_auto_goes_on_without_tiles_where_the_model_has_none(
     assert [plan.choice.strategy for plan in plans] == ["tiles", "resize"]
     assert max(plain.seen[0][1].shape) == 592
     (warning,) = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert "give --max-side 592" in warning
+    assert "give max_side=592" in warning
 
 
 @pytest.mark.parametrize(("tile", "strategy"), [(None, "resize"), (128, "tiles")])
@@ -575,12 +575,12 @@ def test_unusable_input_is_refused_before_the_model_runs() -> None:
         PictureError, match=r"mask is 30x40 \(width x height\) and the picture 40x30"
     ):
         inpainter(good, mask.T)
-    with pytest.raises(PictureError, match="dtype float64"):
-        inpainter(good / 255, mask)
-    with pytest.raises(PictureError, match="mask has dtype float32"):
-        inpainter(good, mask.astype(np.float32))
+    with pytest.raises(PictureError, match="dtype int64"):
+        inpainter(good.astype(np.int64), mask)
+    with pytest.raises(PictureError, match="mask has dtype int32"):
+        inpainter(good, mask.astype(np.int32))
     with pytest.raises(PictureError, match="picture is a list"):
-        inpainter([[0]], mask)  # type: ignore[call-overload]
+        inpainter([[0]], mask)
     assert not runner.seen
 
 
@@ -625,20 +625,20 @@ def test_an_unknown_strategy_is_refused_before_the_model_is_opened(tmp_path: Pat
             make()
 
 
-def test_open_hands_path_and_provider_to_the_runner(
+def test_open_hands_path_provider_and_threads_to_the_runner(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     runner, asked = FakeRunner(), []
 
-    def open_runner(path: str, *, provider: str) -> Runner:
-        asked.append((path, provider))
+    def open_runner(path: str, *, provider: str, threads: int | None) -> Runner:
+        asked.append((path, provider, threads))
         return runner
 
     monkeypatch.setattr(module, "open_runner", open_runner)
-    with Inpainter.open("m", provider="cpu", strategy="crop") as inpainter:
+    with Inpainter.open("m", provider="cpu", threads=2, strategy="crop") as inpainter:
         assert (inpainter.runner, inpainter.strategy) == (runner, "crop")
         assert not runner.closed
-    assert asked == [("m", "cpu")]
+    assert asked == [("m", "cpu", 2)]
     assert runner.closed == 1
 
 

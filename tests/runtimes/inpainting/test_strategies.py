@@ -134,7 +134,7 @@ def test_what_does_not_fit_is_shrunk_until_it_does_and_names_the_flag() -> None:
     assert choice.max_side**2 * SHORT.bytes_per_pixel <= 0.8 * GIB
     assert (choice.max_side + 8) ** 2 * SHORT.bytes_per_pixel > 0.8 * GIB
     assert choice.warning is not None
-    assert f"--max-side {choice.max_side}" in choice.warning
+    assert f"max_side={choice.max_side}" in choice.warning
 
 
 def test_a_fill_that_is_shrunk_because_tiles_do_not_fit_comes_with_a_warning() -> None:
@@ -142,7 +142,7 @@ def test_a_fill_that_is_shrunk_because_tiles_do_not_fit_comes_with_a_warning() -
     assert (choice.strategy, choice.max_side) == ("crop", 1024)
     assert choice.warning is not None
     assert "tiles take about 3.0 GiB and 2.0 GiB are free" in choice.warning
-    assert "2.1 times smaller: free memory, or give --strategy tiles" in choice.warning
+    assert "2.1 times smaller: free memory, or give strategy='tiles'" in choice.warning
 
 
 @pytest.mark.parametrize(("free", "warned"), [(GIB, False), (GIB // 8, True)])
@@ -155,7 +155,7 @@ def test_tiles_that_were_asked_for_come_with_a_warning_where_memory_is_short(
         "tiles", hole, manifest, max_side=None, tile=None, free_bytes=free, can_tile=lambda: True
     )
     assert (made.choice.warning is not None) == warned
-    assert not warned or "free: should it fail, give --strategy crop" in str(made.choice.warning)
+    assert not warned or "free: should it fail, give strategy='crop'" in str(made.choice.warning)
 
 
 @pytest.mark.parametrize("tileable", [True, False])
@@ -180,11 +180,11 @@ def test_a_model_that_cannot_run_in_tiles_is_chosen_for_as_such(tileable: bool) 
     ("strategy", "max_side", "tile", "message"),
     [
         ("whole", None, None, "unknown strategy 'whole'; choose one of: auto, full, crop, resize"),
-        ("crop", 63, None, "--max-side 63 is too small: give at least 64"),
-        ("tiles", None, 8, "--tile 8 is too small: give at least 64"),
-        ("full", 512, None, "--max-side 512 has no effect on --strategy full"),
-        ("tiles", 512, None, "--max-side 512 has no effect on --strategy tiles"),
-        ("crop", None, 512, "--tile 512 has no effect on --strategy crop"),
+        ("crop", 63, None, "max_side=63 is too small: give at least 64"),
+        ("tiles", None, 8, "tile=8 is too small: give at least 64"),
+        ("full", 512, None, "max_side=512 has no effect on strategy='full'"),
+        ("tiles", 512, None, "max_side=512 has no effect on strategy='tiles'"),
+        ("crop", None, 512, "tile=512 has no effect on strategy='crop'"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

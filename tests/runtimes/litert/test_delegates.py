@@ -14,7 +14,7 @@ pytest.importorskip("ai_edge_litert")
 from lama_edge.exporters.formats.litert import LITERT
 from lama_edge.exporters.formats.litert.flatbuffer import OPERATORS, GraphWriter, Scale, schema
 from lama_edge.runtimes.litert.delegates import DelegateReport, delegate_reports
-from lama_edge.runtimes.litert.facts import file_facts
+from lama_edge.runtimes.litert.facts import file_facts, file_support
 from lama_edge.runtimes.litert.structure import read_structure
 
 Export = Callable[..., Path]
@@ -51,18 +51,19 @@ def test_what_npus_leave_is_named(litert_file: Export) -> None:
     }
 
 
-def test_inspect_says_what_each_takes_and_by_which_list(litert_file: Export) -> None:
-    facts = file_facts(litert_file(precision="fp32"), None, "auto")
-    rows = dict(facts.rows)
+def test_support_says_what_each_takes_and_by_which_list(litert_file: Export) -> None:
+    path = litert_file(precision="fp32")
+    facts, support = file_facts(path, None, "auto"), file_support(path, None, "auto")
     count = sum(facts.data["operators"].values())
-    assert rows["operators"].startswith(f"{count}: CONV_2D ")
+    assert dict(facts.rows)["operators"].startswith(f"{count}: CONV_2D ")
+    rows = dict(support.pieces[0])
     assert rows["GPU delegate"] == (
         "takes all, by tflite/delegates/gpu/common/model_builder.cc at 34ec5bad"
     )
     assert rows["MediaTek NPU"].startswith(f"takes {count - 4} of {count}, by litert/vendors/")
-    table = facts.below[-1]
+    table = support.pieces[-1]
     assert [*table[1][:3]] == ["MediaTek NPU", "DEPTH_TO_SPACE", "4"]
-    assert [one["name"] for one in facts.data["delegates"]] == ["gpu", "qualcomm", "mediatek"]
+    assert [one["name"] for one in support.data["delegates"]] == ["gpu", "qualcomm", "mediatek"]
 
 
 class _Model:

@@ -276,8 +276,8 @@ def test_a_tile_without_extent_is_refused(models: Models) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"size": Size(64, 64)}, "takes 64x64 only.*--size dynamic"),
-        ({"dft": "op"}, "--dft matmul"),
+        ({"size": Size(64, 64)}, "takes 64x64 only.*size='dynamic'"),
+        ({"dft": "op"}, "dft='matmul'"),
     ],
 )
 def test_models_that_cannot_run_in_tiles_say_why(

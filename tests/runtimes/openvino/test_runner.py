@@ -142,7 +142,7 @@ def test_npus_take_one_size_and_compute_in_fp16(
 ) -> None:
     manifest = _manifest(model)
     free = replace(manifest, size=replace(manifest.size, fixed=None))
-    with pytest.raises(ModelError, match=r"takes any size and NPUs take one: .* --size 512"):
+    with pytest.raises(ModelError, match=r"takes any size and NPUs take one: .* size=512"):
         check_fits("npu", free, model)
     check_fits("gpu", free, model)
     check_fits("npu", replace(manifest, precision="fp16"), model)

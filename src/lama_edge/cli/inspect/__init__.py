@@ -1,33 +1,44 @@
-"""`lama-edge inspect`: what a model or checkpoint is, and how large its values become."""
+"""`lama-edge inspect`: what a model or checkpoint is."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lama_edge.benchmarks.reports.figures import table
-from lama_edge.cli.inspect.tensorrt import (
-    add_tensorrt_options,
-    is_for_tensorrt,
-    print_capability,
-)
+from lama_edge.cli.inspect.support import support_lines, support_report
 from lama_edge.cli.opening import add_function, add_provider
-from lama_edge.cli.outputs import add_outputs, check_outputs, give
-from lama_edge.cli.rendering import parity_line, print_json, steps
-from lama_edge.errors import UsageError, printable
+from lama_edge.cli.rendering import parity_line, print_json
+from lama_edge.errors import printable
 from lama_edge.files import join_part
 from lama_edge.manifest import Manifest
-from lama_edge.spec import TensorSpec, fixed_size
+from lama_edge.retired import warn_of
+from lama_edge.spec import TensorSpec
 
 if TYPE_CHECKING:
     from lama_edge.runtimes.base import ModelFacts
 
-_MODEL = "MODEL | CHECKPOINT"
-# Given without --ranges, each of these would be silently of no use.
-_OF_RANGES = ("calibrate", "size", "json_out", "report")
-_MARKED_SHOWN = 10
+# Questions that `inspect` answered once: the flag that asked, the command's words now.
+_MOVED = {"--ranges": ("ranges",), "--tensorrt": ("support", "--tensorrt")}
+
+
+def renewed(words: Sequence[str]) -> Sequence[str]:
+    """Return a command line as it is written now; of an old one, warn.
+
+    Args:
+        words: those behind ``lama-edge``.
+    """
+    if not words or words[0] != "inspect":
+        return words
+    for flag, command in _MOVED.items():
+        if flag in words:
+            now = [*command, *(word for word in words[1:] if word != flag)]
+            warn_of(f"inspect {flag}", shlex.join(["lama-edge", *now]))
+            return now
+    return words
 
 
 def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -36,68 +47,46 @@ def add_inspect(commands: Any, common: argparse.ArgumentParser) -> None:
         "inspect",
         parents=[common],
         help="print what a model or checkpoint is",
-        description="Print what an exported model says of itself, or what a checkpoint holds. Of a "
-        "Core ML package, on macOS, where its operations run; of a LiteRT file or an OpenVINO "
-        "model, which of them devices take. With --ranges, run it on calibration "
-        "pictures and show how large its values become.",
+        description="Print what an exported model says of itself, or what a checkpoint holds. "
+        "`lama-edge ranges` shows how large its values become, `lama-edge support` what runs "
+        "where.",
     )
     inspect.add_argument(
         "model",
-        metavar=_MODEL,
+        metavar="MODEL | CHECKPOINT",
         help="MODEL#PART is one size of several in a Core ML package, or one generator of "
         "several in a checkpoint",
     )
-    inspect.add_argument(
-        "--ranges", action="store_true", help="measure the values' magnitudes, layer by layer"
-    )
-    inspect.add_argument(
-        "--calibrate", type=Path, metavar="DIR", help="measure on these pictures; default: drawn"
-    )
-    inspect.add_argument(
-        "--size",
-        action="append",
-        metavar="SIZE",
-        help="measure at this size, such as 512 or 512x768; may repeat",
-    )
-    add_outputs(inspect, "ranges")
-    add_provider(inspect, "what to open it with; on macOS, what a Core ML package may run on")
+    add_provider(inspect, "what to open it with, where it has to be opened")
     add_function(inspect)
-    add_tensorrt_options(inspect)
     inspect.set_defaults(command=_inspect)
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    for_tensorrt = is_for_tensorrt(options)
-    if options.provider != "auto" and (options.ranges or for_tensorrt):
-        raise UsageError("--provider is not about --ranges or --tensorrt: leave it out")
-    model = join_part(options.model, options.function)
-    if options.ranges:
-        _inspect_ranges(options, model)
-        return
-    for name in _OF_RANGES:
-        if getattr(options, name) is not None:
-            raise UsageError(
-                f"--{name.replace('_', '-')} is about the values' ranges: add --ranges"
-            )
-    if for_tensorrt:
-        print_capability(options)
-        return
-    from lama_edge.runtimes.base import changed_since_export  # brings numpy
+    from lama_edge.runtimes.base import changed_since_export, choose_runtime  # brings numpy
 
+    model = join_part(options.model, options.function)
     facts = _read(model, options.provider)
     manifest = facts.manifest
     changed = changed_since_export(manifest, Path(options.model))
+    support = None
+    runtime = choose_runtime(model, provider=options.provider).runtime
+    if options.provider != "auto" and runtime.facts and runtime.support:
+        # Of a model that is not opened, the provider was for what is `support` now.
+        new = ["lama-edge", "support", model, "--provider", options.provider]
+        support = support_report(model, options.provider)
+        warn_of("inspect --provider", shlex.join(new))
     if options.json:
         state = {"changed_since_export": True} if changed else {}
-        print_json({**manifest.to_dict(), **facts.data, **state})
+        told = {} if support is None else support.data
+        print_json({**manifest.to_dict(), **facts.data, **told, **state})
         return
     lines = list(table([*_facts(manifest), *facts.rows]))
     if manifest.format["name"] != "checkpoint":
         lines.append(parity_line(manifest.to_dict()["parity"]))
     if changed:
         lines.append("changed since export: its figures are those of the file it was made from")
-    for one in facts.below:
-        lines += [one] if isinstance(one, str) else table(one)
+    lines += [] if support is None else support_lines(support)
     for line in lines:
         print(printable(line))
 
@@ -159,68 +148,3 @@ def _tensor(spec: TensorSpec, batch: int | None) -> str:
     low, high = spec.value_range
     meaning = "above 0 is hole" if spec.name == "mask" else f"RGB, {low:g} to {high:g}"
     return f"{spec.name} {spec.dtype} [{axes}], {meaning}"
-
-
-def _inspect_ranges(options: argparse.Namespace, model: str) -> None:
-    check_outputs(options)
-    sizes = tuple(fixed_size(token) for token in options.size or ())
-    with steps() as (progress, expect):
-        from lama_edge.benchmarks.inspect_ranges import RangesInspection, inspect_ranges
-
-        job = RangesInspection(model, options.calibrate, sizes)
-        document = inspect_ranges(job, progress, expect)
-
-    def page() -> str:
-        from lama_edge.benchmarks.reports.ranges_page import ranges_page
-
-        return ranges_page(document)
-
-    give(options, document, page, _range_lines)
-
-
-def _range_lines(document: dict[str, Any]) -> Iterator[str]:
-    """Give a row for each layer and branch, and below them the values with marks."""
-    sizes, percents = document["sizes"], list(document["layers"][0]["percentiles"])
-    pictures = len(document["pictures"])
-    yield (
-        f"magnitudes over {pictures} picture{'s' if pictures > 1 else ''}, and the largest at "
-        "each size (height x width):"
-    )
-    heads = ["layer", "branch", *(f"{percent} %" for percent in percents), *sizes, "largest in", ""]
-    rows = [heads]
-    for row in document["layers"]:
-        figures = [*row["percentiles"].values(), *(row["by_size"].get(size) for size in sizes)]
-        rows.append(
-            [
-                row["layer"],
-                row["branch"],
-                *("-" if figure is None else f"{figure:.4g}" for figure in figures),
-                row["peak"].removeprefix(f"{row['layer']}."),
-                ", ".join(row["marks"]),
-            ]
-        )
-    yield from table(rows)
-    yield from _marked_lines(document)
-
-
-def _marked_lines(document: dict[str, Any]) -> Iterator[str]:
-    limits = document["limits"]
-    for mark, meaning in (
-        ("not finite", "have infinite or NaN elements"),
-        ("over fp16", f"pass {limits['fp16_largest']:g}, the largest number of fp16"),
-        (
-            "over neural engine",
-            f"pass {limits['neural_engine_largest']:g}, where Apple's Neural Engine is reported "
-            "to saturate",
-        ),
-        ("subnormal in fp16", f"stay below {limits['fp16_least_normal']:.1e}, fp16's least normal"),
-    ):
-        names = [value["name"] for value in document["values"] if mark in value["marks"]]
-        if names:
-            more = f" and {len(names) - _MARKED_SHOWN} more" if len(names) > _MARKED_SHOWN else ""
-            yield f"{len(names)} values {meaning}: {', '.join(names[:_MARKED_SHOWN])}{more}"
-    if not any(value["marks"] for value in document["values"]):
-        yield (
-            f"no value passes {limits['neural_engine_largest']:g} or stays below "
-            f"{limits['fp16_least_normal']:.1e}: all fit fp16 at these sizes"
-        )

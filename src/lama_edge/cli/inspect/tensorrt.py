@@ -1,4 +1,4 @@
-"""`lama-edge inspect --tensorrt`: which nodes of an ONNX file TensorRT's parser takes."""
+"""`lama-edge support --tensorrt`: which nodes of an ONNX file TensorRT's parser takes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lama_edge.benchmarks.reports.figures import table
 from lama_edge.cli.rendering import print_json
-from lama_edge.engines import FLAVOR_CHOICES, FLAVOR_TITLES
+from lama_edge.engines import FLAVOR_TITLES
 from lama_edge.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -18,44 +18,18 @@ if TYPE_CHECKING:
 _NODES_SHOWN = 20
 
 
-def add_tensorrt_options(inspect: argparse.ArgumentParser) -> None:
-    """Add the options of `lama-edge inspect` that are about TensorRT."""
-    inspect.add_argument(
-        "--tensorrt",
-        action="store_true",
-        help="ask TensorRT's parser which nodes of an ONNX file it takes; needs no GPU",
-    )
-    inspect.add_argument(
-        "--flavor", choices=FLAVOR_CHOICES, help="the library to ask with --tensorrt (default auto)"
-    )
-
-
-def is_for_tensorrt(options: argparse.Namespace) -> bool:
-    """Tell whether TensorRT is to be asked, and refuse what does not go with it.
-
-    Raises:
-        UsageError: when an option is of no use.
-    """
-    if not options.tensorrt:
-        if options.flavor is not None:
-            raise UsageError("--flavor is about TensorRT: add --tensorrt")
-        return False
-    if options.ranges:
-        raise UsageError("--tensorrt and --ranges are two questions: ask one at a time")
-    if Path(options.model).suffix.lower() != ".onnx":
-        raise UsageError(
-            f"--tensorrt is about ONNX files, and {options.model!r} is none: give MODEL.onnx"
-        )
-    return True
-
-
 def print_capability(options: argparse.Namespace) -> None:
     """Ask the parser about a file and print what it says.
 
     Raises:
-        ModelError: when the file cannot be read as ONNX.
+        UsageError: when it is no ONNX file.
+        ModelError: when it cannot be read as one.
         MissingBackendError: when the library is not installed, or finds no driver and needs one.
     """
+    if Path(options.model).suffix.lower() != ".onnx":
+        raise UsageError(
+            f"--tensorrt is about ONNX files, and {options.model!r} is none: give MODEL.onnx"
+        )
     from lama_edge.exporters.formats.tensorrt.capability import inspect_capability
 
     capability = inspect_capability(Path(options.model), options.flavor or "auto")

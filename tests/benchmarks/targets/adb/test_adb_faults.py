@@ -181,7 +181,7 @@ def test_a_worker_for_another_processor_is_told_from_one_without_its_libraries(
 
 
 def test_a_phone_has_no_python(device: AdbDevice) -> None:
-    with pytest.raises(MissingBackendError, match=r"no program 'python3' .*--worker"):
+    with pytest.raises(MissingBackendError, match=r"no program 'python3' .*with worker, "):
         open_target("adb://").__enter__()
     assert (device.files(), device.processes()) == ([], [])
 

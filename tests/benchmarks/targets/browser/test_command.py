@@ -132,7 +132,7 @@ PAGE_OPTIONS = {
 def test_what_is_said_of_a_page_goes_with_a_page_alone(
     address: str, options: TargetOptions
 ) -> None:
-    with pytest.raises(UsageError, match="--lan, --ort-web and --port go with --target browser"):
+    with pytest.raises(UsageError, match="lan, ort_web and port go with target='browser'"):
         open_target(address, options)
 
 
@@ -146,7 +146,7 @@ OTHER_OPTIONS = {
 
 @pytest.mark.parametrize("options", OTHER_OPTIONS.values(), ids=OTHER_OPTIONS)
 def test_a_page_takes_nothing_that_is_said_of_other_machines(options: TargetOptions) -> None:
-    with pytest.raises(UsageError, match="do not go with --target browser"):
+    with pytest.raises(UsageError, match="do not go with target='browser'"):
         open_target("browser", options)
 
 

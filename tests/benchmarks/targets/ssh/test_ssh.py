@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from lama_edge import cli
 from lama_edge.benchmarks.documents.store import PARITY, load_document
 from lama_edge.benchmarks.targets.base import TargetOptions
 from lama_edge.benchmarks.targets.registry import open_target
-from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError
+from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError, spelling_flags
 
 pytestmark = pytest.mark.ssh
 
@@ -74,6 +75,16 @@ def test_files_and_folders_travel_and_go(server: SshServer, tmp_path: Path) -> N
         assert place.put(folder) != there
         beside = place.put(folder / "run", [folder / "inside" / "data"])
         assert place.run(["ls", str(Path(beside).parent)]).output.split() == ["data", "run"]
+
+
+def test_programs_there_speak_as_the_one_here_does(server: SshServer) -> None:
+    said = []
+    for spelling in (nullcontext(), spelling_flags()):
+        with spelling, reached(server) as target:
+            place = target._place
+            program = "from lama_edge.errors import parameter; print(parameter('max_side', 8))"
+            said.append(place.run([sys.executable, "-c", program]).output.strip())
+    assert said == ["max_side=8", "--max-side 8"]
 
 
 def test_a_program_tells_its_steps_its_code_and_its_last_words(server: SshServer) -> None:
@@ -174,7 +185,7 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 def test_a_worker_goes_without_python() -> None:
     pytest.importorskip("asyncssh")
     options = TargetOptions(worker=Path(sys.executable), make_venv=True)
-    with pytest.raises(UsageError, match="--worker goes without"):
+    with pytest.raises(UsageError, match="worker goes without"):
         open_target("ssh://box", options)
 
 

@@ -172,7 +172,9 @@ def test_a_full_disk_is_told_and_left_empty(
     large = tmp_path / "large.onnx"
     large.write_bytes(bytes(32 << 20))
     with reached(server, replace(HERE, remote_folder="/tmp")) as target:
-        with pytest.raises(LamaEdgeError, match=r"'large.onnx' .*No space left.*--remote-folder"):
+        with pytest.raises(
+            LamaEdgeError, match=r"'large.onnx' .*No space left.*with remote_folder"
+        ):
             target._place.put(large)
         assert not [name for name in server.files() if "large" in name]
         assert target._place.run(["true"]).code == 0

@@ -16,7 +16,7 @@ from lama_edge import cli, pipeline
 from lama_edge.containers.executorch import read_manifest_text
 from lama_edge.errors import MissingBackendError, ParityError, UsageError
 from lama_edge.exporters.formats import record
-from lama_edge.exporters.formats.executorch import lowering
+from lama_edge.exporters.formats.executorch import EXECUTORCH, lowering
 from lama_edge.exporters.formats.record import Export
 from lama_edge.judging.tolerances import Tolerance
 from lama_edge.manifest import Manifest
@@ -40,6 +40,8 @@ def test_a_program_is_lowered_in_a_process_of_its_own_judged_and_stamped(
     assert f"xnnpack: 1 delegate; outside: {CASTS} 3" in capsys.readouterr().out
     assert cli.main(["inspect", str(path)]) == 0
     assert f"backend xnnpack, delegates 1, outside {CASTS} 3" in capsys.readouterr().out
+    assert cli.main(["support", str(path)]) == 0
+    assert capsys.readouterr().out == f"xnnpack: delegates 1; outside: {CASTS} 3\n"
     manifest = manifest_of(path)
     with open_runner(path) as runner:
         assert runner.manifest == manifest
@@ -86,8 +88,11 @@ def test_the_program_names_no_path(program: Programs) -> None:
 def test_what_is_outside_the_delegates_is_known(
     program: Programs, io: Any, precision: str, delegates: int, outside: str
 ) -> None:
-    about = manifest_of(program(FAMILY, SIZE, io, precision)).format
+    manifest = manifest_of(program(FAMILY, SIZE, io, precision))
+    about, told = manifest.format, list(EXECUTORCH.summary(manifest))
     assert (about["delegates"], about["outside"]) == (delegates, outside)
+    # Sums in fp16 are not seen on every processor.
+    assert ("judge the program on one as well" in told[-1]) == (precision == "fp16")
 
 
 @pytest.mark.parametrize(
@@ -214,18 +219,18 @@ def test_a_program_out_of_tolerance_is_not_kept_or_marked(tmp_path: Path) -> Non
     ("choices", "message"),
     [
         ({"output": "a.tflite"}, r"must end in \.pte"),
-        ({"sizes": (None,)}, "--size dynamic is no size of an ExecuTorch program"),
+        ({"sizes": (None,)}, "size='dynamic' is no size of an ExecuTorch program"),
         ({"precision": "w8"}, "choose one of: fp32, fp16, int8"),
         (
             {"precision": "int8", "options": {"backend": "vulkan"}},
-            "--precision int8 is computed by XNNPACK alone: leave --backend vulkan out",
+            "precision='int8' is computed by XNNPACK alone: leave backend='vulkan' out",
         ),
         (
             {"precision": "fp16", "options": {"backend": "coreml"}},
-            "the padding of Core ML's converter takes no fp16; use --precision fp32",
+            "the padding of Core ML's converter takes no fp16; use precision='fp32'",
         ),
         ({"options": {"backend": "qnn"}}, "choose one of: xnnpack, coreml, vulkan"),
-        ({"io": "image"}, "use --io float or uint8"),
+        ({"io": "image"}, "use io='float' or 'uint8'"),
     ],
 )
 def test_choices_that_do_not_go_together_are_refused_before_any_work(

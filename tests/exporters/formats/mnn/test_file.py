@@ -176,8 +176,8 @@ def test_halves_are_as_they_were_rounded(mnn_file: Callable[..., Path], tmp_path
 def test_what_cannot_be_is_refused_before_any_work(golden_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.mnn"
     words: dict[str, dict[str, Any]] = {
-        "with --size dynamic: where MNN computes in fp16": {"precision": "fp16", "sizes": (None,)},
-        "--precision int8 is none of an MNN file's": {"precision": "int8"},
+        "with size='dynamic': where MNN computes in fp16": {"precision": "fp16", "sizes": (None,)},
+        "precision='int8' is none of an MNN file's": {"precision": "int8"},
         "holds one size and 2 were given": {"sizes": (Size(64, 64), SIZE)},
     }
     for message, choices in words.items():

@@ -228,9 +228,9 @@ def test_a_manifest_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused_before_any_work(golden_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "m.param"
     words: dict[str, dict[str, Any]] = {
-        "--size dynamic: torch traces one picture's way": {"sizes": (None,)},
-        "--precision w8 is none of an ncnn model's": {"precision": "w8"},
-        "--io uint8 is no form of an ncnn model": {"io": "uint8"},
+        "size='dynamic': torch traces one picture's way": {"sizes": (None,)},
+        "precision='w8' is none of an ncnn model's": {"precision": "w8"},
+        "io='uint8' is no form of an ncnn model": {"io": "uint8"},
         "holds one size and 2 were given": {"sizes": (Size(64, 64), SIZE)},
     }
     for message, choices in words.items():

@@ -1,0 +1,56 @@
+"""The parser of every command: what a slip is told."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import textwrap
+from typing import Any, NoReturn
+
+# As argparse says it, with and without quotes around the choices (before Python 3.12, and since).
+_NO_CHOICE = re.compile(r"invalid choice: '(?P<given>[^']*)' \(choose from (?P<known>.*)\)")
+
+
+class _Help(argparse.HelpFormatter):
+    """Help whose lines never break within a name, a path or an option."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Add an argument; commands are indented twice, for which argparse has no room."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += self._indent_increment
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = self._split_lines(text, width - len(indent))
+        return "\n".join(indent + line for line in lines)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names the choice that was probably meant; its subparsers are of its kind."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"formatter_class": _Help, **options})
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end with exit code 2."""
+        found = _NO_CHOICE.search(message)
+        if found is not None:
+            from difflib import get_close_matches  # the help of every command starts here
+
+            known = re.findall(r"[\w.-]+", found["known"])
+            near = get_close_matches(found["given"], known, n=1)
+            message += f"; did you mean {near[0]!r}?" if near else ""
+        super().error(message)
+
+
+def common_options() -> argparse.ArgumentParser:
+    """Return the parent of all commands: the options that each has."""
+    common = argparse.ArgumentParser(add_help=False)
+    group = common.add_argument_group("common options")
+    group.add_argument("--json", action="store_true", help="print the result as JSON")
+    group.add_argument("--verbose", action="store_true", help="log what is decided and why")
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return common

@@ -1,0 +1,1 @@
+"""What `lama-edge doctor` looks at: packages, runtimes, exports, tools, and the machine."""
