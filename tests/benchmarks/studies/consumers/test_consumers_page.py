@@ -56,7 +56,7 @@ def test_what_fails_has_its_reason_below() -> None:
         ]
     )
     assert "| 1 of 2 [1] |" in text
-    assert "| no: **14.5 dB** [2] [3] |" in text
+    assert "| no: **14.5 dB** [2], [3] |" in text
     assert "\n1. OpenCV 4: refused, `no 'Scan'`\n" in text
     assert "2. OpenCV 4: wrong without a word\n" in text
     assert "3. OpenCV 4: crashed, `died`\n" in text
