@@ -100,7 +100,7 @@ def test_a_sustained_run_of_one_sample_tells_of_no_change() -> None:
     assert sustained_ratio(short) is None
     rounds = [_round(_noise())]
     (warning,) = warnings_about(rounds, summarise(rounds, sustained=short), sustained=short)
-    assert warning == "only 1 runs in 1 s without a pause: give --sustained more"
+    assert warning == "only 1 runs in 1 s without a pause: give sustained_s more"
     long = _sustained(lambda now: 100.0, 1.0)
     assert warnings_about(rounds, summarise(rounds, sustained=long), sustained=long) == []
 

@@ -228,7 +228,7 @@ def test_dft_nodes_are_refused_by_name(
     with pytest.raises(
         ModelError,
         match=r"refuses 16 nodes of the model: block00.conv1.spectral.rows \(DFT\), .* and 13 "
-        r"more: this version has no operator DFT; see all of them with: lama-edge inspect",
+        r"more: this version has no operator DFT; see all of them with: lama-edge support",
     ):
         _build(rtx, graph, tmp_path, "fp32", FIXED)
     assert not (tmp_path / "a.engine").exists()
