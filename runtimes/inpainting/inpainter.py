@@ -15,7 +15,7 @@ from typing import Any, overload
 import numpy as np
 from PIL import Image
 
-from lama_edge.errors import ModelError
+from lama_edge.errors import ModelError, UsageError
 from lama_edge.forms import from_model, to_model
 from lama_edge.imaging import (
     Hole,
@@ -85,9 +85,14 @@ class Inpainter:
         """Wrap an open runner; the arguments are the class's attributes.
 
         Raises:
-            UsageError: when an option cannot be used, or not with the strategy.
+            UsageError: when an option cannot be used, or not with the strategy, or `runner` is
+                a path.
         """
         check_options(strategy, max_side, tile)
+        if not isinstance(runner, Runner):
+            raise UsageError(
+                f"{str(runner)!r} is no open runner: open a model's path or name by Inpainter.open"
+            )
         self.runner = runner
         self.strategy = strategy
         self.max_side = max_side

@@ -120,9 +120,12 @@ def _choose_provider(provider: str) -> str:
     if provider == "auto":
         return next(short for short in _AUTO if short in available)
     if provider not in available:
+        need = ONNXRUNTIME.needs.get(provider)
+        other = need.package if need else None
         raise MissingBackendError(
             f"the provider {provider!r} is not available in this ONNX Runtime; "
             f"available: {', '.join(available)}"
+            + (f"; {other} has it, in the place of onnxruntime" if other else "")
         )
     return provider
 

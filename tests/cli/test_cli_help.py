@@ -84,6 +84,30 @@ def test_no_command_and_a_misspelt_one_help(capsys: pytest.CaptureFixture[str]) 
     assert "did you mean" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "words", "end"),
+    [
+        (
+            "export onnx",
+            "-o a.onnx --precison int8",
+            "arguments: --precison; did you mean '--precision'?",
+        ),
+        ("inpaint", "m i k -o a.png --grw=3", "arguments: --grw=3; did you mean '--grow'?"),
+        ("inpaint", "m i k more -o a.png", "unrecognized arguments: more"),
+        ("models list", "--zzz", "unrecognized arguments: --zzz"),
+    ],
+)
+def test_a_slip_is_told_by_its_command_with_the_option_that_was_meant(
+    command: str, words: str, end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(f"{command} {words}".split())
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"usage: lama-edge {command} [-h]")
+    assert said.endswith(f"{end}\n")
+
+
 def test_the_module_is_the_command() -> None:
     command = [sys.executable, "-m", "lama_edge.cli", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -134,7 +134,9 @@ def test_flipped_and_transposed_views_are_taken_as_they_look(
 
 
 def test_a_provider_that_is_not_there_names_those_that_are(model_path: Path) -> None:
-    with pytest.raises(MissingBackendError, match=r"'tensorrt' is not available.*cpu"):
+    with pytest.raises(
+        MissingBackendError, match=r"'tensorrt' is not available.*cpu; onnxruntime-gpu"
+    ):
         open_runner(model_path, provider="tensorrt")
     with pytest.raises(UsageError, match=r"'nonsense'; choose one of: auto, cuda, cpu"):
         open_runner(model_path, provider="nonsense")

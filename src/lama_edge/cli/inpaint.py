@@ -147,7 +147,7 @@ def _inpaint(options: argparse.Namespace) -> None:
 def _inpaint_folder(job: InpaintFile, *, as_json: bool) -> None:
     from lama_edge.runtimes.inpainting.folders import inpaint_folder
 
-    with counter("picture") as progress:
+    with counter(" pictures") as progress:
         outcome = inpaint_folder(job, progress)
     total = len(outcome.failed) + len(outcome.written)
     if as_json:

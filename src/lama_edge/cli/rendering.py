@@ -117,12 +117,16 @@ def within_step() -> Iterator[Callable[[str, float], None]]:
 def counter(unit: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show a bar of counted things on a terminal; elsewhere stay silent.
 
+    Args:
+        unit: what is counted, in the plural with a space before it; ``B`` is bytes.
+
     Yields:
         A function of how many are done and how many there are, or None where nobody knows.
     """
     from tqdm import tqdm
 
-    with tqdm(unit=unit, unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
+    disable = not sys.stderr.isatty()
+    with tqdm(unit=unit, unit_scale=unit == "B", leave=False, disable=disable) as bar:
 
         def progress(done: int, total: int | None) -> None:
             bar.total = total

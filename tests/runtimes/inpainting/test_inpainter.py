@@ -311,6 +311,11 @@ def test_a_closed_inpainter_opens_nothing_again(opened: list[TilingRunner]) -> N
     assert len(opened) == 1
 
 
+def test_a_path_in_the_place_of_a_runner_is_told_what_opens_it() -> None:
+    with pytest.raises(UsageError, match=r"^'m\.onnx' is no open runner: .* by Inpainter\.open$"):
+        Inpainter("m.onnx")  # type: ignore[arg-type]
+
+
 def test_a_model_that_cannot_tile_says_what_to_do() -> None:
     with pytest.raises(ModelError, match="cannot run in tiles: export it to ONNX with size='dyn"):
         Inpainter(FakeRunner(), strategy="tiles")(picture("RGB", 30, 20), spots(30, 20))

@@ -15,7 +15,7 @@ from lama_edge.runtimes.registry import provider_names, runtimes
 
 # Where each shell looks for the script.
 _SHELLS = {
-    "bash": "~/.local/share/bash-completion/completions/lama-edge",
+    "bash": "~/.local/share/bash-completion/completions/lama-edge (mkdir -p its folder first)",
     "zsh": "_lama-edge in a folder of your fpath",
     "fish": "~/.config/fish/completions/lama-edge.fish",
 }

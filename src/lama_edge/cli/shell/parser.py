@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import textwrap
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 # As argparse says it, with and without quotes around the choices (before Python 3.12, and since).
@@ -33,17 +34,33 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"formatter_class": _Help, **options})
+        self.set_defaults(parser=self)  # a command's own goes before that of what it is of
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; what is left over is told by the command that it was given to."""
+        options, left = self.parse_known_args(args, namespace)
+        if left:
+            options.parser._refuse(left)
+        return options
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and end with exit code 2."""
         found = _NO_CHOICE.search(message)
         if found is not None:
-            from difflib import get_close_matches  # the help of every command starts here
-
-            known = re.findall(r"[\w.-]+", found["known"])
-            near = get_close_matches(found["given"], known, n=1)
-            message += f"; did you mean {near[0]!r}?" if near else ""
+            message += _meant(found["given"], re.findall(r"[\w.-]+", found["known"]))
         super().error(message)
+
+    def _refuse(self, left: list[str]) -> NoReturn:
+        slip = next((word for word in left if word.startswith("-")), "").partition("=")[0]
+        meant = _meant(slip, self._option_string_actions)
+        self.error(f"unrecognized arguments: {' '.join(left)}{meant}")
+
+
+def _meant(given: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # the help of every command starts here
+
+    near = get_close_matches(given, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def common_options() -> argparse.ArgumentParser:
