@@ -34,6 +34,14 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **{"formatter_class": _Help, **options})
 
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        """Give what a shortened option may mean: never a spelling that is gone from the help.
+
+        Else ``--for``, of a format that lacks it, would be ``--force``, and replace the output.
+        """
+        meant = super()._get_option_tuples(option_string)
+        return [one for one in meant if one[0].help is not argparse.SUPPRESS]
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and end with exit code 2."""
         found = _NO_CHOICE.search(message)
