@@ -122,8 +122,10 @@ def test_options_are_what_the_command_line_makes_of_its_flags(
         ignore="head",
         calibrate="pictures",
     )
-    (job,) = asked
+    export("lama-tiny", "m.onnx", for_=None, opset=None)
+    (job, unsaid) = asked
     assert job.options == {"compute_capability": ("8.6",), "workspace": 64, "tf32": True}
+    assert unsaid.options == {}
     assert (job.ignore, job.calibrate) == (("head",), Path("pictures"))
 
 

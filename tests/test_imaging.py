@@ -296,7 +296,7 @@ def test_empty_and_undecodable_pictures_are_refused(tmp_path: Path) -> None:
     ("value", "message"),
     [
         ("x.png", "mask is a str"),
-        (np.full((4, 4), 255.0), "floats go from 255 to 255: give 0 to 1"),
+        (np.full((4, 4), 255.0), "floats go from 255.0 to 255.0: give 0 to 1"),
         (np.full((4, 4), np.nan, np.float16), "the mask holds NaN"),
         (np.zeros((4, 4), np.int64), "dtype int64"),
         (np.zeros((4, 4, 3), np.uint8), r"shape \(4, 4, 3\): give \[H,W\] or \[H,W,1\]"),

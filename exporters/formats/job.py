@@ -43,7 +43,7 @@ def export_job(
         overwrite: see `lama_edge.export`.
         parity: see `lama_edge.export`.
         keep_failed: see `lama_edge.export`.
-        options: the format's own, by `Option.name`.
+        options: the format's own, by `Option.name`; None is nothing said.
 
     Raises:
         UsageError: when a size is none, or an option has a value of another kind.
@@ -115,10 +115,10 @@ def _word(size: Any) -> str:
 def _own(form: Format, options: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a format's own options, of the kinds that it expects; who they are is the flow's."""
     known = {option.name: option for option in form.options}
-    checked = dict(options)
-    for name, value in options.items():
+    checked = {name: value for name, value in options.items() if value is not None}
+    for name, value in checked.items():
         option = known.get(name)
-        if option is None or value is None:
+        if option is None:
             continue
         if option.repeats:
             checked[name] = (value,) if isinstance(value, str) else tuple(value)

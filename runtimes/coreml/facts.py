@@ -106,7 +106,7 @@ def placement_lines(placement: Placement | str) -> Iterator[str | Sequence[Seque
     shown = elsewhere[:_OPERATIONS_SHOWN]
     yield [("name", "op", "on", "cost", "can run on"), *map(_row, shown)]
     if len(elsewhere) > len(shown):
-        yield f"and {len(elsewhere) - len(shown)} more: lama-edge inspect --json has all"
+        yield f"and {len(elsewhere) - len(shown)} more: lama-edge support --json has all"
 
 
 def _row(one: OperationPlan) -> tuple[str, ...]:

@@ -112,8 +112,13 @@ def _of_tensor(tensor: Any) -> Given:
 
 def _array(tensor: Any) -> Array:
     """Return a tensor's values; floats as float32, since NumPy has no bfloat16."""
-    tensor = tensor.detach().cpu()
-    array: Array = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    if tensor.is_meta or tensor.layout != sys.modules["torch"].strided:
+        raise PictureError(
+            f"the tensor has no laid out values ({tensor.device}, {tensor.layout}): give a dense "
+            "one"
+        )
+    wide = tensor.float() if tensor.is_floating_point() else tensor
+    array: Array = wide.numpy(force=True)  # from any device, without its gradient
     return array
 
 

@@ -116,4 +116,4 @@ def _lines(one: Support) -> Iterator[str]:
     for name in one.refused[:_SHOWN]:
         yield f"  not {name}"
     if len(one.refused) > _SHOWN:
-        yield f"  and {len(one.refused) - _SHOWN} more: lama-edge inspect --json has all"
+        yield f"  and {len(one.refused) - _SHOWN} more: lama-edge support --json has all"

@@ -135,7 +135,7 @@ def export(
         keep_failed: whether to keep one that is out of tolerance; its manifest says so.
         progress: called with the name of each step as it begins.
         options: the format's own, by their names, such as ``opset=17``; one that is a word of
-            Python's, such as ``for``, with an underscore after it.
+            Python's, such as ``for``, with an underscore after it. None is the format's default.
 
     Returns:
         Where it was written, its size in bytes, its manifest and whether it failed and was kept.

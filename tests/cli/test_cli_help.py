@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +107,19 @@ def test_a_slip_is_told_by_its_command_with_the_option_that_was_meant(
     said = capsys.readouterr().err
     assert said.startswith(f"usage: lama-edge {command} [-h]")
     assert said.endswith(f"{end}\n")
+
+
+def test_no_shortened_flag_is_a_spelling_that_is_gone(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    output = str(tmp_path / "m.mlpackage")
+    # `--for` is other formats'; of this one it would be `--force`, which replaces the output.
+    with pytest.raises(SystemExit):
+        main(["export", "coreml", "--for", "-o", output])
+    said = capsys.readouterr().err
+    assert "unrecognized arguments: --for" in said
+    assert "--force" not in said.splitlines()[-1]
+    assert PARSERS["lama-edge export coreml"].parse_args(["--over", "-o", output]).overwrite
 
 
 def test_the_module_is_the_command() -> None:

@@ -118,7 +118,7 @@ def test_the_placement_is_a_table_of_devices_and_one_of_what_is_elsewhere() -> N
 def test_a_long_list_is_cut_and_a_placement_all_on_the_neural_engine_says_so() -> None:
     many = Placement("main", "all", PLACEMENT.operations[1:2] * 50)
     lines = _laid_out(many)
-    assert lines[-1] == "and 30 more: lama-edge inspect --json has all"
+    assert lines[-1] == "and 30 more: lama-edge support --json has all"
     assert sum("stem_pad" in line for line in lines) == 20
     alone = Placement("main", "all", PLACEMENT.operations[:1])
     assert _laid_out(alone)[-1] == "every operation is on the Neural Engine"

@@ -17,7 +17,7 @@ import pytest
 from lama_edge import cli
 from lama_edge.benchmarks.documents.store import DOCTOR, check_document
 from lama_edge.doctor import examination, probe, tools, tries
-from lama_edge.doctor.trying import tried
+from lama_edge.doctor.trying import reinstalling, tried
 from lama_edge.exporters.formats import record
 from lama_edge.models import zoo
 from lama_edge.models.checkpoint import load_checkpoint
@@ -146,6 +146,24 @@ def test_a_version_outside_the_range_is_told_with_what_mends_it(
     ]
     (crash,) = [one for one in document["problems"] if one["what"] == "ONNX Runtime cpu"]
     assert crash["fix"] == 'pip install "lama-edge[onnx]"'
+
+
+@pytest.mark.parametrize("home", ["folder", "/", None], ids=str)
+def test_a_shadowing_folder_is_named_whatever_home_a_container_gives(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str | None
+) -> None:
+    (tmp_path / "shadowing").mkdir()
+    (tmp_path / "shadowing" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path) if home == "folder" else "/")
+    if home is None:  # nor is the user in the list of users
+        monkeypatch.delenv("HOME")
+        monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    monkeypatch.setattr("lama_edge.doctor.trying.without_names", str)
+    shown = "~" if home == "folder" else str(tmp_path)
+    assert reinstalling("shadowing")[1] == (
+        f"take {shown}/shadowing off PYTHONPATH, or out of the way"
+    )
 
 
 def test_a_changed_embedded_model_is_told_and_nothing_is_tried_on_it(

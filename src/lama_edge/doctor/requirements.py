@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from importlib import metadata
 
 PACKAGE = "lama-edge"
-# What builds and tests lama-edge itself.
-_DEVELOPERS = "dev"
+# What builds and tests lama-edge itself, and its site.
+_DEVELOPERS = ("dev", "docs")
 _REQUIREMENT = re.compile(
     r"(?P<name>[\w.-]+)\s*(?:\[(?P<extras>[^]]*)\])?\s*\(?(?P<bounds>[^;()]*)\)?\s*(?:;(?P<when>.*))?"
 )
@@ -121,7 +121,7 @@ def installed_extras() -> list[Extra]:
         return []
     asked = [one for one in map(read, own.requires or ()) if one is not None]
     names = ["", *(own.metadata.get_all("Provides-Extra") or ())]
-    return [_compared(name, [*_of(name, asked)]) for name in names if name != _DEVELOPERS]
+    return [_compared(name, [*_of(name, asked)]) for name in names if name not in _DEVELOPERS]
 
 
 def _of(extra: str, asked: Sequence[Requirement]) -> Iterator[Requirement]:

@@ -71,7 +71,7 @@ def _by(task: str) -> Callable[[], dict[str, Any]]:
 
 
 TOOLS = {
-    "adb": Tool("measures on phones and boards, adb://…", _adb),
-    "ssh": Tool("measures on machines, ssh://…", _by("ssh")),
-    "pages": Tool("demo; measures in browsers", _by("pages")),
+    "adb": Tool("measures on phones and boards: lama-edge bench --target adb://", _adb),
+    "ssh": Tool("measures on machines: lama-edge bench --target ssh://", _by("ssh")),
+    "pages": Tool("demo; measures in browsers: lama-edge bench --target browser", _by("pages")),
 }

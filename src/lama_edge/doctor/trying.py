@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 from collections.abc import Mapping
@@ -69,7 +70,7 @@ def reinstalling(module: str) -> tuple[str | None, str | None]:
     owner = owner_of(top)
     origin = _origin(top)
     if origin is not None and (owner is None or not origin.is_relative_to(_home_of(owner))):
-        shown = printable(without_names(str(origin).replace(str(Path.home()), "~")))
+        shown = printable(without_names(_below_home(origin)))
         return (
             f"{top!r} is imported from {shown}, where pip put nothing",
             f"take {shown} off PYTHONPATH, or out of the way",
@@ -77,6 +78,15 @@ def reinstalling(module: str) -> tuple[str | None, str | None]:
     if owner is None:
         return None, None
     return None, f"pip install --force-reinstall --no-deps {owner}=={metadata.version(owner)}"
+
+
+def _below_home(path: Path) -> str:
+    """Spell a path from the home; of a container's user that is no folder, or all of the system."""
+    with contextlib.suppress(RuntimeError):
+        home = Path.home()
+        if home != home.parent and path.is_relative_to(home):
+            return str("~" / path.relative_to(home))
+    return str(path)
 
 
 def owner_of(module: str) -> str | None:

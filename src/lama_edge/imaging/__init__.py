@@ -39,7 +39,7 @@ def check_unit(levels: NDArray[Any], what: str) -> None:
         raise PictureError(f"{what} holds {kind}: give floats from 0 to 1")
     if levels.size and not 0 <= levels.min() <= levels.max() <= 1:
         raise PictureError(
-            f"{what}'s floats go from {levels.min():g} to {levels.max():g}: give 0 to 1, levels "
+            f"{what}'s floats go from {levels.min()!s} to {levels.max()!s}: give 0 to 1, levels "
             "to 255 divided by that"
         )
 

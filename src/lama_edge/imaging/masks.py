@@ -149,7 +149,10 @@ def _rows_to_hole(hole: Hole, most: int) -> NDArray[np.uint16]:
 
 def _of_array(mask: object) -> Hole:
     if not isinstance(mask, np.ndarray):
-        raise PictureError(f"the mask is a {type(mask).__name__}: give a PIL image or an array")
+        raise PictureError(
+            f"the mask is a {type(mask).__name__}: give a path, a PIL image, an array or a torch "
+            "tensor"
+        )
     if mask.dtype.kind == "f":
         check_unit(mask, "the mask")
     elif mask.dtype not in (np.uint8, np.bool_):

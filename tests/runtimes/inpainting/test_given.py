@@ -109,8 +109,10 @@ def test_files_give_a_picture(inpainter: Inpainter, tmp_path: Path) -> None:
         (np.zeros((0, 4, 3), np.uint8), r"shape \(0, 4, 3\)"),
         (np.zeros((8, 8), np.uint16), "dtype uint16: give uint8, 0 to 255, or floats from 0 to 1"),
         (np.zeros((8, 8), np.bool_), "dtype bool"),
-        (np.full((8, 8, 3), 255.0), "floats go from 255 to 255: give 0 to 1"),
+        (np.full((8, 8, 3), 255.0), "floats go from 255.0 to 255.0: give 0 to 1"),
         (np.full((8, 8, 3), -0.1), "floats go from -0.1 to -0.1"),
+        # Rounded, it would be refused for going from 1 to 1.
+        (np.full((8, 8, 3), 1 + 1e-7), "floats go from 1.0000001 to 1.0000001"),
         (np.full((8, 8, 3), np.nan), "the picture holds NaN"),
         (np.full((8, 8, 3), np.inf), "the picture holds infinity"),
     ],
@@ -154,6 +156,8 @@ def test_tensors_with_gradients_or_of_any_strides_are_pictures_too(inpainter: In
     expected = inpainter(tensor.contiguous(), HOLE)
     result = inpainter(tensor.requires_grad_(), HOLE)
     assert torch.equal(result, expected)
+    unsigned = torch._neg_view(-tensor.detach())  # as the imaginary part of a conjugate has it
+    assert torch.equal(inpainter(unsigned, HOLE), expected)
     assert not result.requires_grad
 
 
@@ -167,6 +171,14 @@ def test_tensors_of_other_layouts_are_refused() -> None:
         given_picture(torch.zeros(3, 8, 8, dtype=torch.int64))
     with pytest.raises(PictureError, match=r"the mask has shape \(3, 8, 8\)"):
         given_mask(torch.zeros(3, 8, 8))
+    for bare in (torch.zeros(3, 8, 8, device="meta"), torch.zeros(3, 8, 8).to_sparse()):
+        with pytest.raises(PictureError, match="give a dense one"):
+            given_picture(bare)
+
+
+def test_what_is_no_mask_is_refused_with_all_that_is_one(inpainter: Inpainter) -> None:
+    with pytest.raises(PictureError, match="give a path, a PIL image, an array or a torch tensor"):
+        inpainter(pixels(3), HOLE.tolist())
 
 
 def test_torch_is_not_imported_to_know_that_nothing_is_a_tensor() -> None:

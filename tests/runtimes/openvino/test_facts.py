@@ -103,4 +103,4 @@ def test_what_a_device_refuses_is_listed_and_cut(
     lines = capsys.readouterr().out.splitlines()
     shown = [line for line in lines if line.startswith("  not ") and "(Pad, opset12)" in line]
     assert len(shown) == min(pads, 20)
-    assert (f"  and {pads - 20} more: lama-edge inspect --json has all" in lines) == (pads > 20)
+    assert (f"  and {pads - 20} more: lama-edge support --json has all" in lines) == (pads > 20)

@@ -43,6 +43,14 @@ class Parser(argparse.ArgumentParser):
             options.parser._refuse(left)
         return options
 
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        """Give what a shortened option may mean: never a spelling that is gone from the help.
+
+        Else ``--for``, of a format that lacks it, would be ``--force``, and replace the output.
+        """
+        meant = super()._get_option_tuples(option_string)
+        return [one for one in meant if one[0].help is not argparse.SUPPRESS]
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and end with exit code 2."""
         found = _NO_CHOICE.search(message)
@@ -52,7 +60,8 @@ class Parser(argparse.ArgumentParser):
 
     def _refuse(self, left: list[str]) -> NoReturn:
         slip = next((word for word in left if word.startswith("-")), "").partition("=")[0]
-        meant = _meant(slip, self._option_string_actions)
+        known = self._option_string_actions.items()
+        meant = _meant(slip, [flag for flag, it in known if it.help is not argparse.SUPPRESS])
         self.error(f"unrecognized arguments: {' '.join(left)}{meant}")
 
 
