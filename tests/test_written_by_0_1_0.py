@@ -92,6 +92,11 @@ def test_the_engines_manifest_still_says_where_it_runs(
     said = capsys.readouterr().out
     for fact in ("SM 8.6", "64x64:72x104:128x128", "multiples of 8 from 64 to 128"):
         assert fact in said
+    record["engine"].update(compute_capabilities=[], hardware_compatibility="none")
+    (tmp_path / "range.engine.json").write_text(json.dumps(record), encoding="utf-8")
+    assert main(["inspect", str(tmp_path / "range.engine")]) == 0
+    # The export's words for an engine without named GPUs.
+    assert "any GPU of compute capability 8.0 or more" in capsys.readouterr().out
 
 
 def test_the_largest_side_is_read_as_the_sizes_own() -> None:

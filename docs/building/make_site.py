@@ -31,6 +31,9 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # What the generator says of a build that is well; anything else is of interest, and the docstrings'
 # reader has no other way to complain.
 _WELL = re.compile(r"Build started|No issues found|Build finished in .*")
+# Code within a line, and the words in it at whose hyphens browsers would break; long ones they may.
+_INLINE = re.compile(r"(?<=<code>)(?<!</span><code>)[^<]+(?=</code>)")
+_HYPHENATED = re.compile(r"(?<!\S)(?=\w*-)[\w-]{2,24}(?!\S)")
 
 
 def build(target: Path, root: Path = ROOT) -> list[str]:
@@ -65,10 +68,19 @@ def build(target: Path, root: Path = ROOT) -> list[str]:
         return found or [f"the generator ended with exit code {done.returncode}"]
     # What a server shows for what it does not have: as a file it finds neither style nor links.
     (room / "site" / "404.html").unlink()
+    for page in (room / "site").rglob("*.html"):
+        page.write_text(_kept_whole(page.read_text(encoding="utf-8")), encoding="utf-8")
     found += faults(room / "site")
     shutil.rmtree(target, ignore_errors=True)
     shutil.move(room / "site", target)
     return found
+
+
+def _kept_whole(page: str) -> str:
+    """Return a page in which no line ends within `--for` or `lama-edge`."""
+    return _INLINE.sub(
+        lambda code: _HYPHENATED.sub(r'<span class="whole">\g<0></span>', code[0]), page
+    )
 
 
 def _repository(root: Path) -> str | None:

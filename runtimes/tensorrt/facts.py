@@ -40,7 +40,7 @@ def _rows(file: EngineFile) -> Iterator[tuple[str, str]]:
 def _gpus(build: EngineBuild) -> str:
     named = " and ".join(f"SM {one}" for one in build.compute_capabilities)
     more = "" if build.hardware_compatibility == "none" else f", {build.hardware_compatibility}"
-    return (named or "the GPUs that the library chose") + more
+    return (named or "any GPU of compute capability 8.0 or more") + more
 
 
 def _here(file: EngineFile) -> str:

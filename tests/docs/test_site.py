@@ -67,7 +67,7 @@ def test_pages_show_the_api_and_every_command(site: Path) -> None:
     for name in ("Inpainter", "open_runner", "Raises", "float32"):
         assert name in python
     commands = (site / "reference" / "commands.html").read_text(encoding="utf-8")
-    for words in ("lama-edge-export-litert", "lama-edge-inpaint", "--calibrate DIR"):
+    for words in ("lama-edge-export-litert", "lama-edge-inpaint", "--calibrate</span> DIR"):
         assert words in commands
 
 
@@ -92,6 +92,14 @@ def test_a_page_without_a_fault_builds(small: Path) -> None:
 )
 def test_a_fault_in_a_page_ends_the_build(small: Path, page: str, said: str) -> None:
     assert said in faults_of(small, page)
+
+
+def test_no_line_ends_within_an_option(small: Path) -> None:
+    assert faults_of(small, "Say `lama-edge demo --static DIR`.\n\n```text\nx --for web\n```") == ""
+    page = (small / "site" / "index.html").read_text(encoding="utf-8")
+    assert '<span class="whole">--static</span> DIR</code>' in page
+    assert '<code><span class="whole">lama-edge</span> demo' in page
+    assert "x --for web\n" in page
 
 
 def test_a_page_that_nobody_would_come_to_ends_the_build(small: Path) -> None:

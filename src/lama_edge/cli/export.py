@@ -43,7 +43,7 @@ def _add_format(listed: Any, common: argparse.ArgumentParser, form: Format) -> N
         help=f"{form.title} {form.about}",
         description=f"Export a checkpoint{or_model} to {form.title}, check it against the "
         "reference, and write it with its manifest and parity figures.",
-        epilog=f'Needs: pip install "lama-edge[{form.extra}]"',
+        epilog=f'Needs: `pip install "lama-edge[{form.extra}]"`',
     )
     command.add_argument(
         "source",
