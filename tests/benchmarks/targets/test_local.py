@@ -447,7 +447,7 @@ def test_a_worker_and_an_interpreter_do_not_go_together(tmp_path: Path) -> None:
 def test_an_interpreter_without_lama_edge_is_told_with_what_to_type(tmp_path: Path) -> None:
     bare = _script(tmp_path / "python", f'exec {sys.executable} -S -I "$@"')
     for python, reason in (
-        (str(bare), r"does not run lama-edge \(.*lama_edge.*pip install.*--make-venv"),
+        (str(bare), r"does not run lama-edge \(.*lama_edge.*pip install.*make_venv=True"),
         (
             "/nowhere/python",
             "there is no program '/nowhere/python' on the target: measure with worker",
