@@ -279,7 +279,7 @@ def test_a_target_without_python_or_without_lama_edge_says_what_to_type(
         ("python9", r"no program 'python9' on the target: .*worker.*remote_python"),
         (
             str(server.folder / "bare/bin/python"),
-            r"No module named 'lama_edge'.*pip install .*make-venv",
+            r"No module named 'lama_edge'.*pip install .*make_venv=True",
         ),
     ):
         with pytest.raises(MissingBackendError, match=message):
