@@ -142,6 +142,7 @@ def test_options_are_what_the_command_line_makes_of_its_flags(
         ({"opset": "17"}, "opset is '17'; give a whole number"),
         ({"opset": 3}, "opset=3 is not supported"),
         ({"for_": "fun"}, "for_='fun' is not known; choose one of: any, cpu, gpu, web"),
+        ({"kernels": "fast"}, "kernels='fast' is not known; choose one of: direct, bands"),
         ({"io": "image"}, "io='image' is no form of an ONNX file: use io='float' or 'uint8'"),
         ({"precision": "bf16"}, "precision='bf16' is none of an ONNX file's"),
         ({"format": "onxx"}, "there is no export format 'onxx'"),

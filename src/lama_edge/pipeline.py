@@ -227,15 +227,19 @@ def _complete(job: Export, form: Format) -> Export:
     """Fill in what the job leaves to the format; what a model settles stays open."""
     known = {option.name: option for option in form.options}
     options = {**{name: one.default for name, one in known.items()}, **job.options}
-    meant = {name for old in form.retired for value in old.values.values() for name in value}
+    # What retired flags mean may be no option of its own, such as `kernels`.
+    meant: dict[str, list[object]] = {}
+    for old in form.retired:
+        for name, value in (one for given in old.values.values() for one in given.items()):
+            meant.setdefault(name, []).append(value)
     for name, value in job.options.items():
-        if name not in known.keys() | meant:
+        if name not in known.keys() | meant.keys():
             own = ", ".join(map(parameter, known)) or "none"
             raise UsageError(
                 f"{form.title} has no option {name!r}; its own are: {own}; every format has: "
                 f"{', '.join(map(parameter, _COMMON))}"
             )
-        choices = known[name].choices if name in known else ()
+        choices = known[name].choices if name in known else meant[name]
         if choices and value not in choices:
             raise UsageError(
                 f"{parameter(name, value)} is not known; choose one of: "
