@@ -238,9 +238,13 @@ class Format(ABC):
         """
         return parse_size(word)
 
-    def advice(self, precision: str) -> str:
-        """Return what to do about a precision that is out of tolerance; empty for nothing."""
-        return ""
+    def advice(self) -> dict[str, str]:
+        """Return, by precision, what to do where it is out of tolerance.
+
+        A method, because messages are spelled when somebody reads them.
+        """
+        remedy = parameter("precision", "fp32")
+        return {"fp16": f"see where with: lama-edge ranges CHECKPOINT; or use {remedy}"}
 
     def arithmetic(self, precision: str) -> Precision:
         """Return the number format that the deploy graph is made in."""
@@ -395,11 +399,6 @@ class Format(ABC):
             return sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
         files = (target, weights_beside(target)) if self.kind == "split" else (target,)
         return sum(path.stat().st_size for path in files)
-
-
-def about_fp16() -> str:
-    """Return what every format advises where fp16 is out of tolerance."""
-    return f"see where with: lama-edge ranges CHECKPOINT; or use {parameter('precision', 'fp32')}"
 
 
 def versions_of(extra: str, *packages: str) -> dict[str, str]:

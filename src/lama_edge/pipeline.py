@@ -442,7 +442,7 @@ def _judged(
             raise
         _log.warning("the engine is not judged, its manifest keeps the file's figures: %s", error)
         return manifest
-    advice, judged = form.advice(manifest.precision), []
+    advice, judged = form.advice().get(manifest.precision, ""), []
     for chosen in judges:
         figures: ParityFigures | None = None
         try:

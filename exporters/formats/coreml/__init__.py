@@ -26,7 +26,6 @@ from lama_edge.exporters.formats.record import (
     Option,
     Part,
     Within,
-    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest
@@ -73,14 +72,14 @@ class CoremlFormat(Format):
         ),
     )
 
-    def advice(self, precision: str) -> str:
+    def advice(self) -> dict[str, str]:
         """See `Format.advice`."""
         return {
-            "fp16": about_fp16(),
+            **super().advice(),
             "w8": f"use {parameter('precision', 'fp16')}",
             "pal6": f"use {parameter('precision', 'w8', 'fp16')}",
             "pal4": f"use {parameter('precision', 'pal6', 'w8', 'fp16')}",
-        }.get(precision, "")
+        }
 
     def arithmetic(self, precision: str) -> Precision:
         """See `Format.arithmetic`."""

@@ -17,7 +17,6 @@ from lama_edge.exporters.formats.record import (
     Option,
     Part,
     Within,
-    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest, ParityFigures
@@ -64,13 +63,14 @@ class ExecutorchFormat(Format):
         ),
     )
 
-    def advice(self, precision: str) -> str:
+    def advice(self) -> dict[str, str]:
         """See `Format.advice`."""
+        fp16 = super().advice()["fp16"]
         return {
-            "fp16": f"{about_fp16()} or int8, since XNNPACK adds in fp16 too where a processor can",
+            "fp16": f"{fp16} or int8, since XNNPACK adds in fp16 too where a processor can",
             "int8": f"try {parameter('calibrate')} with a folder of pictures like yours, or "
             f"{parameter('precision', 'fp32')}",
-        }.get(precision, "")
+        }
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""

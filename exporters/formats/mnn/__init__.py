@@ -15,7 +15,6 @@ from lama_edge.exporters.formats.record import (
     Judge,
     Part,
     Within,
-    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest
@@ -51,12 +50,12 @@ class MnnFormat(Format):
         "fp16": "MNN computes fp16 in float32 on processors without fp16: time it on the device",
     }
 
-    def advice(self, precision: str) -> str:
+    def advice(self) -> dict[str, str]:
         """See `Format.advice`."""
         return {
-            "fp16": about_fp16(),
+            **super().advice(),
             "w8": f"use {parameter('precision', 'fp16', 'fp32')}",
-        }.get(precision, "")
+        }
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""

@@ -15,7 +15,6 @@ from lama_edge.exporters.formats.record import (
     Judge,
     Part,
     Within,
-    about_fp16,
     versions_of,
 )
 from lama_edge.files import weights_beside
@@ -49,10 +48,6 @@ class NcnnFormat(Format):
         "fp16": "ncnn computes it in float32 on processors without fp16, so this time says "
         "nothing of phones"
     }
-
-    def advice(self, precision: str) -> str:
-        """See `Format.advice`."""
-        return about_fp16() if precision == "fp16" else ""
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""

@@ -18,7 +18,6 @@ from lama_edge.exporters.formats.record import (
     Part,
     Retired,
     Within,
-    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest
@@ -95,14 +94,14 @@ class OnnxFormat(Format):
         """See `Format.default_sizes`: on WebGPU a file of any size does not run whole."""
         return ONE_SIZE if options["for"] == "web" else self.sizes
 
-    def advice(self, precision: str) -> str:
+    def advice(self) -> dict[str, str]:
         """See `Format.advice`."""
         return {
-            "fp16": about_fp16(),
+            **super().advice(),
             "w8": f"use {parameter('precision', 'fp16', 'fp32')}",
             "int8": f"try {parameter('calibrate')} with a folder of pictures like yours, or "
             f"{parameter('precision', 'w8', 'fp16', 'fp32')}",
-        }.get(precision, "")
+        }
 
     def check(self, job: Export) -> None:
         """See `Format.check`."""

@@ -15,7 +15,6 @@ from lama_edge.exporters.formats.record import (
     Judge,
     Part,
     Within,
-    about_fp16,
     versions_of,
 )
 from lama_edge.manifest import Manifest
@@ -56,15 +55,15 @@ class OpenvinoFormat(Format):
         "graphics and NPUs, which compute in fp16"
     }
 
-    def advice(self, precision: str) -> str:
+    def advice(self) -> dict[str, str]:
         """See `Format.advice`."""
         return {
-            "fp16": about_fp16(),
+            **super().advice(),
             "w8": f"use {parameter('precision', 'fp16')}: this checkpoint's weights need more "
             "digits",
             "int8": f"calibrate on pictures like yours with {parameter('calibrate')}; or use "
             f"{parameter('precision', 'w8')}",
-        }.get(precision, "")
+        }
 
     def arithmetic(self, precision: str) -> Precision:
         """See `Format.arithmetic`: w8 is computed in fp16 where graphics and NPUs do."""

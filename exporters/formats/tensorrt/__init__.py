@@ -29,7 +29,6 @@ from lama_edge.exporters.formats.record import (
     Part,
     SizeChoice,
     Within,
-    about_fp16,
     versions_of,
 )
 from lama_edge.exporters.formats.tensorrt.options import (
@@ -99,14 +98,14 @@ class TensorrtFormat(Format):
         Option("tf32", "let float32 products be computed with 10 bits", default=False),
     )
 
-    def advice(self, precision: str) -> str:
+    def advice(self) -> dict[str, str]:
         """See `Format.advice`."""
         return {
+            **super().advice(),
             TF32: f"leave {parameter('tf32')} out",
-            "fp16": about_fp16(),
             "int8": f"try {parameter('calibrate')} with a folder of pictures like yours, or "
             f"{parameter('precision', 'fp16')}",
-        }.get(precision, "")
+        }
 
     def parse_size(self, word: str) -> SizeChoice:
         """See `Format.parse_size`."""

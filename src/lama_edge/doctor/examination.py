@@ -13,7 +13,7 @@ from lama_edge.benchmarks.targets.tasks.environment import environment, processo
 from lama_edge.doctor.requirements import PACKAGE, Extra, canonical, installed_extras
 from lama_edge.doctor.tools import TOOLS
 from lama_edge.doctor.trying import EXPORT_SECONDS, owner_of, reinstalling, status_of, tried
-from lama_edge.errors import worst_exit_code
+from lama_edge.errors import flag_of, worst_exit_code
 from lama_edge.exporters.formats.record import Format, formats
 from lama_edge.files import sha256_of
 from lama_edge.models.checkpoint import EMBEDDED_NAME
@@ -113,7 +113,7 @@ def _exported(
 ) -> Row:
     """Export the embedded model; the row's ``path`` is the file, None where there is none."""
     row: Row = {"format": form.name, "options": dict(options), "seconds": None, "path": None}
-    flags = "".join(f" --{name.replace('_', '-')} {value}" for name, value in options.items())
+    flags = "".join(f" {flag_of(name)} {value}" for name, value in options.items())
     progress(f"export {form.name}{flags}")
     if model["status"] != "works":
         return {**row, "status": "not tried", "reason": "the embedded model is broken", "fix": None}

@@ -9,7 +9,7 @@ from typing import Any
 
 from lama_edge.benchmarks.reports.figures import UNKNOWN, scientific, table
 from lama_edge.cli.rendering import milliseconds, print_json, steps
-from lama_edge.errors import printable
+from lama_edge.errors import flag_of, printable
 
 _WIDTH = 100
 _LABEL = 11
@@ -142,7 +142,7 @@ def _exports(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
 
 def _flags(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in row["options"].items():
-        yield f" --{name.replace('_', '-')}", value
+        yield f" {flag_of(name)}", value
 
 
 def _tools(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:

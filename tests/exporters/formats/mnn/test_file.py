@@ -15,6 +15,7 @@ import pytest
 
 pytest.importorskip("MNN")
 
+from damages import DAMAGES, Damage, flipped
 from torch_answers import answer_of
 
 from lama_edge import cli
@@ -30,24 +31,9 @@ from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import Size
 
 SIZE = Size(72, 104)
-Damage = Callable[[bytes], bytes]
-
-
-def _flipped(whole: bytes, at: int) -> bytes:
-    return whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
-
-
-DAMAGES: dict[str, Damage] = {
-    "nothing in it": lambda whole: b"",
-    "cut in half": lambda whole: whole[: len(whole) // 2],
-    "cut at its last byte": lambda whole: whole[:-1],
-    "a bit of its first number": lambda whole: _flipped(whole, 0),
-    "a bit of its table": lambda whole: _flipped(whole, 40),
-    "a bit of its weights": lambda whole: _flipped(whole, len(whole) // 2),
-    "a page of zeros": lambda whole: whole[:8192] + bytes(4096) + whole[12288:],
-    "a byte too many": lambda whole: whole[:5000] + b"x" + whole[5000:],
-    "a text behind it": lambda whole: whole + b"and more",
-    "another manifest": lambda whole: whole.replace(b'"fp32"', b'"fp16"'),
+DAMAGED: dict[str, Damage] = {
+    **DAMAGES,
+    "a bit of its table": lambda whole: flipped(whole, 40),
     "another seal": lambda whole: whole[:-1] + (b"0" if whole[-1:] != b"0" else b"1"),
     "the wrong file": lambda whole: b"\x08\x08\x12\x07pytorch" * 1000,
 }
@@ -58,12 +44,12 @@ def whole(mnn_file: Callable[..., Path]) -> bytes:
     return mnn_file("fourier", SIZE).read_bytes()
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", DAMAGED)
 def test_a_damaged_file_is_refused(
     whole: bytes, tmp_path: Path, damage: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "m.mnn"
-    path.write_bytes(DAMAGES[damage](whole))
+    path.write_bytes(DAMAGED[damage](whole))
     assert path.read_bytes() != whole
     with pytest.raises(ModelError, match=r"damaged|no lama-edge manifest|cannot be read"):
         open_runner(path)

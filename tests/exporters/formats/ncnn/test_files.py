@@ -21,6 +21,7 @@ import pytest
 pytest.importorskip("ncnn")
 pytest.importorskip("pnnx")
 
+from damages import DAMAGES, Damage, flipped
 from torch_answers import answer_of, checkpoint_of
 
 from lama_edge import cli
@@ -39,30 +40,14 @@ from lama_edge.runtimes.base import open_runner
 from lama_edge.spec import Size, SizePolicy, io_spec
 
 SIZE = Size(72, 104)
-Damage = Callable[[bytes], bytes]
-
-
-def _flipped(whole: bytes, at: int) -> bytes:
-    return whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
-
-
 DAMAGED_WEIGHTS: dict[str, Damage] = {
-    "nothing in it": lambda whole: b"",
-    "cut in half": lambda whole: whole[: len(whole) // 2],
-    "cut at its last byte": lambda whole: whole[:-1],
-    "a bit of its first tag": lambda whole: _flipped(whole, 0),
-    "a bit of its weights": lambda whole: _flipped(whole, len(whole) // 2),
-    "a page of zeros": lambda whole: whole[:8192] + bytes(4096) + whole[12288:],
-    "a byte too many": lambda whole: whole[:5000] + b"x" + whole[5000:],
-    "a text behind it": lambda whole: whole + b"and more",
-    "another manifest": lambda whole: whole.replace(b'"fp32"', b'"fp16"'),
+    **DAMAGES,
     "a length of nothing": lambda whole: whole[:-72] + b"0" * 8 + whole[-64:],
     "a length beyond it": lambda whole: whole[:-72] + b"f" * 8 + whole[-64:],
 }
 DAMAGED_PARAM: dict[str, Damage] = {
-    "nothing in it": lambda whole: b"",
-    "cut in half": lambda whole: whole[: len(whole) // 2],
-    "another mark": lambda whole: _flipped(whole, 3),
+    **{name: DAMAGES[name] for name in ("nothing in it", "cut in half")},
+    "another mark": lambda whole: flipped(whole, 3),
     "more layers than there are": lambda whole: whole.replace(b"\n", b"\n9", 1),
     "a stride of nothing": lambda whole: whole.replace(b" 3=2 ", b" 3=0 ", 1),
     "another layer": lambda whole: whole.replace(b"Sigmoid", b"Softmax"),
