@@ -1,0 +1,1 @@
+"""Folders of pictures inpainted by several workers, on this machine or a cluster."""
