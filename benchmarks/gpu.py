@@ -17,7 +17,6 @@ from pathlib import Path
 
 from lama_edge.benchmarks.bench.rows import DEFAULT_SIZE
 from lama_edge.benchmarks.bench.run import Bench, BenchResult, run_bench
-from lama_edge.benchmarks.documents.model_files import located
 from lama_edge.benchmarks.documents.store import save_document
 from lama_edge.benchmarks.gpu_entries import (
     ENTRIES,
@@ -37,6 +36,7 @@ from lama_edge.judging.metrics import psnr_db
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.models.config import BIG_LAMA
 from lama_edge.retired import add_retired, sets
+from lama_edge.runtimes.model_files import located
 from lama_edge.spec import Progress, Size, fixed_size, untold
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from lama_edge.benchmarks.bench.cooling import Cooling
 from lama_edge.benchmarks.bench.proof import NotProvenError, References, check_named
 from lama_edge.benchmarks.bench.rows import Row, check_times, names_of, rows_of, titles_of
-from lama_edge.benchmarks.documents.model_files import located, titled
+from lama_edge.benchmarks.documents.model_files import titled
 from lama_edge.benchmarks.documents.pictures import Picture
 from lama_edge.benchmarks.documents.store import BENCH, check_document, heading
 from lama_edge.benchmarks.targets.base import Opening, Target, TargetOptions
@@ -32,6 +32,7 @@ from lama_edge.errors import (
     worst_exit_code,
 )
 from lama_edge.files import split_part
+from lama_edge.runtimes.model_files import located
 from lama_edge.spec import Progress, Size, untold
 
 # How documents call what this module does; a change in what is timed raises it.

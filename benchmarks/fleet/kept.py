@@ -13,11 +13,12 @@ from typing import Any
 import lama_edge
 from lama_edge import plain
 from lama_edge.benchmarks.bench.run import Bench
-from lama_edge.benchmarks.documents.model_files import base_name, located, model_sha256
+from lama_edge.benchmarks.documents.model_files import base_name
 from lama_edge.benchmarks.documents.store import BENCH, DocumentError, check_document
 from lama_edge.benchmarks.targets.programs.worker import bundle_of
 from lama_edge.errors import LamaEdgeError
 from lama_edge.files import atomic_output, make_folder, split_part
+from lama_edge.runtimes.model_files import located, model_sha256
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 from lama_edge.benchmarks.bench.run import Bench
-from lama_edge.benchmarks.documents.model_files import located
 from lama_edge.benchmarks.documents.store import FLEET, check_document, heading
 from lama_edge.benchmarks.fleet.devices import Device
 from lama_edge.benchmarks.fleet.kept import Kept, fingerprint
@@ -22,6 +21,7 @@ from lama_edge.benchmarks.targets.places.remote import LostError, UnreachedError
 from lama_edge.benchmarks.targets.tasks.environment import anonymous
 from lama_edge.errors import LamaEdgeError, one_line, worst_exit_code
 from lama_edge.process import run_isolated
+from lama_edge.runtimes.model_files import located
 from lama_edge.spec import Progress, untold
 
 _ONE = "lama_edge.benchmarks.fleet.one:measure_one"

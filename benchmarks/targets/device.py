@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.benchmarks.documents.model_files import model_files
 from lama_edge.benchmarks.targets.answers import (
     MOST_SAID,
     Clock,
@@ -41,6 +40,7 @@ from lama_edge.forms import sides_of
 from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError, WatchedFolder, killed_by, temporary_room
 from lama_edge.runtimes.base import Array, stored_manifest
+from lama_edge.runtimes.model_files import model_files
 from lama_edge.runtimes.onnxruntime.record import ONNXRUNTIME
 from lama_edge.spec import Progress, untold
 

@@ -10,7 +10,6 @@ from typing import Any
 from lama_edge.benchmarks.documents.model_files import (
     base_name,
     format_of,
-    located,
     model_record,
     model_state,
     titled,
@@ -23,6 +22,7 @@ from lama_edge.forms import to_model
 from lama_edge.judging.cases import ParityCase
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import Array
+from lama_edge.runtimes.model_files import located
 
 
 @dataclass(frozen=True)

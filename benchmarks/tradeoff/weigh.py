@@ -11,7 +11,7 @@ from typing import Any
 
 from lama_edge.benchmarks.bench.rows import DEFAULT_SIZE
 from lama_edge.benchmarks.bench.run import Bench, run_bench
-from lama_edge.benchmarks.documents.model_files import base_name, manifest_facts, model_size_bytes
+from lama_edge.benchmarks.documents.model_files import base_name, manifest_facts
 from lama_edge.benchmarks.documents.pictures import ShownPicture
 from lama_edge.benchmarks.documents.store import TRADEOFF, check_document, heading
 from lama_edge.benchmarks.documents.tradeoff_verdict import choose_pictures
@@ -24,6 +24,7 @@ from lama_edge.exporters.formats.record import Format, format_named
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
 from lama_edge.pictures.pairs import find_pairs
+from lama_edge.runtimes.model_files import model_size_bytes
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import IoForm, Progress, Size, untold
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from lama_edge.benchmarks.bench.summary import summarise, warnings_about
-from lama_edge.benchmarks.documents.model_files import model_size_bytes
 from lama_edge.benchmarks.documents.store import PEERS, heading
 from lama_edge.benchmarks.reports import figures
 from lama_edge.benchmarks.studies.peers.entries import LIMIT, OURS
 from lama_edge.benchmarks.targets.tasks.environment import environment
+from lama_edge.runtimes.model_files import model_size_bytes
 from lama_edge.spec import Size
 
 Document = dict[str, Any]

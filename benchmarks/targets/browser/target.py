@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from lama_edge.benchmarks.documents.model_files import model_files
 from lama_edge.benchmarks.targets.answers import (
     Clock,
     check_same_model,
@@ -35,6 +34,7 @@ from lama_edge.forms import sides_of
 from lama_edge.manifest import Manifest
 from lama_edge.process import CrashError
 from lama_edge.runtimes.base import Array
+from lama_edge.runtimes.model_files import model_files
 from lama_edge.runtimes.onnxruntime.parts import read_manifest_of
 from lama_edge.runtimes.onnxruntime.record import ONNXRUNTIME, ONNXRUNTIME_WEB
 from lama_edge.spec import Progress, Size, untold

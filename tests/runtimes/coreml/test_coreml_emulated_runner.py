@@ -270,9 +270,10 @@ def test_a_picture_package_is_within_a_level(
 
 
 def test_measuring_and_judging_processes_take_a_package(package: Path) -> None:
-    from lama_edge.benchmarks.documents.model_files import model_record, model_sha256
+    from lama_edge.benchmarks.documents.model_files import model_record
     from lama_edge.benchmarks.targets.base import Opening
     from lama_edge.benchmarks.targets.registry import open_target
+    from lama_edge.runtimes.model_files import model_sha256
 
     with open_target("local") as target:
         described = target.describe(target.push(package), Opening())

@@ -21,18 +21,13 @@ pytest.importorskip("openvino")
 from torch_answers import CASES, answer_of
 
 from lama_edge import cli
-from lama_edge.benchmarks.documents.model_files import (
-    model_files,
-    model_record,
-    model_sha256,
-    model_size_bytes,
-    quality_of,
-)
+from lama_edge.benchmarks.documents.model_files import model_record, quality_of
 from lama_edge.errors import MissingBackendError, ModelError, UsageError
 from lama_edge.exporters.formats.openvino.ir import stamp_ir
 from lama_edge.judging.judge import run_case
 from lama_edge.manifest import Manifest
 from lama_edge.runtimes.base import changed_since_export, open_runner
+from lama_edge.runtimes.model_files import model_files, model_sha256, model_size_bytes
 from lama_edge.runtimes.openvino.runner import (
     check_fits,
     choose_device,

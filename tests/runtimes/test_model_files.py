@@ -10,14 +10,9 @@ from pathlib import Path
 import onnx
 import pytest
 
-from lama_edge.benchmarks.documents.model_files import (
-    located,
-    model_files,
-    model_sha256,
-    model_size_bytes,
-)
 from lama_edge.errors import ModelError
 from lama_edge.files import sha256_of
+from lama_edge.runtimes.model_files import located, model_files, model_sha256, model_size_bytes
 from lama_edge.spec import Size
 
 
