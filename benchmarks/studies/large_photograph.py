@@ -55,7 +55,8 @@ def inpaint_once(payload: Mapping[str, Any]) -> dict[str, Any]:
     model, image, mask, output = (
         Path(payload[key]) for key in ("model", "image", "mask", "output")
     )
-    job = InpaintFile(model, image, mask, output, payload["strategy"], provider="cpu")
+    strategy = payload["strategy"]
+    job = InpaintFile(model, image, mask, output, strategy=strategy, provider="cpu")
     start = time.perf_counter()
     inpaint_file(job)
     return {"seconds": time.perf_counter() - start, "peak_bytes": peak_memory_bytes()}

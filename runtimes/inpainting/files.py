@@ -19,16 +19,11 @@ from lama_edge.runtimes.inpainting.inpainter import Inpainter
 from lama_edge.runtimes.inpainting.strategies import Plan, Strategy
 
 
-@dataclass(frozen=True)
-class InpaintFile:
-    """What `inpaint_file` shall do.
+@dataclass(frozen=True, kw_only=True)
+class InpaintOptions:
+    """How pictures are inpainted, one of them or many.
 
     Attributes:
-        model: an exported model, or a checkpoint's path or name; see `open_runner`.
-        image: the picture.
-        mask: a picture of the same size; any value above 0 is hole.
-        output: the picture to write, in the format of its suffix; replaced when it exists, but
-            neither picture nor mask.
         strategy: see `Inpainter`.
         max_side: see `Inpainter`.
         tile: see `Inpainter`.
@@ -43,10 +38,6 @@ class InpaintFile:
         recursive: for folders, whether those inside are read too.
     """
 
-    model: str | Path
-    image: Path
-    mask: Path
-    output: Path
     strategy: Strategy = "auto"
     max_side: int | None = None
     tile: int | None = None
@@ -58,14 +49,17 @@ class InpaintFile:
     picture_format: str | None = None
     recursive: bool = False
 
-    def open(self) -> Inpainter:
-        """Open the model as the job says.
+    def open(self, model: str | Path) -> Inpainter:
+        """Open a model as the options say.
+
+        Args:
+            model: as for `open_runner`.
 
         Raises:
             LamaEdgeError: as `Inpainter.open`.
         """
         return Inpainter.open(
-            self.model,
+            model,
             provider=self.provider,
             threads=self.threads,
             strategy=self.strategy,
@@ -73,6 +67,32 @@ class InpaintFile:
             tile=self.tile,
             mask_rules=self.mask_rules,
         )
+
+
+@dataclass(frozen=True)
+class InpaintFile(InpaintOptions):
+    """What `inpaint_file` shall do; its options, by name, are those of `InpaintOptions`.
+
+    Attributes:
+        model: an exported model, or a checkpoint's path or name; see `open_runner`.
+        image: the picture.
+        mask: a picture of the same size; any value above 0 is hole.
+        output: the picture to write, in the format of its suffix; replaced when it exists, but
+            neither picture nor mask.
+    """
+
+    model: str | Path
+    image: Path
+    mask: Path
+    output: Path
+
+    def open(self, model: str | Path | None = None) -> Inpainter:
+        """Open the job's model, or another one, as the job says.
+
+        Raises:
+            LamaEdgeError: as `Inpainter.open`.
+        """
+        return super().open(self.model if model is None else model)
 
 
 @dataclass(frozen=True)
