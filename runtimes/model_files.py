@@ -41,7 +41,7 @@ def model_files(path: Path) -> list[Path]:
         return sorted(file for file in path.rglob("*") if file.is_file())
     beside = {path.with_suffix(one.weights) for one in runtimes_of(path) if one.weights}
     if path.suffix.lower() == ".onnx":
-        beside = {path.parent / name for name in _external_data(path)}
+        beside = {path.parent / name for name in external_data(path)}
     return [path, *(file for file in sorted(beside) if file.is_file())]
 
 
@@ -64,7 +64,7 @@ def model_sha256(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _external_data(path: Path) -> set[str]:
+def external_data(path: Path) -> set[str]:
     """Return the file names that an ONNX file's weights refer to, those in its folder alone.
 
     The onnx package need not be there where models only run.

@@ -27,7 +27,7 @@ _LAST_WORDS_CHARACTERS = 200
 _PACKAGE = "lama_edge"
 # `python -m` looks for modules in the current folder first, where a user's own numpy.py or a
 # clone's models/ would take the place of the real one. Python 3.10 does not know the variable.
-_NO_CURRENT_FOLDER = {"PYTHONSAFEPATH": "1"}
+NO_CURRENT_FOLDER = {"PYTHONSAFEPATH": "1"}
 
 
 # Its input ends with the process that started it, also with one that is killed; see `running`.
@@ -163,7 +163,7 @@ def run_isolated(
             )
             if not reply.exists():
                 raise CrashError(
-                    _last_words(code, log)
+                    last_words(code, log)
                     if in_time
                     else f"the process did not finish within {timeout_s:g} s and was stopped"
                 )
@@ -189,7 +189,7 @@ def _wait(
     expired = threading.Event()
     with subprocess.Popen(
         command,
-        env={**os.environ, **_NO_CURRENT_FOLDER, **environment},
+        env={**os.environ, **NO_CURRENT_FOLDER, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -232,7 +232,8 @@ def killed_by(number: int) -> str:
     return f"the process was killed by {name}{hint}"
 
 
-def _last_words(code: int, log: IO[bytes]) -> str:
+def last_words(code: int, log: IO[bytes]) -> str:
+    """Say how a process ended by itself: by which signal, or with which line of its stderr."""
     if code < 0:
         return killed_by(-code)
     log.seek(0)
@@ -256,11 +257,19 @@ def _error_class(lineage: Sequence[Sequence[str]]) -> type[LamaEdgeError]:
     return LamaEdgeError
 
 
+def own_output() -> int:
+    """Return a descriptor of this process's output for its answers; what others print goes to stderr.
+
+    What a task or a library prints is no answer, whichever way it reaches the descriptor.
+    """
+    kept = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return kept
+
+
 def _serve(request: Path, reply: Path) -> None:
     """Call the task that `request` names and write what came of it to `reply`."""
-    # What a task or a library prints is no step of it, whichever way it reaches the descriptor.
-    steps = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    steps = os.fdopen(own_output(), "w", encoding="utf-8", buffering=1)
     job = json.loads(request.read_text(encoding="utf-8"))
     module, _, function = job["task"].partition(":")
     told = [lambda step: print(one_line(step), file=steps)] if job["tells"] else []

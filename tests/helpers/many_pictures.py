@@ -1,0 +1,76 @@
+"""Folders of small pictures of all kinds with masks, some of them bad."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+# Ways to save a picture: mode, suffix.
+KINDS = (
+    ("RGB", ".png"), ("RGB", ".jpg"), ("L", ".png"), ("RGBA", ".png"), ("P", ".png"),
+    ("I;16", ".png"), ("CMYK", ".jpg"), ("RGB", ".webp"), ("LA", ".png"), ("RGB", ".tif"),
+    ("RGB", ".bmp"),
+)  # fmt: skip
+# Every way of a picture to be bad, in turn.
+BAD = ("no picture", "cut", "another size", "no mask", "empty")
+
+
+def make_pictures(pictures: Path, masks: Path, count: int, bad: int) -> list[str]:
+    """Make pictures of mixed sizes and modes, in two folders, and their masks.
+
+    Returns:
+        The names of the bad ones, relative to `pictures`.
+    """
+    random = np.random.default_rng(count)
+    every = count // bad if bad else count + 1
+    names = []
+    for number in range(count):
+        mode, suffix = KINDS[number % len(KINDS)]
+        inside = Path("more") if number % 3 == 0 else Path()
+        name = inside / f"picture-{number:04d}{suffix}"
+        height, width = (int(side) for side in random.integers(17, 72, 2))
+        path, mask = pictures / name, masks / inside / f"picture-{number:04d}_mask.png"
+        for one in (path, mask):
+            one.parent.mkdir(parents=True, exist_ok=True)
+        _picture(random, mode, height, width).save(path)
+        hole = np.zeros((height, width), np.uint8)
+        top, left = (int(random.integers(0, side // 2)) for side in (height, width))
+        hole[top : top + height // 3, left : left + width // 3] = 255
+        way = BAD[len(names) % len(BAD)] if number % every == every - 1 and len(names) < bad else ""
+        if way:
+            names.append(name.as_posix())
+        if way == "another size":
+            hole = hole[:-1]
+        if way != "no mask":
+            Image.fromarray(hole).save(mask)
+        _spoil(path, way)
+    return names
+
+
+def _picture(random: np.random.Generator, mode: str, height: int, width: int) -> Image.Image:
+    if mode == "I;16":
+        return Image.fromarray(random.integers(0, 65536, (height, width)).astype(np.uint16))
+    coarse = random.integers(0, 256, (4, 4, 4), np.uint8)
+    rgba = Image.fromarray(coarse, "RGBA").resize((width, height))
+    return rgba.convert("RGB").convert(mode) if mode in ("P", "CMYK", "RGB") else rgba.convert(mode)
+
+
+def _spoil(path: Path, way: str) -> None:
+    if way == "no picture":
+        path.write_bytes(b"this is no picture")
+    elif way == "cut":
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+    elif way == "empty":
+        path.write_bytes(b"")
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return all files of a folder, hidden ones too, but for the run's record."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "record.parquet"
+    }
