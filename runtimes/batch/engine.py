@@ -43,9 +43,7 @@ class Engine:
         self.slots = 0
         self._count()
 
-    def run(
-        self, setup: Setup, tasks: Iterator[Task], tick: Callable[[], None]
-    ) -> Iterator[Row]:
+    def run(self, setup: Setup, tasks: Iterator[Task], tick: Callable[[], None]) -> Iterator[Row]:
         """Inpaint pictures, in about the order that they come in.
 
         Args:
@@ -155,17 +153,20 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
     for name in ("distributed", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if cluster is None:
-        with LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=1,
-            threads_per_worker=workers,
-            processes=False,
-            dashboard_address=None,
-            memory_limit=0,
-        ) as local, Client(local) as client:  # type: ignore[no-untyped-call]
+        with (
+            LocalCluster(
+                n_workers=1,
+                threads_per_worker=workers,
+                processes=False,
+                dashboard_address=None,
+                memory_limit=0,
+            ) as local,
+            Client(local) as client,
+        ):
             yield Engine(client, None)
         return
     try:
-        client = Client(cluster, timeout=CONNECT_S)  # type: ignore[no-untyped-call]
+        client = Client(cluster, timeout=CONNECT_S)
     except (OSError, TimeoutError) as error:
         raise ClusterError(
             f"no Dask scheduler answers at {cluster!r} ({one_line(error)}): start one with "

@@ -10,10 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from lama_edge.errors import ModelError
-from lama_edge.files import atomic_artifact, beside, join_part, make_folder, split_part, weights_beside
+from lama_edge.files import (
+    atomic_artifact,
+    beside,
+    join_part,
+    make_folder,
+    weights_beside,
+)
 from lama_edge.models.zoo import cache_folder
 from lama_edge.runtimes.model_files import external_data, located, model_sha256
-from lama_edge.stores import Entry, Store, StoreError, is_url, open_store
+from lama_edge.stores.addresses import is_url, open_store
+from lama_edge.stores.base import Entry, Store, StoreError
 
 
 def local_model(model: str, sha256: str | None = None) -> str:
@@ -89,7 +96,7 @@ def _copy(store: Store, name: str, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    """Let one process of this machine be in the block: a model is fetched once, not by each worker."""
+    """Let one process of this machine be in the block: workers share what one of them fetches."""
     try:
         import fcntl
     except ImportError:  # on Windows each fetches its own

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import PurePosixPath
 
 from PIL import Image
 
-from lama_edge.errors import LamaEdgeError, UsageError
-from lama_edge.imaging.saving import suffix_for
-from lama_edge.pictures.pairs import Claims, Pair, find_pairs, pair_with_all
+from lama_edge.errors import UsageError
+from lama_edge.pictures.pairs import Claims
 from lama_edge.runtimes.batch.job import InpaintMany
 from lama_edge.runtimes.batch.rows import Row
 from lama_edge.runtimes.batch.work import Setup, Task
-from lama_edge.stores import Entry, Store, StoreFileError
+from lama_edge.runtimes.inpainting.files import Stores
+from lama_edge.runtimes.inpainting.folders import no_mask, pairs_of, target_of
+from lama_edge.stores.base import Entry, Store
 
 # Pictures that are put in order of size together, and how many of them are looked at at a time.
 # A store answers in some 50 ms; the next ones are looked at while workers have the last.
@@ -25,15 +25,6 @@ _ORDERED_TOGETHER = 512
 _LOOKED_AT_ONCE = 8
 # Holds the size in every format that is read, behind a JPEG's thumbnail and profile too.
 _HEAD_BYTES = 1 << 16
-
-
-@dataclass(frozen=True)
-class Stores:
-    """Where a run's files lie."""
-
-    pictures: Store
-    masks: Store
-    output: Store
 
 
 @dataclass
@@ -54,7 +45,9 @@ class Plan:
         return len(self.tasks) + len(self.unchanged) + len(self.failed)
 
 
-def make_plan(job: InpaintMany, stores: Stores, setup: Setup, earlier: Mapping[str, Row]) -> Plan:
+def make_plan(
+    job: InpaintMany, stores: Stores, setup: Setup, earlier: Mapping[tuple[str, str], Row]
+) -> Plan:
     """Find a run's pictures, and tell those that an earlier run did.
 
     What is as large and as old as a row of the record says is taken for unchanged, as make and git
@@ -64,28 +57,27 @@ def make_plan(job: InpaintMany, stores: Stores, setup: Setup, earlier: Mapping[s
         job: what is asked for.
         stores: where its files lie.
         setup: of the run.
-        earlier: rows of earlier runs by their results' names; empty to do everything.
+        earlier: rows of earlier runs by `Row.key`; empty to do everything.
 
     Raises:
         UsageError: when a folder is missing or holds no picture.
         StoreError: when a store cannot be read.
     """
-    pairs, without_mask = _pairs(job, stores)
+    pairs, without_mask = pairs_of(
+        stores.pictures, stores.masks, recursive=job.recursive, output=stores.output
+    )
     pictures = {one.name: one for one in stores.pictures.entries(recursive=job.recursive)}
     masks = _masks(job, stores)
     results = {one.name: one for one in stores.output.entries(recursive=True)} if earlier else {}
     plan = Plan(
         failed=[
-            Task(number, name, "", "", _entry(pictures, name), None).failed(
-                f"there is no mask for it in {stores.masks.spell()!r}"
-            )
+            Task(number, name, "", "", _entry(pictures, name), None).failed(no_mask(stores.masks))
             for number, name in enumerate(without_mask)
         ]
     )
     claims = Claims(stores.pictures, stores.masks, stores.output, pairs)
     for number, pair in enumerate(pairs, len(plan.failed)):
-        suffix = suffix_for(job.picture_format, PurePosixPath(pair.image).suffix)
-        target = f"{pair.result}{suffix}"
+        target = target_of(pair, job.picture_format)
         task = Task(
             number=number,
             picture=pair.image,
@@ -99,19 +91,12 @@ def make_plan(job: InpaintMany, stores: Stores, setup: Setup, earlier: Mapping[s
         except UsageError as error:
             plan.failed.append(task.failed(str(error)))
             continue
-        known = _known(earlier.get(target), setup, results)
+        known = _known(earlier.get((pair.image, pair.mask)), task, setup, results)
         if known is not None and task.is_of(known):
             plan.unchanged.append(known)
         else:
-            plan.tasks.append(task if known is None else task.knowing(known))
+            plan.tasks.append(replace(task, known=known))
     return plan
-
-
-def _pairs(job: InpaintMany, stores: Stores) -> tuple[list[Pair], list[str]]:
-    here = {"recursive": job.recursive, "output": stores.output}
-    if stores.masks.kind() == "file":
-        return pair_with_all(stores.pictures, stores.masks, **here), []
-    return find_pairs(stores.pictures, stores.masks, **here)
 
 
 def _masks(job: InpaintMany, stores: Stores) -> dict[str, Entry]:
@@ -126,18 +111,16 @@ def _entry(entries: Mapping[str, Entry], name: str) -> tuple[int, str] | None:
     return None if found is None else (found.size, found.stamp)
 
 
-def _known(row: Row | None, setup: Setup, results: Mapping[str, Entry]) -> Row | None:
-    """Return an earlier run's row if its result is there and this run's model and options made it."""
-    if row is None or row.status == "failed":
+def _known(row: Row | None, task: Task, setup: Setup, results: Mapping[str, Entry]) -> Row | None:
+    """Return an earlier run's row if its result is there, and is of this model and options."""
+    if row is None or row.status == "failed" or row.result != task.result:
         return None
     result = results.get(row.result)
     same = (row.model_sha256, row.options) == (setup.model_sha256, setup.options)
     return row if same and result is not None and result.size == row.result_bytes else None
 
 
-def by_size(
-    tasks: Sequence[Task], pictures: Store, looking: Callable[[], None] = lambda: None
-) -> Iterator[Task]:
+def by_size(tasks: Sequence[Task], pictures: Store) -> Iterator[Task]:
     """Give tasks so that pictures of like size follow each other, and memory is used again.
 
     Sizes are read from the files' first bytes, of some hundred pictures at a time, while those
@@ -146,7 +129,6 @@ def by_size(
     Args:
         tasks: what to give.
         pictures: where the pictures lie.
-        looking: called while it waits for a store.
     """
     waiting = iter(tasks)
     with ThreadPoolExecutor(_LOOKED_AT_ONCE) as pool, ThreadPoolExecutor(1) as ahead:
@@ -169,7 +151,5 @@ def _size(pictures: Store, name: str) -> tuple[int, int]:
         head = pictures.head(name, _HEAD_BYTES)
         with Image.open(io.BytesIO(head)) as image:
             return image.height, image.width
-    except (StoreFileError, LamaEdgeError):
-        return 0, 0
     except Exception:  # a damaged header raises whatever its parser meets; a worker will say so
         return 0, 0

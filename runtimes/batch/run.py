@@ -15,12 +15,13 @@ from lama_edge.models.checkpoint import is_zoo_name
 from lama_edge.runtimes.batch.engine import open_engine
 from lama_edge.runtimes.batch.job import InpaintMany, options_text
 from lama_edge.runtimes.batch.model import local_model
-from lama_edge.runtimes.batch.plan import Plan, Stores, by_size, make_plan
+from lama_edge.runtimes.batch.plan import Plan, by_size, make_plan
 from lama_edge.runtimes.batch.progress import Progress, Summary, Tally
 from lama_edge.runtimes.batch.record import Record
 from lama_edge.runtimes.batch.work import Setup
+from lama_edge.runtimes.inpainting.files import Stores
 from lama_edge.runtimes.model_files import located, model_sha256
-from lama_edge.stores import is_url, open_store
+from lama_edge.stores.addresses import is_url, open_store
 
 # A result that another machine still writes to is younger: writing takes seconds.
 _LEFT_BEHIND_S = 60.0

@@ -1,4 +1,4 @@
-"""A worker's place for one picture at a time: a child process with the model, replaced if it dies."""
+"""A worker's place for one picture at a time: a child process, replaced where it dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker does for a picture: read it where it lies, inpaint it, put the result in its place."""
+"""What a worker does for a picture: read it, inpaint it, put the result in its place."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from lama_edge import __version__
 from lama_edge.errors import LamaEdgeError, one_line
 from lama_edge.files import sha256_of
-from lama_edge.runtimes.batch.rows import Row
+from lama_edge.pictures.pairs import Pair
 from lama_edge.runtimes.batch.job import InpaintMany
 from lama_edge.runtimes.batch.model import local_model
-from lama_edge.stores import StoreError, is_url, open_store
+from lama_edge.runtimes.batch.rows import Row
+from lama_edge.runtimes.inpainting.files import Role, Stores, inpaint_stored
+from lama_edge.stores.addresses import is_url, open_store
+from lama_edge.stores.base import StoreError
 
 
 @dataclass(frozen=True)
@@ -105,10 +109,8 @@ class Work:
     def __init__(self, setup: Setup) -> None:
         job = setup.job
         self._setup = setup
-        self._pictures, self._masks, self._output = map(
-            open_store, (job.pictures, job.masks, job.output)
-        )
-        for store in (self._pictures, self._masks, self._output):
+        self._stores = Stores(*map(open_store, (job.pictures, job.masks, job.output)))
+        for store in (self._stores.pictures, self._stores.masks, self._stores.output):
             # Behind a URL all see the same.
             if not is_url(store.address) and store.kind() == "missing":
                 raise StoreError(
@@ -151,21 +153,75 @@ class Work:
         )
 
     def _inpaint(self, task: Task) -> Row:
-        with (
-            self._pictures.fetched(task.picture) as picture,
-            self._masks.fetched(task.mask) as mask,
-        ):
-            hashes = {"picture_sha256": sha256_of(picture), "mask_sha256": sha256_of(mask)}
-            row = replace(task.row(), **hashes)
-            known = task.known
-            if known is not None and hashes == {name: getattr(known, name) for name in hashes}:
-                return replace(
-                    known,
-                    status="unchanged",
-                    picture_stamp=row.picture_stamp,
-                    mask_stamp=row.mask_stamp,
-                )
-            raise NotImplementedError
+        job, row, hashes = self._setup.job, task.row(), _Hashes(task.known)
+        try:
+            made = inpaint_stored(
+                self._inpainter,
+                self._stores,
+                Pair(task.picture, task.mask, ""),
+                task.result,
+                strip_metadata=job.strip_metadata,
+                max_pixels=job.max_pixels,
+                mask_rules=job.mask_rules,
+                seen=hashes.take,
+            )
+        except _SameAsBeforeError as same:
+            return replace(
+                same.row,
+                status="unchanged",
+                picture_stamp=row.picture_stamp,
+                mask_stamp=row.mask_stamp,
+            )
+        return replace(
+            row,
+            status="written",
+            width=made.width,
+            height=made.height,
+            hole_share=made.hole_share,
+            mask_channel=made.mask_channel,
+            strategy=made.plan.choice.strategy,
+            reason=made.plan.choice.reason,
+            windows=tuple((one.view.height, one.view.width) for one in made.plan.windows),
+            picture_sha256=hashes.of["picture"],
+            mask_sha256=hashes.of["mask"],
+            result_sha256=hashes.of["result"],
+            result_bytes=hashes.result_bytes,
+        )
+
+
+class _SameAsBeforeError(Exception):
+    """Picture and mask are those of a row that an earlier run made."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__()
+        self.row = row
+
+
+class _Hashes:
+    """Hashes files while they are at hand.
+
+    Args:
+        known: a row whose picture and mask need no second result.
+    """
+
+    def __init__(self, known: Row | None) -> None:
+        self._known = known
+        self.of: dict[Role, str] = {}
+        self.result_bytes = 0
+
+    def take(self, role: Role, path: Path) -> None:
+        """Hash a file.
+
+        Raises:
+            _SameAsBeforeError: when picture and mask are those of `known`.
+        """
+        self.of[role] = sha256_of(path)
+        known = self._known
+        if role == "result":
+            self.result_bytes = path.stat().st_size
+        elif role == "mask" and known is not None:
+            if (known.picture_sha256, known.mask_sha256) == (self.of["picture"], self.of["mask"]):
+                raise _SameAsBeforeError(known)
 
 
 @contextmanager

@@ -258,9 +258,9 @@ def _error_class(lineage: Sequence[Sequence[str]]) -> type[LamaEdgeError]:
 
 
 def own_output() -> int:
-    """Return a descriptor of this process's output for its answers; what others print goes to stderr.
+    """Return a descriptor of this process's output that is for its answers alone.
 
-    What a task or a library prints is no answer, whichever way it reaches the descriptor.
+    What a task or a library prints goes to stderr, whichever way it reaches the descriptor.
     """
     kept = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
