@@ -216,12 +216,13 @@ class _Hashes:
             _SameAsBeforeError: when picture and mask are those of `known`.
         """
         self.of[role] = sha256_of(path)
-        known = self._known
         if role == "result":
             self.result_bytes = path.stat().st_size
-        elif role == "mask" and known is not None:
-            if (known.picture_sha256, known.mask_sha256) == (self.of["picture"], self.of["mask"]):
-                raise _SameAsBeforeError(known)
+            return
+        known = self._known
+        both = (self.of.get("picture"), self.of.get("mask"))
+        if known is not None and both == (known.picture_sha256, known.mask_sha256):
+            raise _SameAsBeforeError(known)
 
 
 @contextmanager
