@@ -76,6 +76,7 @@ class Record:
         self._waiting: dict[tuple[str, str], Plain] = {}
         self._waiting_since = 0.0
         self._begun = False
+        self._damaged: set[str] = set()
         # Of this run: each part's number, and how often what is in it was merged.
         self._parts: list[tuple[int, int]] = []
         self._schema = schema()
@@ -214,7 +215,7 @@ class Record:
 
     def _kept_before(self, parts: Sequence[str]) -> list[str]:
         """Return the files of runs before whose rows count, in the order they were written."""
-        sound = [name for name in parts if self._is_sound(name)]
+        sound = [name for name in parts if name not in self._damaged and self._is_sound(name)]
         return [*([NAME] if self._output.find(NAME) is not None else []), *sound]
 
     def _is_sound(self, part: str) -> bool:
@@ -234,6 +235,7 @@ class Record:
                     self._output.spell(part),
                     reason(error),
                 )
+                self._damaged.add(part)
                 return False
         self._check_layout(part, found)
         return True
@@ -251,7 +253,8 @@ class Record:
         self._check_layout(NAME, found)
 
     def _check_layout(self, name: str, found: Any) -> None:
-        if not found.equals(self._schema, check_metadata=True):
+        marked = (found.metadata or {}).get(_MARK) == _LAYOUT
+        if not marked or found.names != self._schema.names:
             raise self._refusal(name, "it is none that this version of lama-edge wrote")
 
     def _refusal(self, name: str, why: str) -> UsageError:
