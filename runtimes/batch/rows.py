@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, NamedTuple
 
-from lama_edge.errors import needs_extra
-
 Status = Literal["written", "unchanged", "failed"]
 
 
@@ -91,7 +89,7 @@ class Row:
     @property
     def key(self) -> tuple[str, str]:
         """The picture and its mask: a record has one row of both."""
-        return self.picture, self.mask
+        return key_of(self.picture, self.mask)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON, and for Parquet."""
@@ -114,12 +112,15 @@ def identity(row: Row) -> Identity:
     return Identity(row.picture_sha256, row.mask_sha256, row.model_sha256, row.options)
 
 
-def schema() -> Any:
-    """Return the record's Arrow schema, which says that it is one.
+def key_of(picture: str, mask: str) -> tuple[str, str]:
+    """Return what `Row.key` is of a row of these names.
 
-    Raises:
-        MissingBackendError: when pyarrow is not installed.
+    A name of bytes that are no UTF-8 stands in records, whose text is, with ``\\udc80`` and the
+    like in their place.
     """
-    with needs_extra("cluster"):
-        import pyarrow as pa
-    raise NotImplementedError(pa)
+    return storable(picture), storable(mask)
+
+
+def storable(text: str) -> str:
+    """Spell text so that UTF-8 can hold it."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
