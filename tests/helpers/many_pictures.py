@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from lama_edge.runtimes.batch.job import InpaintMany
+from lama_edge.runtimes.inpainting.files import InpaintFile
+from lama_edge.runtimes.inpainting.folders import inpaint_folder
 
 # Ways to save a picture: mode, suffix.
 KINDS = (
@@ -74,3 +80,46 @@ def files_of(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "record.parquet"
     }
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Pictures with masks, and what one process makes of them.
+
+    Attributes:
+        model: the model's file.
+        pictures: the folder of pictures.
+        masks: the folder of their masks.
+        bad: names of pictures that cannot be inpainted.
+        expected: the results by their names.
+        messages: what one process said of the bad ones, by their names.
+    """
+
+    model: Path
+    pictures: Path
+    masks: Path
+    bad: list[str]
+    expected: dict[str, bytes]
+    messages: dict[str, str]
+
+    def job(self, output: Path, **options: object) -> InpaintMany:
+        return InpaintMany(
+            str(self.model),
+            str(self.pictures),
+            str(self.masks),
+            str(output),
+            recursive=True,
+            **options,  # type: ignore[arg-type]
+        )
+
+
+def make_folders(folder: Path, model: Path, count: int, bad: int) -> Folders:
+    pictures, masks, output = (folder / name for name in ("pictures", "masks", "expected"))
+    names = make_pictures(pictures, masks, count, bad)
+    done = inpaint_folder(InpaintFile(model, pictures, masks, output, recursive=True, threads=1))
+    messages = {path.relative_to(pictures).as_posix(): said for path, said in done.failed.items()}
+    expected = files_of(output)
+    shutil.rmtree(output)
+    assert sorted(messages) == sorted(names)
+    assert len(expected) == count - bad
+    return Folders(model, pictures, masks, names, expected, messages)

@@ -1,51 +1,21 @@
-"""What the tests of runs over many pictures share."""
+"""Runs over many pictures: a small model, folders, and what one process makes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from many_pictures import Folders, make_folders
 
 
-@dataclass
-class Entry:
-    name: str
+@pytest.fixture(scope="session")
+def some(tmp_path_factory: pytest.TempPathFactory, exported: Callable[..., Path]) -> Folders:
+    """A few pictures, two of them bad."""
+    return make_folders(tmp_path_factory.mktemp("some"), exported(), 24, 2)
 
 
-class FolderStore:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def spell(self, name: str = "") -> str:
-        return str(self.path / name)
-
-    def find(self, name: str) -> Entry | None:
-        return Entry(name) if (self.path / name).is_file() else None
-
-    def entries(self, below: str = "") -> list[Entry]:
-        top = self.path / below
-        return [Entry(f"{below}/{one.name}") for one in top.iterdir()] if top.is_dir() else []
-
-    @contextmanager
-    def fetched(self, name: str) -> Iterator[Path]:
-        yield self.path / name
-
-    @contextmanager
-    def written(self, name: str) -> Iterator[Path]:
-        target = self.path / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.tmp")
-        yield temporary
-        temporary.replace(target)
-
-    def remove(self, name: str) -> None:
-        (self.path / name).unlink(missing_ok=True)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    return FolderStore(tmp_path / "out")
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory, exported: Callable[..., Path]) -> Folders:
+    """Three hundred pictures, ten of them bad."""
+    return make_folders(tmp_path_factory.mktemp("many"), exported(), 300, 10)
