@@ -11,6 +11,9 @@ import contextlib
 import logging
 import queue
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from lama_edge.errors import LamaEdgeError, MissingBackendError, UsageError, needs_extra, one_line
@@ -20,6 +23,7 @@ from lama_edge.runtimes.batch.work import Setup, Task
 
 # One picture in work and one that waits for each slot: its worker is never idle for a message.
 TASKS_PER_SLOT = 2
+_ASKED_AT_ONCE = 16
 # How often whoever waits is told that time goes by, and how long a cluster may take to answer.
 TICK_S = 0.5
 CONNECT_S = 10
@@ -58,55 +62,59 @@ class Engine:
             ClusterError: when the cluster is lost.
             LamaEdgeError: what no worker can go on with, see `Slot.perform`.
         """
-        done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        told: queue.SimpleQueue[tuple[Any, Row | Exception]] = queue.SimpleQueue()
         inside: dict[Any, Task] = {}
-        more = True
-        try:
-            while True:
-                while more and len(inside) < max(1, self.slots * TASKS_PER_SLOT):
-                    task = next(tasks, None)
-                    if task is None:
-                        more = False
-                        break
-                    key = f"lama-edge-{setup.run}-{task.number}"
-                    future = self._client.submit(perform, setup, task, key=key, pure=False)
-                    inside[future] = task
-                    future.add_done_callback(done.put)
-                if not inside:
-                    return
-                try:
-                    future = done.get(timeout=TICK_S)
-                except queue.Empty:
-                    self._count()
-                    tick()
-                    continue
-                yield self._row(inside.pop(future), future)
-                tick()
-        finally:
-            self._end(setup.run, list(inside))
+        waiting = iter(tasks)
 
-    def _row(self, task: Task, future: Any) -> Row:
+        def ask(future: Any) -> None:
+            try:
+                told.put((future, future.result()))
+            except Exception as error:  # whatever went wrong there, or on the way
+                told.put((future, error))
+
+        # A row lies with its worker until it is asked for. Where that one died since, the answer
+        # takes as long as doing it again, which the others are not to wait for.
+        with ThreadPoolExecutor(_ASKED_AT_ONCE) as asking:
+            try:
+                while True:
+                    room = max(1, self.slots * TASKS_PER_SLOT) - len(inside)
+                    for task in islice(waiting, max(0, room)):
+                        key = f"lama-edge-{setup.run}-{task.number}"
+                        future = self._client.submit(perform, setup, task, key=key, pure=False)
+                        inside[future] = task
+                        future.add_done_callback(partial(asking.submit, ask))
+                    if not inside:
+                        return
+                    try:
+                        future, answer = told.get(timeout=TICK_S)
+                    except queue.Empty:
+                        self._count()
+                    else:
+                        yield self._row(inside.pop(future), answer)
+                    tick()
+            finally:
+                self._end(setup.run, list(inside))
+
+    def _row(self, task: Task, answer: Row | Exception) -> Row:
         """Return what became of a task."""
         from distributed import KilledWorker
 
-        try:
-            row: Row = future.result(timeout=CONNECT_S)
-            return row
-        except LamaEdgeError:
-            raise
-        except KilledWorker as error:
-            deaths = error.allowed_failures + 1
+        if isinstance(answer, Row):
+            return answer
+        if isinstance(answer, LamaEdgeError):
+            raise answer
+        if isinstance(answer, KilledWorker):
+            deaths = answer.allowed_failures + 1
             return task.failed(f"{deaths} workers died while they had it")
-        except ModuleNotFoundError as error:
+        if isinstance(answer, ModuleNotFoundError):
             raise MissingBackendError(
-                f"the workers of {self._address} lack {error.name!r}: on each of them, "
+                f"the workers of {self._address} lack {answer.name!r}: on each of them, "
                 'pip install "lama-edge[cluster]"'
-            ) from error
-        except Exception as error:  # of the connection, or of unpickling on the other side
-            self._check()
-            raise ClusterError(
-                f"the cluster {self._address} could not do a task: {one_line(error)}"
-            ) from error
+            ) from answer
+        self._check()
+        raise ClusterError(
+            f"the cluster {self._address} could not do a task: {one_line(answer)}"
+        ) from answer
 
     def _count(self) -> None:
         """Ask how many pictures can be inpainted at a time."""

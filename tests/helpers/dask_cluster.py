@@ -49,6 +49,13 @@ class Cluster:
         self.nodes.append(node)
         return node
 
+    def wait_for(self, workers: int) -> None:
+        """Wait until so many workers are there."""
+        from distributed import Client
+
+        with Client(self.address) as client:
+            client.wait_for_workers(workers, timeout=PATIENCE_S)
+
     @staticmethod
     def kill(node: subprocess.Popen[bytes]) -> None:
         """Kill all of a node at once, as when its machine loses power."""
@@ -78,6 +85,7 @@ def cluster(folder: Path, nodes: int) -> Iterator[Cluster]:
     try:
         for _ in range(nodes):
             started.add_node()
+        started.wait_for(nodes)
         yield started
     finally:
         started.close()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 from PIL import Image
 
 from lama_edge.runtimes.batch.job import InpaintMany
+from lama_edge.runtimes.batch.record import Record
+from lama_edge.runtimes.batch.rows import Row
 from lama_edge.runtimes.inpainting.files import InpaintFile
 from lama_edge.runtimes.inpainting.folders import inpaint_folder
+from lama_edge.stores.local import LocalStore
 
 # Ways to save a picture: mode, suffix.
 KINDS = (
@@ -123,3 +127,17 @@ def make_folders(folder: Path, model: Path, count: int, bad: int) -> Folders:
     assert sorted(messages) == sorted(names)
     assert len(expected) == count - bad
     return Folders(model, pictures, masks, names, expected, messages)
+
+
+def rows_of(output: Path) -> dict[str, Row]:
+    """Return the rows of a folder's record by their pictures, also of a run that was killed."""
+    return {row.picture: row for row in Record(LocalStore(output), resume=True).earlier().values()}
+
+
+def children(process: int | None = None) -> list[psutil.Process]:
+    """Return the processes with models open that a process started; this one by default."""
+    return [
+        one
+        for one in psutil.Process(process).children(recursive=True)
+        if "lama_edge.runtimes.batch.child" in one.cmdline()
+    ]

@@ -8,16 +8,14 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
-from many_pictures import Folders, files_of
+from many_pictures import Folders, children, files_of, rows_of
+from PIL import Image
 
 from lama_edge.errors import LamaEdgeError
+from lama_edge.imaging.masks import MaskRules
 from lama_edge.runtimes.batch.progress import Progress
-from lama_edge.runtimes.batch.record import Record
-from lama_edge.runtimes.batch.rows import Row
 from lama_edge.runtimes.batch.run import inpaint_many
-from lama_edge.stores.local import LocalStore
 
 # Put before everything else that a worker imports: kills it where a picture's name says so.
 KILLER = """
@@ -31,18 +29,6 @@ if "lama_edge.runtimes.batch.child" in sys.orig_argv:
         return perform(self, task)
     work.Work.perform = deadly
 """
-
-
-def rows_of(output: Path) -> dict[str, Row]:
-    return {row.picture: row for row in Record(LocalStore(output), resume=True).earlier().values()}
-
-
-def children() -> list[psutil.Process]:
-    return [
-        one
-        for one in psutil.Process().children(recursive=True)
-        if "lama_edge.runtimes.batch.child" in one.cmdline()
-    ]
 
 
 def test_results_are_those_of_one_process(some: Folders, tmp_path: Path) -> None:
@@ -64,24 +50,32 @@ def test_results_are_those_of_one_process(some: Folders, tmp_path: Path) -> None
 
 
 def test_what_is_done_and_unchanged_is_not_done_again(some: Folders, tmp_path: Path) -> None:
-    pictures, output = tmp_path / "pictures", tmp_path / "out"
-    shutil.copytree(some.pictures, pictures)
-    job = some.job(output, workers=2, resume=True)
-    job = replace(job, pictures=str(pictures))
+    masks, output = tmp_path / "masks", tmp_path / "out"
+    shutil.copytree(some.masks, masks)
+    job = replace(some.job(output, workers=2, resume=True), masks=str(masks))
     inpaint_many(job)
     times = {name: (output / name).stat().st_mtime_ns for name in some.expected}
-    again, gone, touched, *_ = sorted(some.expected)
     rows = {row.result: row for row in rows_of(output).values()}
-    (pictures / rows[again].picture).write_bytes((pictures / rows[touched].picture).read_bytes())
+    changed, gone, touched, *_ = sorted(some.expected)
+    with Image.open(masks / rows[changed].mask) as mask:
+        mask.transpose(Image.Transpose.ROTATE_180).save(masks / rows[changed].mask)
     (output / gone).unlink()
-    os.utime(pictures / rows[touched].picture)
+    os.utime(masks / rows[touched].mask)
 
     summary = inpaint_many(job)
 
-    assert (summary.written, summary.unchanged) in ((1, len(times) - 1), (2, len(times) - 2))
+    assert (summary.written, summary.unchanged) == (2, len(times) - 2)
+    assert summary.failed.keys() == set(some.bad)
     now = {name: (output / name).stat().st_mtime_ns for name in files_of(output)}
-    assert {name for name, time in now.items() if times.get(name) != time} <= {again, gone}
+    assert {name for name, time in now.items() if times[name] != time} == {changed, gone}
     assert files_of(output)[gone] == some.expected[gone]
+    assert files_of(output)[changed] != some.expected[changed]
+    assert all(row.status != "unchanged" for row in rows_of(output).values())
+
+    summary = inpaint_many(job)
+    assert (summary.written, summary.unchanged) == (0, len(times))
+    summary = inpaint_many(replace(job, mask_rules=MaskRules(grow=2)))
+    assert summary.written == len(times)
 
 
 def test_a_picture_that_kills_its_worker_twice_is_an_error_row(
@@ -89,7 +83,7 @@ def test_a_picture_that_kills_its_worker_twice_is_an_error_row(
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(KILLER)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
-    deadly = next(one for one in sorted(os.listdir(some.pictures)) if one.endswith(".png"))
+    deadly = min(path.name for path in some.pictures.glob("*.png"))
     monkeypatch.setenv("DEADLY", deadly)
     output = tmp_path / "out"
     summary = inpaint_many(some.job(output, workers=2))
@@ -97,8 +91,8 @@ def test_a_picture_that_kills_its_worker_twice_is_an_error_row(
     assert "killed its worker 2 times" in summary.failed[deadly]
     assert "SIGSEGV" in summary.failed[deadly]
     assert rows_of(output)[deadly].attempts == 2
-    expected = {k: v for k, v in some.expected.items() if k not in rows_of(output)[deadly].result}
-    assert files_of(output) == expected
+    without = rows_of(output)[deadly].result
+    assert files_of(output) == {k: v for k, v in some.expected.items() if k != without}
 
 
 def test_a_worker_that_is_killed_is_replaced(some: Folders, tmp_path: Path) -> None:
@@ -121,6 +115,6 @@ def test_a_model_that_no_worker_can_open_ends_the_run(some: Folders, tmp_path: P
     model.write_bytes(some.model.read_bytes()[:1000])
     job = some.job(tmp_path / "out", workers=2)
     job = replace(job, model=str(model))
-    with pytest.raises(LamaEdgeError, match="damaged"):
+    with pytest.raises(LamaEdgeError, match="cannot open"):
         inpaint_many(job)
     assert children() == []

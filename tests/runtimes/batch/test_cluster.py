@@ -1,0 +1,131 @@
+"""A run on a real cluster: a scheduler and nodes in processes of their own, which are killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from dask_cluster import PATIENCE_S, Cluster, cluster
+from many_pictures import Folders, files_of, rows_of
+
+from lama_edge.runtimes.batch import engine
+from lama_edge.runtimes.batch.engine import ClusterError
+from lama_edge.runtimes.batch.progress import Progress
+from lama_edge.runtimes.batch.run import inpaint_many
+from lama_edge.stores.base import StoreError
+
+
+@pytest.fixture(scope="module")
+def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("cluster"), nodes=2) as started:
+        yield started
+
+
+def check(many: Folders, output: Path) -> None:
+    """Every result once, none missing, and the record right."""
+    assert files_of(output) == many.expected
+    rows = rows_of(output)
+    assert len(rows) == len(many.expected) + len(many.bad)
+    assert {name: row.error for name, row in rows.items() if row.error} == many.messages
+    good = [row for row in rows.values() if row.status == "written"]
+    assert sorted(row.result for row in good) == sorted(many.expected)
+    assert {row.result: row.result_bytes for row in good} == {
+        name: len(data) for name, data in many.expected.items()
+    }
+
+
+def test_three_hundred_pictures_are_as_one_process_makes_them(
+    many: Folders, two_nodes: Cluster, tmp_path: Path
+) -> None:
+    summary = inpaint_many(many.job(tmp_path, cluster=two_nodes.address))
+    check(many, tmp_path)
+    assert summary.failed == many.messages
+    workers = {row.worker.partition("/")[0] for row in rows_of(tmp_path).values() if row.worker}
+    assert len(workers) == 2
+
+
+def test_a_node_that_dies_leaves_its_pictures_to_the_others(
+    many: Folders, two_nodes: Cluster, tmp_path: Path
+) -> None:
+    lost = two_nodes.add_node()
+    killed = []
+
+    def kill(progress: Progress) -> None:
+        if progress.done >= 100 and progress.workers == 3 and not killed:
+            two_nodes.kill(lost)
+            killed.append(lost)
+
+    two_nodes.wait_for(3)
+    summary = inpaint_many(many.job(tmp_path, cluster=two_nodes.address), kill)
+    assert killed
+    check(many, tmp_path)
+    assert summary.failed == many.messages
+
+
+def test_a_worker_that_dies_has_its_picture_begun_again(
+    many: Folders, two_nodes: Cluster, tmp_path: Path
+) -> None:
+    killed: list[int] = []
+
+    def kill(progress: Progress) -> None:
+        if progress.done >= 100 and not killed:
+            victim = children(two_nodes.nodes[0].pid)[0]
+            victim.kill()
+            killed.append(victim.pid)
+
+    inpaint_many(many.job(tmp_path, cluster=two_nodes.address), kill)
+    assert killed
+    check(many, tmp_path)
+
+
+def test_a_driver_that_is_killed_goes_on_where_it_was(
+    many: Folders, two_nodes: Cluster, tmp_path: Path
+) -> None:
+    words = [
+        *(sys.executable, "-m", "lama_edge.cli", "inpaint", str(many.model), str(many.pictures)),
+        *(str(many.masks), "-o", str(tmp_path), "--recursive", "--cluster", two_nodes.address),
+    ]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
+        end = time.monotonic() + PATIENCE_S
+        while not (parts := list(tmp_path.glob(".record/*.parquet"))) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert parts
+        driver.send_signal(signal.SIGKILL)
+    kept = {row.result: row for row in rows_of(tmp_path).values() if row.status == "written"}
+    assert 0 < len(kept) < len(many.expected)
+    times = {name: (tmp_path / name).stat().st_mtime_ns for name in kept}
+
+    summary = inpaint_many(many.job(tmp_path, cluster=two_nodes.address, resume=True))
+
+    check(many, tmp_path)
+    assert summary.unchanged == len(kept)
+    assert summary.written == len(many.expected) - len(kept)
+    assert times == {name: (tmp_path / name).stat().st_mtime_ns for name in kept}
+
+
+def test_a_cluster_that_is_not_there_is_told(
+    many: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "CONNECT_S", 1)
+    with pytest.raises(ClusterError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
+        inpaint_many(many.job(tmp_path, cluster="tcp://127.0.0.1:9"))
+
+
+def test_a_folder_that_workers_do_not_see_is_told(
+    many: Folders, two_nodes: Cluster, tmp_path: Path
+) -> None:
+    job = many.job(tmp_path / "out", cluster=two_nodes.address)
+    seen_here = tmp_path / "masks"
+    seen_here.symlink_to(many.masks)
+
+    def hide(progress: Progress) -> None:
+        seen_here.unlink(missing_ok=True)
+
+    with pytest.raises(StoreError, match="all workers have to see the same folders"):
+        inpaint_many(replace(job, masks=str(seen_here)), hide)
