@@ -12,7 +12,6 @@ import logging
 import queue
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -82,7 +81,7 @@ class Engine:
                         key = f"lama-edge-{setup.run}-{task.number}"
                         future = self._client.submit(perform, setup, task, key=key, pure=False)
                         inside[future] = task
-                        future.add_done_callback(partial(asking.submit, ask))
+                        future.add_done_callback(lambda future: asking.submit(ask, future))
                     if not inside:
                         return
                     try:

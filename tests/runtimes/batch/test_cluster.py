@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from dask_cluster import PATIENCE_S, Cluster, cluster
-from many_pictures import Folders, files_of, rows_of
+from many_pictures import Folders, children, files_of, rows_of
 
 from lama_edge.runtimes.batch import engine
 from lama_edge.runtimes.batch.engine import ClusterError
