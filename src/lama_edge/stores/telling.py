@@ -83,8 +83,7 @@ def failure_of(error: BaseException) -> Failure:
         for one, said in zip(chain, words, strict=True):
             for word in said:
                 if word in known:
-                    named = type(one).__name__ if meaning == "connection" else word
-                return Failure(meaning, word, _detail(named, one))
+                    return Failure(meaning, word, _detail(word, one))
     for one, said in zip(chain, words, strict=True):
         if isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT):
             return Failure("room", "ENOSPC", _detail(type(one).__name__, one))
