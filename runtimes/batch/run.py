@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lama_edge.errors import needs_extra
 from lama_edge.runtimes.batch.job import InpaintMany
 from lama_edge.runtimes.batch.progress import Progress, Summary
 
@@ -20,4 +21,8 @@ def inpaint_many(
     Raises:
         LamaEdgeError: when the run cannot begin, or go on.
     """
+    with needs_extra("cluster"):
+        import distributed  # noqa: F401
+        import fsspec  # noqa: F401
+        import pyarrow  # noqa: F401
     raise NotImplementedError
