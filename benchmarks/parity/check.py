@@ -26,8 +26,7 @@ from lama_edge.errors import LamaEdgeError, ModelError, NotFiniteError, UsageErr
 from lama_edge.judging.cases import ParityCase, seeded_cases, shared_policy
 from lama_edge.judging.judge import CaseOutput, case_output
 from lama_edge.judging.tolerances import Tolerance
-from lama_edge.pictures.folder_cases import picture_cases
-from lama_edge.pictures.pairs import find_pairs
+from lama_edge.pictures.folder_cases import check_folders, picture_cases
 from lama_edge.process import WatchedFolder, run_isolated
 from lama_edge.runtimes.base import runtimes_of
 from lama_edge.runtimes.registry import tolerance_of
@@ -126,7 +125,7 @@ def check_parity(job: ParityCheck, progress: Progress = untold) -> ParityResult:
             f"masks without pictures: name the folder of pictures as {parameter('images')}"
         )
     if job.images is not None:
-        find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
+        check_folders(job.images, job.masks)
     progress("reference")
     opening = Opening(job.provider, job.threads, timeout_s=job.timeout_s)
     options = options_for(job.options, job.models)

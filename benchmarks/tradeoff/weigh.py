@@ -23,7 +23,7 @@ from lama_edge.errors import LamaEdgeError, UsageError, one_line, parameter
 from lama_edge.exporters.formats.record import Format, format_named
 from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME
-from lama_edge.pictures.pairs import find_pairs
+from lama_edge.pictures.folder_cases import check_folders
 from lama_edge.runtimes.registry import tolerance_of
 from lama_edge.spec import IoForm, Progress, Size, untold
 
@@ -171,9 +171,9 @@ def _check(job: Tradeoff) -> None:
             f"masks without pictures: name the folder of pictures as {parameter('images')}"
         )
     if job.images is not None:
-        find_pairs(job.images, job.masks or job.images)  # refuses a folder before any long work
+        check_folders(job.images, job.masks)
     if job.calibrate is not None:
-        find_pairs(job.calibrate, job.calibrate)
+        check_folders(job.calibrate, None)
     if job.speed:
         _bench(job, (Path("fp32"),))  # refuses rounds and threads before any long work
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -15,8 +16,13 @@ from lama_edge.imaging import check_same_size
 from lama_edge.imaging.masks import DEFAULT_RULES, MaskRules, ReadMask, read_mask
 from lama_edge.imaging.reading import load_mask, load_picture, stored_orientation
 from lama_edge.imaging.saving import check_saveable, save_picture
+from lama_edge.pictures.pairs import Pair
 from lama_edge.runtimes.inpainting.inpainter import Inpainter
 from lama_edge.runtimes.inpainting.strategies import Plan, Strategy
+from lama_edge.stores.base import Store
+
+# What a file is to a run.
+Role = Literal["picture", "mask", "result"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +106,7 @@ class InpaintedFile:
     """A picture that was written.
 
     Attributes:
-        path: where it is.
+        path: where it is; of a store, its path or URL as text.
         width: in pixels.
         height: in pixels.
         hole_share: share of the picture's pixels that were hole, 0 to 1.
@@ -108,7 +114,7 @@ class InpaintedFile:
         plan: the strategy that was used, why, and the windows.
     """
 
-    path: Path
+    path: Path | str
     width: int
     height: int
     hole_share: float
@@ -127,6 +133,21 @@ class InpaintedFile:
         }
 
 
+@dataclass(frozen=True)
+class Stores:
+    """Where a run's files lie.
+
+    Attributes:
+        pictures: those to inpaint.
+        masks: their masks, or the one for all.
+        output: where results go.
+    """
+
+    pictures: Store
+    masks: Store
+    output: Store
+
+
 def inpaint_file(job: InpaintFile) -> InpaintedFile:
     """Inpaint one picture file.
 
@@ -143,9 +164,9 @@ def inpaint_file(job: InpaintFile) -> InpaintedFile:
             f"{parameter('picture_format')} and {parameter('recursive')} are for folders, and "
             f"{str(job.image)!r} is none: the suffix of the output says the format"
         )
-    picture, mask = _read(job)
+    given = _read_job(job)
     with job.open() as inpainter:
-        return _inpaint(inpainter, picture, mask, job.output)
+        return _written_job(inpainter, given, job)
 
 
 def inpaint_with(inpainter: Inpainter, job: InpaintFile) -> InpaintedFile:
@@ -154,11 +175,83 @@ def inpaint_with(inpainter: Inpainter, job: InpaintFile) -> InpaintedFile:
     Raises:
         LamaEdgeError: as `inpaint_file`.
     """
-    picture, mask = _read(job)
-    return _inpaint(inpainter, picture, mask, job.output)
+    return _written_job(inpainter, _read_job(job), job)
 
 
-def _read(job: InpaintFile) -> tuple[Image.Image, ReadMask]:
+def inpaint_stored(
+    inpainter: Inpainter,
+    stores: Stores,
+    pair: Pair,
+    target: str,
+    *,
+    strip_metadata: bool = False,
+    max_pixels: int | None = None,
+    mask_rules: MaskRules = DEFAULT_RULES,
+    seen: Callable[[Role, Path], None] = lambda role, path: None,
+) -> InpaintedFile:
+    """Inpaint one picture of a store, to the same bytes as `inpaint_file`.
+
+    Whether the result would replace what a run reads or has written, `Claims` knows.
+
+    Args:
+        inpainter: the open model.
+        stores: where picture, mask and result lie.
+        pair: picture and mask.
+        target: the result's name in its store; its suffix is its format.
+        strip_metadata: see `InpaintFile`.
+        max_pixels: see `InpaintFile`.
+        mask_rules: see `InpaintFile`.
+        seen: called with each file while it can be read, such as to hash it: picture and mask
+            before anything is read of them, the result before it is put in its place.
+
+    Raises:
+        LamaEdgeError: as `inpaint_file`, and `StoreFileError` for a file that is missing or
+            refused: these are of this one picture.
+        StoreError: when a store cannot be used any more.
+    """
+    output = stores.output.spell(target)
+    with stores.pictures.fetched(pair.image) as image, stores.masks.fetched(pair.mask) as mask:
+        seen("picture", image)
+        seen("mask", mask)
+        given = _read(
+            _Named(image, stores.pictures.spell(pair.image)),
+            _Named(mask, stores.masks.spell(pair.mask)),
+            output,
+            strip_metadata=strip_metadata,
+            max_pixels=max_pixels,
+            mask_rules=mask_rules,
+        )
+    made = _inpainted(inpainter, *given)
+    with stores.output.written(target) as temporary:
+        save_picture(made.picture, temporary, named=output)
+        seen("result", temporary)
+    return made.at(output)
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A file, and what messages call it, which is its own path where it is no copy."""
+
+    path: Path
+    name: str | Path
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A result before it is written."""
+
+    picture: Image.Image
+    hole_share: float
+    mask_channel: str
+    plan: Plan
+
+    def at(self, path: Path | str) -> InpaintedFile:
+        return InpaintedFile(
+            path, *self.picture.size, self.hole_share, self.mask_channel, self.plan
+        )
+
+
+def _read_job(job: InpaintFile) -> tuple[Image.Image, ReadMask]:
     output = job.output
     check_output(output)
     for name, path in (("picture", job.image), ("mask", job.mask)):
@@ -169,21 +262,45 @@ def _read(job: InpaintFile) -> tuple[Image.Image, ReadMask]:
             f"the mask {str(job.mask)!r} is a folder and the picture {str(job.image)!r} a file: "
             "give one mask, or a folder of pictures too"
         )
-    limit = job.max_pixels
-    picture = load_picture(job.image, max_pixels=limit, metadata=not job.strip_metadata)
+    return _read(
+        _Named(job.image, job.image),
+        _Named(job.mask, job.mask),
+        output,
+        strip_metadata=job.strip_metadata,
+        max_pixels=job.max_pixels,
+        mask_rules=job.mask_rules,
+    )
+
+
+def _read(
+    image: _Named,
+    mask: _Named,
+    output: str | Path,
+    *,
+    strip_metadata: bool,
+    max_pixels: int | None,
+    mask_rules: MaskRules,
+) -> tuple[Image.Image, ReadMask]:
+    picture = load_picture(
+        image.path, max_pixels=max_pixels, metadata=not strip_metadata, named=image.name
+    )
     check_saveable(picture, output)
-    mask = read_mask(load_mask(job.mask, max_pixels=limit), job.mask_rules)
-    if picture.size != mask.hole.shape[::-1]:
-        check_same_size(np.asarray(picture), mask.hole, stored_orientation(job.image))
-    return picture, mask
+    read = read_mask(load_mask(mask.path, max_pixels=max_pixels, named=mask.name), mask_rules)
+    if picture.size != read.hole.shape[::-1]:
+        check_same_size(np.asarray(picture), read.hole, stored_orientation(image.path))
+    return picture, read
 
 
-def _inpaint(
-    inpainter: Inpainter, picture: Image.Image, mask: ReadMask, output: Path
-) -> InpaintedFile:
+def _inpainted(inpainter: Inpainter, picture: Image.Image, mask: ReadMask) -> _Made:
     plans: list[Plan] = []
     result = inpainter(picture, mask, report=plans.append)
-    with atomic_output(output) as temporary:
-        save_picture(result, temporary, named=output)
-    share = float(mask.hole.mean())
-    return InpaintedFile(output, result.width, result.height, share, mask.channel, plans[0])
+    return _Made(result, float(mask.hole.mean()), mask.channel, plans[0])
+
+
+def _written_job(
+    inpainter: Inpainter, given: tuple[Image.Image, ReadMask], job: InpaintFile
+) -> InpaintedFile:
+    made = _inpainted(inpainter, *given)
+    with atomic_output(job.output) as temporary:
+        save_picture(made.picture, temporary, named=job.output)
+    return made.at(job.output)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.errors import LamaEdgeError
 from lama_edge.files import make_folder
 from lama_edge.imaging.saving import suffix_for
-from lama_edge.pictures.pairs import Pair, find_pairs, pair_with_all
+from lama_edge.pictures.pairs import Claims, Pair, find_pairs, pair_with_all
 from lama_edge.runtimes.inpainting.files import InpaintedFile, InpaintFile, inpaint_with
+from lama_edge.stores.base import Store
+from lama_edge.stores.local import LocalStore
 
 
 @dataclass(frozen=True)
@@ -52,69 +54,49 @@ def inpaint_folder(
         ModelError: when the model cannot be opened.
         MissingBackendError: when its runtime or provider is not installed here.
     """
-    pairs, without_mask = _pairs(job)
+    images, masks, output = (LocalStore(path) for path in (job.image, job.mask, job.output))
+    pairs, without_mask = pairs_of(images, masks, recursive=job.recursive, output=output)
     make_folder(job.output)
-    outcome = InpaintedFolder(
-        failed={path: f"there is no mask for it in {str(job.mask)!r}" for path in without_mask}
-    )
-    claims = _Claims(pairs)
+    outcome = InpaintedFolder(failed={job.image / name: no_mask(masks) for name in without_mask})
+    claims = Claims(images, masks, output, pairs)
     with job.open() as inpainter:
         for done, pair in enumerate(pairs):
             progress(done, len(pairs))
-            target = _target(job, pair)
+            name = target_of(pair, job.picture_format)
+            image, target = job.image / pair.image, job.output / name
             try:
-                claims.add(target, pair)
+                claims.add(name, pair)
                 make_folder(target.parent)
-                one = replace(job, image=pair.image, mask=pair.mask, output=target)
+                one = replace(job, image=image, mask=job.mask / pair.mask, output=target)
                 outcome.written.append(inpaint_with(inpainter, one))
             except LamaEdgeError as error:
-                outcome.failed[pair.image] = str(error)
+                outcome.failed[image] = str(error)
         progress(len(pairs), len(pairs))
     return outcome
 
 
-def _pairs(job: InpaintFile) -> tuple[list[Pair], list[Path]]:
-    if job.mask.is_file():
-        pairs = pair_with_all(job.image, job.mask, recursive=job.recursive, output=job.output)
-        return pairs, []
-    return find_pairs(job.image, job.mask, recursive=job.recursive, output=job.output)
+def pairs_of(
+    images: Store, masks: Store, *, recursive: bool, output: Store
+) -> tuple[list[Pair], list[str]]:
+    """Return what a run inpaints: see `find_pairs`, or `pair_with_all` where `masks` is one file.
 
-
-def _target(job: InpaintFile, pair: Pair) -> Path:
-    suffix = suffix_for(job.picture_format, pair.image.suffix)
-    return job.output / pair.image.parent.relative_to(job.image) / f"{pair.result}{suffix}"
-
-
-class _Claims:
-    """The files that a run reads and has written, so that none is replaced.
-
-    Args:
-        pairs: of the run.
+    Raises:
+        UsageError: as they do.
     """
+    if masks.kind() == "file":
+        return pair_with_all(images, masks, recursive=recursive, output=output), []
+    return find_pairs(images, masks, recursive=recursive, output=output)
 
-    def __init__(self, pairs: list[Pair]) -> None:
-        masks = {pair.mask.resolve() for pair in pairs}
-        self._read = masks | {pair.image.resolve() for pair in pairs}
-        # What a mask is named is no name for a result in its folder, whatever the suffix: the
-        # next run would take it for one.
-        self._masks = masks | {mask.with_suffix("") for mask in masks}
-        self._written: dict[Path, Pair] = {}
 
-    def add(self, target: Path, pair: Pair) -> None:
-        """Note that a pair's result is `target`.
+def no_mask(masks: Store) -> str:
+    """Return what is wrong with a picture without a mask."""
+    return f"there is no mask for it in {masks.spell()!r}"
 
-        Raises:
-            UsageError: when it would replace a picture or mask of this run, be taken for a mask
-                by the next, or is another pair's result.
-        """
-        place = target.resolve()
-        if place in self._read or {place, place.with_suffix("")} & self._masks:
-            raise UsageError(
-                f"its result {str(target)!r} would replace a picture or mask: name another folder"
-            )
-        other = self._written.setdefault(place, pair)
-        if other is not pair:
-            raise UsageError(
-                f"its result {str(target)!r} with the mask {pair.mask.name!r} is that of "
-                f"{str(other.image)!r} with {other.mask.name!r} too: rename one of them"
-            )
+
+def target_of(pair: Pair, picture_format: str | None) -> str:
+    """Return the name of a pair's result in its store.
+
+    Raises:
+        UsageError: when the format is unknown.
+    """
+    return f"{pair.result}{suffix_for(picture_format, PurePosixPath(pair.image).suffix)}"

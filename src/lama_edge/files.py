@@ -9,6 +9,9 @@ import os
 import re
 import secrets
 import shutil
+import socket
+import time
+import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +30,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNWRITABLE = (*_FULL, errno.EFBIG, errno.EROFS, errno.EIO)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 _PART = "#"
+# The end of a temporary name, before the suffix: process, chance, and machine, which older ones
+# lack.
+_TEMPORARY = r"\.tmp-(?P<process>\d+)-[0-9a-f]{8}(?P<machine>[0-9a-f]{4})?"
 
 
 def split_part(model: str | Path) -> tuple[Path, str | None]:
@@ -164,7 +170,7 @@ def atomic_artifact(kind: ArtifactKind, target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_output(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
+def atomic_output(target: Path, *, overwrite: bool = True, sweeping: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `target`, and rename it to `target` when the block succeeds.
 
     An interrupted or failed run leaves at `target` what was there before. Temporary files that
@@ -173,6 +179,8 @@ def atomic_output(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
     Args:
         target: where the finished file (or folder) shall stand.
         overwrite: whether an existing target may be replaced.
+        sweeping: whether to look for what killed runs left of this target, which reads the whole
+            folder; who writes many files there calls `remove_left` once.
 
     Yields:
         A path that does not exist yet, with the target's suffix.
@@ -181,9 +189,9 @@ def atomic_output(target: Path, *, overwrite: bool = True) -> Iterator[Path]:
         UsageError: when the folder is missing, or the target exists and must not be replaced.
     """
     check_output(target, overwrite=overwrite)
-    remove_stale(target)
-    name = f".{target.stem}.tmp-{os.getpid()}-{secrets.token_hex(4)}{target.suffix}"
-    temporary = target.with_name(name)
+    if sweeping:
+        remove_stale(target)
+    temporary = target.with_name(temporary_name(target.name))
     try:
         yield temporary
         if temporary.is_file():
@@ -239,15 +247,62 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def temporary_name(name: str) -> str:
+    """Return a hidden name that nothing has, for what shall be named `name` when it is whole."""
+    path = Path(name)
+    chance = f"{secrets.token_hex(4)}{_this_machine()}"
+    return f".{path.stem}.tmp-{os.getpid()}-{chance}{path.suffix}"
+
+
+def is_left(name: str, age_s: float, *, older_than_s: float) -> bool:
+    """Return whether a name is that of a temporary file which nobody will finish.
+
+    Args:
+        name: of a file, as `temporary_name` gives them.
+        age_s: how long ago it was written, in seconds.
+        older_than_s: the age from which on one of another machine counts as left.
+    """
+    match = re.fullmatch(rf"\..+{_TEMPORARY}(?:\.[^.]*)?", name)
+    if match is None:
+        return False
+    if match["machine"] == _this_machine():
+        return not _is_running(int(match["process"]))
+    return age_s > older_than_s
+
+
+def remove_left(folder: Path, *, older_than_s: float) -> int:
+    """Remove the temporary files that killed runs left in a folder and those inside it.
+
+    Args:
+        folder: links in it are not followed; it may be missing.
+        older_than_s: as for `is_left`.
+
+    Returns:
+        How many were removed.
+    """
+    removed = 0
+    now = time.time()
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            with contextlib.suppress(OSError):
+                if is_left(name, now - path.lstat().st_mtime, older_than_s=older_than_s):
+                    _remove(path)
+                    removed += 1
+    return removed
+
+
 def remove_stale(target: Path) -> None:
     """Remove the temporary files of a target that killed runs left behind."""
-    pattern = re.compile(
-        rf"\.{re.escape(target.stem)}\.tmp-(\d+)-[0-9a-f]{{8}}{re.escape(target.suffix)}"
-    )
+    pattern = re.compile(rf"\.{re.escape(target.stem)}{_TEMPORARY}{re.escape(target.suffix)}")
     for path in target.parent.iterdir():
         match = pattern.fullmatch(path.name)
-        if match and not _is_running(int(match.group(1))):
+        if match and not _is_running(int(match["process"])):
             _remove(path)
+
+
+def _this_machine() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()) & 0xFFFF:04x}"
 
 
 def _is_running(pid: int) -> bool:
@@ -280,10 +335,7 @@ def _flush_to_disk(path: Path) -> None:
 def _atomic_folder(target: Path) -> Iterator[Path]:
     """See `atomic_artifact`; nothing stands there only between two renamings."""
     remove_stale(target)
-    temporary, previous = (
-        target.with_name(f".{target.stem}.tmp-{os.getpid()}-{secrets.token_hex(4)}{target.suffix}")
-        for _ in range(2)
-    )
+    temporary, previous = (target.with_name(temporary_name(target.name)) for _ in range(2))
     try:
         yield temporary
         if target.exists():
@@ -303,8 +355,7 @@ def _atomic_folder(target: Path) -> Iterator[Path]:
 def _atomic_pair(target: Path, second: Callable[[Path], Path]) -> Iterator[Path]:
     """See `atomic_artifact`."""
     remove_stale(target)
-    token = f"{os.getpid()}-{secrets.token_hex(4)}"
-    folder = target.with_name(f".{target.stem}.tmp-{token}{target.suffix}")
+    folder = target.with_name(temporary_name(target.name))
     folder.mkdir()
     try:
         new = folder / target.name

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from lama_edge.errors import UsageError
-from lama_edge.pictures.pairs import find_pairs, pair_with_all
+from lama_edge.pictures.pairs import Pair, find_pairs, pair_with_all
+from lama_edge.stores.local import LocalStore
+
+
+def _find_pairs(
+    images: Path, masks: Path, *, recursive: bool = False, output: Path | None = None
+) -> tuple[list[Pair], list[str]]:
+    where = None if output is None else LocalStore(output)
+    return find_pairs(LocalStore(images), LocalStore(masks), recursive=recursive, output=where)
 
 
 def _file(path: Path) -> None:
@@ -21,8 +29,8 @@ def test_masks_of_lamas_names_are_found_in_the_same_folder(tmp_path: Path) -> No
     for name in ("a_mask001.png", "a_mask002.png", "b_mask.png"):
         _file(tmp_path / name)
     (tmp_path / "notes.txt").write_text("not a picture")
-    pairs, without_mask = find_pairs(tmp_path, tmp_path)
-    assert [(pair.image.name, pair.mask.name, pair.result) for pair in pairs] == [
+    pairs, without_mask = _find_pairs(tmp_path, tmp_path)
+    assert [(pair.image, pair.mask, pair.result) for pair in pairs] == [
         ("a.png", "a_mask001.png", "a_mask001"),
         ("a.png", "a_mask002.png", "a_mask002"),
         ("b.jpg", "b_mask.png", "b_mask"),
@@ -34,11 +42,9 @@ def test_masks_of_the_same_name_are_found_in_a_folder_of_their_own(tmp_path: Pat
     _file(tmp_path / "in" / "a.jpg")
     _file(tmp_path / "in" / "b.png")
     _file(tmp_path / "masks" / "a.png")
-    pairs, without_mask = find_pairs(tmp_path / "in", tmp_path / "masks")
-    assert [(pair.image.name, pair.mask.name, pair.result) for pair in pairs] == [
-        ("a.jpg", "a.png", "a")
-    ]
-    assert [path.name for path in without_mask] == ["b.png"]
+    pairs, without_mask = _find_pairs(tmp_path / "in", tmp_path / "masks")
+    assert [(pair.image, pair.mask, pair.result) for pair in pairs] == [("a.jpg", "a.png", "a")]
+    assert without_mask == ["b.png"]
 
 
 @pytest.mark.parametrize("masks", ["missing", "mask.png"])
@@ -46,22 +52,19 @@ def test_folders_that_are_none_are_refused(tmp_path: Path, masks: str) -> None:
     _file(tmp_path / "in" / "a.png")
     _file(tmp_path / "mask.png")
     with pytest.raises(UsageError, match="is no folder"):
-        find_pairs(tmp_path / "in", tmp_path / masks)
+        _find_pairs(tmp_path / "in", tmp_path / masks)
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(UsageError, match="holds no picture"):
-        find_pairs(tmp_path / "in", tmp_path / "in")
+        _find_pairs(tmp_path / "in", tmp_path / "in")
 
 
 def _found(images: Path, masks: Path, **where: object) -> set[tuple[str, str, str]]:
     """Return picture, mask and result of each pair, the files below `images` and `masks`."""
-    pairs, _ = find_pairs(images, masks, **where)  # type: ignore[arg-type]
-    return {
-        (p.image.relative_to(images).as_posix(), p.mask.relative_to(masks).as_posix(), p.result)
-        for p in pairs
-    }
+    pairs, _ = _find_pairs(images, masks, **where)  # type: ignore[arg-type]
+    return {(pair.image, pair.mask, pair.result) for pair in pairs}
 
 
 @pytest.mark.parametrize(
@@ -89,9 +92,9 @@ def test_other_names_of_masks_are_found(
 def test_a_picture_that_is_named_like_a_mask_of_none_stays_a_picture(tmp_path: Path) -> None:
     for name in ("mask_fest.jpg", "gas-mask.png", "b.jpg", "b_mask.png", "b_mask_mask.png"):
         _file(tmp_path / name)
-    pairs, without_mask = find_pairs(tmp_path, tmp_path)
-    assert [(pair.image.name, pair.mask.name) for pair in pairs] == [("b.jpg", "b_mask.png")]
-    assert [path.name for path in without_mask] == ["gas-mask.png", "mask_fest.jpg"]
+    pairs, without_mask = _find_pairs(tmp_path, tmp_path)
+    assert [(pair.image, pair.mask) for pair in pairs] == [("b.jpg", "b_mask.png")]
+    assert without_mask == ["gas-mask.png", "mask_fest.jpg"]
 
 
 def test_a_mask_that_names_the_whole_file_is_not_that_of_another(tmp_path: Path) -> None:
@@ -121,8 +124,8 @@ def test_folders_inside_are_read_with_masks_of_the_same_folders(tmp_path: Path) 
     where = {"recursive": True, "output": tmp_path / "in" / "out"}
     assert _found(tmp_path / "in", tmp_path / "in" / "m", **where) == {
         ("a.png", "a.png", "a"),
-        ("day/a.png", "day/a.png", "a"),
-        ("day/two/b.gif", "day/two/b_mask.png", "b_mask"),
+        ("day/a.png", "day/a.png", "day/a"),
+        ("day/two/b.gif", "day/two/b_mask.png", "day/two/b_mask"),
     }
     assert _found(tmp_path / "in", tmp_path / "in" / "m") == {("a.png", "a.png", "a")}
 
@@ -134,24 +137,29 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
         (tmp_path / "day" / "again").symlink_to(tmp_path, target_is_directory=True)
     except OSError:
         pytest.skip("no links here")
-    assert _found(tmp_path, tmp_path, recursive=True) == {("day/a.png", "day/a_mask.png", "a_mask")}
+    assert _found(tmp_path, tmp_path, recursive=True) == {
+        ("day/a.png", "day/a_mask.png", "day/a_mask")
+    }
 
 
 def test_one_mask_is_for_all_pictures_but_itself(tmp_path: Path) -> None:
     for name in ("a.png", "b.jpg", "day/c.ppm", "mask.png", "out/a.png"):
         _file(tmp_path / name)
     mask = tmp_path / "mask.png"
-    names = [pair.image.name for pair in pair_with_all(tmp_path, mask)]
-    assert names == ["a.png", "b.jpg"]
-    pairs = pair_with_all(tmp_path, mask, recursive=True, output=tmp_path / "out")
-    assert [pair.image.name for pair in pairs] == ["a.png", "b.jpg", "c.ppm"]
-    assert {(pair.mask, pair.result) for pair in pairs} == {(mask, "a"), (mask, "b"), (mask, "c")}
+    images, one = LocalStore(tmp_path), LocalStore(mask)
+    assert [pair.image for pair in pair_with_all(images, one)] == ["a.png", "b.jpg"]
+    pairs = pair_with_all(images, one, recursive=True, output=LocalStore(tmp_path / "out"))
+    assert [(pair.image, pair.mask, pair.result) for pair in pairs] == [
+        ("a.png", "", "a"),
+        ("b.jpg", "", "b"),
+        ("day/c.ppm", "", "day/c"),
+    ]
 
 
 def test_a_folder_named_like_a_picture_is_none(tmp_path: Path) -> None:
     for name in ("a.png", "a_mask.png"):
         _file(tmp_path / name)
     (tmp_path / "album.png").mkdir()
-    pairs, without_mask = find_pairs(tmp_path, tmp_path)
-    assert [pair.image.name for pair in pairs] == ["a.png"]
+    pairs, without_mask = _find_pairs(tmp_path, tmp_path)
+    assert [pair.image for pair in pairs] == ["a.png"]
     assert without_mask == []

@@ -36,7 +36,11 @@ _limit_lifted = threading.Lock()
 
 
 def load_picture(
-    path: str | Path, *, max_pixels: int | None = None, metadata: bool = True
+    path: str | Path,
+    *,
+    max_pixels: int | None = None,
+    metadata: bool = True,
+    named: str | Path | None = None,
 ) -> Image.Image:
     """Read a picture, upright and fully decoded.
 
@@ -47,11 +51,12 @@ def load_picture(
         path: PNG, JPEG, WebP, TIFF, BMP, GIF or PPM; of several frames the first one is read.
         max_pixels: how many pixels it may have; None is Pillow's limit for decompression bombs.
         metadata: whether to keep more than the ICC profile.
+        named: what messages call the file, where `path` is a temporary one.
 
     Raises:
         PictureError: when the file is missing, no picture, damaged, or too large.
     """
-    name = f"the picture {str(path)!r}"
+    name = f"the picture {str(path if named is None else named)!r}"
     with _open(path, name, max_pixels) as image:
         _check_depth(image, name)
         picture, readable = _upright(image, name)
@@ -64,13 +69,15 @@ def load_picture(
     return picture
 
 
-def load_mask(path: str | Path, *, max_pixels: int | None = None) -> Image.Image:
+def load_mask(
+    path: str | Path, *, max_pixels: int | None = None, named: str | Path | None = None
+) -> Image.Image:
     """Read a mask like a picture: `hole_of` turns it into an array.
 
     Raises:
         PictureError: as `load_picture`.
     """
-    name = f"the mask {str(path)!r}"
+    name = f"the mask {str(path if named is None else named)!r}"
     with _open(path, name, max_pixels) as image:
         return upright(image, name)
 

@@ -22,6 +22,7 @@ from lama_edge.pictures.masks import NARROW, WIDE, MaskStyle, draw_mask
 from lama_edge.pictures.pairs import find_pairs
 from lama_edge.pictures.scenes import make_scene
 from lama_edge.spec import Size, SizePolicy
+from lama_edge.stores.local import LocalStore
 
 MAX_PICTURES = 32
 # Starts every seed here, and none of the holdout's, the training's or the parity cases'.
@@ -158,8 +159,9 @@ def _levels(values: NDArray[np.floating[Any]]) -> Pixels:
 
 
 def _from_folder(folder: Path) -> list[tuple[str, str, Draw]]:
-    pairs, without_mask = find_pairs(folder, folder)
-    paths = sorted({*(pair.image for pair in pairs), *without_mask})
+    store = LocalStore(folder)
+    pairs, without_mask = find_pairs(store, store)
+    paths = [folder / name for name in sorted({*(pair.image for pair in pairs), *without_mask})]
     step = max(1.0, len(paths) / MAX_PICTURES)
     chosen = [paths[int(index * step)] for index in range(min(len(paths), MAX_PICTURES))]
     kinds = tuple(_STYLES)

@@ -21,8 +21,9 @@ from lama_edge.imaging import (
 from lama_edge.imaging.masks import hole_of
 from lama_edge.imaging.reading import load_mask, load_rgb
 from lama_edge.judging.cases import ParityCase, seeded_hole
-from lama_edge.pictures.pairs import Pair, find_pairs
+from lama_edge.pictures.pairs import find_pairs
 from lama_edge.spec import Size, SizePolicy
+from lama_edge.stores.local import LocalStore
 
 MAX_PICTURE_SIDE = 512
 _SEED = 20221
@@ -46,25 +47,38 @@ def picture_cases(images: Path, masks: Path | None, policy: SizePolicy) -> list[
         UsageError: when a folder is missing, or holds no picture.
         PictureError: when a picture or mask cannot be used.
     """
-    pairs, without_mask = find_pairs(images, images if masks is None else masks)
+    masks = images if masks is None else masks
+    pairs, without_mask = find_pairs(LocalStore(images), LocalStore(masks))
     rng = np.random.default_rng(_SEED)
-    seen: dict[Path, int] = {}
+    seen: dict[str, int] = {}
     for pair in pairs:
         seen[pair.image] = seen.get(pair.image, 0) + 1
-    cases = [_paired_case(pair, policy, several=seen[pair.image] > 1) for pair in pairs]
-    for path in without_mask:
-        pixels = _pixels(path)
+    cases = [
+        _paired_case(images / pair.image, masks / pair.mask, policy, several=seen[pair.image] > 1)
+        for pair in pairs
+    ]
+    for name in without_mask:
+        pixels = _pixels(images / name)
         fitted, _ = _fit(pixels, np.zeros(pixels.shape[:2], dtype=bool), policy)
-        cases.append(ParityCase(fitted, seeded_hole(rng, Size(*fitted.shape[:2])), path.name))
+        cases.append(ParityCase(fitted, seeded_hole(rng, Size(*fitted.shape[:2])), name))
     return sorted(cases, key=lambda case: case.name)
 
 
-def _paired_case(pair: Pair, policy: SizePolicy, *, several: bool) -> ParityCase:
-    pixels, hole = _pixels(pair.image), hole_of(load_mask(pair.mask))
+def check_folders(images: Path, masks: Path | None) -> None:
+    """Refuse folders that `picture_cases` would, before any long work is done.
+
+    Raises:
+        UsageError: when a folder is missing, or holds no picture.
+    """
+    find_pairs(LocalStore(images), LocalStore(images if masks is None else masks))
+
+
+def _paired_case(image: Path, mask: Path, policy: SizePolicy, *, several: bool) -> ParityCase:
+    pixels, hole = _pixels(image), hole_of(load_mask(mask))
     check_same_size(pixels, hole)
     if not hole.any():
-        raise PictureError(f"the mask {str(pair.mask)!r} has no hole: nothing can be judged in it")
-    name = f"{pair.image.name} ({pair.mask.name})" if several else pair.image.name
+        raise PictureError(f"the mask {str(mask)!r} has no hole: nothing can be judged in it")
+    name = f"{image.name} ({mask.name})" if several else image.name
     return ParityCase(*_fit(pixels, hole, policy), name)
 
 
