@@ -10,12 +10,14 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import UsageError, needs_extra, reason
 from lama_edge.runtimes.batch.rows import Row, row_of, storable
+from lama_edge.stores.base import Store
+from lama_edge.stores.local import LocalStore
 
 NAME = "record.parquet"
 PARTS = ".record"
@@ -67,12 +69,12 @@ class Record:
     """
 
     def __init__(
-        self, output: Any, *, resume: bool = False, clock: Callable[[], float] = time.monotonic
+        self, output: Store, *, resume: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._output = output
         self._resume = resume
         self._clock = clock
-        self._every_s = FLUSH_LOCAL_S
+        self._every_s = FLUSH_LOCAL_S if isinstance(output, LocalStore) else FLUSH_URL_S
         self._waiting: dict[tuple[str, str], Plain] = {}
         self._waiting_since = 0.0
         self._begun = False
@@ -156,9 +158,12 @@ class Record:
             before = self._kept_before([])
             self._merge([*before, *parts], NAME, fails_until=len(before))
             self._remove(parts)
+            if isinstance(self._output, LocalStore):
+                with suppress(OSError):  # of somebody's file in it
+                    (self._output.path / PARTS).rmdir()
             self._parts.clear()
             self._begun = False
-        return str(self._output.spell(NAME))
+        return self._output.spell(NAME)
 
     def _begin(self) -> None:
         """Make room for the rows of this run: those before go into one file, or go."""

@@ -22,6 +22,7 @@ from lama_edge.runtimes.batch.record import (
     schema,
 )
 from lama_edge.runtimes.batch.rows import Row, Status
+from lama_edge.stores.base import Store
 
 
 class Killed(BaseException):
@@ -56,7 +57,7 @@ def parts_of(folder: Path) -> list[Path]:
     return sorted((folder / PARTS).glob("*"))
 
 
-def killed(store: Any, *names: str, resume: bool = False, **known: Any) -> None:
+def killed(store: Store, *names: str, resume: bool = False, **known: Any) -> None:
     """A run that keeps rows, and then is no more."""
     record = Record(store, resume=resume)
     for name in names:
@@ -64,7 +65,7 @@ def killed(store: Any, *names: str, resume: bool = False, **known: Any) -> None:
     record.flush()
 
 
-def test_a_record_is_one_sorted_file_with_a_row_a_picture(store: Any, folder: Path) -> None:
+def test_a_record_is_one_sorted_file_with_a_row_a_picture(store: Store, folder: Path) -> None:
     record = Record(store)
     for name in ("b", "a", "c", "a"):
         record.add(row(name))
@@ -73,7 +74,7 @@ def test_a_record_is_one_sorted_file_with_a_row_a_picture(store: Any, folder: Pa
     assert sorted(path.name for path in folder.iterdir()) == [NAME]
 
 
-def test_every_field_comes_back_as_it_was(store: Any) -> None:
+def test_every_field_comes_back_as_it_was(store: Store) -> None:
     whole = Row(
         picture="ä.jpg", mask="m.png", result="r.jpg", status="written", notes=("a", "b"), width=3,
         height=2, hole_share=0.1, mask_channel="grey", strategy="crop", reason="why",
@@ -93,7 +94,7 @@ def test_the_columns_are_those_of_a_row() -> None:
     assert schema().names == [one.name for one in fields(Row)]
 
 
-def test_names_that_are_no_utf_8_are_kept_and_found_again(store: Any) -> None:
+def test_names_that_are_no_utf_8_are_kept_and_found_again(store: Store) -> None:
     odd = row("caf\udce9")
     record = Record(store)
     record.add(odd)
@@ -102,7 +103,7 @@ def test_names_that_are_no_utf_8_are_kept_and_found_again(store: Any) -> None:
     assert Record(store, resume=True).earlier()[odd.key].status == "written"
 
 
-def test_a_killed_run_loses_no_row_that_waited_its_time(store: Any, folder: Path) -> None:
+def test_a_killed_run_loses_no_row_that_waited_its_time(store: Store, folder: Path) -> None:
     clock = Clock()
     record = Record(store, clock=clock)
     record.add(row("a"))
@@ -122,14 +123,14 @@ def test_a_killed_run_loses_no_row_that_waited_its_time(store: Any, folder: Path
     assert {key[0] for key in Record(store, resume=True).earlier()} == {"a", "b", "c", "d"}
 
 
-def test_many_rows_do_not_wait(store: Any, folder: Path) -> None:
+def test_many_rows_do_not_wait(store: Store, folder: Path) -> None:
     record = Record(store, clock=Clock())
     for at in range(FLUSH_ROWS):
         record.add(row(f"{at}"))
     assert len(parts_of(folder)) == 1
 
 
-def test_parts_stay_few_and_the_last_row_wins(store: Any, folder: Path) -> None:
+def test_parts_stay_few_and_the_last_row_wins(store: Store, folder: Path) -> None:
     record = Record(store, clock=Clock())
     most = 0
     for at in range(3 * MERGED_PARTS**2):
@@ -144,7 +145,7 @@ def test_parts_stay_few_and_the_last_row_wins(store: Any, folder: Path) -> None:
 
 
 def test_a_kill_between_a_merge_and_the_end_of_its_parts_changes_no_row(
-    store: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = Record(store)
     for at in range(MERGED_PARTS - 1):
@@ -167,7 +168,7 @@ def test_a_kill_between_a_merge_and_the_end_of_its_parts_changes_no_row(
 
 
 def test_a_kill_at_the_end_leaves_the_record_right(
-    store: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed(store, "a", "b", seconds=1.0)
     record = Record(store, resume=True)
@@ -186,7 +187,7 @@ def test_a_kill_at_the_end_leaves_the_record_right(
     assert {key[0]: one.seconds for key, one in earlier.items()} == {"a": 1.0, "b": 2.0}
 
 
-def test_a_resumed_run_keeps_what_killed_ones_did(store: Any, folder: Path) -> None:
+def test_a_resumed_run_keeps_what_killed_ones_did(store: Store, folder: Path) -> None:
     killed(store, "a", "b", seconds=1.0)
     killed(store, "b", "c", seconds=2.0, resume=True)
     record = Record(store, resume=True)
@@ -200,7 +201,7 @@ def test_a_resumed_run_keeps_what_killed_ones_did(store: Any, folder: Path) -> N
     assert not (folder / PARTS).exists()
 
 
-def test_failures_of_pictures_that_are_gone_do_not_stay(store: Any, folder: Path) -> None:
+def test_failures_of_pictures_that_are_gone_do_not_stay(store: Store, folder: Path) -> None:
     killed(store, "bad", status="failed", error="damaged")
     killed(store, "good", resume=True)
     record = Record(store, resume=True)
@@ -210,7 +211,7 @@ def test_failures_of_pictures_that_are_gone_do_not_stay(store: Any, folder: Path
     assert names_of(folder) == ["good", "new", "worse"]
 
 
-def test_a_run_that_does_not_resume_begins_anew(store: Any, folder: Path) -> None:
+def test_a_run_that_does_not_resume_begins_anew(store: Store, folder: Path) -> None:
     killed(store, "a")
     Record(store, resume=True).close()
     killed(store, "b", resume=True)
@@ -224,7 +225,7 @@ def test_a_run_that_does_not_resume_begins_anew(store: Any, folder: Path) -> Non
     assert names_of(folder) == ["c"]
 
 
-def test_a_run_without_a_row_changes_nothing(store: Any, folder: Path) -> None:
+def test_a_run_without_a_row_changes_nothing(store: Store, folder: Path) -> None:
     killed(store, "a")
     before = parts_of(folder)
     for resume in (False, True):
@@ -233,7 +234,7 @@ def test_a_run_without_a_row_changes_nothing(store: Any, folder: Path) -> None:
 
 
 def test_damaged_parts_are_told_and_skipped(
-    store: Any, folder: Path, caplog: pytest.LogCaptureFixture
+    store: Store, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     killed(store, "0")
     record = Record(store, resume=True)
@@ -256,7 +257,7 @@ def test_damaged_parts_are_told_and_skipped(
 
 @pytest.mark.parametrize("resume", [True, False])
 def test_a_file_of_the_records_name_that_is_none_is_refused_and_left(
-    store: Any, folder: Path, resume: bool
+    store: Store, folder: Path, resume: bool
 ) -> None:
     folder.mkdir()
     for data in (b"", b"my notes", b"PAR1" + bytes(40) + b"PAR1"):
@@ -269,7 +270,7 @@ def test_a_file_of_the_records_name_that_is_none_is_refused_and_left(
     assert (folder / NAME).exists()
 
 
-def test_a_record_with_damage_inside_is_refused(store: Any, folder: Path) -> None:
+def test_a_record_with_damage_inside_is_refused(store: Store, folder: Path) -> None:
     record = Record(store)
     for at in range(50):
         record.add(row(f"{at}", error=f"{at**9}"))
@@ -281,7 +282,7 @@ def test_a_record_with_damage_inside_is_refused(store: Any, folder: Path) -> Non
         Record(store, resume=True).earlier()
 
 
-def test_a_part_of_another_program_is_refused(store: Any, folder: Path) -> None:
+def test_a_part_of_another_program_is_refused(store: Store, folder: Path) -> None:
     killed(store, "a")
     pq.write_table(pa.table({"picture": ["a"]}), folder / PARTS / "part-000009.parquet")
     with pytest.raises(UsageError, match="part-000009"):
@@ -294,7 +295,7 @@ def test_a_part_of_another_program_is_refused(store: Any, folder: Path) -> None:
 
 
 def test_without_pyarrow_the_line_to_type_is_told(
-    store: Any, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(MissingBackendError, match=r'pip install "lama-edge\[cluster\]"'):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from lama_edge.cli.rendering import print_json
 from lama_edge.errors import LamaEdgeError, PictureError, UsageError, one_line
+from lama_edge.stores.addresses import is_url
 
 if TYPE_CHECKING:
     from lama_edge.runtimes.batch.job import InpaintMany
@@ -48,7 +49,7 @@ def is_run(options: argparse.Namespace) -> bool:
     """Tell whether the options ask for a run over workers."""
     places = (options.model, options.image, options.mask, options.output)
     asked = options.workers is not None or options.cluster is not None or options.resume
-    return asked or any("://" in place for place in places)
+    return asked or any(map(is_url, places))
 
 
 def run(job: InpaintMany, *, as_json: bool) -> None:
