@@ -169,7 +169,8 @@ class Record:
         """Make room for the rows of this run: those before go into one file, or go."""
         old = self._old_parts()
         if not self._resume:
-            self._output.remove(NAME)
+            if self._output.find(NAME) is not None:
+                self._output.remove(NAME)
         elif old:
             self._merge(self._kept_before(old), NAME)
         self._remove(old)

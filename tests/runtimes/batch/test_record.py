@@ -15,6 +15,7 @@ from lama_edge.errors import MissingBackendError, UsageError
 from lama_edge.runtimes.batch.record import (
     FLUSH_LOCAL_S,
     FLUSH_ROWS,
+    FLUSH_URL_S,
     MERGED_PARTS,
     NAME,
     PARTS,
@@ -22,6 +23,7 @@ from lama_edge.runtimes.batch.record import (
     schema,
 )
 from lama_edge.runtimes.batch.rows import Row, Status
+from lama_edge.stores.addresses import open_store
 from lama_edge.stores.base import Store
 
 
@@ -300,3 +302,25 @@ def test_without_pyarrow_the_line_to_type_is_told(
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(MissingBackendError, match=r'pip install "lama-edge\[cluster\]"'):
         Record(store)
+
+
+def test_behind_a_url_rows_wait_longer_and_are_found_again() -> None:
+    store = open_store("memory://of-records/out")
+    clock = Clock()
+    record = Record(store, clock=clock)
+    record.add(row("b"))
+    clock.now += FLUSH_URL_S - 1
+    record.tick()
+    assert store.entries(PARTS) == []
+    clock.now += 1
+    record.tick()
+    assert [entry.name for entry in store.entries(PARTS)] == [f"{PARTS}/part-000001.parquet"]
+    again = Record(store, resume=True)
+    assert {key[0] for key in again.earlier()} == {"b"}
+    again.add(row("a"))
+    again.close()
+    assert store.entries(PARTS) == []
+    assert [entry.name for entry in store.entries()] == [NAME]
+    assert [
+        one["picture"] for one in pq.read_table(pa.BufferReader(store.read(NAME))).to_pylist()
+    ] == ["a", "b"]
