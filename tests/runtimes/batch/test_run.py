@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from many_pictures import Folders, children, files_of, rows_of
+from many_pictures import Folders, change_children, children, files_of, rows_of
 from PIL import Image
 
 from lama_edge.errors import LamaEdgeError
@@ -17,17 +17,16 @@ from lama_edge.imaging.masks import MaskRules
 from lama_edge.runtimes.batch.progress import Progress
 from lama_edge.runtimes.batch.run import inpaint_many
 
-# Put before everything else that a worker imports: kills it where a picture's name says so.
+# Kills a worker where a picture's name says so.
 KILLER = """
-import os, signal, sys
-if "lama_edge.runtimes.batch.child" in sys.orig_argv:
-    from lama_edge.runtimes.batch import work
-    perform = work.Work.perform
-    def deadly(self, task):
-        if os.path.basename(task.picture) == os.environ["DEADLY"]:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        return perform(self, task)
-    work.Work.perform = deadly
+import os, signal
+from lama_edge.runtimes.batch import work
+perform = work.Work.perform
+def deadly(self, task):
+    if os.path.basename(task.picture) == os.environ["DEADLY"]:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return perform(self, task)
+work.Work.perform = deadly
 """
 
 
@@ -81,8 +80,7 @@ def test_what_is_done_and_unchanged_is_not_done_again(some: Folders, tmp_path: P
 def test_a_picture_that_kills_its_worker_twice_is_an_error_row(
     some: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(KILLER)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    change_children(tmp_path, monkeypatch, KILLER)
     deadly = min(path.name for path in some.pictures.glob("*.png"))
     monkeypatch.setenv("DEADLY", deadly)
     output = tmp_path / "out"
