@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -61,6 +62,7 @@ class Engine:
             ClusterError: when the cluster is lost.
             LamaEdgeError: what no worker can go on with, see `Slot.perform`.
         """
+        counted = time.monotonic()
         told: queue.SimpleQueue[tuple[Any, Row | Exception]] = queue.SimpleQueue()
         inside: dict[Any, Task] = {}
         waiting = iter(tasks)
@@ -87,9 +89,12 @@ class Engine:
                     try:
                         future, answer = told.get(timeout=TICK_S)
                     except queue.Empty:
-                        self._count()
+                        pass
                     else:
                         yield self._row(inside.pop(future), answer)
+                    if time.monotonic() - counted >= TICK_S:
+                        self._count()
+                        counted = time.monotonic()
                     tick()
             finally:
                 self._end(setup.run, list(inside))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from many_pictures import Folders, change_children, files_of
 from s3_server import CuttingProxy, S3Server, s3_server
+from s3fs import S3FileSystem
 
 from lama_edge.errors import one_line
 from lama_edge.runtimes.batch.job import InpaintMany
@@ -93,11 +94,13 @@ def test_a_connection_cut_in_mid_run_is_told_and_the_run_goes_on_later(
     there: S3Server, some: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It is not to wait long for a connection that nobody mends.
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     monkeypatch.setattr(remote, "_WAITS_S", (0.1,))
     hasty = "from lama_edge.stores import remote\nremote._WAITS_S = (0.1,)"
     change_children(tmp_path, monkeypatch, hasty)
     proxy = CuttingProxy(there.port)
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+    S3FileSystem.clear_instance_cache()
 
     def cut(progress: Progress) -> None:
         if progress.written >= 8:
@@ -113,6 +116,7 @@ def test_a_connection_cut_in_mid_run_is_told_and_the_run_goes_on_later(
     assert 8 <= len(made) < len(some.expected)
 
     monkeypatch.setenv("AWS_ENDPOINT_URL", there.endpoint)
+    S3FileSystem.clear_instance_cache()  # it read the address when it was made
     inpaint_many(job("cut", resume=True))
     found = results(there, "cut")
     assert found.pop("record.parquet")
