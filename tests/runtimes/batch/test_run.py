@@ -8,6 +8,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from many_pictures import Folders, change_children, children, files_of, rows_of
 from PIL import Image
@@ -32,7 +33,16 @@ work.Work.perform = deadly
 
 def test_results_are_those_of_one_process(some: Folders, tmp_path: Path) -> None:
     seen: list[Progress] = []
-    summary = inpaint_many(some.job(tmp_path, workers=2), seen.append)
+    listening: set[str] = set()
+
+    def look(progress: Progress) -> None:
+        seen.append(progress)
+        for one in psutil.Process().net_connections("inet"):
+            if one.status == psutil.CONN_LISTEN:
+                listening.add(one.laddr.ip)
+
+    summary = inpaint_many(some.job(tmp_path, workers=2), look)
+    assert listening <= {"127.0.0.1"}
     assert files_of(tmp_path) == some.expected
     assert summary.failed == some.messages
     rows = rows_of(tmp_path)
