@@ -9,7 +9,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,15 +138,16 @@ class CuttingProxy:
                 ).start()
 
     def _forward(self, one: socket.socket, other: socket.socket, answers: bool) -> None:
-        with suppress(OSError), closing(one), closing(other):
+        with suppress(OSError):
             while data := one.recv(1 << 14):
-                if self.refusing:
-                    return
                 if answers and self.cut_after is not None:
-                    other.sendall(data[: self.cut_after])
-                    self.cut_after -= min(len(data), self.cut_after)
-                    if not self.cut_after:
-                        self.refusing = True
-                        return
-                    continue
+                    data = data[: self.cut_after]
+                    self.cut_after -= len(data)
+                    self.refusing = not self.cut_after
                 other.sendall(data)
+                if self.refusing:
+                    break
+        for each in (one, other):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)  # wakes the thread that reads it
+            each.close()
