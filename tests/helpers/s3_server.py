@@ -23,11 +23,12 @@ _POLICY = {
 
 @dataclass(frozen=True)
 class S3Server:
-    """The server: where it is, and who may ask."""
+    """The server: where it is, who may ask, and who may not."""
 
     port: int
     key: str
     secret: str
+    stranger: dict[str, str]
     process: subprocess.Popen[str]
 
     @property
@@ -71,7 +72,7 @@ def s3_server() -> Iterator[S3Server]:
         assert process.stdout is not None
         said = json.loads(process.stdout.readline())
         try:
-            yield S3Server(said["port"], said["key"], said["secret"], process)
+            yield S3Server(**said, process=process)
         finally:
             process.kill()
 
@@ -85,15 +86,21 @@ def _serve() -> None:
     _, port = server.get_host_and_port()
     endpoint = f"http://127.0.0.1:{port}"
     iam = _client("iam", endpoint, "anybody", "anything")
-    iam.create_user(UserName="someone")
+    made = {}
+    for name in ("someone", "stranger"):
+        iam.create_user(UserName=name)
+        made[name] = iam.create_access_key(UserName=name)["AccessKey"]
     iam.put_user_policy(UserName="someone", PolicyName="all", PolicyDocument=json.dumps(_POLICY))
-    made = iam.create_access_key(UserName="someone")["AccessKey"]
     # From here on every request must be signed by them.
     request = urllib.request.Request(
         f"{endpoint}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"}
     )
     urllib.request.urlopen(request).close()
-    said = {"port": port, "key": made["AccessKeyId"], "secret": made["SecretAccessKey"]}
+    (key, secret), (other, others) = (
+        (one["AccessKeyId"], one["SecretAccessKey"]) for one in made.values()
+    )
+    stranger = {"AWS_ACCESS_KEY_ID": other, "AWS_SECRET_ACCESS_KEY": others}
+    said = {"port": port, "key": key, "secret": secret, "stranger": stranger}
     print(json.dumps(said), flush=True)
     sys.stdin.read()
 

@@ -159,6 +159,24 @@ def test_wrong_credentials_end_a_run_in_one_line(
         )
 
 
+@pytest.mark.usefixtures("impatient")
+def test_what_one_has_no_right_to_is_one_line(
+    bucket: str, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_store(bucket).put("a.png", b"data")
+    for name, value in s3.stranger.items():
+        monkeypatch.setenv(name, value)
+    forget_connections()
+    store = open_store(bucket)
+    right = "(AccessDenied): check your rights there"
+    for use, verb in (("entries", "listed"), ("check_writable", "written")):
+        message = _error(StoreError, USES[use], store)
+        assert message == f"'{bucket}' cannot be {verb} {right}"
+    for use, verb in (("read", "read"), ("fetched", "read"), ("put", "written")):
+        message = _error(StoreFileError, USES[use], store)
+        assert message == f"'{bucket}/a.png' cannot be {verb} {right}"
+
+
 @pytest.mark.usefixtures("impatient", "bucket")
 @pytest.mark.parametrize("below", ["", "/in"])
 def test_a_missing_bucket_ends_a_run_in_one_line(below: str) -> None:
