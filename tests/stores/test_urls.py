@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import http.server
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -156,6 +158,39 @@ def test_a_url_that_cannot_be_opened_is_one_line(
 def test_secrets_of_a_url_are_not_spelled(address: str, spelled: str) -> None:
     assert open_store(address).spell() == spelled
     assert open_store(address).spell("a.png") == f"{spelled}/a.png"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell sees to it")
+def test_a_process_that_is_killed_leaves_no_copies() -> None:
+    code = (
+        "import sys; from lama_edge.stores.addresses import open_store\n"
+        "store = open_store('memory://a')\n"
+        "store.put('a.png', b'pixels')\n"
+        "with store.fetched('a.png') as copy: print(copy, flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        copy = Path(process.stdout.readline().strip())
+        assert copy.read_bytes() == b"pixels"
+        process.kill()
+    for _ in range(100):
+        if not copy.parent.parent.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{copy} is still there")
+
+
+def test_without_fsspec_folders_work_and_urls_say_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("fsspec", "fsspec.core"):
+        monkeypatch.setitem(sys.modules, name, None)
+    open_store(tmp_path).put("a.png", b"data")
+    assert open_store(tmp_path).read("a.png") == b"data"
+    with pytest.raises(MissingBackendError, match=r'pip install "lama-edge\[cluster\]"$'):
+        open_store("s3://bucket")
 
 
 def _named(name: str, *bases: type[BaseException], **values: object) -> BaseException:
