@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from lama_edge.manifest import Manifest
 from lama_edge.models.checkpoint import EMBEDDED_NAME, is_zoo_name
 from lama_edge.models.zoo import required_path, zoo_entry
 from lama_edge.runtimes.base import changed_since_export, runtimes_of
-from lama_edge.runtimes.onnxruntime.parts import external_files_of
+from lama_edge.runtimes.onnxruntime.parts import OnnxParts
 
 _QUALITY = (
     "reference", "max_abs_diff", "tolerance", "psnr_db", "least_psnr_db", "snr_db", "passed",
@@ -48,7 +48,7 @@ def model_files(path: Path) -> list[Path]:
         return sorted(file for file in path.rglob("*") if file.is_file())
     beside = {path.with_suffix(one.weights) for one in runtimes_of(path) if one.weights}
     if path.suffix.lower() == ".onnx":
-        beside = {path.parent / name for name in external_files_of(path)}
+        beside = {path.parent / name for name in _external_data(path)}
     return [path, *(file for file in sorted(beside) if file.is_file())]
 
 
@@ -82,6 +82,20 @@ def model_state(path: Path) -> tuple[tuple[object, ...], ...]:
     except OSError as error:
         raise ModelError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
     return tuple((str(file), it.st_ino, it.st_mtime_ns, it.st_size) for file, it in found)
+
+
+def _external_data(path: Path) -> set[str]:
+    """Return the file names that an ONNX file's weights refer to, those in its folder alone.
+
+    The onnx package need not be there where models only run.
+    """
+    try:
+        with closing(OnnxParts(path)) as parts:
+            names = parts.external_files
+    except ModelError:
+        # A damaged file: the runtime says so better when it opens it.
+        return set()
+    return {name for name in names if ".." not in Path(name).parts and not Path(name).is_absolute()}
 
 
 def format_of(model: str | Path) -> str:

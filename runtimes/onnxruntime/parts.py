@@ -242,17 +242,3 @@ def read_manifest_of(model: Path) -> Manifest | None:
     with closing(OnnxParts(model)) as parts:
         text = parts.metadata.get(METADATA_KEY)
     return None if text is None else Manifest.from_json(text)
-
-
-def external_files_of(path: Path) -> set[str]:
-    """Return the file names that an ONNX file's weights refer to, those in its folder alone.
-
-    The onnx package need not be there where models only run.
-    """
-    try:
-        with closing(OnnxParts(path)) as parts:
-            names = parts.external_files
-    except ModelError:
-        # A damaged file: the runtime says so better when it opens it.
-        return set()
-    return {name for name in names if ".." not in Path(name).parts and not Path(name).is_absolute()}
