@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import socket
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
-
-import boto3
-from moto import settings
-from moto.core.base_backend import BackendDict
-from moto.server import ThreadedMotoServer
 
 REGION = "us-east-1"
 _POLICY = {
@@ -25,19 +21,23 @@ _POLICY = {
 }
 
 
-@dataclass
+@dataclass(frozen=True)
 class S3Server:
-    """The server: where it is, who may ask, and a client of its own."""
+    """The server: where it is, who may ask, and who may not."""
 
-    endpoint: str
     port: int
     key: str
     secret: str
-    server: ThreadedMotoServer
+    stranger: dict[str, str]
+    process: subprocess.Popen[str]
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What s3fs finds the server and its credentials by."""
+        """What s3fs finds the server and its credentials by, in any process."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.key,
@@ -46,107 +46,133 @@ class S3Server:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def client(self, service: str = "s3") -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.key,
-            aws_secret_access_key=self.secret,
-            region_name=REGION,
-        )
+    def client(self) -> Any:
+        return _client("s3", self.endpoint, self.key, self.secret)
 
     def new_bucket(self, name: str) -> str:
         self.client().create_bucket(Bucket=name)
         return name
 
-    def stop(self) -> None:
-        self.server.stop()
-        self.server._server.server_close()  # whoever connects is refused, as by a dead server
-
     def keys(self, bucket: str) -> list[str]:
+        """Return the keys of all objects; the first thousand."""
         found = self.client().list_objects_v2(Bucket=bucket).get("Contents", [])
         return [one["Key"] for one in found]
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """Run a server in threads of this process."""
+    """Run a server in a process of its own, which ends with this one."""
+    with subprocess.Popen(
+        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        said = json.loads(process.stdout.readline())
+        try:
+            yield S3Server(**said, process=process)
+        finally:
+            process.kill()
+
+
+def _serve() -> None:
+    from moto.server import ThreadedMotoServer
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     _, port = server.get_host_and_port()
-    it = S3Server(f"http://127.0.0.1:{port}", port, "anybody", "anything", server)
-    try:
-        iam = it.client("iam")
-        iam.create_user(UserName="someone")
-        iam.put_user_policy(
-            UserName="someone", PolicyName="all", PolicyDocument=json.dumps(_POLICY)
-        )
-        made = iam.create_access_key(UserName="someone")["AccessKey"]
-        it.key, it.secret = made["AccessKeyId"], made["SecretAccessKey"]
-        _tell(it, "reset-auth", b"0")  # from here on every request must be signed by them
-        yield it
-    finally:
-        settings.INITIAL_NO_AUTH_ACTION_COUNT = math.inf
-        it.stop()
-        BackendDict.reset()
-
-
-def _tell(it: S3Server, what: str, data: bytes) -> None:
+    endpoint = f"http://127.0.0.1:{port}"
+    iam = _client("iam", endpoint, "anybody", "anything")
+    made = {}
+    for name in ("someone", "stranger"):
+        iam.create_user(UserName=name)
+        made[name] = iam.create_access_key(UserName=name)["AccessKey"]
+    iam.put_user_policy(UserName="someone", PolicyName="all", PolicyDocument=json.dumps(_POLICY))
+    # From here on every request must be signed by them.
     request = urllib.request.Request(
-        f"{it.endpoint}/moto-api/{what}", data=data, headers={"Content-Type": "text/plain"}
+        f"{endpoint}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"}
     )
     urllib.request.urlopen(request).close()
+    (key, secret), (other, others) = (
+        (one["AccessKeyId"], one["SecretAccessKey"]) for one in made.values()
+    )
+    stranger = {"AWS_ACCESS_KEY_ID": other, "AWS_SECRET_ACCESS_KEY": others}
+    said = {"port": port, "key": key, "secret": secret, "stranger": stranger}
+    print(json.dumps(said), flush=True)
+    sys.stdin.read()
+
+
+def _client(service: str, endpoint: str, key: str, secret: str) -> Any:
+    import boto3
+
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        aws_access_key_id=key,
+        aws_secret_access_key=secret,
+        region_name=REGION,
+    )
+
+
+def forget_connections() -> None:
+    """Let the next store ask for its endpoint and credentials anew."""
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 class CuttingProxy:
     """Forwards connections to a port until it is told to cut them.
 
     Attributes:
-        port: where it listens.
         cut_after: how many bytes of answers pass before all connections are cut; None is all.
-        refusing: whether new connections are cut at once.
+        refusing: whether connections are cut at once, and new ones too.
     """
 
     def __init__(self, to_port: int) -> None:
         self._to = to_port
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.cut_after: int | None = None
         self.refusing = False
-        self.connections = 0
-        threading.Thread(target=self._serve, daemon=True).start()
+        threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        self._listener.close()
+        """Listen no more."""
+        self.refusing = True
+        _close(self._listener)
 
-    def _serve(self) -> None:
-        while True:
-            try:
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
                 near, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            if self.refusing:
-                near.close()
-                continue
-            far = socket.create_connection(("127.0.0.1", self._to))
-            for one, other, answers in ((near, far, False), (far, near, True)):
-                threading.Thread(
-                    target=self._forward, args=(one, other, answers), daemon=True
-                ).start()
+                if self.refusing:
+                    _close(near)
+                    continue
+                far = socket.create_connection(("127.0.0.1", self._to))
+                for ends in ((near, far, False), (far, near, True)):
+                    threading.Thread(target=self._forward, args=ends, daemon=True).start()
 
     def _forward(self, one: socket.socket, other: socket.socket, answers: bool) -> None:
-        with suppress(OSError), closing(one), closing(other):
-            while data := one.recv(1 << 14):
-                if self.refusing:
-                    return
+        with suppress(OSError):
+            while (data := one.recv(1 << 14)) and not self.refusing:
                 if answers and self.cut_after is not None:
-                    other.sendall(data[: self.cut_after])
-                    self.cut_after -= min(len(data), self.cut_after)
-                    if not self.cut_after:
-                        self.refusing = True
-                        return
-                    continue
+                    data = data[: self.cut_after]
+                    self.cut_after -= len(data)
+                    self.refusing = not self.cut_after
                 other.sendall(data)
+        _close(one)
+        _close(other)
+
+
+def _close(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it
+    end.close()
+
+
+if __name__ == "__main__":
+    _serve()

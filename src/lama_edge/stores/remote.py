@@ -144,7 +144,9 @@ class RemoteStore(Store):
         """See `Store.entries`."""
         if not below and self.kind() != "folder":
             return []
+        top = f"{self.place().rstrip('/')}/"
         others = tuple(f"{store.place().rstrip('/')}/" for store in left_out)
+        others = tuple(place for place in others if place.startswith(top) and place != top)
         found = []
         for info in self._listed(below, recursive):
             name = self._name_of(info)
@@ -331,7 +333,8 @@ class RemoteStore(Store):
             self._fs.call_s3("list_objects_v2", Bucket=bucket, MaxKeys=1)
         except Exception as error:
             said = failure_of(error)
-            return said if said.meaning in ("credentials", "container") else failure
+            told = ("credentials", "container", "refused")
+            return said if said.meaning in told else failure
         return failure
 
     def _told(self, failure: Failure, name: str, whole: bool, writing: bool) -> Exception:

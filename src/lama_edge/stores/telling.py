@@ -115,9 +115,9 @@ def _words(error: BaseException) -> list[str]:
         codes.append(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
     else:
         codes.append(getattr(response, "status_code", None))
-    codes += [
-        getattr(error, name, None) for name in ("error_code", "status_code", "status", "code")
-    ]
+    codes += [getattr(error, name, None) for name in ("error_code", "status_code", "status")]
+    if not any(codes):  # aiohttp warns who asks its errors for this one
+        codes.append(getattr(error, "code", None))
     found = [str(code) for code in codes if isinstance(code, str | int) and str(code)]
     return [*found, *(each.__name__ for each in type(error).__mro__)]
 
