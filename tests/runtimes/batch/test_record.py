@@ -234,6 +234,7 @@ def test_a_run_without_a_row_changes_nothing(store: Store, folder: Path) -> None
     for resume in (False, True):
         Record(store, resume=resume).close()
     assert parts_of(folder) == before
+    assert not (folder / NAME).exists()
 
 
 def test_damaged_parts_are_told_and_skipped(
@@ -267,9 +268,11 @@ def test_a_file_of_the_records_name_that_is_none_is_refused_and_left(
         (folder / NAME).write_bytes(data)
         with pytest.raises(UsageError, match=r"record\.parquet' cannot be gone by: it is damaged"):
             Record(store, resume=resume)
-    pq.write_table(pa.table({"picture": ["a"], "mask": ["b"]}), folder / NAME)
-    with pytest.raises(UsageError, match=r"none that this version .* wrote; move it away"):
-        Record(store, resume=resume)
+    unmarked = schema().remove_metadata().empty_table()
+    for table in (pa.table({"picture": ["a"], "mask": ["b"]}), unmarked):
+        pq.write_table(table, folder / NAME)
+        with pytest.raises(UsageError, match=r"none that this version .* wrote; move it away"):
+            Record(store, resume=resume)
     assert (folder / NAME).exists()
 
 
