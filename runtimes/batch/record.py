@@ -146,7 +146,7 @@ class Record:
         """Put all rows into one file, sorted by picture and mask, and remove the parts.
 
         Of runs before, what this run has no row of stays, unless it failed. A run without a row
-        leaves all as it was.
+        that does not resume leaves all as it was.
 
         Returns:
             Where the record is, as the store spells it.
@@ -155,6 +155,8 @@ class Record:
             LamaEdgeError: when the store cannot be written to.
         """
         self.flush()
+        if self._resume and not self._begun:
+            self._begin()
         if self._begun:
             parts = [_part(number) for number, _ in self._parts]
             before = self._kept_before([])

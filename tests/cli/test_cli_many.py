@@ -158,6 +158,16 @@ def test_a_run_is_summed_up_on_one_line(
     )
 
 
+def test_a_run_that_had_nothing_to_do_has_no_speed(
+    runs: Runs, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs.ends = Summary(written=0, unchanged=2, seconds=0.31, record="r")
+    assert cli.main([*words, "--resume"]) == 0
+    assert capsys.readouterr().out == (
+        "wrote 0 of 2 pictures in 0.3 s (2 were there unchanged); the record is r\n"
+    )
+
+
 def test_failures_are_told_with_the_count_and_how_to_go_on(
     runs: Runs, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -212,15 +222,16 @@ def test_without_a_terminal_there_is_a_line_every_ten_seconds(
     ]
 
 
-def test_json_is_an_object_a_line_on_stderr_and_the_summary_on_stdout(
+def test_json_is_an_object_a_second_on_stderr_and_the_summary_on_stdout(
     runs: Runs, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs.tells = [told(0.1), told(1.1, slowest=Slowest("w", 1.0, 3))]
+    shown = [told(1.1, slowest=Slowest("w", 1.0, 3)), told(2.2)]
+    runs.tells = [told(0.1), shown[0], told(1.4), told(2.0), shown[1]]
     runs.ends = Summary(written=1, unchanged=0, failed={"b.png": "damaged"}, record="r")
     assert cli.main([*words, "--workers", "2", "--json"]) == 2
     captured = capsys.readouterr()
     *lines, last = captured.err.splitlines()
-    assert [json.loads(line) for line in lines] == [one.to_dict() for one in runs.tells]
+    assert [json.loads(line) for line in lines] == [one.to_dict() for one in shown]
     assert last == "lama-edge: error: 1 of 2 pictures could not be inpainted"
     assert json.loads(captured.out) == runs.ends.to_dict()
 

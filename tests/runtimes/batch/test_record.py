@@ -231,9 +231,28 @@ def test_a_run_that_does_not_resume_begins_anew(store: Store, folder: Path) -> N
 def test_a_run_without_a_row_changes_nothing(store: Store, folder: Path) -> None:
     killed(store, "a")
     before = parts_of(folder)
-    for resume in (False, True):
-        Record(store, resume=resume).close()
+    Record(store).close()
     assert parts_of(folder) == before
+    assert not (folder / NAME).exists()
+
+
+def test_a_resumed_run_that_has_nothing_to_do_ends_what_a_killed_one_did_not(
+    store: Store, folder: Path
+) -> None:
+    killed(store, "a")
+    for _ in range(2):
+        Record(store, resume=True).close()
+        assert names_of(folder) == ["a"]
+        assert sorted(path.name for path in folder.iterdir()) == [NAME]
+
+
+def test_a_failure_that_nobody_has_any_more_goes_without_another_row(
+    store: Store, folder: Path
+) -> None:
+    killed(store, "a")
+    killed(store, "bad", resume=True, status="failed")
+    Record(store, resume=True).close()
+    assert names_of(folder) == ["a"]
 
 
 def test_damaged_parts_are_told_and_skipped(
@@ -267,9 +286,11 @@ def test_a_file_of_the_records_name_that_is_none_is_refused_and_left(
         (folder / NAME).write_bytes(data)
         with pytest.raises(UsageError, match=r"record\.parquet' cannot be gone by: it is damaged"):
             Record(store, resume=resume)
-    pq.write_table(pa.table({"picture": ["a"], "mask": ["b"]}), folder / NAME)
-    with pytest.raises(UsageError, match=r"none that this version .* wrote; move it away"):
-        Record(store, resume=resume)
+    unmarked = schema().remove_metadata().empty_table()
+    for table in (pa.table({"picture": ["a"], "mask": ["b"]}), unmarked):
+        pq.write_table(table, folder / NAME)
+        with pytest.raises(UsageError, match=r"none that this version .* wrote; move it away"):
+            Record(store, resume=resume)
     assert (folder / NAME).exists()
 
 

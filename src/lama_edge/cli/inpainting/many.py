@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lama_edge.runtimes.batch.progress import Progress, Summary
 
 _LINE_EVERY_S = 10.0
+_OBJECT_EVERY_S = 1.0
 _GO_ON = "lama-edge: the same command with --resume goes on: what is done is not done again"
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -30,8 +31,8 @@ def add_many(inpaint: argparse.ArgumentParser) -> None:
         "--workers",
         type=int,
         metavar="N",
-        help="processes of this machine that work at once, with --threads each (default: 1 with "
-        "--resume or URLs)",
+        help="processes of this machine that work at once, with --threads each or an even share "
+        "(default: 1 with --resume or URLs)",
     )
     group.add_argument(
         "--cluster",
@@ -78,10 +79,12 @@ def _give(summary: Summary, as_json: bool) -> None:
     else:
         for picture, message in summary.failed.items():
             print(f"lama-edge: {one_line(picture)}: {one_line(message)}", file=sys.stderr)
-        unchanged = f"{summary.unchanged} were there unchanged, " if summary.unchanged else ""
+        more = [f"{summary.unchanged} were there unchanged"] if summary.unchanged else []
+        if summary.workers:
+            more += [_speed(summary.pictures_per_second), _workers(summary.workers)]
+        details = f" ({', '.join(more)})" if more else ""
         print(
-            f"wrote {summary.written} of {total} pictures in {duration(summary.seconds)} "
-            f"({unchanged}{_speed(summary.pictures_per_second)}, {_workers(summary.workers)}); "
+            f"wrote {summary.written} of {total} pictures in {duration(summary.seconds)}{details}; "
             f"the record is {summary.record}"
         )
     if failed:
@@ -115,23 +118,31 @@ def _telling(as_json: bool) -> Iterator[Callable[[Progress], None]]:
 
 @contextmanager
 def _json_lines() -> Iterator[Callable[[Progress], None]]:
-    yield lambda progress: print(
-        json.dumps(progress.to_dict(), sort_keys=True), file=sys.stderr, flush=True
+    yield _now_and_then(
+        _OBJECT_EVERY_S, lambda progress: json.dumps(progress.to_dict(), sort_keys=True)
     )
 
 
 @contextmanager
 def _lines() -> Iterator[Callable[[Progress], None]]:
-    due = _LINE_EVERY_S
+    yield _now_and_then(
+        _LINE_EVERY_S,
+        lambda progress: (
+            f"lama-edge: {progress.done} of {progress.total} pictures, {state(progress)}"
+        ),
+    )
+
+
+def _now_and_then(every_s: float, spell: Callable[[Progress], str]) -> Callable[[Progress], None]:
+    due = every_s
 
     def show(progress: Progress) -> None:
         nonlocal due
         if progress.seconds >= due:
-            due = progress.seconds + _LINE_EVERY_S
-            done = f"{progress.done} of {progress.total} pictures"
-            print(f"lama-edge: {done}, {state(progress)}", file=sys.stderr, flush=True)
+            due = progress.seconds + every_s
+            print(spell(progress), file=sys.stderr, flush=True)
 
-    yield show
+    return show
 
 
 @contextmanager
