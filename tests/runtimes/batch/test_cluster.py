@@ -93,7 +93,7 @@ def test_a_driver_that_is_killed_goes_on_where_it_was(
     ]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as driver:
         end = time.monotonic() + PATIENCE_S
-        while len(list(tmp_path.glob(".record/*.parquet"))) < 2 and time.monotonic() < end:
+        while len(list(tmp_path.glob(".record/part-*.parquet"))) < 2 and time.monotonic() < end:
             time.sleep(0.02)
         driver.send_signal(signal.SIGKILL)
     kept = {row.result: row for row in rows_of(tmp_path).values() if row.status == "written"}
