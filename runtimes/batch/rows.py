@@ -8,14 +8,14 @@ from typing import Any, Literal
 Status = Literal["written", "unchanged", "failed"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """What became of one picture with one mask. What nobody knows is "" or None.
 
     Attributes:
         picture: its name, relative to the run's pictures.
         mask: its name, relative to the run's masks; "" where the picture has none.
-        result: its name, relative to the run's output; "" where there is none.
+        result: its name, relative to the run's output; of a failed one, what it would have been.
         status: written; unchanged, so that a result of a run before stands; or failed. A record
             has no unchanged ones: what a run before wrote keeps its row.
         error: why it failed, on one line.

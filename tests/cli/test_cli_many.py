@@ -171,15 +171,16 @@ def test_a_run_that_had_nothing_to_do_has_no_speed(
 def test_failures_are_told_with_the_count_and_how_to_go_on(
     runs: Runs, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs.ends = Summary(written=1, unchanged=0, failed={"a/b.png": "it is\ndamaged"}, record="r")
+    runs.ends = Summary(written=1, unchanged=0, failed={"c": "no", "a/b.png": "it is\ndamaged"})
     assert cli.main([*words, "--workers", "2"]) == 2
     captured = capsys.readouterr()
     assert captured.err.splitlines() == [
         "lama-edge: a/b.png: it is damaged",
+        "lama-edge: c: no",
         GO_ON,
-        "lama-edge: error: 1 of 2 pictures could not be inpainted",
+        "lama-edge: error: 2 of 3 pictures could not be inpainted",
     ]
-    assert captured.out.startswith("wrote 1 of 2 pictures ")
+    assert captured.out.startswith("wrote 1 of 3 pictures ")
 
 
 @pytest.mark.parametrize(

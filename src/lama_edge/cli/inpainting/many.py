@@ -77,7 +77,7 @@ def _give(summary: Summary, as_json: bool) -> None:
     if as_json:
         print_json(summary.to_dict())
     else:
-        for picture, message in summary.failed.items():
+        for picture, message in sorted(summary.failed.items()):
             print(f"lama-edge: {one_line(picture)}: {one_line(message)}", file=sys.stderr)
         more = [f"{summary.unchanged} were there unchanged"] if summary.unchanged else []
         if summary.workers:
