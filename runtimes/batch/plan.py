@@ -13,7 +13,7 @@ from PIL import Image
 from lama_edge.errors import UsageError
 from lama_edge.pictures.pairs import Claims
 from lama_edge.runtimes.batch.job import InpaintMany
-from lama_edge.runtimes.batch.rows import Row
+from lama_edge.runtimes.batch.rows import Row, key_of
 from lama_edge.runtimes.batch.work import Setup, Task
 from lama_edge.runtimes.inpainting.files import Stores
 from lama_edge.runtimes.inpainting.folders import no_mask, pairs_of, target_of
@@ -50,8 +50,8 @@ def make_plan(
 ) -> Plan:
     """Find a run's pictures, and tell those that an earlier run did.
 
-    What is as large and as old as a row of the record says is taken for unchanged, as make and git
-    do; of what is not, a worker compares the hashes.
+    What is as large and as old as a row of the record says is taken for unchanged, as git does; of
+    what is not, a worker compares the hashes.
 
     Args:
         job: what is asked for.
@@ -91,8 +91,8 @@ def make_plan(
         except UsageError as error:
             plan.failed.append(task.failed(str(error)))
             continue
-        known = _known(earlier.get((pair.image, pair.mask)), task, setup, results)
-        if known is not None and task.is_of(known):
+        known = _known(earlier.get(key_of(pair.image, pair.mask)), task, setup, results)
+        if known is not None and task.is_of(known, results[target]):
             plan.unchanged.append(known)
         else:
             plan.tasks.append(replace(task, known=known))
@@ -115,9 +115,8 @@ def _known(row: Row | None, task: Task, setup: Setup, results: Mapping[str, Entr
     """Return an earlier run's row if its result is there, and is of this model and options."""
     if row is None or row.status == "failed" or row.result != task.result:
         return None
-    result = results.get(row.result)
     same = (row.model_sha256, row.options) == (setup.model_sha256, setup.options)
-    return row if same and result is not None and result.size == row.result_bytes else None
+    return row if same and row.result in results else None
 
 
 def by_size(tasks: Sequence[Task], pictures: Store) -> Iterator[Task]:

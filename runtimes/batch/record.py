@@ -325,6 +325,7 @@ def schema() -> Any:
         "mask_stamp": text,
         "picture_bytes": pa.int64(),
         "mask_bytes": pa.int64(),
+        "result_stamp": text,
         "result_bytes": pa.int64(),
         "result_sha256": text,
         "version": repeated,

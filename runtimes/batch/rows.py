@@ -38,6 +38,7 @@ class Row:
         mask_stamp: the same of the mask.
         picture_bytes: the file's size.
         mask_bytes: the file's size.
+        result_stamp: what the store said of the result once it was there.
         result_bytes: the file's size.
         result_sha256: of the file.
         version: lama-edge's own.
@@ -67,6 +68,7 @@ class Row:
     mask_stamp: str = ""
     picture_bytes: int | None = None
     mask_bytes: int | None = None
+    result_stamp: str = ""
     result_bytes: int | None = None
     result_sha256: str = ""
     version: str = ""

@@ -19,7 +19,7 @@ from lama_edge.runtimes.batch.model import local_model
 from lama_edge.runtimes.batch.rows import Row
 from lama_edge.runtimes.inpainting.files import Role, Stores, inpaint_stored
 from lama_edge.stores.addresses import is_url, open_store
-from lama_edge.stores.base import StoreError
+from lama_edge.stores.base import Entry, StoreError, StoreFileError
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,14 @@ class Task:
         """Return the row of a picture that could not be inpainted."""
         return replace(self.row(), error=one_line(message))
 
-    def is_of(self, row: Row) -> bool:
-        """Tell whether picture and mask are by all signs those of a row, unread."""
+    def is_of(self, row: Row, result: Entry) -> bool:
+        """Tell whether picture, mask and the result that is there are by all signs a row's."""
+        stamps = (row.picture_stamp, row.mask_stamp, row.result_stamp)
         return (
-            "" not in (row.picture_stamp, row.mask_stamp)
+            "" not in stamps
             and (row.picture_bytes, row.picture_stamp) == self.picture_entry
             and (row.mask_bytes, row.mask_stamp) == self.mask_entry
+            and (row.result_bytes, row.result_stamp) == (result.size, result.stamp)
         )
 
 
@@ -153,7 +155,8 @@ class Work:
         )
 
     def _inpaint(self, task: Task) -> Row:
-        job, row, hashes = self._setup.job, task.row(), _Hashes(task.known)
+        job, row = self._setup.job, task.row()
+        hashes = _Hashes(None if task.known is None else self._checked(task.known))
         try:
             made = inpaint_stored(
                 self._inpainter,
@@ -171,6 +174,7 @@ class Work:
                 status="unchanged",
                 picture_stamp=row.picture_stamp,
                 mask_stamp=row.mask_stamp,
+                result_stamp=self._stamp(task.result),
             )
         return replace(
             row,
@@ -186,7 +190,20 @@ class Work:
             mask_sha256=hashes.of["mask"],
             result_sha256=hashes.of["result"],
             result_bytes=hashes.result_bytes,
+            result_stamp=self._stamp(task.result),
         )
+
+    def _checked(self, known: Row) -> Row | None:
+        """Return an earlier run's row if the result that is there is still its own."""
+        try:
+            with self._stores.output.fetched(known.result) as path:
+                return known if sha256_of(path) == known.result_sha256 else None
+        except (StoreFileError, OSError):
+            return None
+
+    def _stamp(self, result: str) -> str:
+        found = self._stores.output.find(result)
+        return "" if found is None else found.stamp
 
 
 class _SameAsBeforeError(Exception):

@@ -83,7 +83,8 @@ def test_every_field_comes_back_as_it_was(store: Store) -> None:
         height=2, hole_share=0.1, mask_channel="grey", strategy="crop", reason="why",
         windows=((1, 2), (3, 4)), seconds=0.1, worker="w", attempts=2, picture_sha256="1",
         mask_sha256="2", model_sha256="3", options="{}", picture_stamp="4", mask_stamp="5",
-        picture_bytes=2**40, mask_bytes=6, result_bytes=7, result_sha256="8", version="9",
+        picture_bytes=2**40, mask_bytes=6, result_stamp="r", result_bytes=7, result_sha256="8",
+        version="9",
     )  # fmt: skip
     bare = Row(picture="b.jpg", status="failed", error="no mask")
     record = Record(store)

@@ -65,20 +65,25 @@ def test_what_is_done_and_unchanged_is_not_done_again(some: Folders, tmp_path: P
     inpaint_many(job)
     times = {name: (output / name).stat().st_mtime_ns for name in some.expected}
     rows = {row.result: row for row in rows_of(output).values()}
-    changed, gone, touched, *_ = sorted(some.expected)
+    changed, gone, replaced, touched, copied, *_ = sorted(some.expected)
     with Image.open(masks / rows[changed].mask) as mask:
         mask.transpose(Image.Transpose.ROTATE_180).save(masks / rows[changed].mask)
     (output / gone).unlink()
+    # As of a run with other options that was killed before it kept the row.
+    (output / replaced).write_bytes(some.expected[replaced][::-1])
+    (output / copied).write_bytes(some.expected[copied])
+    times[copied] = (output / copied).stat().st_mtime_ns
     os.utime(masks / rows[touched].mask)
 
     summary = inpaint_many(job)
 
-    assert (summary.written, summary.unchanged) == (2, len(times) - 2)
+    assert (summary.written, summary.unchanged) == (3, len(times) - 3)
     assert summary.failed.keys() == set(some.bad)
     now = {name: (output / name).stat().st_mtime_ns for name in files_of(output)}
-    assert {name for name, time in now.items() if times[name] != time} == {changed, gone}
-    assert files_of(output)[gone] == some.expected[gone]
-    assert files_of(output)[changed] != some.expected[changed]
+    assert {name for name, time in now.items() if times[name] != time} == {changed, gone, replaced}
+    assert {name for name, data in files_of(output).items() if data != some.expected[name]} == {
+        changed
+    }
     assert all(row.status != "unchanged" for row in rows_of(output).values())
 
     summary = inpaint_many(job)
