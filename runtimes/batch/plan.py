@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from PIL import Image
-
-from lama_edge.errors import UsageError
+from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.imaging.reading import stored_size
 from lama_edge.pictures.pairs import Claims
 from lama_edge.runtimes.batch.job import InpaintMany
 from lama_edge.runtimes.batch.rows import Row, key_of
@@ -146,9 +145,6 @@ def by_size(tasks: Sequence[Task], pictures: Store) -> Iterator[Task]:
 
 def _size(pictures: Store, name: str) -> tuple[int, int]:
     """Return a picture's height and width; (0, 0) where its first bytes do not tell."""
-    try:
-        head = pictures.head(name, _HEAD_BYTES)
-        with Image.open(io.BytesIO(head)) as image:
-            return image.height, image.width
-    except Exception:  # a damaged header raises whatever its parser meets; a worker will say so
-        return 0, 0
+    with suppress(LamaEdgeError):  # a worker meets it too, and says so
+        return stored_size(pictures.head(name, _HEAD_BYTES)) or (0, 0)
+    return 0, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import threading
@@ -281,6 +282,16 @@ def stored_orientation(path: str | Path) -> int:
     with suppress(Exception), Image.open(path, formats=_READ_FORMATS) as image:
         return orientation_of(image)
     return 1
+
+
+def stored_size(start: bytes) -> tuple[int, int] | None:
+    """Return the height and width, in pixels, that the first bytes of a picture's file tell.
+
+    As stored, before its orientation is applied; None where they do not tell.
+    """
+    with suppress(Exception), Image.open(io.BytesIO(start), formats=_READ_FORMATS) as image:
+        return image.height, image.width
+    return None
 
 
 @contextmanager
