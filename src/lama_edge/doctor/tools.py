@@ -74,4 +74,5 @@ TOOLS = {
     "adb": Tool("measures on phones and boards: lama-edge bench --target adb://", _adb),
     "ssh": Tool("measures on machines: lama-edge bench --target ssh://", _by("ssh")),
     "pages": Tool("demo; measures in browsers: lama-edge bench --target browser", _by("pages")),
+    "workers": Tool("folders over many processes: lama-edge inpaint --workers", _by("workers")),
 }

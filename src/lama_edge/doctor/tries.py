@@ -107,6 +107,23 @@ def pages(payload: Mapping[str, Any]) -> Answer:
     return _attempt(work)
 
 
+def workers(payload: Mapping[str, Any]) -> Answer:
+    """Start what shares folders out to workers, and look for what keeps their record."""
+    del payload
+
+    def work() -> Answer:
+        from importlib.metadata import version
+
+        from lama_edge.runtimes.batch.engine import open_engine
+        from lama_edge.runtimes.batch.record import schema
+
+        schema()
+        with open_engine(1, None):
+            return {"version": f"Dask {version('distributed')}"}
+
+    return _attempt(work)
+
+
 def _imported(module: str) -> Answer:
     importlib.import_module(module)
     return {}
