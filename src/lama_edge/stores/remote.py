@@ -7,7 +7,7 @@ when fsspec is imported.
 
 A request that fails for want of a connection, or that a server asks to make again, is made again
 after 1, 2 and 4 s, until 15 s are over, on top of what the packages do themselves: s3fs and
-botocore alone try for some 5 s.
+botocore alone try for some 10 s.
 """
 
 from __future__ import annotations
