@@ -58,6 +58,9 @@ def test_a_store_without_an_atomic_put_gets_a_hidden_file_that_is_moved(memory: 
     assert [entry.name for entry in store.entries(recursive=True)] == ["day/a.png"]
     assert list(fsspec.filesystem("memory").find("/somewhere")) == ["/somewhere/in/day/a.png"]
     assert (store.read("day/a.png"), store.head("day/a.png", 3)) == (b"second", b"sec")
+    store.remove("day/a.png")
+    store.remove("day/a.png")
+    assert store.find("day/a.png") is None
 
 
 def test_a_move_that_fails_leaves_what_was_there(

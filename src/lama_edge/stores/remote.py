@@ -251,8 +251,15 @@ class RemoteStore(Store):
 
     def remove(self, name: str) -> None:
         """See `Store.remove`."""
-        with suppress(_MissingFileError):
-            self._asked(name, lambda: self._fs.rm_file(self._path(name)), writing=True)
+
+        def asked() -> None:
+            try:
+                self._fs.rm_file(self._path(name))
+            except Exception as error:
+                if failure_of(error).meaning != "missing":
+                    raise
+
+        self._asked(name, asked, writing=True)
 
     def check_writable(self) -> None:
         """See `Store.check_writable`."""
