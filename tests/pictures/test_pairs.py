@@ -142,6 +142,31 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     }
 
 
+def test_masks_behind_a_link_that_is_named_like_the_pictures_folder_are_found(
+    tmp_path: Path,
+) -> None:
+    for name in ("in/day/a.png", "in/day/two/b.png", "elsewhere/a.png", "elsewhere/two/b.png"):
+        _file(tmp_path / name)
+    (tmp_path / "masks").mkdir()
+    try:
+        (tmp_path / "masks" / "day").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    except OSError:
+        pytest.skip("no links here")
+    assert _found(tmp_path / "in", tmp_path / "masks", recursive=True) == {
+        ("day/a.png", "day/a.png", "day/a"),
+        ("day/two/b.png", "day/two/b.png", "day/two/b"),
+    }
+
+
+def test_pictures_come_folder_by_folder(tmp_path: Path) -> None:
+    names = ["z.png", "a/c.png", "a/b/d.png", "a.b/e.png"]
+    for name in names:
+        _file(tmp_path / "in" / name)
+        _file(tmp_path / "masks" / name)
+    pairs, _ = _find_pairs(tmp_path / "in", tmp_path / "masks", recursive=True)
+    assert [pair.image for pair in pairs] == names
+
+
 def test_one_mask_is_for_all_pictures_but_itself(tmp_path: Path) -> None:
     for name in ("a.png", "b.jpg", "day/c.ppm", "mask.png", "out/a.png"):
         _file(tmp_path / name)

@@ -71,8 +71,8 @@ def test_only_whole_files_that_are_not_hidden_are_listed(tmp_path: Path) -> None
 def test_a_stamp_changes_when_a_file_of_the_same_size_takes_its_place(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     store.put("a.png", b"one")
-    before = store.find("a.png")
     os.utime(tmp_path / "a.png", ns=(1, 1))
+    before = store.find("a.png")
     store.put("a.png", b"two")
     os.utime(tmp_path / "a.png", ns=(1, 1))
     assert before is not None
@@ -103,8 +103,12 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_or_written_is_one_line(tmp_path: Path) -> None:
     store = open_store(tmp_path)
-    with pytest.raises(StoreFileError, match=r"a\.png' does not exist: check the path$"):
-        store.read("a.png")
+    (tmp_path / "folder.png").mkdir()
+    for use in (store.read, lambda name: store.fetched(name).__enter__()):
+        with pytest.raises(StoreFileError, match=r"a\.png' does not exist: check the path$"):
+            use("a.png")
+        with pytest.raises(StoreFileError, match=r"folder\.png' cannot be read \(Is a directory"):
+            use("folder.png")
     _file(tmp_path / "file")
     with pytest.raises(UsageError, match=r"cannot be made \(it is a file\): name another output$"):
         open_store(tmp_path / "file").check_writable()

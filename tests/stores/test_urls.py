@@ -29,7 +29,7 @@ NO_SUCH_PID = 999_999_999
 def memory() -> Iterator[str]:
     """The URL of an empty folder, where nothing is put whole by itself."""
     yield "memory://somewhere/in"
-    fsspec.filesystem("memory").rm("/", recursive=True)
+    fsspec.filesystem("memory").rm("/somewhere", recursive=True)
 
 
 @pytest.fixture
@@ -56,8 +56,11 @@ def test_a_store_without_an_atomic_put_gets_a_hidden_file_that_is_moved(memory: 
         path.write_bytes(b"first")
     store.put("day/a.png", b"second")
     assert [entry.name for entry in store.entries(recursive=True)] == ["day/a.png"]
-    assert list(fsspec.filesystem("memory").find("/")) == ["/somewhere/in/day/a.png"]
+    assert list(fsspec.filesystem("memory").find("/somewhere")) == ["/somewhere/in/day/a.png"]
     assert (store.read("day/a.png"), store.head("day/a.png", 3)) == (b"second", b"sec")
+    store.remove("day/a.png")
+    store.remove("day/a.png")
+    assert store.find("day/a.png") is None
 
 
 def test_a_move_that_fails_leaves_what_was_there(
@@ -78,7 +81,7 @@ def test_a_move_that_fails_leaves_what_was_there(
     hidden = next(name for name in seen if name != "/somewhere/in/a.png")
     assert hidden.startswith("/somewhere/in/.a.tmp-")
     assert hidden.endswith(".png")
-    assert list(fs.find("/")) == ["/somewhere/in/a.png"]
+    assert list(fs.find("/somewhere")) == ["/somewhere/in/a.png"]
     assert store.read("a.png") == b"first"
 
 
@@ -91,7 +94,7 @@ def test_what_killed_runs_left_at_a_url_is_swept(memory: str) -> None:
         fs.pipe_file(f"/somewhere/in/day/{name}", b"")
     assert store.sweep(older_than_s=3600) == 1
     assert store.sweep(older_than_s=-1) == 1
-    left = [name.rpartition("/")[2] for name in fs.find("/")]
+    left = [name.rpartition("/")[2] for name in fs.find("/somewhere")]
     assert left == sorted([own, "a.png", ".notes.tmp-1.png"])
 
 

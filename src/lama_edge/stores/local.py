@@ -72,6 +72,7 @@ class LocalStore(Store):
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
         """See `Store.fetched`."""
+        self._read(name, 0)  # refuses what cannot be read
         yield self.path / name
 
     def head(self, name: str, size_bytes: int) -> bytes:

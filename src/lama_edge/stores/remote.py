@@ -7,7 +7,7 @@ when fsspec is imported.
 
 A request that fails for want of a connection, or that a server asks to make again, is made again
 after 1, 2 and 4 s, until 15 s are over, on top of what the packages do themselves: s3fs and
-botocore alone try for some 5 s.
+botocore alone try for some 10 s.
 """
 
 from __future__ import annotations
@@ -251,8 +251,15 @@ class RemoteStore(Store):
 
     def remove(self, name: str) -> None:
         """See `Store.remove`."""
-        with suppress(_MissingFileError):
-            self._asked(name, lambda: self._fs.rm_file(self._path(name)), writing=True)
+
+        def asked() -> None:
+            try:
+                self._fs.rm_file(self._path(name))
+            except Exception as error:
+                if failure_of(error).meaning != "missing":
+                    raise
+
+        self._asked(name, asked, writing=True)
 
     def check_writable(self) -> None:
         """See `Store.check_writable`."""
