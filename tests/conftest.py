@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import secrets
 
 # Two workers share two cores, and the nets are small: torch's and NumPy's threads, here and in the
 # processes that tests start, would wait for each other longer than they work. Read on import.
@@ -15,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,9 @@ from lama_edge.kernels import threads as kernel_threads
 from lama_edge.models.checkpoint import Checkpoint, load_checkpoint
 from lama_edge.models.seeded import seeded_checkpoint
 from lama_edge.spec import IoForm, Precision, Size, SizePolicy
+
+if TYPE_CHECKING:
+    from s3_server import S3Server
 
 # Whose tests look at times or start what must end within one: never beside one another.
 TIMED = (
@@ -278,3 +282,24 @@ def unchanged_folder(tmp_path: Path) -> Iterator[Path]:
     """An empty folder that the test must leave empty."""
     yield tmp_path
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A real S3 server on loopback, which checks who asks."""
+    from s3_server import s3_server
+
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an empty bucket, where this process finds the server and may use it."""
+    from s3_server import forget_connections
+
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    forget_connections()
+    yield f"s3://{s3.new_bucket(f'bucket-{secrets.token_hex(4)}')}"
+    forget_connections()

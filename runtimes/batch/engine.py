@@ -10,9 +10,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import queue
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -24,6 +24,7 @@ from lama_edge.runtimes.batch.work import Setup, Task
 # One picture in work and one that waits for each slot: its worker is never idle for a message.
 TASKS_PER_SLOT = 2
 _ASKED_AT_ONCE = 16
+_NOBODY = "127.0.0.1:0"
 # How often whoever waits is told that time goes by, and how long a cluster may take to answer.
 TICK_S = 0.5
 CONNECT_S = 10
@@ -62,6 +63,7 @@ class Engine:
             ClusterError: when the cluster is lost.
             LamaEdgeError: what no worker can go on with, see `Slot.perform`.
         """
+        counted = time.monotonic()
         told: queue.SimpleQueue[tuple[Any, Row | Exception]] = queue.SimpleQueue()
         inside: dict[Any, Task] = {}
         waiting = iter(tasks)
@@ -82,15 +84,18 @@ class Engine:
                         key = f"lama-edge-{setup.run}-{task.number}"
                         future = self._client.submit(perform, setup, task, key=key, pure=False)
                         inside[future] = task
-                        future.add_done_callback(partial(asking.submit, ask))
+                        future.add_done_callback(lambda future: asking.submit(ask, future))
                     if not inside:
                         return
                     try:
                         future, answer = told.get(timeout=TICK_S)
                     except queue.Empty:
-                        self._count()
+                        pass
                     else:
                         yield self._row(inside.pop(future), answer)
+                    if time.monotonic() - counted >= TICK_S:
+                        self._count()
+                        counted = time.monotonic()
                     tick()
             finally:
                 self._end(setup.run, list(inside))
@@ -140,10 +145,21 @@ class Engine:
 
 
 @contextlib.contextmanager
+def _without_pages() -> Iterator[None]:
+    """Let Dask's web servers that are started inside the block have nothing to serve."""
+    import dask
+
+    names = ("distributed.scheduler.http.routes", "distributed.worker.http.routes")
+    with dask.config.set({name: [] for name in names}):
+        yield
+
+
+@contextlib.contextmanager
 def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
     """Start Dask in this process, or connect to a cluster.
 
-    In this process nothing listens: its parts talk to each other in memory.
+    In this process its parts talk to each other in memory. The two web servers that Dask starts
+    whether one wants them or not listen on loopback, and serve no page.
 
     Args:
         workers: pictures at a time in this process's own child processes, where `cluster` is None.
@@ -162,11 +178,13 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if cluster is None:
         with (
+            _without_pages(),
             LocalCluster(
                 n_workers=1,
                 threads_per_worker=workers,
                 processes=False,
-                dashboard_address=None,
+                dashboard_address=_NOBODY,
+                worker_dashboard_address=_NOBODY,
                 memory_limit=0,
             ) as local,
             Client(local) as client,

@@ -15,9 +15,9 @@ from lama_edge.files import (
     beside,
     join_part,
     make_folder,
-    weights_beside,
 )
 from lama_edge.models.zoo import cache_folder
+from lama_edge.runtimes.base import runtimes_of
 from lama_edge.runtimes.model_files import external_data, located, model_sha256
 from lama_edge.stores.addresses import is_url, open_store
 from lama_edge.stores.base import Entry, Store, StoreError
@@ -83,7 +83,8 @@ def _parent(address: str) -> tuple[Store, str]:
 def _files(folder: Store, name: str) -> list[Entry]:
     """Return a model's file, and that of its manifest or weights if there is one."""
     path = Path(name)
-    names = dict.fromkeys((name, str(beside(path)), str(weights_beside(path))))
+    weights = (path.with_suffix(one.weights) for one in runtimes_of(path) if one.weights)
+    names = dict.fromkeys((name, str(beside(path)), *map(str, weights)))
     return [found for one in names if (found := folder.find(one)) is not None]
 
 

@@ -10,12 +10,15 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from lama_edge.errors import UsageError, needs_extra, reason
 from lama_edge.runtimes.batch.rows import Row, row_of, storable
+from lama_edge.stores.addresses import open_store
+from lama_edge.stores.base import Store
+from lama_edge.stores.local import LocalStore
 
 NAME = "record.parquet"
 PARTS = ".record"
@@ -29,7 +32,7 @@ MERGED_PARTS = 16
 ROW_GROUP_ROWS = 10_000
 _BATCH_ROWS = 256
 
-_PART = re.compile(rf"{re.escape(PARTS)}/part-(\d+)\.parquet")
+_PART = re.compile(r"part-(\d+)\.parquet")
 _MARK = b"lama_edge.record"
 _LAYOUT = b"1"
 _log = logging.getLogger(__name__)
@@ -67,12 +70,13 @@ class Record:
     """
 
     def __init__(
-        self, output: Any, *, resume: bool = False, clock: Callable[[], float] = time.monotonic
+        self, output: Store, *, resume: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._output = output
+        self._room = _room(output)
         self._resume = resume
         self._clock = clock
-        self._every_s = FLUSH_LOCAL_S
+        self._every_s = FLUSH_LOCAL_S if isinstance(output, LocalStore) else FLUSH_URL_S
         self._waiting: dict[tuple[str, str], Plain] = {}
         self._waiting_since = 0.0
         self._begun = False
@@ -132,7 +136,7 @@ class Record:
         if not self._begun:
             self._begin()
         number = self._parts[-1][0] + 1 if self._parts else 1
-        with self._output.written(_part(number)) as path:
+        with self._room.written(_part(number)) as path:
             self._write(path, sorted(self._waiting.values(), key=_key))
         self._waiting.clear()
         self._parts.append((number, 0))
@@ -142,7 +146,7 @@ class Record:
         """Put all rows into one file, sorted by picture and mask, and remove the parts.
 
         Of runs before, what this run has no row of stays, unless it failed. A run without a row
-        leaves all as it was.
+        that does not resume leaves all as it was.
 
         Returns:
             Where the record is, as the store spells it.
@@ -151,20 +155,26 @@ class Record:
             LamaEdgeError: when the store cannot be written to.
         """
         self.flush()
+        if self._resume and not self._begun:
+            self._begin()
         if self._begun:
             parts = [_part(number) for number, _ in self._parts]
             before = self._kept_before([])
             self._merge([*before, *parts], NAME, fails_until=len(before))
             self._remove(parts)
+            if isinstance(self._output, LocalStore):
+                with suppress(OSError):  # of somebody's file in it
+                    (self._output.path / PARTS).rmdir()
             self._parts.clear()
             self._begun = False
-        return str(self._output.spell(NAME))
+        return self._output.spell(NAME)
 
     def _begin(self) -> None:
         """Make room for the rows of this run: those before go into one file, or go."""
         old = self._old_parts()
         if not self._resume:
-            self._output.remove(NAME)
+            if self._output.find(NAME) is not None:
+                self._output.remove(NAME)
         elif old:
             self._merge(self._kept_before(old), NAME)
         self._remove(old)
@@ -187,7 +197,7 @@ class Record:
 
     def _merge(self, names: Sequence[str], target: str, *, fails_until: int = 0) -> None:
         """Write the rows of files into one of them; failures in the first few do not stay."""
-        with self._output.written(target) as path, ExitStack() as opened:
+        with self._store_of(target).written(target) as path, ExitStack() as opened:
             merged = _merged([self._rows(opened, name) for name in names])
             kept = (row for at, row in merged if at >= fails_until or row["status"] != "failed")
             self._write(path, kept)
@@ -205,7 +215,7 @@ class Record:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        path = opened.enter_context(self._output.fetched(name))
+        path = opened.enter_context(self._store_of(name).fetched(name))
         try:
             file = opened.enter_context(pq.ParquetFile(path))
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
@@ -223,7 +233,7 @@ class Record:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with self._output.fetched(part) as path:
+        with self._room.fetched(part) as path:
             try:
                 with pq.ParquetFile(path) as file:
                     found = file.schema_arrow
@@ -232,7 +242,7 @@ class Record:
             except (pa.ArrowException, OSError) as error:
                 _log.warning(
                     "%s is damaged (%s): the pictures whose rows it held are done again",
-                    self._output.spell(part),
+                    self._room.spell(part),
                     reason(error),
                 )
                 self._damaged.add(part)
@@ -259,21 +269,24 @@ class Record:
 
     def _refusal(self, name: str, why: str) -> UsageError:
         return UsageError(
-            f"{self._output.spell(name)!r} cannot be gone by: {why}; move it away, or name "
+            f"{self._store_of(name).spell(name)!r} cannot be gone by: {why}; move it away, or name "
             "another output"
         )
 
     def _old_parts(self) -> list[str]:
         numbered = [
             (int(match[1]), entry.name)
-            for entry in self._output.entries(PARTS)
+            for entry in self._room.entries()
             if (match := _PART.fullmatch(entry.name))
         ]
         return [name for _, name in sorted(numbered)]
 
     def _remove(self, parts: Iterable[str]) -> None:
         for name in parts:
-            self._output.remove(name)
+            self._room.remove(name)
+
+    def _store_of(self, name: str) -> Store:
+        return self._output if name == NAME else self._room
 
 
 def schema() -> Any:
@@ -319,8 +332,15 @@ def schema() -> Any:
     return pa.schema(list(types.items()), metadata={_MARK: _LAYOUT})
 
 
+def _room(output: Store) -> Store:
+    """Return where the parts lie: a store of its own, since none lists what is hidden in it."""
+    if isinstance(output, LocalStore):
+        return LocalStore(output.path / PARTS)
+    return open_store(f"{output.address.rstrip('/')}/{PARTS}")
+
+
 def _part(number: int) -> str:
-    return f"{PARTS}/part-{number:06d}.parquet"
+    return f"part-{number:06d}.parquet"
 
 
 def _merged(sources: Sequence[Iterator[Plain]]) -> Iterator[tuple[int, Plain]]:

@@ -3,25 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 Status = Literal["written", "unchanged", "failed"]
-
-
-class Identity(NamedTuple):
-    """What a result's bytes depend on; equal ones need not be made twice.
-
-    Attributes:
-        picture_sha256: of the picture's file, lower-case hexadecimal.
-        mask_sha256: of the mask's file.
-        model_sha256: of the model.
-        options: as `options_text` spells them.
-    """
-
-    picture_sha256: str
-    mask_sha256: str
-    model_sha256: str
-    options: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +16,8 @@ class Row:
         picture: its name, relative to the run's pictures.
         mask: its name, relative to the run's masks; "" where the picture has none.
         result: its name, relative to the run's output; "" where there is none.
-        status: written by this run; unchanged, from a run before; or failed.
+        status: written; unchanged, so that a result of a run before stands; or failed. A record
+            has no unchanged ones: what a run before wrote keeps its row.
         error: why it failed, on one line.
         notes: what was remarked, such as a mode that was converted.
         width: of the picture, in pixels.
@@ -105,11 +90,6 @@ def row_of(plain: dict[str, Any]) -> Row:
     known["notes"] = tuple(known["notes"])
     known["windows"] = tuple((one["height"], one["width"]) for one in known["windows"])
     return Row(**known)
-
-
-def identity(row: Row) -> Identity:
-    """Return what a row's result was made of."""
-    return Identity(row.picture_sha256, row.mask_sha256, row.model_sha256, row.options)
 
 
 def key_of(picture: str, mask: str) -> tuple[str, str]:

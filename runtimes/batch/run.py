@@ -76,6 +76,7 @@ def inpaint_many(
         # A store that is lost cannot keep what is left either, and that is not what to tell of.
         with suppress(LamaEdgeError):
             record.flush()
+            stores.output.sweep(older_than_s=_LEFT_BEHIND_S)
         raise
     place = record.close()
     stores.output.sweep(older_than_s=_LEFT_BEHIND_S)

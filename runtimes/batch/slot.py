@@ -34,6 +34,7 @@ class Slot:
         self.setup = setup
         self._name = name
         self._child: _Child | None = None
+        self._over = False
 
     @property
     def process(self) -> int | None:
@@ -53,24 +54,37 @@ class Slot:
         """
         death = ""
         for tried in range(1, TRIES + 1):
-            if self._child is None or self._child.ended:
-                self.close()
-                self._child = _Child(self.setup)
             try:
-                row = self._child.perform(task)
+                row = self._open().perform(task)
             except CrashError as error:
+                if self._over:
+                    raise
                 death = str(error)
-                self.close()
+                self._let_go()
                 continue
             return replace(row, worker=self._name, attempts=tried)
         message = f"it killed its worker {TRIES} times; the last time {death}"
         return replace(task.failed(message), worker=self._name, attempts=TRIES)
 
     def close(self) -> None:
-        """End the child; the next picture starts another one."""
-        if self._child is not None:
-            self._child.close()
-            self._child = None
+        """End the child, in the middle of a picture too; the slot is of no use any more."""
+        self._over = True
+        self._let_go()
+
+    def _open(self) -> _Child:
+        child = self._child
+        if child is None or child.ended:
+            self._let_go()
+            child = self._child = _Child(self.setup)
+        if self._over:  # since the child began to start
+            self._let_go()
+            raise CrashError("the run is over")
+        return child
+
+    def _let_go(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
 
 
 class _Child:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
+import pytest
 from PIL import Image
 
 from lama_edge.runtimes.batch.job import InpaintMany
@@ -141,3 +143,12 @@ def children(process: int | None = None) -> list[psutil.Process]:
         for one in psutil.Process(process).children(recursive=True)
         if "lama_edge.runtimes.batch.child" in one.cmdline()
     ]
+
+
+def change_children(folder: Path, patch: pytest.MonkeyPatch, code: str) -> None:
+    """Let lines run in every process with a model that is started from now on, before its own."""
+    inside = "".join(f"    {line}\n" for line in code.strip().splitlines())
+    (folder / "sitecustomize.py").write_text(
+        f'import sys\nif "lama_edge.runtimes.batch.child" in sys.orig_argv:\n{inside}'
+    )
+    patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)

@@ -18,7 +18,7 @@ from lama_edge.cli.bench import add_bench
 from lama_edge.cli.demo import add_demo
 from lama_edge.cli.doctor import add_doctor
 from lama_edge.cli.export import add_export
-from lama_edge.cli.inpaint import add_inpaint
+from lama_edge.cli.inpainting import add_inpaint
 from lama_edge.cli.inspect import add_inspect, renewed
 from lama_edge.cli.inspect.ranges import add_ranges
 from lama_edge.cli.inspect.support import add_support

@@ -138,4 +138,4 @@ class Store(ABC):
 
 def base_name(store: Store, name: str = "") -> str:
     """Return the last step of a file's path or URL."""
-    return PurePosixPath(name or store.place()).name
+    return PurePosixPath(name or store.place().partition("?")[0]).name

@@ -23,12 +23,6 @@ class LocalStore(Store):
         self.path = Path(path)
         self.address = str(path)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LocalStore) and other.path == self.path
-
-    def __hash__(self) -> int:
-        return hash(self.path)
-
     def spell(self, name: str = "") -> str:
         """See `Store.spell`."""
         return str(self.path / name)

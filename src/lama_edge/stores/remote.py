@@ -6,28 +6,35 @@ fsspec's configuration (``FSSPEC_S3_ENDPOINT_URL``, ``~/.config/fsspec/*.json``)
 when fsspec is imported.
 
 A request that fails for want of a connection, or that a server asks to make again, is made again
-after 0.5, 1, 2 and 4 s, on top of what the packages do themselves: a request of s3fs lasts 15 s
-until it is given up, and is made up to 5 times where a connection was made and broke.
+after 1, 2 and 4 s, until 15 s are over, on top of what the packages do themselves: s3fs and
+botocore alone try for some 5 s.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from lama_edge.errors import MissingBackendError, needs_extra
+from lama_edge.errors import LamaEdgeError, MissingBackendError, needs_extra
 from lama_edge.files import is_left, temporary_name
+from lama_edge.process import WatchedFolder
 from lama_edge.stores.base import Entry, Kind, Store, StoreError, StoreFileError
 from lama_edge.stores.telling import Failure, failure_of
 
 T = TypeVar("T")
-_WAITS_S = (0.5, 1.0, 2.0, 4.0)
+_WAITS_S = (1.0, 2.0, 4.0)
+_LONGEST_S = 15.0
 # Where a folder is a part of names alone, which needs no making, and what is put is there whole
 # or not at all.
 _OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
@@ -69,8 +76,11 @@ class RemoteStore(Store):
                 f"the URL {self._spelled!r} has credentials in it, which are not taken from there: "
                 f"{self._advice()}"
             )
-        self._fs, self._root = self._tried(self._open)
-        self._root = self._root.rstrip("/") if self._scheme not in _PAGES else self._root
+        self._fs: Any = None
+        self._root = ""
+        self._fs, root = self._asked("", self._open, whole=True)
+        # To fsspec each page is a file; a folder is what its URL says is one.
+        self._root = root if self._scheme in _PAGES else root.rstrip("/")
 
     def __reduce__(self) -> tuple[type[RemoteStore], tuple[str]]:
         return RemoteStore, (self.address,)
@@ -111,12 +121,22 @@ class RemoteStore(Store):
     def kind(self) -> Kind:
         """See `Store.kind`."""
         if self._scheme in _PAGES and self._root.endswith("/"):
-            return "folder"  # each URL is a file to fsspec's client
-        try:
-            info = self._asked("", lambda: self._fs.info(self._root), whole=True)
-        except _MissingFileError:
+            return "folder"
+        info = self._info("", whole=True)
+        if info is None:
             return "missing"
         return "folder" if info["type"] == "directory" else "file"
+
+    def _info(self, name: str, *, whole: bool = False) -> dict[str, Any] | None:
+        def asked() -> dict[str, Any]:
+            self._fs.invalidate_cache()
+            info: dict[str, Any] = self._fs.info(self._path(name))
+            return info
+
+        try:
+            return self._asked(name, asked, whole=whole)
+        except _MissingFileError:
+            return None
 
     def entries(
         self, below: str = "", *, recursive: bool = False, left_out: Sequence[Store] = ()
@@ -124,7 +144,9 @@ class RemoteStore(Store):
         """See `Store.entries`."""
         if not below and self.kind() != "folder":
             return []
+        top = f"{self.place().rstrip('/')}/"
         others = tuple(f"{store.place().rstrip('/')}/" for store in left_out)
+        others = tuple(place for place in others if place.startswith(top) and place != top)
         found = []
         for info in self._listed(below, recursive):
             name = self._name_of(info)
@@ -165,22 +187,15 @@ class RemoteStore(Store):
     def find(self, name: str) -> Entry | None:
         """See `Store.find`."""
 
-        def asked() -> dict[str, Any]:
-            self._fs.invalidate_cache()
-            info: dict[str, Any] = self._fs.info(self._path(name))
-            return info
-
-        try:
-            info = self._asked(name, asked)
-        except _MissingFileError:
+        info = self._info(name)
+        if info is None or info["type"] != "file":
             return None
-        return self._entry(name, info) if info["type"] == "file" else None
+        return self._entry(name, info)
 
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:
         """See `Store.fetched`."""
-        with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
-            copy = Path(folder, _short(PurePosixPath(self._path(name)).name))
+        with self._copy(name) as copy:
             self._asked(name, lambda: self._fs.get_file(self._path(name), str(copy)))
             yield copy
 
@@ -188,7 +203,12 @@ class RemoteStore(Store):
         """See `Store.head`."""
 
         def asked() -> bytes:
-            data: bytes = self._fs.cat_file(self._path(name), start=0, end=size_bytes)
+            try:
+                data: bytes = self._fs.cat_file(self._path(name), start=0, end=size_bytes)
+            except Exception as error:
+                if failure_of(error).meaning != "empty":
+                    raise
+                data = b""
             return data[:size_bytes]  # what pages are served by may know no ranges
 
         return self._asked(name, asked)
@@ -200,8 +220,7 @@ class RemoteStore(Store):
     @contextmanager
     def written(self, name: str) -> Iterator[Path]:
         """See `Store.written`."""
-        with tempfile.TemporaryDirectory(prefix="lama-edge-") as folder:
-            copy = Path(folder, _short(PurePosixPath(self._path(name)).name))
+        with self._copy(name) as copy:
             yield copy
             self._put(name, lambda path: self._fs.put_file(str(copy), path))
 
@@ -261,18 +280,35 @@ class RemoteStore(Store):
                 removed += 1
         return removed
 
+    @contextmanager
+    def _copy(self, name: str) -> Iterator[Path]:
+        """Give a path for a copy, which goes with the block or with this process."""
+        path = self._path(name)
+        last = PurePosixPath(urlsplit(path).path if self._scheme in _PAGES else path).name
+        try:
+            folder = Path(tempfile.mkdtemp(dir=_room(os.getpid()).path))
+        except (OSError, LamaEdgeError) as error:
+            raise StoreError(self._no_room(name)) from error
+        try:
+            yield folder / _short(last)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}" if name else self._root
 
     def _asked(
         self, name: str, call: Callable[[], T], *, whole: bool = False, writing: bool = False
     ) -> T:
-        """Return what a call of the store's client gives, after a short outage too."""
-        return self._tried(call, name, whole=whole, writing=writing)
+        """Return what a call of the store's client gives, after a short outage too.
 
-    def _tried(
-        self, call: Callable[[], T], name: str = "", *, whole: bool = True, writing: bool = False
-    ) -> T:
+        Args:
+            name: the file that it is about.
+            call: what may be done again.
+            whole: whether it is about the whole store, and not this file.
+            writing: whether it writes.
+        """
+        begin = time.monotonic()
         for wait_s in (*_WAITS_S, None):
             try:
                 return call()
@@ -280,7 +316,8 @@ class RemoteStore(Store):
                 raise
             except Exception as error:
                 failure = self._better(failure_of(error))
-                if failure.meaning == "connection" and wait_s is not None:
+                lasts_s = time.monotonic() - begin
+                if failure.meaning == "connection" and wait_s and lasts_s < _LONGEST_S:
                     time.sleep(wait_s)
                     continue
                 raise self._told(failure, name, whole, writing) from error
@@ -296,11 +333,12 @@ class RemoteStore(Store):
             self._fs.call_s3("list_objects_v2", Bucket=bucket, MaxKeys=1)
         except Exception as error:
             said = failure_of(error)
-            return said if said.meaning in ("credentials", "container") else failure
+            told = ("credentials", "container", "refused")
+            return said if said.meaning in told else failure
         return failure
 
     def _told(self, failure: Failure, name: str, whole: bool, writing: bool) -> Exception:
-        url, said = self.spell(name), f"({failure.detail})"
+        url, said = self.spell(name), f"({failure.word})"
         if failure.meaning == "credentials":
             return StoreError(
                 f"the store {self._spelled!r} refuses the credentials {said}: {self._advice()}"
@@ -312,14 +350,11 @@ class RemoteStore(Store):
             )
         if failure.meaning == "connection":
             return StoreError(
-                f"the connection to {self._spelled!r} failed {len(_WAITS_S) + 1} times {said}: "
-                "check the network and the store's endpoint, then run it again"
+                f"there is no connection to {self._spelled!r} ({failure.detail}): check the "
+                "network and the store's endpoint, and run it again"
             )
         if failure.meaning == "room":
-            return StoreError(
-                f"a copy of {url!r} has no room in {tempfile.gettempdir()!r}: free some, or set "
-                "TMPDIR"
-            )
+            return StoreError(self._no_room(name))
         if failure.meaning == "missing" and not writing:
             return _MissingFileError(f"the file {url!r} does not exist: check the URL")
         verb = "written" if writing else "listed" if whole else "read"
@@ -330,6 +365,12 @@ class RemoteStore(Store):
         )
         return kind(f"{what!r} cannot be {verb} {said}: {advice}")
 
+    def _no_room(self, name: str) -> str:
+        return (
+            f"a copy of {self.spell(name)!r} cannot be made in {tempfile.gettempdir()!r}: free "
+            "some room there, or name another folder with TMPDIR"
+        )
+
     def _advice(self) -> str:
         scheme = _SAME_AS.get(self._scheme, self._scheme)
         return _ADVICE.get(scheme, "check those in the URL, or in fsspec's configuration")
@@ -337,6 +378,14 @@ class RemoteStore(Store):
 
 class _MissingFileError(StoreFileError):
     """A file that is not there."""
+
+
+@lru_cache(maxsize=1)
+def _room(process: int) -> WatchedFolder:
+    """Return the folder of a process's copies: a picture may kill it."""
+    folder = WatchedFolder()
+    atexit.register(folder.close)
+    return folder
 
 
 def _without_secrets(address: str) -> tuple[str, bool]:

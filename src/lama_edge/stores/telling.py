@@ -10,7 +10,10 @@ from typing import Literal
 
 from lama_edge.errors import one_line
 
-Meaning = Literal["credentials", "container", "missing", "refused", "connection", "room", "other"]
+# "empty" is for a range of bytes that begins where the file ends.
+Meaning = Literal[
+    "credentials", "container", "missing", "refused", "connection", "empty", "room", "other"
+]
 _SHOWN_CHARACTERS = 160
 # By the names of exceptions' types and by their codes, so that no client need be imported:
 # of botocore, aiohttp, httpx, requests, google.auth, gcsfs, azure.core, huggingface_hub, paramiko.
@@ -51,6 +54,7 @@ _THEN: tuple[tuple[Meaning, set[str]], ...] = (
     ("connection", _CONNECTION),
     ("missing", _MISSING),
     ("refused", _REFUSED),
+    ("empty", {"InvalidRange", "416"}),
 )
 
 
@@ -88,7 +92,8 @@ def failure_of(error: BaseException) -> Failure:
                 found = [word for each in words for word in each if word in known]
                 # A code says more than the plain error that was made of it.
                 word = next((one for one in found if one not in _PLAIN), found[0])
-                return Failure(meaning, word, _detail(word, one))
+                named = type(one).__name__ if meaning == "connection" else word
+                return Failure(meaning, word, _detail(named, one))
     return Failure("other", type(error).__name__, _detail(type(error).__name__, error))
 
 
@@ -110,9 +115,9 @@ def _words(error: BaseException) -> list[str]:
         codes.append(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
     else:
         codes.append(getattr(response, "status_code", None))
-    codes += [
-        getattr(error, name, None) for name in ("error_code", "status_code", "status", "code")
-    ]
+    codes += [getattr(error, name, None) for name in ("error_code", "status_code", "status")]
+    if not any(codes):  # aiohttp warns who asks its errors for this one
+        codes.append(getattr(error, "code", None))
     found = [str(code) for code in codes if isinstance(code, str | int) and str(code)]
     return [*found, *(each.__name__ for each in type(error).__mro__)]
 

@@ -1,4 +1,4 @@
-"""Runs over many pictures: a small model, folders, and what one process makes of them."""
+"""Runs over many pictures: a store, a small model, folders, and what one process makes of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from pathlib import Path
 
 import pytest
 from many_pictures import Folders, make_folders
+
+from lama_edge.stores.local import LocalStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path / "out")
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,15 @@ def test_the_speed_is_that_of_late(clock: Clock) -> None:
     assert tally.progress().seconds_left == pytest.approx(9500 / 4)
 
 
+def test_the_speed_is_not_that_of_the_last_burst(clock: Clock) -> None:
+    tally = Tally(100, clock=clock)
+    for _ in range(30):
+        clock.now += 0.1
+        tally.add(row(seconds=0.1))
+    clock.now += 27
+    assert tally.progress().pictures_per_second == pytest.approx(1.0)
+
+
 def test_slow_pictures_have_a_speed_too_and_a_stall_lowers_it(clock: Clock) -> None:
     tally = Tally(100, clock=clock)
     for _ in range(WINDOW_PICTURES + 5):

@@ -8,8 +8,9 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
-from many_pictures import Folders, children, files_of, rows_of
+from many_pictures import Folders, change_children, children, files_of, rows_of
 from PIL import Image
 
 from lama_edge.errors import LamaEdgeError
@@ -17,23 +18,31 @@ from lama_edge.imaging.masks import MaskRules
 from lama_edge.runtimes.batch.progress import Progress
 from lama_edge.runtimes.batch.run import inpaint_many
 
-# Put before everything else that a worker imports: kills it where a picture's name says so.
+# Kills a worker where a picture's name says so.
 KILLER = """
-import os, signal, sys
-if "lama_edge.runtimes.batch.child" in sys.orig_argv:
-    from lama_edge.runtimes.batch import work
-    perform = work.Work.perform
-    def deadly(self, task):
-        if os.path.basename(task.picture) == os.environ["DEADLY"]:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        return perform(self, task)
-    work.Work.perform = deadly
+import os, signal
+from lama_edge.runtimes.batch import work
+perform = work.Work.perform
+def deadly(self, task):
+    if os.path.basename(task.picture) == os.environ["DEADLY"]:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return perform(self, task)
+work.Work.perform = deadly
 """
 
 
 def test_results_are_those_of_one_process(some: Folders, tmp_path: Path) -> None:
     seen: list[Progress] = []
-    summary = inpaint_many(some.job(tmp_path, workers=2), seen.append)
+    listening: set[str] = set()
+
+    def look(progress: Progress) -> None:
+        seen.append(progress)
+        for one in psutil.Process().net_connections("inet"):
+            if one.status == psutil.CONN_LISTEN:
+                listening.add(one.laddr.ip)
+
+    summary = inpaint_many(some.job(tmp_path, workers=2), look)
+    assert listening <= {"127.0.0.1"}
     assert files_of(tmp_path) == some.expected
     assert summary.failed == some.messages
     rows = rows_of(tmp_path)
@@ -81,8 +90,7 @@ def test_what_is_done_and_unchanged_is_not_done_again(some: Folders, tmp_path: P
 def test_a_picture_that_kills_its_worker_twice_is_an_error_row(
     some: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(KILLER)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    change_children(tmp_path, monkeypatch, KILLER)
     deadly = min(path.name for path in some.pictures.glob("*.png"))
     monkeypatch.setenv("DEADLY", deadly)
     output = tmp_path / "out"

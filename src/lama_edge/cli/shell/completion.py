@@ -10,6 +10,7 @@ from typing import Any
 
 from lama_edge.benchmarks.targets.registry import TARGETS
 from lama_edge.cli.rendering import print_json
+from lama_edge.cli.shell.parser import place
 from lama_edge.cli.tradeoff import reduced_precisions
 from lama_edge.runtimes.registry import provider_names, runtimes
 
@@ -82,7 +83,7 @@ def _tell(action: argparse.Action, shtab: Any, pictures: Collection[str]) -> Non
         # Folders, which checkpoints and Core ML packages are, complete too.
         known = sorted({suffix for one in runtimes() for suffix in one.suffixes})
         action.complete = shtab.glob(*(f"*{one}" for one in known))  # type: ignore[attr-defined]
-    elif action.type is Path:
+    elif action.type in (Path, place):
         action.complete = shtab.FILE  # type: ignore[attr-defined]
 
 

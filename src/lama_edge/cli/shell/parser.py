@@ -72,6 +72,11 @@ def _meant(given: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def place(text: str) -> str:
+    """Take an argument that is a path or a URL, which a `Path` would break, as it is."""
+    return text
+
+
 def common_options() -> argparse.ArgumentParser:
     """Return the parent of all commands: the options that each has."""
     common = argparse.ArgumentParser(add_help=False)

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lama_edge.cli.inpainting.many import add_many, is_run, run
 from lama_edge.cli.opening import add_function, add_provider, add_threads
 from lama_edge.cli.rendering import counter, print_json
+from lama_edge.cli.shell.parser import place
 from lama_edge.errors import PictureError, one_line
 from lama_edge.files import join_part
 
@@ -25,7 +27,8 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         description="Fill the hole of a picture; every known pixel stays as it is. With folders "
         "in the place of IMAGE, MASK and OUT: every picture that has a mask of its name (x.png or "
         "x.jpg.png for x.jpg) or of LaMa's (x_mask001.png; x-mask.png and mask_x.png too). A MASK "
-        "that is a file is for all pictures of a folder.",
+        "that is a file is for all pictures of a folder. Folders and MODEL may be URLs, such as "
+        "s3://bucket/photos.",
     )
     inpaint.add_argument(
         "model",
@@ -34,13 +37,13 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
         "as lama.mlpackage#size_512x768",
     )
     inpaint.add_argument(
-        "image", type=Path, metavar="IMAGE", help="the picture, or a folder of them"
+        "image", type=place, metavar="IMAGE", help="the picture, or a folder of them"
     )
     inpaint.add_argument(
-        "mask", type=Path, metavar="MASK", help="a picture of the same size; above 0 is hole"
+        "mask", type=place, metavar="MASK", help="a picture of the same size; above 0 is hole"
     )
     inpaint.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="OUT.png", help="what to write"
+        "-o", "--output", required=True, type=place, metavar="OUT.png", help="what to write"
     )
     inpaint.add_argument(
         "--strategy",
@@ -61,6 +64,7 @@ def add_inpaint(commands: Any, common: argparse.ArgumentParser) -> None:
     _add_file_options(inpaint)
     add_provider(inpaint)
     add_threads(inpaint)
+    add_many(inpaint)
     add_function(inpaint)
     inpaint.set_defaults(command=_inpaint)
 
@@ -114,23 +118,37 @@ def _inpaint(options: argparse.Namespace) -> None:
     from lama_edge.imaging.masks import MaskRules
     from lama_edge.runtimes.inpainting.files import InpaintFile, inpaint_file
 
-    job = InpaintFile(
-        model=join_part(options.model, options.function),
-        image=options.image,
-        mask=options.mask,
-        output=options.output,
-        strategy=options.strategy,
-        max_side=options.max_side,
-        tile=options.tile,
-        provider=options.provider,
-        threads=options.threads,
-        strip_metadata=options.strip_metadata,
-        max_pixels=options.max_pixels,
-        mask_rules=MaskRules(options.mask_channel, options.grow, options.invert_mask),
-        picture_format=options.picture_format,
-        recursive=options.recursive,
-    )
-    if options.image.is_dir():
+    model = join_part(options.model, options.function)
+    how: dict[str, Any] = {
+        "strategy": options.strategy,
+        "max_side": options.max_side,
+        "tile": options.tile,
+        "provider": options.provider,
+        "threads": options.threads,
+        "strip_metadata": options.strip_metadata,
+        "max_pixels": options.max_pixels,
+        "mask_rules": MaskRules(options.mask_channel, options.grow, options.invert_mask),
+        "picture_format": options.picture_format,
+        "recursive": options.recursive,
+    }
+    if is_run(options):
+        from lama_edge.runtimes.batch.job import InpaintMany
+
+        many = InpaintMany(
+            model=model,
+            pictures=options.image,
+            masks=options.mask,
+            output=options.output,
+            workers=options.workers,
+            cluster=options.cluster,
+            resume=options.resume,
+            **how,
+        )
+        run(many, as_json=options.json)
+        return
+    image, mask, output = Path(options.image), Path(options.mask), Path(options.output)
+    job = InpaintFile(model, image, mask, output, **how)
+    if image.is_dir():
         _inpaint_folder(job, as_json=options.json)
         return
     result = inpaint_file(job)
