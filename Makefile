@@ -7,7 +7,7 @@ TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed android android-selftest android-api android-format worker release docs check format clean
+.PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed worker-speed android android-selftest android-api android-format worker release docs check format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ bench-peers: $(VENV)/.dev ## Measure beside other ways to run big-lama's shape; 
 
 large-photograph: $(VENV)/.dev ## Measure 12 megapixels as crop and in tiles; rewrites docs/how-to/inpainting.md's table
 	$(BIN)/python -m lama_edge.benchmarks.studies.large_photograph --measure
+
+worker-speed: $(VENV)/.dev ## Measure folders over workers beside one process; rewrites docs/how-to/cluster.md's tables
+	$(BIN)/python -m lama_edge.benchmarks.studies.worker_speed --measure
 
 consumers: $(VENV)/.dev ## Measure what reads exported files; missing cells only; rewrites docs/reference/consumers.md's tables
 	$(BIN)/python -m lama_edge.benchmarks.studies.consumers

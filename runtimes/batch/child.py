@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from lama_edge.errors import LamaEdgeError
 from lama_edge.process import own_output
 from lama_edge.runtimes.batch.work import Work
+from lama_edge.runtimes.inpainting.memory import trim_heap
 
 # Whoever started it begins another one when there is more to do: on a cluster, a run whose driver
 # died leaves no model in memory.
@@ -56,7 +57,10 @@ def _serve() -> None:
             with Work(next(questions)) as work:  # type: ignore[arg-type]
                 answer(None)
                 for task in questions:
-                    answer(work.perform(task))  # type: ignore[arg-type]
+                    row = work.perform(task)  # type: ignore[arg-type]
+                    # Else a worker keeps what decoded pictures took, and the gaps between.
+                    trim_heap()
+                    answer(row)
         except LamaEdgeError as error:
             answer(error)
 

@@ -36,6 +36,11 @@ class Slot:
         self._child: _Child | None = None
         self._over = False
 
+    @property
+    def process(self) -> int | None:
+        """The number of the child process, for who watches it; None where there is none."""
+        return None if self._child is None else self._child.number
+
     def perform(self, task: Task) -> Row:
         """Inpaint a picture.
 
@@ -112,6 +117,10 @@ class _Child:
     def ended(self) -> bool:
         """Whether it went by itself, as after a while without a picture."""
         return self._process.poll() is not None
+
+    @property
+    def number(self) -> int:
+        return self._process.pid
 
     def perform(self, task: Task) -> Row:
         row = self._ask(task)

@@ -6,6 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lama_edge.errors import (
     LamaEdgeError,
     MissingBackendError,
@@ -87,8 +89,10 @@ class OnnxRuntimeRunner(Runner):
         # Equal sizes in a row reuse the arena; a process that inpaints mixed ones would keep what
         # the largest took, and the gaps between.
         changed = image.shape != self._last_shape
+        into = np.empty(image.shape, io.output.dtype) if self.provider == "cpu" else None
         with naming(self.runtime.title):
-            output: Array = run_session(session, [io.output.name], feeds, shrink=changed)[0]
+            found = run_session(session, [io.output.name], feeds, shrink=changed, into=into)
+        output: Array = found[0]
         self._last_shape = image.shape
         if len(output) != len(image):
             # OpenVINO's provider, whose batch is fixed for int8.

@@ -27,6 +27,7 @@ def without_processes(patch: pytest.MonkeyPatch) -> None:
         "parity.check",
         "studies.large_photograph",
         "studies.peers.run",
+        "studies.worker_speed",
         "tradeoff.exports",
     ):
         module = importlib.import_module(f"lama_edge.benchmarks.{name}")

@@ -19,6 +19,7 @@ from lama_edge.errors import UsageError
         ("cpp_overhead", "| lama-tiny, float | 2 |"),
         ("large_photograph", "| `tiles` |"),
         ("web_speed", "| lama-tiny, int8 |"),
+        ("worker_speed", "| lama-tiny | 2 workers, 1 thread each |"),
     ],
 )
 def test_a_page_that_is_out_of_date_is_told_and_left_alone(

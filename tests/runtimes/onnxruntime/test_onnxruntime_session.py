@@ -50,6 +50,18 @@ def test_sums_of_int8_products_do_not_saturate() -> None:
     np.testing.assert_array_equal(y, np.full((1, 1, 6, 6), EXPECTED))
 
 
+def test_an_output_is_written_where_it_shall_be() -> None:
+    session = open_session(_largest_sums(), provider_names=["CPUExecutionProvider"], threads=1)
+    x = np.random.default_rng(0).integers(0, 256, (CHANNELS, 6, 6, 1), np.uint8)
+    feeds = {"x": x.transpose(3, 0, 1, 2)}
+    into = np.zeros((1, 1, 6, 6), np.uint8)
+    (expected,) = run_session(session, ["y"], feeds)
+    (y,) = run_session(session, ["y"], feeds, into=into)
+    assert y is into
+    np.testing.assert_array_equal(y, expected)
+    assert y.any()
+
+
 @pytest.mark.parametrize("saturate", [False, True])
 def test_exact_kernels_are_asked_for_where_the_others_saturate(
     monkeypatch: pytest.MonkeyPatch, saturate: bool
