@@ -145,21 +145,10 @@ class Engine:
 
 
 @contextlib.contextmanager
-def _without_pages() -> Iterator[None]:
-    """Let Dask's web servers that are started inside the block have nothing to serve."""
-    import dask
-
-    names = ("distributed.scheduler.http.routes", "distributed.worker.http.routes")
-    with dask.config.set({name: [] for name in names}):
-        yield
-
-
-@contextlib.contextmanager
 def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
     """Start Dask in this process, or connect to a cluster.
 
-    In this process its parts talk to each other in memory. The two web servers that Dask starts
-    whether one wants them or not listen on loopback, and serve no page.
+    In this process nothing listens: its parts talk to each other in memory.
 
     Args:
         workers: pictures at a time in this process's own child processes, where `cluster` is None.
@@ -178,7 +167,6 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if cluster is None:
         with (
-            _without_pages(),
             LocalCluster(
                 n_workers=1,
                 threads_per_worker=workers,
@@ -189,6 +177,9 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
             ) as local,
             Client(local) as client,
         ):
+            # Dask starts them whether one wants them or not.
+            for node in (local.scheduler, *local.workers.values()):
+                node.http_server.stop()
             yield Engine(client, None)
         return
     try:

@@ -133,8 +133,10 @@ def run_session(
         results = list(session.run(list(outputs), dict(feeds), options))
     else:
         binding = session.io_binding()
-        for name, value in feeds.items():
-            binding.bind_cpu_input(name, np.ascontiguousarray(value))
+        # The binding keeps their addresses alone.
+        held = {name: np.ascontiguousarray(value) for name, value in feeds.items()}
+        for name, value in held.items():
+            binding.bind_cpu_input(name, value)
         (name,) = outputs
         binding.bind_output(name, "cpu", 0, into.dtype, into.shape, into.ctypes.data)
         session.run_with_iobinding(binding, options)
