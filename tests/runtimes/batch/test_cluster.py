@@ -22,7 +22,7 @@ from lama_edge.runtimes.batch.progress import Progress
 from lama_edge.runtimes.batch.run import inpaint_many
 from lama_edge.stores.base import StoreError
 
-NO_FILES = {name: "no.pem" for name in ("tls.ca-file", "tls.client.cert", "tls.client.key")}
+NO_FILES = dict.fromkeys(("tls.ca-file", "tls.client.cert", "tls.client.key"), "no.pem")
 
 
 @pytest.fixture(scope="module")
