@@ -160,7 +160,7 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
         UsageError: when the address cannot be one.
     """
     with needs_extra("cluster"):
-        from distributed import Client, LocalCluster
+        from distributed import Client, LocalCluster, Security
 
     # What happens to workers is said in the run's own words.
     for name in ("distributed", "tornado.application"):
@@ -174,6 +174,8 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
                 dashboard_address=_NOBODY,
                 worker_dashboard_address=_NOBODY,
                 memory_limit=0,
+                # Whoever asks for TLS on networks has nothing to ask for in memory.
+                security=Security(require_encryption=False),
             ) as local,
             Client(local) as client,
         ):
@@ -184,12 +186,23 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
         return
     try:
         client = Client(cluster, timeout=CONNECT_S)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"a file that Dask's configuration names for TLS is not there ({one_line(error)}): "
+            "give the whole paths of the certificates and the key"
+        ) from error
     except (OSError, TimeoutError) as error:
         raise ClusterError(
             f"no Dask scheduler answers at {cluster!r} ({one_line(error)}): start one with "
             "dask scheduler, and workers with dask worker"
         ) from error
-    except (ValueError, TypeError) as error:
+    except (RuntimeError, TypeError) as error:  # Dask's configuration against the address
+        raise UsageError(
+            f"TLS as Dask's configuration has it does not go with {cluster!r} ({one_line(error)}): "
+            "tls://… wants distributed.comm.tls.ca-file, client.cert and client.key there, "
+            "tcp://… no require-encryption"
+        ) from error
+    except ValueError as error:
         raise UsageError(
             f"{cluster!r} is no address of a Dask scheduler ({one_line(error)}): give one such as "
             "tcp://10.0.0.1:8786"

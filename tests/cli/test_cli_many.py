@@ -218,8 +218,8 @@ def test_without_a_terminal_there_is_a_line_every_ten_seconds(
     assert cli.main([*words, "--workers", "2"]) == 0
     assert capsys.readouterr().err.splitlines() == [
         "lama-edge: 123 of 300 pictures, 3 failed, 1.5 pictures/s, 1 min 58 s left, "
-        "slowest tcp://10.0.0.2:4711: 3.5 s a picture",
-        "lama-edge: 123 of 300 pictures, 3 failed, 0.000 pictures/s, no workers: waiting",
+        "slowest 3.5 s by tcp://10.0.0.2:4711",
+        "lama-edge: 123 of 300 pictures, no workers: waiting, 3 failed",
     ]
 
 
@@ -249,7 +249,7 @@ def test_a_terminal_sees_a_bar(
     assert cli.main([*words, "--workers", "2"]) == 0
     said = capsys.readouterr().err
     assert "123/300" in said
-    assert "3 failed, 1.5 pictures/s, 1 min 58 s left, slowest w-1: 2 s a picture" in said
+    assert "3 failed, 1.5 pictures/s, 1 min 58 s left, slowest 2 s by w-1" in said
 
 
 @pytest.mark.parametrize(

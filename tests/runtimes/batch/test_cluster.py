@@ -10,15 +10,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import dask
 import pytest
 from dask_cluster import PATIENCE_S, Cluster, cluster
 from many_pictures import Folders, children, files_of, rows_of
 
+from lama_edge.errors import UsageError
 from lama_edge.runtimes.batch import engine
 from lama_edge.runtimes.batch.engine import ClusterError
 from lama_edge.runtimes.batch.progress import Progress
 from lama_edge.runtimes.batch.run import inpaint_many
 from lama_edge.stores.base import StoreError
+
+NO_FILES = dict.fromkeys(("tls.ca-file", "tls.client.cert", "tls.client.key"), "no.pem")
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +118,30 @@ def test_a_cluster_that_is_not_there_is_told(
     monkeypatch.setattr(engine, "CONNECT_S", 1)
     with pytest.raises(ClusterError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
         inpaint_many(many.job(tmp_path, cluster="tcp://127.0.0.1:9"))
+
+
+@pytest.mark.parametrize(
+    ("address", "configured", "message"),
+    [
+        ("tls://127.0.0.1:9", {}, "does not go with 'tls://127.0.0.1:9'"),
+        ("tcp://127.0.0.1:9", {"require-encryption": True}, "does not go with 'tcp://127.0.0.1:9'"),
+        ("tls://127.0.0.1:9", NO_FILES, "names for TLS is not there"),
+    ],
+)
+def test_tls_that_is_not_set_up_is_told(
+    address: str, configured: dict[str, object], message: str, many: Folders, tmp_path: Path
+) -> None:
+    settings = {f"distributed.comm.{name}": value for name, value in configured.items()}
+    with dask.config.set(settings), pytest.raises(UsageError, match=message):
+        inpaint_many(many.job(tmp_path, cluster=address))
+
+
+def test_tls_for_clusters_is_nothing_to_the_workers_of_this_machine() -> None:
+    with (
+        dask.config.set({"distributed.comm.require-encryption": True}),
+        engine.open_engine(1, None) as opened,
+    ):
+        assert opened.slots == 1
 
 
 def test_a_folder_that_workers_do_not_see_is_told(

@@ -149,7 +149,7 @@ def _now_and_then(every_s: float, spell: Callable[[Progress], str]) -> Callable[
 def _bar() -> Iterator[Callable[[Progress], None]]:
     from tqdm import tqdm
 
-    layout = "{n_fmt}/{total_fmt} {bar:16} {desc}"
+    layout = "{n_fmt}/{total_fmt} {bar} {desc}"  # the bar has what room the words leave
     with tqdm(bar_format=layout, leave=False, dynamic_ncols=True, file=sys.stderr) as bar:
 
         def show(progress: Progress) -> None:
@@ -160,14 +160,20 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
 
 
 def state(progress: Progress) -> str:
-    """Spell how far a run is, but for how many pictures are done."""
-    said = [f"{progress.failed} failed", _speed(progress.pictures_per_second)]
+    """Spell how far a run is, but for how many pictures are done.
+
+    What a person must not miss comes first, since a narrow terminal cuts the end.
+    """
+    said = [progress.waiting] if progress.waiting else []
+    said.append(f"{progress.failed} failed")
+    if progress.pictures_per_second:
+        said.append(_speed(progress.pictures_per_second))
     if progress.seconds_left is not None:
         said.append(f"{duration(progress.seconds_left)} left")
     if progress.slowest is not None:
         slowest = progress.slowest
-        said.append(f"slowest {slowest.worker}: {slowest.seconds:.2g} s a picture")
-    return ", ".join([*said, *([progress.waiting] if progress.waiting else [])])
+        said.append(f"slowest {slowest.seconds:.2g} s by {slowest.worker}")
+    return ", ".join(said)
 
 
 def duration(seconds: float) -> str:
