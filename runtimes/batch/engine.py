@@ -106,6 +106,8 @@ class Engine:
 
     def _row(self, task: Task, answer: Row | Exception) -> Row:
         """Return what became of a task."""
+        from concurrent.futures import CancelledError
+
         from distributed import KilledWorker
 
         if isinstance(answer, Row):
@@ -115,6 +117,8 @@ class Engine:
         if isinstance(answer, KilledWorker):
             deaths = answer.allowed_failures + 1
             return task.failed(f"{deaths} workers died while they had it")
+        if isinstance(answer, CancelledError):  # which nobody did but the client that lost its way
+            raise self._lost() from answer
         if isinstance(answer, ModuleNotFoundError):
             raise MissingBackendError(
                 f"the workers of {self._address} lack {answer.name!r}: on each of them, "

@@ -328,10 +328,10 @@ def _is_running(pid: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    if os.path.isdir(path):  # whatever its name is, which `Path` may raise of
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink()
 
 

@@ -20,6 +20,7 @@ class Cluster:
 
     Attributes:
         address: the scheduler's.
+        scheduler: its process.
         nodes: each a process group: what looks after a node's workers, and those.
     """
 
@@ -27,7 +28,7 @@ class Cluster:
         self._folder = folder
         self.nodes: list[subprocess.Popen[bytes]] = []
         found = folder / "scheduler.json"
-        self._scheduler = self._start(
+        self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
             "--scheduler-file", str(found),
         )  # fmt: skip
@@ -64,7 +65,7 @@ class Cluster:
         node.wait()
 
     def close(self) -> None:
-        for process in (*self.nodes, self._scheduler):
+        for process in (*self.nodes, self.scheduler):
             self.kill(process)
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:

@@ -156,3 +156,20 @@ def test_a_folder_that_workers_do_not_see_is_told(
 
     with pytest.raises(StoreError, match="all workers have to see the same folders"):
         inpaint_many(replace(job, masks=str(seen_here)), hide)
+
+
+def test_a_scheduler_that_dies_ends_the_run_with_what_is_done(
+    many: Folders, tmp_path: Path
+) -> None:
+    def kill(progress: Progress) -> None:
+        if progress.written >= 20:
+            started.kill(started.scheduler)
+
+    with (
+        cluster(tmp_path, nodes=1) as started,
+        pytest.raises(ClusterError, match=r"^the connection to the cluster tcp://\S+ was lost: "),
+    ):
+        inpaint_many(many.job(tmp_path / "out", cluster=started.address), kill)
+    kept = [row for row in rows_of(tmp_path / "out").values() if row.status == "written"]
+    assert len(kept) >= 20
+    assert files_of(tmp_path / "out").keys() >= {row.result for row in kept}
