@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from lama_edge.errors import SAYS_FLAGS, LamaEdgeError, needs_extra
+from lama_edge.errors import SAYS_FLAGS, LamaEdgeError, UsageError, needs_extra
 from lama_edge.files import split_part
 from lama_edge.models.checkpoint import is_zoo_name
 from lama_edge.runtimes.batch.engine import open_engine
@@ -22,6 +22,8 @@ from lama_edge.runtimes.batch.work import Setup
 from lama_edge.runtimes.inpainting.files import Stores
 from lama_edge.runtimes.model_files import located, model_sha256
 from lama_edge.stores.addresses import is_url, open_store
+from lama_edge.stores.base import Store
+from lama_edge.stores.local import LocalStore
 
 # A result that another machine still writes to is younger: writing takes seconds.
 _LEFT_BEHIND_S = 60.0
@@ -43,7 +45,7 @@ def inpaint_many(
         progress: called in the caller's thread, several times a second.
 
     Raises:
-        UsageError: when a folder is missing, holds no picture, or cannot be made.
+        UsageError: when a folder is missing, holds no picture, cannot be made, or is another run's.
         ModelError: when the model cannot be opened.
         MissingBackendError: when its runtime, or the extra ``cluster``, is not installed.
         StoreError: when a store is not there, or is lost.
@@ -63,6 +65,14 @@ def inpaint_many(
         says_flags=bool(os.environ.get(SAYS_FLAGS)),
     )
     stores.output.check_writable()
+    with _alone(stores.output):
+        return _kept(job, setup, stores, progress)
+
+
+def _kept(
+    job: InpaintMany, setup: Setup, stores: Stores, progress: Callable[[Progress], None]
+) -> Summary:
+    """Do what is to be done, and keep the record of it, whatever ends the run."""
     record = Record(stores.output, resume=job.resume)
     plan = make_plan(job, stores, setup, record.earlier())
     tally = Tally(len(plan))
@@ -107,6 +117,36 @@ def _run(
         for row in engine.run(setup, by_size(plan.tasks, stores.pictures), tick):
             tally.add(row)
             record.add(replace(row, status="written") if row.status == "unchanged" else row)
+
+
+@contextmanager
+def _alone(output: Store) -> Iterator[None]:
+    """Refuse a second run into a folder of this machine: each would take the other's record away.
+
+    The folder itself is locked, so that nothing is left of a run that is killed.
+    """
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        yield
+        return
+    if not isinstance(output, LocalStore):
+        yield
+        return
+    folder = os.open(output.path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(folder)
+        raise UsageError(
+            f"another run writes to {output.spell()!r}: wait for its end, or name another output"
+        ) from error
+    except OSError:  # shared disks may have no locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(folder)
 
 
 def _settled(job: InpaintMany) -> InpaintMany:

@@ -14,7 +14,7 @@ import pytest
 from many_pictures import Folders, change_children, children, files_of, rows_of
 from PIL import Image
 
-from lama_edge.errors import LamaEdgeError
+from lama_edge.errors import LamaEdgeError, UsageError
 from lama_edge.imaging.masks import MaskRules
 from lama_edge.runtimes.batch.engine import Engine
 from lama_edge.runtimes.batch.progress import Progress
@@ -154,3 +154,20 @@ def test_an_interrupted_run_ends_without_a_word(
         inpaint_many(some.job(tmp_path, workers=2), stop)
     # What goes wrong on a thread of Dask's while it ends is nothing to tell of.
     assert not caplog.records
+
+
+def test_a_second_run_into_a_folder_is_refused_while_the_first_lasts(
+    some: Folders, tmp_path: Path
+) -> None:
+    refused: list[UsageError] = []
+
+    def again(progress: Progress) -> None:
+        if not refused:
+            with pytest.raises(UsageError, match="another run writes to ") as told:
+                inpaint_many(some.job(tmp_path, workers=1, resume=True))
+            refused.append(told.value)
+
+    inpaint_many(some.job(tmp_path, workers=1), again)
+    assert refused
+    assert len(rows_of(tmp_path)) == len(some.expected) + len(some.bad)
+    assert inpaint_many(some.job(tmp_path, workers=1, resume=True)).unchanged == len(some.expected)
