@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from lama_edge.errors import UsageError, parameter
 from lama_edge.runtimes.inpainting.files import InpaintOptions
@@ -29,10 +30,10 @@ class InpaintMany(InpaintOptions):
             a cluster.
     """
 
-    model: str
-    pictures: str
-    masks: str
-    output: str
+    model: str | Path
+    pictures: str | Path
+    masks: str | Path
+    output: str | Path
     workers: int | None = None
     cluster: str | None = None
     resume: bool = False

@@ -23,7 +23,7 @@ from lama_edge.stores.addresses import is_url, open_store
 from lama_edge.stores.base import Entry, Store, StoreError
 
 
-def local_model(model: str, sha256: str | None = None) -> str:
+def local_model(model: str | Path, sha256: str | None = None) -> str:
     """Return a model's path on this machine, with its part; one at a URL is fetched to the cache.
 
     Args:
@@ -35,6 +35,7 @@ def local_model(model: str, sha256: str | None = None) -> str:
         CheckpointError: when the zoo's file was not fetched here.
         StoreError: when its URL cannot be read.
     """
+    model = str(model)
     if is_url(model):
         address, mark, part = model.partition("#")
         path = _fetched(address)

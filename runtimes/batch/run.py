@@ -151,12 +151,12 @@ def _alone(output: Store) -> Iterator[None]:
 
 def _settled(job: InpaintMany) -> InpaintMany:
     """Return a job with what it leaves open, and with paths that are the same everywhere."""
+    model = str(job.model)
     if job.cluster is None:
         workers = job.workers or 1
         threads = job.threads or max(1, _cores() // workers)
-        return replace(job, workers=workers, threads=threads)
+        return replace(job, model=model, workers=workers, threads=threads)
     # Who starts a worker gives it a thread for each processor that it may use.
-    model = job.model
     if not is_url(model) and not is_zoo_name(split_part(model)[0]):
         model = _absolute(model)
     return replace(
@@ -169,9 +169,9 @@ def _settled(job: InpaintMany) -> InpaintMany:
     )
 
 
-def _absolute(address: str) -> str:
+def _absolute(address: str | Path) -> str:
     """Return an address that does not depend on the current folder, which is another elsewhere."""
-    return address if is_url(address) else str(Path(address).absolute())
+    return str(address if is_url(address) else Path(address).absolute())
 
 
 def _cores() -> int:

@@ -43,7 +43,9 @@ def test_results_are_those_of_one_process(some: Folders, tmp_path: Path) -> None
             if one.status == psutil.CONN_LISTEN:
                 listening.add(one.laddr.ip)
 
-    summary = inpaint_many(some.job(tmp_path, workers=2), look)
+    job = some.job(tmp_path, workers=2)
+    paths = {name: Path(getattr(job, name)) for name in ("model", "pictures", "masks", "output")}
+    summary = inpaint_many(replace(job, **paths), look)  # type: ignore[arg-type]
     assert listening == set()
     assert files_of(tmp_path) == some.expected
     assert summary.failed == some.messages
