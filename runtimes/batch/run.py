@@ -105,7 +105,9 @@ def _run(
 ) -> None:
     if not plan.tasks:
         return
-    with open_engine(job.workers, job.cluster) as engine:
+    # A worker without a picture would be a model in memory for nothing.
+    workers = job.workers and min(job.workers, len(plan.tasks))
+    with open_engine(workers, job.cluster) as engine:
 
         def tick() -> None:
             record.tick()
