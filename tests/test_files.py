@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,18 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     assert not stale.exists()
     assert alive.exists()
     assert others.exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".png", "é" * 125 + ".png", "caf\udce9.png"])
+def test_a_name_as_long_as_names_may_be_is_written(tmp_path: Path, name: str) -> None:
+    target = tmp_path / name
+    with atomic_output(target) as temporary:
+        temporary.write_bytes(b"whole")
+        left = temporary.with_name(re.sub(r"-\d+-", f"-{NO_SUCH_PID}-", temporary.name))
+        left.write_bytes(b"half")
+    with atomic_output(target) as temporary:
+        temporary.write_bytes(b"new")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"new"]
 
 
 def test_an_existing_target_needs_permission(tmp_path: Path) -> None:

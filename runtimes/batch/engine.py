@@ -74,6 +74,10 @@ class Engine:
             except Exception as error:  # whatever went wrong there, or on the way
                 told.put((future, error))
 
+        def done(future: Any) -> None:
+            with contextlib.suppress(RuntimeError):  # the run ended meanwhile: nobody asks
+                asking.submit(ask, future)
+
         # A row lies with its worker until it is asked for. Where that one died since, the answer
         # takes as long as doing it again, which the others are not to wait for.
         with ThreadPoolExecutor(_ASKED_AT_ONCE) as asking:
@@ -84,7 +88,7 @@ class Engine:
                         key = f"lama-edge-{setup.run}-{task.number}"
                         future = self._client.submit(perform, setup, task, key=key, pure=False)
                         inside[future] = task
-                        future.add_done_callback(lambda future: asking.submit(ask, future))
+                        future.add_done_callback(done)
                     if not inside:
                         return
                     try:
@@ -162,8 +166,9 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
     with needs_extra("cluster"):
         from distributed import Client, LocalCluster, Security
 
-    # What happens to workers is said in the run's own words.
-    for name in ("distributed", "tornado.application"):
+    # What happens to workers is said in the run's own words. Dask gives its client's log a level
+    # of its own.
+    for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if cluster is None:
         with (

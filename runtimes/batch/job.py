@@ -25,7 +25,8 @@ class InpaintMany(InpaintOptions):
         resume: go by the record of the run before: do what is missing or has changed.
 
     Raises:
-        UsageError: when there are fewer workers than one, or they are given beside a cluster.
+        UsageError: when there are fewer workers or threads than one, or workers are given beside
+            a cluster.
     """
 
     model: str
@@ -37,8 +38,10 @@ class InpaintMany(InpaintOptions):
     resume: bool = False
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise UsageError(f"{parameter('workers')} is {self.workers}; give 1 or more")
+        for name in ("workers", "threads"):
+            count = getattr(self, name)
+            if count is not None and count < 1:
+                raise UsageError(f"{parameter(name)} is {count}; give 1 or more")
         if self.workers is not None and self.cluster is not None:
             raise UsageError(
                 f"{parameter('workers', self.workers)} does not go with "

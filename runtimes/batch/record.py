@@ -64,7 +64,8 @@ class Record:
         clock: the time in seconds, as `time.monotonic` gives it.
 
     Raises:
-        UsageError: when a ``record.parquet`` is there that is damaged, or no record.
+        UsageError: when a ``record.parquet`` is there that is damaged, or no record, or something
+            stands in the way of one.
         StoreError: when the store cannot be used.
         MissingBackendError: when pyarrow is not installed.
     """
@@ -73,7 +74,7 @@ class Record:
         self, output: Store, *, resume: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._output = output
-        self._room = _room(output)
+        self._room = _inside(output, PARTS)
         self._resume = resume
         self._clock = clock
         self._every_s = FLUSH_LOCAL_S if isinstance(output, LocalStore) else FLUSH_URL_S
@@ -84,6 +85,12 @@ class Record:
         # Of this run: each part's number, and how often what is in it was merged.
         self._parts: list[tuple[int, int]] = []
         self._schema = schema()
+        for name, kind in ((NAME, "folder"), (PARTS, "file")):
+            if _inside(output, name).kind() == kind:
+                raise UsageError(
+                    f"the record cannot be kept: {output.spell(name)!r} is a {kind}; move it away, "
+                    "or name another output"
+                )
         if output.find(NAME) is not None:
             self._check()
 
@@ -333,11 +340,11 @@ def schema() -> Any:
     return pa.schema(list(types.items()), metadata={_MARK: _LAYOUT})
 
 
-def _room(output: Store) -> Store:
-    """Return where the parts lie: a store of its own, since none lists what is hidden in it."""
+def _inside(output: Store, name: str) -> Store:
+    """Return what has a name there as a store of its own: none lists what is hidden in it."""
     if isinstance(output, LocalStore):
-        return LocalStore(output.path / PARTS)
-    return open_store(f"{output.address.rstrip('/')}/{PARTS}")
+        return LocalStore(output.path / name)
+    return open_store(f"{output.address.rstrip('/')}/{name}")
 
 
 def _part(number: int) -> str:

@@ -51,6 +51,7 @@ def inpaint_many(
     """
     with needs_extra("cluster"):
         import distributed  # noqa: F401 - before anything is read or made
+        import fsspec  # noqa: F401
         import pyarrow  # noqa: F401
     job = _settled(job)
     stores = Stores(open_store(job.pictures), open_store(job.masks), open_store(job.output))

@@ -30,6 +30,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNWRITABLE = (*_FULL, errno.EFBIG, errno.EROFS, errno.EIO)
 _FORBIDDEN = (errno.EACCES, errno.EPERM)
 _PART = "#"
+_STEM_BYTES = 200  # of 255 that a name may have
 # The end of a temporary name, before the suffix: process, chance, and machine, which older ones
 # lack.
 _TEMPORARY = r"\.tmp-(?P<process>\d+)-[0-9a-f]{8}(?P<machine>[0-9a-f]{4})?"
@@ -249,9 +250,16 @@ def sha256_of(path: Path) -> str:
 
 def temporary_name(name: str) -> str:
     """Return a hidden name that nothing has, for what shall be named `name` when it is whole."""
-    path = Path(name)
-    chance = f"{secrets.token_hex(4)}{_this_machine()}"
-    return f".{path.stem}.tmp-{os.getpid()}-{chance}{path.suffix}"
+    end = f".tmp-{os.getpid()}-{secrets.token_hex(4)}{_this_machine()}{Path(name).suffix}"
+    return f".{_short_stem(name)}{end}"
+
+
+def _short_stem(name: str) -> str:
+    """Return a name without its suffix, cut where a temporary name would be too long with it."""
+    stem = Path(name).stem
+    if len(os.fsencode(stem)) <= _STEM_BYTES:
+        return stem
+    return stem.encode("utf-8", "ignore")[:_STEM_BYTES].decode("utf-8", "ignore")
 
 
 def is_left(name: str, age_s: float, *, older_than_s: float) -> bool:
@@ -294,7 +302,8 @@ def remove_left(folder: Path, *, older_than_s: float) -> int:
 
 def remove_stale(target: Path) -> None:
     """Remove the temporary files of a target that killed runs left behind."""
-    pattern = re.compile(rf"\.{re.escape(target.stem)}{_TEMPORARY}{re.escape(target.suffix)}")
+    stem = re.escape(_short_stem(target.name))
+    pattern = re.compile(rf"\.{stem}{_TEMPORARY}{re.escape(target.suffix)}")
     for path in target.parent.iterdir():
         match = pattern.fullmatch(path.name)
         if match and not _is_running(int(match["process"])):
@@ -319,7 +328,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):  # whatever its name is, which `Path` may raise of
         shutil.rmtree(path, ignore_errors=True)
     else:
         with contextlib.suppress(OSError):

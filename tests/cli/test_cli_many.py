@@ -195,7 +195,9 @@ def test_a_run_that_ends_early_says_how_to_go_on(
 ) -> None:
     runs.ends = end
     assert cli.main([*words, "--workers", "2"]) == code
-    assert GO_ON not in capsys.readouterr().err, "it has not begun"
+    runs.tells = [told(0.0, written=0, unchanged=0)]
+    assert cli.main([*words, "--workers", "2"]) == code
+    assert GO_ON not in capsys.readouterr().err, "nothing is done"
     runs.tells = [told(1.0)]
     assert cli.main([*words, "--workers", "2"]) == code
     first, last = capsys.readouterr().err.splitlines()

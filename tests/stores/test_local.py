@@ -142,3 +142,11 @@ def test_what_killed_runs_left_is_swept_and_nothing_else(tmp_path: Path) -> None
 def test_a_store_goes_to_other_processes(tmp_path: Path) -> None:
     _file(tmp_path / "a.png")
     assert pickle.loads(pickle.dumps(open_store(tmp_path))).read("a.png") == b"data"
+
+
+def test_what_is_no_file_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "a.png").write_bytes(b"a")
+    store = LocalStore(tmp_path)
+    assert [one.name for one in store.entries()] == ["a.png"]
+    assert store.find("pipe.png") is None

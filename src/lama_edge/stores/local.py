@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_ISREG
 
 from lama_edge.errors import UsageError, one_line
 from lama_edge.files import atomic_output, make_folder, output_room, remove_left
@@ -53,21 +54,24 @@ class LocalStore(Store):
                 for one in folders
                 if recursive and one[0] != "." and (at / one).resolve().as_posix() not in others
             ]
-            found += [self._entry(at / one) for one in files if one[0] != "."]
+            entries = (self._entry(at / one) for one in files if one[0] != ".")
+            found += [entry for entry in entries if entry is not None]
         return sorted(found, key=lambda entry: entry.name)
 
-    def _entry(self, path: Path) -> Entry:
+    def _entry(self, path: Path) -> Entry | None:
         name = "" if path == self.path else path.relative_to(self.path).as_posix()
         try:
             stat = path.stat()
         except OSError:  # a link to nothing, which whoever reads it is told of
             return Entry(name, 0, "")
+        if not S_ISREG(stat.st_mode):  # a pipe or a device, which nobody comes to the end of
+            return None
         return Entry(name, stat.st_size, f"{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}")
 
     def find(self, name: str) -> Entry | None:
         """See `Store.find`."""
         path = self.path / name
-        return self._entry(path) if path.is_file() else None
+        return self._entry(path) if path.exists() else None
 
     @contextmanager
     def fetched(self, name: str) -> Iterator[Path]:

@@ -295,6 +295,16 @@ def test_a_file_of_the_records_name_that_is_none_is_refused_and_left(
     assert (folder / NAME).exists()
 
 
+def test_what_stands_in_a_records_way_is_told_before_any_work(store: Store, folder: Path) -> None:
+    (folder / NAME).mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"record\.parquet' is a folder; move it away"):
+        Record(store)
+    (folder / NAME).rmdir()
+    (folder / PARTS).write_text("notes")
+    with pytest.raises(UsageError, match=r"\.record' is a file; move it away"):
+        Record(store)
+
+
 def test_a_record_with_damage_inside_is_refused(store: Store, folder: Path) -> None:
     record = Record(store)
     for at in range(50):

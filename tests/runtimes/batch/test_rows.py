@@ -88,10 +88,12 @@ def test_names_that_are_no_utf_8_have_a_key() -> None:
     assert replace(row, picture=row.key[0]).key == row.key
 
 
-@pytest.mark.parametrize("workers", [0, -1])
-def test_no_workers_are_refused(workers: int) -> None:
-    with pytest.raises(UsageError, match=f"^workers is {workers}; give 1 or more$"):
-        InpaintMany("m", "p", "k", "o", workers=workers)
+@pytest.mark.parametrize("count", [0, -1])
+@pytest.mark.parametrize("name", ["workers", "threads"])
+def test_no_workers_and_no_threads_are_refused(name: str, count: int) -> None:
+    options: dict[str, Any] = {name: count}
+    with pytest.raises(UsageError, match=f"^{name} is {count}; give 1 or more$"):
+        InpaintMany("m", "p", "k", "o", **options)
 
 
 def test_workers_beside_a_cluster_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from PIL import Image
 
 from lama_edge.errors import LamaEdgeError
 from lama_edge.imaging.masks import MaskRules
+from lama_edge.runtimes.batch.engine import Engine
 from lama_edge.runtimes.batch.progress import Progress
 from lama_edge.runtimes.batch.run import inpaint_many
 
@@ -131,3 +133,24 @@ def test_a_model_that_no_worker_can_open_ends_the_run(some: Folders, tmp_path: P
     with pytest.raises(LamaEdgeError, match="cannot open"):
         inpaint_many(job)
     assert children() == []
+
+
+def test_an_interrupted_run_ends_without_a_word(
+    some: Folders,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = logging.getLogger("distributed.client")  # its records go to stderr, and no further
+    monkeypatch.setattr(log, "handlers", [caplog.handler])
+    # As where pictures are done in the very moment in which the run ends.
+    monkeypatch.setattr(Engine, "_end", lambda *_: None)
+
+    def stop(progress: Progress) -> None:
+        if progress.done >= 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        inpaint_many(some.job(tmp_path, workers=2), stop)
+    # What goes wrong on a thread of Dask's while it ends is nothing to tell of.
+    assert not caplog.records

@@ -97,7 +97,7 @@ def _give(summary: Summary, as_json: bool) -> None:
 def _telling(as_json: bool) -> Iterator[Callable[[Progress], None]]:
     """Tell how far a run is: in a bar on a terminal, elsewhere now and then on a line, or as JSON.
 
-    A run that ends early, once it has begun, is told how to go on.
+    A run that ends early, once it has done something, is told how to go on.
     """
     begun = False
     teller = _json_lines if as_json else _bar if sys.stderr.isatty() else _lines
@@ -106,7 +106,7 @@ def _telling(as_json: bool) -> Iterator[Callable[[Progress], None]]:
 
             def tell(progress: Progress) -> None:
                 nonlocal begun
-                begun = True
+                begun = progress.written + progress.unchanged > 0
                 show(progress)
 
             yield tell
