@@ -328,7 +328,7 @@ def _is_running(pid: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    if os.path.isdir(path):  # whatever its name is, which `Path` may raise of
+    if os.path.isdir(path):  # noqa: PTH112 - whatever its name is, which `Path` may raise of
         shutil.rmtree(path, ignore_errors=True)
     else:
         with contextlib.suppress(OSError):
