@@ -168,7 +168,7 @@ class Tally:
             workers=self.workers,
             seconds=now - self._began,
             pictures_per_second=rate,
-            seconds_left=0.0 if left == 0 else left / rate if rate else None,
+            seconds_left=0.0 if left == 0 else left / rate if rate and not self.waiting else None,
             slowest=self._slowest(now),
             waiting=self.waiting,
         )

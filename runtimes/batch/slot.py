@@ -109,6 +109,12 @@ class _Child:
             raise UsageError(
                 f"no worker could open the model {setup.job.model!r} on {platform.node()}: {error}"
             ) from error
+        except LamaEdgeError as error:
+            self.close()
+            if setup.job.cluster is None:
+                raise
+            # Such as a file that lies on other machines.
+            raise type(error)(f"on {platform.node()}: {error}") from error
         except BaseException:
             self.close()
             raise

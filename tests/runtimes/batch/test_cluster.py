@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import pytest
 from dask_cluster import PATIENCE_S, Cluster, cluster
 from many_pictures import Folders, children, files_of, rows_of
 
-from lama_edge.errors import UsageError
+from lama_edge.errors import ModelError, UsageError
 from lama_edge.runtimes.batch import engine
 from lama_edge.runtimes.batch.engine import ClusterError
 from lama_edge.runtimes.batch.progress import Progress
@@ -173,3 +175,17 @@ def test_a_scheduler_that_dies_ends_the_run_with_what_is_done(
     kept = [row for row in rows_of(tmp_path / "out").values() if row.status == "written"]
     assert len(kept) >= 20
     assert files_of(tmp_path / "out").keys() >= {row.result for row in kept}
+
+
+def test_what_a_worker_lacks_is_told_with_its_machine(
+    many: Folders, two_nodes: Cluster, tmp_path: Path
+) -> None:
+    seen_here = tmp_path / "model.onnx"
+    seen_here.symlink_to(many.model)
+    job = replace(many.job(tmp_path / "out", cluster=two_nodes.address), model=str(seen_here))
+
+    def hide(progress: Progress) -> None:
+        seen_here.unlink(missing_ok=True)
+
+    with pytest.raises(ModelError, match=f"^on {re.escape(platform.node())}: .* does not exist"):
+        inpaint_many(job, hide)

@@ -48,6 +48,16 @@ def test_before_the_first_picture_nobody_knows_how_long_it_takes(clock: Clock) -
     assert (told.pictures_per_second, told.seconds_left, told.waiting) == (0.0, None, "no workers")
 
 
+def test_while_a_run_waits_nobody_knows_how_long_it_takes(clock: Clock) -> None:
+    tally = Tally(10, clock=clock)
+    clock.now += 5
+    tally.add(row(seconds=1))
+    clock.now += 1
+    assert tally.progress().seconds_left is not None
+    tally.waiting = "no workers"
+    assert tally.progress().seconds_left is None
+
+
 def test_the_speed_begins_with_the_work_and_not_with_opening_models(clock: Clock) -> None:
     tally = Tally(11, clock=clock)
     clock.now += 30

@@ -72,7 +72,7 @@ def test_parity_by_the_worker(
     assert device.files() == []
 
 
-@pytest.mark.parametrize("program", ["worker", "python"])
+@pytest.mark.parametrize("program", ["worker", pytest.param("python", marks=pytest.mark.slow)])
 def test_an_arm64_board_under_an_emulator(
     start: Callable[..., AdbDevice], exported: Callable[..., Path], tmp_path: Path, program: str
 ) -> None:
