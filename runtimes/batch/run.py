@@ -89,9 +89,9 @@ def _kept(
             record.flush()
             stores.output.sweep(older_than_s=_LEFT_BEHIND_S)
         raise
-    place = record.close()
+    # First, so that the record's folder can go.
     stores.output.sweep(older_than_s=_LEFT_BEHIND_S)
-    return tally.summary(place)
+    return tally.summary(record.close())
 
 
 def _run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import signal
 from dataclasses import replace
@@ -15,9 +16,11 @@ from many_pictures import Folders, change_children, children, files_of, rows_of
 from PIL import Image
 
 from lama_edge.errors import LamaEdgeError, UsageError
+from lama_edge.files import temporary_name
 from lama_edge.imaging.masks import MaskRules
 from lama_edge.runtimes.batch.engine import Engine
 from lama_edge.runtimes.batch.progress import Progress
+from lama_edge.runtimes.batch.record import PARTS
 from lama_edge.runtimes.batch.run import inpaint_many
 
 # Kills a worker where a picture's name says so.
@@ -171,7 +174,11 @@ def test_a_second_run_into_a_folder_is_refused_while_the_first_lasts(
 
     inpaint_many(some.job(tmp_path, workers=1), again)
     assert refused
+    half = tmp_path / PARTS / re.sub(r"-\d+-", "-999999999-", temporary_name("part-000001.parquet"))
+    half.parent.mkdir()
+    half.write_bytes(b"PAR1")  # as of a driver that was killed while it wrote
     assert len(rows_of(tmp_path)) == len(some.expected) + len(some.bad)
     summary = inpaint_many(some.job(tmp_path, workers=1000, resume=True))
     assert summary.unchanged == len(some.expected)
+    assert not half.parent.exists()
     assert summary.workers <= len(some.bad), "more workers than pictures are none"
