@@ -44,7 +44,7 @@ class Engine:
 
     def __init__(self, client: Any, address: str | None) -> None:
         self._client = client
-        self._address = address
+        self._name = "this machine" if address is None else f"the cluster {address}"
         self.slots = 0
         self._count()
 
@@ -109,6 +109,7 @@ class Engine:
         from concurrent.futures import CancelledError
 
         from distributed import KilledWorker
+        from distributed.comm import CommClosedError
 
         if isinstance(answer, Row):
             return answer
@@ -117,17 +118,16 @@ class Engine:
         if isinstance(answer, KilledWorker):
             deaths = answer.allowed_failures + 1
             return task.failed(f"{deaths} workers died while they had it")
-        if isinstance(answer, CancelledError):  # which nobody did but the client that lost its way
+        # Nobody cancelled it but the client that lost its way.
+        if isinstance(answer, CancelledError | CommClosedError | TimeoutError):
             raise self._lost() from answer
         if isinstance(answer, ModuleNotFoundError):
             raise MissingBackendError(
-                f"the workers of {self._address} lack {answer.name!r}: on each of them, "
+                f"the workers of {self._name} lack {answer.name!r}: on each of them, "
                 'pip install "lama-edge[cluster]"'
             ) from answer
         self._check()
-        raise ClusterError(
-            f"the cluster {self._address} could not do a task: {one_line(answer)}"
-        ) from answer
+        raise ClusterError(f"{self._name} could not do a task: {one_line(answer)}") from answer
 
     def _count(self) -> None:
         """Ask how many pictures can be inpainted at a time."""
@@ -141,7 +141,7 @@ class Engine:
 
     def _lost(self) -> ClusterError:
         return ClusterError(
-            f"the connection to the cluster {self._address} was lost: what is done is kept, "
+            f"the connection to {self._name} was lost: what is done is kept, "
             "go on when it is there again"
         )
 

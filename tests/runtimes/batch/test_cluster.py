@@ -161,8 +161,10 @@ def test_a_folder_that_workers_do_not_see_is_told(
 
 
 def test_a_scheduler_that_dies_ends_the_run_with_what_is_done(
-    many: Folders, tmp_path: Path
+    many: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engine, "CONNECT_S", 2)
+
     def kill(progress: Progress) -> None:
         if progress.written >= 20:
             started.kill(started.scheduler)
