@@ -24,6 +24,7 @@ from lama_edge.runtimes.batch.work import Setup, Task
 # One picture in work and one that waits for each slot: its worker is never idle for a message.
 TASKS_PER_SLOT = 2
 _ASKED_AT_ONCE = 16
+# Where web servers that nobody asked for listen until they are stopped.
 _NOBODY = "127.0.0.1:0"
 # How often whoever waits is told that time goes by, and how long a cluster may take to answer.
 TICK_S = 0.5
@@ -188,7 +189,7 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
             ) as local,
             Client(local) as client,
         ):
-            # Dask starts them whether one wants them or not.
+            # Dask starts web servers whether one wants them or not.
             for node in (local.scheduler, *local.workers.values()):
                 node.http_server.stop()
             yield Engine(client, None)
