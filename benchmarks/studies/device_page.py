@@ -20,7 +20,8 @@ from lama_edge.benchmarks.studies.generated import GeneratedPage, markdown_table
 
 # Results of other commands, which have tables of their own.
 _OTHERS = (
-    "peers*.json", "int8.json", "coreml.json", "cpp.json", "web.json", "large-photograph.json",
+    "peers*.json", "int8.json", "coreml.json", "cpp.json", "web.json", "workers.json",
+    "large-photograph.json",
 )  # fmt: skip
 _COLUMNS = (
     "Device", "Model", "Precision", "Runtime, provider", "Threads", "Size", "Median", "Spread",
