@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -138,11 +139,12 @@ def rows_of(output: Path) -> dict[str, Row]:
 
 def children(process: int | None = None) -> list[psutil.Process]:
     """Return the processes with models open that a process started; this one by default."""
-    return [
-        one
-        for one in psutil.Process(process).children(recursive=True)
-        if "lama_edge.runtimes.batch.child" in one.cmdline()
-    ]
+    found = []
+    for one in psutil.Process(process).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # which ended meanwhile
+            if "lama_edge.runtimes.batch.child" in one.cmdline():
+                found.append(one)
+    return found
 
 
 def change_children(folder: Path, patch: pytest.MonkeyPatch, code: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from measuring import CPU, LONG, SHORT, picture, when_sampling
 from ssh_server import HERE, SshServer, reached
@@ -27,11 +29,12 @@ pytestmark = pytest.mark.ssh
 
 
 def workers(server: SshServer) -> list[int]:
-    return [
-        process.pid
-        for process in server.processes()
-        if any("targets.tasks" in word for word in process.cmdline())
-    ]
+    found = []
+    for process in server.processes():
+        with contextlib.suppress(psutil.NoSuchProcess):  # which ended meanwhile
+            if any("targets.tasks" in word for word in process.cmdline()):
+                found.append(process.pid)
+    return found
 
 
 def test_a_worker_that_is_killed_is_an_error_and_the_target_goes_on(
