@@ -169,31 +169,49 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
         UsageError: when the address cannot be one.
     """
     with needs_extra("cluster"):
-        from distributed import Client, LocalCluster, Security
-
+        import distributed  # noqa: F401 - before its loggers are named
     # What happens to workers is said in the run's own words. Dask gives its client's log a level
     # of its own.
     for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    if cluster is None:
-        with (
-            LocalCluster(
-                n_workers=1,
-                threads_per_worker=workers,
-                processes=False,
-                dashboard_address=_NOBODY,
-                worker_dashboard_address=_NOBODY,
-                memory_limit=0,
-                # Whoever asks for TLS on networks has nothing to ask for in memory.
-                security=Security(require_encryption=False),
-            ) as local,
-            Client(local) as client,
-        ):
-            # Dask starts web servers whether one wants them or not.
-            for node in (local.scheduler, *local.workers.values()):
-                node.http_server.stop()
-            yield Engine(client, None)
-        return
+    with _in_this_process(workers) if cluster is None else _connected(cluster) as client:
+        yield Engine(client, cluster)
+
+
+@contextlib.contextmanager
+def _in_this_process(workers: int | None) -> Iterator[Any]:
+    """Give a client of a Dask of this process's threads."""
+    from distributed import Client, LocalCluster, Security
+
+    with (
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=workers,
+            processes=False,
+            dashboard_address=_NOBODY,
+            worker_dashboard_address=_NOBODY,
+            memory_limit=0,
+            # Whoever asks for TLS on networks has nothing to ask for in memory.
+            security=Security(require_encryption=False),
+        ) as local,
+        Client(local) as client,
+    ):
+        # Dask starts web servers whether one wants them or not.
+        for node in (local.scheduler, *local.workers.values()):
+            node.http_server.stop()
+        yield client
+
+
+@contextlib.contextmanager
+def _connected(cluster: str) -> Iterator[Any]:
+    """Give a client of a cluster that has a worker.
+
+    Raises:
+        ClusterError: as `open_engine`.
+        UsageError: as `open_engine`.
+    """
+    from distributed import Client
+
     try:
         client = Client(cluster, timeout=CONNECT_S)
     except FileNotFoundError as error:
@@ -225,4 +243,4 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
                 f"the cluster {cluster} had no worker for {WORKERS_WITHIN_S} s: start some with "
                 f"dask worker {cluster}"
             ) from error
-        yield Engine(client, cluster)
+        yield client
