@@ -34,7 +34,9 @@ fail() {
 running() {
     grep -lsF "LAMA_EDGE_SESSION=$1:" /proc/[0-9]*/environ
     for process in /proc/[0-9]*; do
-        [ "$process/cwd" -ef "$1/empty" ] && echo "$process/environ"
+        for place in empty ended; do
+            [ "$process/cwd" -ef "$1/$place" ] && echo "$process/environ"
+        done
     done
 }
 
@@ -52,9 +54,15 @@ end_all() {
     done
 }
 
+remove() {
+    # A program that begins at this moment is found here, or does not get in any more.
+    mv "$1/empty" "$1/ended"
+    end_all "$1"
+    rm -rf "$1"
+}
+
 finish() {
-    end_all "$folder"
-    rm -rf "$folder"
+    remove "$folder"
     [ -z "$made" ] || rmdir "$home"
     rm -f "$lock"
 } 2>/dev/null
@@ -84,7 +92,7 @@ home=$(cd "$home" && pwd)
 # Homes may be shared between devices, and sessions of one that was switched off are nobody's.
 session=$home/lama-edge-$(uname -n)-
 for folder in "$session"*; do
-    [ ! -d "$folder" ] || { end_all "$folder"; rm -rf "$folder"; }
+    [ ! -d "$folder" ] || remove "$folder" 2>/dev/null
 done
 folder=$session$$
 why=$(mkdir "$folder" "$folder/empty" "$folder/tmp" 2>&1) || { finish; fail "$why"; }

@@ -19,7 +19,7 @@ from lama_edge.benchmarks.targets.places.guardian import GUARDIAN, SESSION
 
 SHELLS = ("dash", "bash", "busybox", "mksh")
 # What the script calls.
-TOOLS = ("cat", "flock", "grep", "ln", "mkdir", "readlink", "rm", "rmdir", "sleep", "uname")
+TOOLS = ("cat", "flock", "grep", "ln", "mkdir", "mv", "readlink", "rm", "rmdir", "sleep", "uname")
 
 
 class Session:
@@ -48,10 +48,10 @@ class Session:
     def folder(self) -> Path:
         return Path(self.answer.removeprefix("folder "))
 
-    def run(self, script: str) -> psutil.Process:
+    def run(self, script: str, first: str = "") -> psutil.Process:
         """Start a program of the session's; it and what it starts ends only when it is killed."""
         begin = SESSION.format(folder=self.folder)
-        command = [*self._shell, "-c", begin + script]
+        command = [*self._shell, "-c", first + begin + script]
         started = subprocess.Popen(command, env=self._tools, start_new_session=True)
         return psutil.Process(started.pid)
 
@@ -162,6 +162,24 @@ def test_it_does_so_when_nothing_is_heard_any_more(
         session.process.stdin.close()
     assert soon(lambda: ended(program) and session.left() == [])
     assert soon(lambda: session.process.poll() is not None)
+
+
+def test_a_program_that_begins_while_it_does_so_does_not_outlive_it(
+    begin: Callable[..., Session], shell: tuple[list[str], Path], tmp_path: Path
+) -> None:
+    session = begin()
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    program = session.run("exec sleep 99", first=f"read go <{gate}; ")
+    # What is left to end has been looked for when the folder is removed.
+    (shell[1] / "rm").unlink()
+    rm = shutil.which("rm")
+    open_gate = f"[ ! -p {gate} ] || {{ echo go >{gate}; {rm} {gate}; sleep 0.5; }}"
+    (shell[1] / "rm").write_text(f'#!/bin/sh\n{open_gate}\nexec {rm} "$@"\n')
+    (shell[1] / "rm").chmod(0o755)
+    assert session.ask("end") == "end"
+    assert soon(lambda: ended(program), within_s=5)
+    assert session.left() == []
 
 
 def test_words_keep_it_waiting(begin: Callable[..., Session]) -> None:
