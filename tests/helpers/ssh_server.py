@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,8 +94,7 @@ class SshServer:
 
     def stop(self) -> None:
         """End it and all that runs in its namespace."""
-        for process in self.processes():
-            process.kill()
+        _each(self.processes(), psutil.Process.kill)
         self.server.kill()
         self.server.wait()
         shutil.rmtree(self.folder)
@@ -145,6 +144,14 @@ class SshServer:
                     found.append(process)
         return found
 
+    def cut(self) -> None:
+        """Cut its connections."""
+        _each(self.connections(), psutil.Process.kill)
+
+    def silence(self) -> None:
+        """Let its connections fall silent."""
+        _each(self.connections(), psutil.Process.suspend)
+
     def programs(self) -> list[list[str]]:
         """Return the command lines of what users run there."""
         found = []
@@ -181,6 +188,12 @@ class SshServer:
                 assert self.server.poll() is None, said
                 assert time.monotonic() < until, said
                 time.sleep(0.05)
+
+
+def _each(processes: list[psutil.Process], do: Callable[[psutil.Process], None]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # which ended meanwhile
+            do(process)
 
 
 def start_for(patch: pytest.MonkeyPatch, **settings: Any) -> SshServer:

@@ -107,14 +107,10 @@ def test_a_shell_that_does_not_stop_talking_is_not_listened_to(
 def test_a_connection_that_is_cut_ends_the_run_on_both_sides(
     server: SshServer, model: Path
 ) -> None:
-    def cut() -> None:
-        for process in server.connections():
-            process.kill()
-
     with reached(server) as target:
         handle = target.push(model)
         with pytest.raises(LamaEdgeError, match="the connection to the target was lost"):
-            target.measure(handle, CPU, *picture(), LONG, when_sampling(cut))
+            target.measure(handle, CPU, *picture(), LONG, when_sampling(server.cut))
         with pytest.raises(LamaEdgeError, match="lost"):
             target.measure(handle, CPU, *picture(), SHORT)
 
@@ -125,14 +121,10 @@ def test_a_connection_that_falls_silent_ends_the_run_on_both_sides(
     monkeypatch.setattr(remote, "BEAT_S", 0.2)
     monkeypatch.setattr(remote, "PATIENCE_S", 3)
 
-    def silence() -> None:
-        for process in server.connections():
-            process.suspend()
-
     with reached(server) as target:
         handle = target.push(model)
         with pytest.raises(LamaEdgeError, match="nothing was heard of the target for 3 s"):
-            target.measure(handle, CPU, *picture(), LONG, when_sampling(silence))
+            target.measure(handle, CPU, *picture(), LONG, when_sampling(server.silence))
         # Before the place is closed: over there nobody hears of that.
         assert server.nothing_left()
 

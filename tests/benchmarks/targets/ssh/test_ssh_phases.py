@@ -36,16 +36,11 @@ def within(step: str, act: Callable[[], object]) -> Callable[[str], None]:
     return progress
 
 
-def cut(server: SshServer) -> None:
-    for process in server.connections():
-        process.kill()
-
-
 @pytest.mark.parametrize("phase", ["round 2", "peak memory", "sustained"])
 def test_a_row_whose_connection_is_lost_in_any_phase_has_no_figures(
     server: SshServer, model: Path, phase: str
 ) -> None:
-    result = run_bench(job(server, model, sustained_s=60.0), within(phase, lambda: cut(server)))
+    result = run_bench(job(server, model, sustained_s=60.0), within(phase, server.cut))
     (run,) = result.document["runs"]
     assert "lost" in run["error"]
     assert (run["statistics"], run["parity"]) == (None, None)
