@@ -29,7 +29,7 @@ _NOBODY = "127.0.0.1:0"
 # How often whoever waits is told that time goes by, and how long a cluster may take to answer.
 TICK_S = 0.5
 CONNECT_S = 10
-WORKERS_WITHIN_S = 60
+WORKERS_WITHIN_S = 60.0
 
 
 class ClusterError(LamaEdgeError):
@@ -45,6 +45,7 @@ class Engine:
 
     def __init__(self, client: Any, address: str | None) -> None:
         self._client = client
+        self._address = address
         self._name = "this machine" if address is None else f"the cluster {address}"
         self.slots = 0
         self._count()
@@ -61,10 +62,11 @@ class Engine:
             Rows, as they are done.
 
         Raises:
-            ClusterError: when the cluster is lost.
+            ClusterError: when the cluster is lost, or has no worker from the first and gets none.
             LamaEdgeError: what no worker can go on with, see `Slot.perform`.
         """
-        counted = time.monotonic()
+        began = counted = time.monotonic()
+        had_workers = False
         told: queue.SimpleQueue[tuple[Any, Row | Exception]] = queue.SimpleQueue()
         inside: dict[Any, Task] = {}
         waiting = iter(tasks)
@@ -101,6 +103,12 @@ class Engine:
                     if time.monotonic() - counted >= TICK_S:
                         self._count()
                         counted = time.monotonic()
+                    had_workers = had_workers or self.slots > 0
+                    if not had_workers and counted - began > WORKERS_WITHIN_S:
+                        raise ClusterError(
+                            f"{self._name} had no worker for {WORKERS_WITHIN_S:.0f} s: start some "
+                            f"with dask worker {self._address}"
+                        )
                     tick()
             finally:
                 self._end(setup.run, list(inside))
@@ -165,7 +173,7 @@ def open_engine(workers: int | None, cluster: str | None) -> Iterator[Engine]:
 
     Raises:
         MissingBackendError: when the extra ``cluster`` is not installed.
-        ClusterError: when the cluster is not there, or has no worker.
+        ClusterError: when the cluster is not there.
         UsageError: when the address cannot be one.
     """
     with needs_extra("cluster"):
@@ -204,7 +212,7 @@ def _in_this_process(workers: int | None) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def _connected(cluster: str) -> Iterator[Any]:
-    """Give a client of a cluster that has a worker.
+    """Give a client of a cluster.
 
     Raises:
         ClusterError: as `open_engine`.
@@ -236,11 +244,4 @@ def _connected(cluster: str) -> Iterator[Any]:
             "tcp://10.0.0.1:8786"
         ) from error
     with client:
-        try:
-            client.wait_for_workers(1, timeout=WORKERS_WITHIN_S)
-        except TimeoutError as error:
-            raise ClusterError(
-                f"the cluster {cluster} had no worker for {WORKERS_WITHIN_S} s: start some with "
-                f"dask worker {cluster}"
-            ) from error
         yield client

@@ -86,7 +86,8 @@ def cluster(folder: Path, nodes: int) -> Iterator[Cluster]:
     try:
         for _ in range(nodes):
             started.add_node()
-        started.wait_for(nodes)
+        if nodes:
+            started.wait_for(nodes)
         yield started
     finally:
         started.close()

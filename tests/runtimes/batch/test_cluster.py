@@ -122,6 +122,25 @@ def test_a_cluster_that_is_not_there_is_told(
         inpaint_many(many.job(tmp_path, cluster="tcp://127.0.0.1:9"))
 
 
+def test_a_cluster_without_a_worker_is_waited_for_and_told(
+    many: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "WORKERS_WITHIN_S", 2.0)
+    seen: list[str] = []
+    with cluster(tmp_path, nodes=0) as started:
+        job = many.job(tmp_path / "out", cluster=started.address)
+        with pytest.raises(ClusterError, match=r"tcp://\S+ had no worker for 2 s: start some with"):
+            inpaint_many(job, lambda progress: seen.append(progress.waiting))
+        assert set(seen) == {"no workers: waiting for one"}
+        monkeypatch.setattr(engine, "WORKERS_WITHIN_S", PATIENCE_S)
+
+        def start(progress: Progress) -> None:
+            if not started.nodes:
+                started.add_node()
+
+        assert inpaint_many(replace(job, resume=True), start).written == len(many.expected)
+
+
 @pytest.mark.parametrize(
     ("address", "configured", "message"),
     [
