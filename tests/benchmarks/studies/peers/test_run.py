@@ -32,7 +32,7 @@ NAMES = tuple(
     for peer in entries.chosen(None)[0]
     if peer.name not in OPTIONAL or importlib.util.find_spec(OPTIONAL[peer.name])
 )
-# torch's exporters take half a minute.
+# torch's exporters and ExecuTorch's take half a minute each.
 QUICK_NAMES = tuple(
     name for name in NAMES if name not in ("torch-default-export", "runtime-matrices")
 )
