@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 
 import pytest
+from places import alone_in
 from same_process import call
 from torch_answers import checkpoint_of, source_of
 
@@ -14,6 +16,9 @@ from lama_edge.exporters.formats.executorch import lowering
 from lama_edge.exporters.formats.record import Export
 from lama_edge.judging.ranges import Ranges
 from lama_edge.spec import IoForm, Size, SizePolicy
+
+
+_NAME = "program.pte"
 
 
 @cache
@@ -25,18 +30,17 @@ def ranges_of(family: str, size: Size | None, precision: str) -> Ranges:
     return pipeline.measured_ranges(checkpoint, policy, precision, None)
 
 
-# By what was asked for: to lower a program takes from five seconds to minutes.
-_MADE: dict[object, Path] = {}
-
-
 class Programs:
     """Exports checkpoints, unjudged and without a process of their own; the same one once.
 
-    The folder of a program keeps ``source.onnx``, the graph that it was made from.
+    To lower a program takes from five seconds to minutes: all workers of the tests share them. The
+    folder of a program keeps ``source.onnx``, the graph that it was made from.
     """
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
         self._factory = factory
+        base = factory.getbasetemp()
+        self._shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def __call__(
         self,
@@ -49,19 +53,32 @@ class Programs:
         backend: str = "xnnpack",
     ) -> Path:
         key = family, size, io, precision, composite, backend
-        if key not in _MADE:
-            _MADE[key] = self.lowered(*key)
-        return _MADE[key]
+        folder = self._shared / "executorch-programs" / "-".join(map(str, key))
+        with alone_in(folder):
+            if not (folder / _NAME).exists():
+                self._lower(folder, *key)
+        return folder / _NAME
 
-    def lowered(
-        self, family: str, size: Size, io: IoForm, precision: str, composite: bool, backend: str
-    ) -> Path:
-        """Export, whether or not that was done before."""
+    def anew(self, family: str, size: Size) -> Path:
+        """Export to floats in fp32, whether or not that was done before."""
         folder = self._factory.mktemp("executorch")
+        self._lower(folder, family, size, "float", "fp32", True, "xnnpack")
+        return folder / _NAME
+
+    @staticmethod
+    def _lower(
+        folder: Path,
+        family: str,
+        size: Size,
+        io: IoForm,
+        precision: str,
+        composite: bool,
+        backend: str,
+    ) -> None:
         job = Export(
             "executorch",
             source_of(family, folder),
-            folder / f"{family}.pte",
+            folder / _NAME,
             sizes=(size,),
             io=io,
             precision=precision,
@@ -76,4 +93,3 @@ class Programs:
                 patch.setattr(pipeline, "measured_ranges", lambda *_: ranges)
             pipeline.export_model(job, scratch=folder)
         job.output.chmod(0o444)
-        return job.output

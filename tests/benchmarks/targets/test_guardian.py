@@ -128,14 +128,14 @@ def test_it_ends_what_runs_and_removes_what_lies_there(
     # The one is found by the variable alone, which busybox's grep does not, the other by both.
     folder = "/" if shell[0][1:] != ["sh"] else "."
     programs = [session.run(f"cd {folder} && sleep 99; true"), session.run("exec sleep 99")]
-    assert soon(lambda: programs[0].children())
+    assert soon(lambda: programs[0].children() and programs[1].cmdline() == ["sleep", "99"])
     kept = programs[0].children()
     (session.folder / "file").touch()
     assert session.ask("stop") == "stop"
     assert all(ended(program) for program in (*programs, *kept))
     assert (session.folder / "file").exists()
     program = session.run("exec sleep 99")
-    time.sleep(0.1)
+    assert soon(lambda: program.cmdline() == ["sleep", "99"])
     assert session.ask("end") == "end"
     assert session.process.wait(20) == 0
     assert ended(program)
