@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Markers of the tests that `make test` leaves to `make test-tools`.
 TOOLS := browser or adb or swift or cpp or kotlin or ssh or consumers
-PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# Modules are compiled when they are first imported: most of what is installed never is.
+PIP := $(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-tools test-slow test-gpu evaluate devices bench-peers large-photograph consumers consumers-light precision coreml-precisions vectors cpp cpp-overhead cpp-fuzz web web-check web-speed worker-speed android android-selftest android-api android-format worker release docs check format clean
@@ -19,7 +20,7 @@ test: $(VENV)/.dev ## Run every test that Python alone can run, but the slow one
 	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not ($(TOOLS))" $(PYTEST_ARGS)
 
 test-tools: $(VENV)/.dev ## Run the tests that want other tools: Swift, C++, sshd, adb, Chromium, consumers of files
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and ($(TOOLS))" $(PYTEST_ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile -m "not slow and ($(TOOLS))" $(PYTEST_ARGS)
 
 test-slow: $(VENV)/.dev ## Run the slow tests: big-lama's shape, long runs
 	$(BIN)/pytest -m slow -s $(PYTEST_ARGS)
