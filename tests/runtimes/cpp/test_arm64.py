@@ -91,6 +91,7 @@ def test_the_example_erases_what_python_erases(
         "library-arm64",
         f"-DOnnxRuntime_ROOT={roots}",
         "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON",
+        "-DLAMA_EDGE_WORKER=OFF",  # the bundle has it
         *CROSS,
     )
     rows, columns, channels = np.mgrid[0:83, 0:109, 0:3]
