@@ -17,7 +17,6 @@ from lama_edge.exporters.formats.record import Export
 from lama_edge.judging.ranges import Ranges
 from lama_edge.spec import IoForm, Size, SizePolicy
 
-
 _NAME = "program.pte"
 
 
