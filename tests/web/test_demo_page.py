@@ -28,7 +28,7 @@ from lama_edge.web.parts import OrtWeb, compiled_pages, find_ort_web
 from lama_edge.web.server import PageServer
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 pytestmark = pytest.mark.browser
 
@@ -66,10 +66,14 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
     """Opens an address in a window of its own; fails when the page asked for anything elsewhere."""
     opened: list[tuple[str, BrowserContext, list[str]]] = []
 
-    def show(address: str, **options: Any) -> Page:
+    def show(
+        address: str, prepare: Callable[[BrowserContext], object] | None = None, **options: Any
+    ) -> Page:
         options = {"viewport": {"width": 720, "height": 640}, **options}
         context = browser.new_context(**options)
         context.set_default_timeout(PATIENCE_MS)
+        if prepare is not None:
+            prepare(context)
         page = context.new_page()
         asked: list[str] = []
         context.on("request", lambda request: asked.append(request.url))
@@ -341,6 +345,24 @@ def test_one_finger_paints_and_two_zoom(
     assert undo.is_enabled()
     page.get_by_role("button", name="Show all").click()
     assert view_of(page) == before
+
+
+def test_a_model_that_is_ready_late_does_not_hide_what_is_said_of_the_picture(
+    open_page: Callable[..., Page], server: PageServer, photo: Path
+) -> None:
+    held: list[Route] = []
+
+    def hold(context: BrowserContext) -> None:
+        context.route("**/*.onnx", lambda route: held.append(route))
+
+    page = open_page(server.address, hold)
+    choose(page, photo)
+    paint(page, [(150, 200), (260, 330)])
+    page.locator(".said", has_text="% of the picture is marked").wait_for()
+    (model,) = held
+    model.continue_()
+    page.locator(".said", has_text="The model is ready").wait_for()
+    assert "% of the picture is marked" in page.locator(".said").inner_text()
 
 
 def test_a_page_that_is_hosted_as_files_works_in_any_folder_with_one_thread_and_says_so(

@@ -22,6 +22,8 @@ interface Opened {
   readonly original: HTMLCanvasElement;
 }
 
+const PAINT = "Paint over what shall go.";
+
 /** One picture and one model, with what the page says of them. */
 export class Work {
   model: Model = { state: "opening", loaded: 0, total: null };
@@ -65,7 +67,7 @@ export class Work {
       this.model = { state: "ready", inpainter };
       // An error stays until it is read and something is done.
       if (this.error) this.changed();
-      else this.#say(`The model is ready: ${spelled(inpainter.info)}`);
+      else this.#say(`The model is ready: ${spelled(inpainter.info)}${this.#next()}`);
     } catch (error) {
       this.model = { state: "failed", message: words(error) };
       this.changed();
@@ -85,7 +87,7 @@ export class Work {
       const canvas = canvasOf(picture);
       this.opened = { name, edits: new Edits(picture), canvas, original: canvasOf(picture) };
       this.unsaved = false;
-      this.#say(`${name}, ${picture.width} by ${picture.height} pixels. Paint over what shall go.`);
+      this.#say(`${name}, ${picture.width} by ${picture.height} pixels. ${PAINT}`);
     } catch (error) {
       this.#fail(`${name} cannot be opened: ${words(error)}`);
     }
@@ -193,6 +195,13 @@ export class Work {
     this.#show();
     const done = way === "undo" ? "Undone" : "Done again";
     this.#say(`${done}. ${marked(opened.edits.holeShare)}`);
+  }
+
+  /** What was said last of a picture that is open, for what is said of something else. */
+  #next(): string {
+    if (!this.opened) return "";
+    const { hasHole, holeShare } = this.opened.edits;
+    return `. ${hasHole ? marked(holeShare) : PAINT}`;
   }
 
   #show(): void {
