@@ -77,6 +77,7 @@ def test_the_contract_has_the_same_bits(
     assert {line.partition(" ")[0] for line in lines} == {"ok"}
 
 
+@pytest.mark.slow
 def test_the_example_erases_what_python_erases(
     arm64: Path,
     cpp_library: Path,
