@@ -67,7 +67,7 @@ export class Work {
       this.model = { state: "ready", inpainter };
       // An error stays until it is read and something is done.
       if (this.error) this.changed();
-      else this.#say(`The model is ready: ${spelled(inpainter.info)}${this.#next()}`);
+      else this.#say(`The model is ready: ${spelled(inpainter.info)}${this.#ofPicture()}`);
     } catch (error) {
       this.model = { state: "failed", message: words(error) };
       this.changed();
@@ -197,8 +197,8 @@ export class Work {
     this.#say(`${done}. ${marked(opened.edits.holeShare)}`);
   }
 
-  /** What was said last of a picture that is open, for what is said of something else. */
-  #next(): string {
+  /** How far the open picture is, for the end of what is said of something else. */
+  #ofPicture(): string {
     if (!this.opened) return "";
     const { hasHole, holeShare } = this.opened.edits;
     return `. ${hasHole ? marked(holeShare) : PAINT}`;
