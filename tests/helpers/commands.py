@@ -19,6 +19,13 @@ SOON_S = 10.0
 _SETTLED_S = 4.0
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Return a process's command line; empty where it ended meanwhile."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
+
+
 def measures(process: psutil.Process) -> bool:
     """Return whether a process has been measuring for a while."""
     with contextlib.suppress(psutil.Error, OSError, ValueError):

@@ -38,6 +38,7 @@ class Programs:
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
         self._factory = factory
+        # pytest-xdist gives each worker a folder of its own in the run's.
         base = factory.getbasetemp()
         self._shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from commands import words_of
 from PIL import Image
 
 from lama_edge.runtimes.batch.job import InpaintMany
@@ -139,12 +139,11 @@ def rows_of(output: Path) -> dict[str, Row]:
 
 def children(process: int | None = None) -> list[psutil.Process]:
     """Return the processes with models open that a process started; this one by default."""
-    found = []
-    for one in psutil.Process(process).children(recursive=True):
-        with contextlib.suppress(psutil.NoSuchProcess):  # which ended meanwhile
-            if "lama_edge.runtimes.batch.child" in one.cmdline():
-                found.append(one)
-    return found
+    return [
+        one
+        for one in psutil.Process(process).children(recursive=True)
+        if "lama_edge.runtimes.batch.child" in words_of(one)
+    ]
 
 
 def change_children(folder: Path, patch: pytest.MonkeyPatch, code: str) -> None:

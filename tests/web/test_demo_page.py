@@ -353,6 +353,7 @@ def test_a_model_that_is_ready_late_does_not_hide_what_is_said_of_the_picture(
     held: list[Route] = []
 
     def hold(context: BrowserContext) -> None:
+        # Playwright cannot mark a built-in method as its handler.
         context.route("**/*.onnx", lambda route: held.append(route))
 
     page = open_page(server.address, hold)

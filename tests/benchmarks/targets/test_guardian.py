@@ -172,11 +172,11 @@ def test_a_program_that_begins_while_it_does_so_does_not_outlive_it(
     os.mkfifo(gate)
     program = session.run("exec sleep 99", first=f"read go <{gate}; ")
     # What is left to end has been looked for when the folder is removed.
-    (shell[1] / "rm").unlink()
-    rm = shutil.which("rm")
+    slow, rm = shell[1] / "rm", shutil.which("rm")
     open_gate = f"[ ! -p {gate} ] || {{ echo go >{gate}; {rm} {gate}; sleep 0.5; }}"
-    (shell[1] / "rm").write_text(f'#!/bin/sh\n{open_gate}\nexec {rm} "$@"\n')
-    (shell[1] / "rm").chmod(0o755)
+    slow.unlink()
+    slow.write_text(f'#!/bin/sh\n{open_gate}\nexec {rm} "$@"\n')
+    slow.chmod(0o755)
     assert session.ask("end") == "end"
     assert soon(lambda: ended(program), within_s=5)
     assert session.left() == []

@@ -33,13 +33,13 @@ NAMES = tuple(
     if peer.name not in OPTIONAL or importlib.util.find_spec(OPTIONAL[peer.name])
 )
 # torch's exporters and ExecuTorch's take half a minute each.
-LONG = (
+SLOW_NAMES = (
     "torch-default-export",
     "runtime-matrices",
     "lama-edge-executorch",
     "lama-edge-executorch-int8",
 )
-QUICK_NAMES = tuple(name for name in NAMES if name not in LONG)
+QUICK_NAMES = tuple(name for name in NAMES if name not in SLOW_NAMES)
 DEADLY = """
 import os, signal
 

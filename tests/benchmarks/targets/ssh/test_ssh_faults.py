@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -13,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
+from commands import words_of
 from measuring import CPU, LONG, SHORT, picture, when_sampling
 from ssh_server import HERE, SshServer, reached
 
@@ -29,12 +28,11 @@ pytestmark = pytest.mark.ssh
 
 
 def workers(server: SshServer) -> list[int]:
-    found = []
-    for process in server.processes():
-        with contextlib.suppress(psutil.NoSuchProcess):  # which ended meanwhile
-            if any("targets.tasks" in word for word in process.cmdline()):
-                found.append(process.pid)
-    return found
+    return [
+        process.pid
+        for process in server.processes()
+        if any("targets.tasks" in word for word in words_of(process))
+    ]
 
 
 def test_a_worker_that_is_killed_is_an_error_and_the_target_goes_on(
